@@ -1,0 +1,211 @@
+package identity
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A RuleKind is one way of choosing an identity.
+type RuleKind int
+
+const (
+	ByDefault RuleKind = iota // nothing matched: the default identity
+	ByAddress                 // the address is listed
+	ByPattern                 // a pattern covers the address
+)
+
+// A Rule says why an identity was chosen.
+type Rule struct {
+	Kind  RuleKind
+	Match string // the address or pattern, as configured; "" for ByDefault
+}
+
+// Matched tells whether the identity is meant for the address.
+func (r Rule) Matched() bool { return r.Kind != ByDefault }
+
+// String explains the rule, for "identity NAME, chosen by ...".
+func (r Rule) String() string {
+	switch r.Kind {
+	case ByAddress:
+		return "address " + r.Match
+	case ByPattern:
+		return "pattern " + r.Match
+	}
+	return "default"
+}
+
+// Choose returns the identity for a sender's address, "" where there is none:
+// the one that lists the address, else the first one with a pattern that covers
+// it, else the default. The local part is compared octet for octet, the domain
+// without regard to case. The error is a *ConfigError: nothing matches and
+// there is no default.
+func (c *Config) Choose(from string) (*Identity, Rule, error) {
+	if from != "" {
+		for _, id := range c.Identities {
+			for _, m := range id.Match {
+				if sameAddress(m, from) {
+					return id, Rule{ByAddress, m}, nil
+				}
+			}
+		}
+		for _, id := range c.Identities {
+			for _, m := range id.Match {
+				if isPattern(m) && covers(m, from) {
+					return id, Rule{ByPattern, m}, nil
+				}
+			}
+		}
+	}
+	if c.Default != nil {
+		return c.Default, Rule{}, nil
+	}
+	e := &ConfigError{File: c.File, Text: "no identity is the default, and there is no sender address to choose one by",
+		Hint: "write \"default: true\" into one of the identities"}
+	if from != "" {
+		e.Text = fmt.Sprintf("no identity matches %q, and none is the default", from)
+	}
+	return nil, Rule{}, e
+}
+
+// Address returns the identity's own address: its name where that is one, else
+// the first address it lists; "" where it has none.
+func (id *Identity) Address() string {
+	if isAddress(id.Name) {
+		return id.Name
+	}
+	for _, m := range id.Match {
+		if isAddress(m) {
+			return m
+		}
+	}
+	return ""
+}
+
+// ReversePath returns the address to give as MAIL FROM for mail of identity
+// id, chosen by rule; "" is the null reverse-path. given is what the submitter
+// gave (-f), nil for nothing; from is the address of the From: field, "" for
+// none; login and hostname are the user's and this machine's names.
+//
+// A null reverse-path stays null, or bounces could bounce. Then the first that
+// applies: the forced one; the one given; the From: address, where the identity
+// is meant for it; the identity's own address; the From: address whatever it
+// is; login@hostname.
+//
+// A given name without a domain, as cron gives it, is completed with the
+// identity's QualifyDomain or else hostname, except that the user's own login
+// name becomes the identity's own address: a smart host would refuse both
+// "user" and "user@laptop".
+func (c *Config) ReversePath(id *Identity, rule Rule, given *string, from, login, hostname string) string {
+	switch {
+	case given != nil && *given == "":
+		return ""
+	case id.ReversePath != "":
+		return Expand(id.ReversePath, login)
+	case given != nil:
+		return id.complete(*given, login, hostname)
+	case rule.Matched() && hasDomain(from):
+		return from
+	case id.Address() != "":
+		return id.Address()
+	case hasDomain(from):
+		return from
+	}
+	return login + "@" + hostname
+}
+
+// complete returns a reverse-path with a domain.
+func (id *Identity) complete(address, login, hostname string) string {
+	switch {
+	case hasDomain(address):
+		return address
+	case address == login && id.Address() != "":
+		return id.Address()
+	case id.QualifyDomain != "":
+		return address + "@" + id.QualifyDomain
+	}
+	return address + "@" + hostname
+}
+
+// Expand returns a forced reverse-path or Sender with %u replaced by the login
+// name and %% by a percent sign. A percent sign with any other character, or
+// with none, vanishes together with it, as it did in esmtp.
+func Expand(s, login string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			b.WriteByte(s[i])
+			continue
+		}
+		i++
+		switch {
+		case i < len(s) && s[i] == 'u':
+			b.WriteString(login)
+		case i < len(s) && s[i] == '%':
+			b.WriteByte('%')
+		}
+	}
+	return b.String()
+}
+
+func isPattern(s string) bool { return strings.ContainsAny(s, "*?") }
+
+// isAddress tells whether s is one address with a domain, not a pattern.
+func isAddress(s string) bool { return hasDomain(s) && !isPattern(s) }
+
+func hasDomain(s string) bool {
+	local, domain := splitAddress(s)
+	return local != "" && domain != ""
+}
+
+// splitAddress splits at the last "@"; a quoted local part may hold others.
+func splitAddress(s string) (local, domain string) {
+	i := strings.LastIndexByte(s, '@')
+	if i < 0 {
+		return s, ""
+	}
+	return s[:i], s[i+1:]
+}
+
+func sameAddress(a, b string) bool {
+	la, da := splitAddress(a)
+	lb, db := splitAddress(b)
+	return la == lb && strings.EqualFold(da, db)
+}
+
+// covers tells whether a pattern covers an address. One with an "@" is held
+// against local part and domain apart, one without against the whole.
+func covers(pattern, address string) bool {
+	if !strings.Contains(pattern, "@") {
+		return glob(strings.ToLower(pattern), strings.ToLower(address))
+	}
+	lp, dp := splitAddress(pattern)
+	la, da := splitAddress(address)
+	return glob(lp, la) && glob(strings.ToLower(dp), strings.ToLower(da))
+}
+
+// glob matches s with a pattern in which "*" stands for any octets and "?" for
+// one. It goes back to the last "*" only, so its time is bounded by the product
+// of the lengths.
+func glob(pattern, s string) bool {
+	p, i := 0, 0
+	star, mark := -1, 0
+	for i < len(s) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, mark = p, i
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
+			p++
+			i++
+		case star >= 0:
+			mark++
+			p, i = star+1, mark
+		default:
+			return false
+		}
+	}
+	for p < len(pattern) && pattern[p] == '*' {
+		p++
+	}
+	return p == len(pattern)
+}

@@ -1,0 +1,39 @@
+package identity
+
+import (
+	"errors"
+	"strconv"
+)
+
+// ErrNoConfig is what Load's error wraps where no configuration file exists.
+var ErrNoConfig = errors.New("no configuration")
+
+// A ConfigError says what is wrong with a configuration file. Whatever failed
+// until then, the caller's exit code is EX_CONFIG.
+type ConfigError struct {
+	File string // path; "" where there is no file
+	Line int    // counted from 1; 0 where it is about the whole file
+	Text string // what is wrong; holds no value of the file
+	Hint string // what to try, for a line of its own; may be empty
+	Err  error  // ErrNoConfig or what the system said; may be nil
+}
+
+// Error returns "file:line: text", without the hint.
+func (e *ConfigError) Error() string {
+	s := e.Text
+	if e.File != "" {
+		s = position(e.File, e.Line) + s
+	}
+	return s
+}
+
+// Unwrap returns the cause, if any.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// position returns "file:line: ", or "file: " where there is no line.
+func position(file string, line int) string {
+	if line > 0 {
+		return file + ":" + strconv.Itoa(line) + ": "
+	}
+	return file + ": "
+}

@@ -1,0 +1,119 @@
+// Package identity knows who mail is sent as, and through which smart host:
+// it reads the configuration files, chooses the identity for an address, and
+// obtains the identity's secrets.
+//
+// There are two spellings of one Config. A YAML file is read strictly: what it
+// does not know is an error with a line number. An esmtprc, the file of esmtp
+// 1.2, is read as esmtp read it. The first file found is used, alone:
+//
+//	the file named with -C
+//	$ESMTPQ_CONFIG
+//	$XDG_CONFIG_HOME/esmtpq/config.yaml (~/.config/esmtpq/config.yaml)
+//	/etc/esmtpq/config.yaml
+//	~/.esmtprc
+//	/etc/esmtprc
+//
+// No value of a file appears in an error or a warning: anything may turn out to
+// be a misplaced password. Line numbers, keys and keywords must do.
+package identity
+
+import "time"
+
+// DefaultBatchDelay is how long a background delivery waits for more mail
+// where the configuration does not say.
+const DefaultBatchDelay = 5 * time.Second
+
+// Never is the batch delay that starts no background delivery at all.
+const Never time.Duration = -1
+
+// The formats of a configuration file.
+const (
+	FormatEsmtprc = "esmtprc"
+	FormatYAML    = "yaml"
+)
+
+// A Config is one configuration file, read and checked.
+type Config struct {
+	File   string // the path it was read from
+	Format string // FormatEsmtprc or FormatYAML
+
+	// BatchDelay is how long the delivery in the background that follows a
+	// submission waits for more mail. Negative (Never): it is not started.
+	BatchDelay time.Duration
+
+	MDA        string        // shell command of the local delivery agent; "" where there is none
+	ForceMDA   string        // the same, for every recipient whatever its address
+	MDATimeout time.Duration // limit for one run of it; 0 means the agent's usual one
+
+	Identities []*Identity // in the order of the file; their names are unique
+	Default    *Identity   // for mail that no identity matches; may be nil
+
+	// Warnings are remarks for a person, each with file and line. They hold
+	// no values of the file.
+	Warnings []string
+}
+
+// An Identity is one way of sending: for some addresses, a smart host and
+// everything needed to talk to it.
+type Identity struct {
+	Name    string   // what it is called in logs; unique in its Config, never empty
+	Match   []string // addresses and patterns it is for; in an esmtprc the identity's word
+	Default bool     // whether it is Config.Default
+
+	Host string  // name or address, an IPv6 address without brackets; never empty
+	Port string  // number or service name; never empty
+	TLS  TLSMode // how the session is protected
+	// TLSName is the name that the host's certificate must be for, where that
+	// is not Host: for a host reached as localhost through a forwarded port.
+	TLSName string
+
+	Username        string
+	Password        Secret // see Credentials
+	PasswordCommand string // shell command that prints the password
+
+	Helo          string // name to say in EHLO; "" means this machine's
+	QualifyDomain string // domain for recipients without one; "" means those are local
+	ReversePath   string // forced reverse-path, may hold %u; see Config.ReversePath
+	Sender        string // forced Sender: field, may hold %u; see Expand
+	NoMessageID   bool   // do not add a Message-ID where there is none
+
+	Preconnect  string // shell command to run before connecting
+	Postconnect string // shell command to run after the session
+	Tunnel      string // command line whose stdin and stdout reach the host, such as "ssh gateway"
+
+	CAFile                string // PEM file of authorities to trust instead of the system's; absolute
+	ClientCertificate     string // PEM file; absolute
+	ClientKey             string // PEM file; absolute; "" means in ClientCertificate
+	CertificatePassphrase Secret // of the client key
+
+	Timeout time.Duration // limit of each step of the session; 0 means the standard's
+}
+
+// A TLSMode says how a session is protected.
+type TLSMode int
+
+const (
+	TLSOff           TLSMode = iota // in clear
+	TLSOpportunistic                // STARTTLS where the host offers it, else in clear
+	TLSStartTLS                     // STARTTLS (RFC 3207), verified, or no session
+	TLSImplicit                     // TLS from the first octet (RFC 8314, 3.3), verified
+)
+
+var tlsModes = [...]string{"off", "opportunistic", "starttls", "implicit"}
+
+// String returns the mode as it is written in YAML.
+func (m TLSMode) String() string {
+	if m < 0 || int(m) >= len(tlsModes) {
+		return "unknown"
+	}
+	return tlsModes[m]
+}
+
+func parseTLSMode(word string) (TLSMode, bool) {
+	for i, name := range tlsModes {
+		if name == word {
+			return TLSMode(i), true
+		}
+	}
+	return TLSOff, false
+}

@@ -1,0 +1,203 @@
+package identity
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// maxFileSize bounds what is read of a configuration file, in octets.
+const maxFileSize = 1 << 20
+
+// LoadOptions say where to look for a configuration.
+type LoadOptions struct {
+	File   string              // -C FILE; "" means to look for one
+	Home   string              // the user's home directory; "" where there is none
+	Getenv func(string) string // os.Getenv, if nil
+	Etc    string              // the system's configuration directory; "" means /etc
+}
+
+// A candidate is a place where a configuration may be.
+type candidate struct {
+	path   string
+	named  bool // asked for by name: it must exist
+	system bool // the administrator's file: its group may read it
+}
+
+// Load reads the first configuration file there is. Its error is a
+// *ConfigError, and wraps ErrNoConfig where there is no file at all.
+func Load(opt LoadOptions) (*Config, error) {
+	if opt.Getenv == nil {
+		opt.Getenv = os.Getenv
+	}
+	if opt.Etc == "" {
+		opt.Etc = "/etc"
+	}
+	for _, c := range opt.candidates() {
+		file, err := openConfig(c.path)
+		if !c.named && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) {
+			continue
+		}
+		if err != nil {
+			return nil, &ConfigError{File: c.path, Text: "cannot be read: " + cause(err), Err: err}
+		}
+		defer file.Close()
+		return load(file, c, opt.Home)
+	}
+	return nil, &ConfigError{
+		Text: "no configuration: esmtpq does not know where to send mail",
+		Hint: "write ~/.esmtprc or ~/.config/esmtpq/config.yaml",
+		Err:  ErrNoConfig,
+	}
+}
+
+// candidates returns the places to look at, in order.
+func (opt LoadOptions) candidates() []candidate {
+	if opt.File != "" {
+		return []candidate{{path: opt.File, named: true}}
+	}
+	if file := opt.Getenv("ESMTPQ_CONFIG"); file != "" {
+		return []candidate{{path: file, named: true}}
+	}
+	var cs []candidate
+	add := func(system bool, parts ...string) {
+		// Without a home directory, what would be below it is left out. The XDG
+		// base directory specification says to ignore relative paths.
+		if filepath.IsAbs(parts[0]) {
+			cs = append(cs, candidate{path: filepath.Join(parts...), system: system})
+		}
+	}
+	if xdg := opt.Getenv("XDG_CONFIG_HOME"); filepath.IsAbs(xdg) {
+		add(false, xdg, "esmtpq/config.yaml")
+	} else {
+		add(false, opt.Home, ".config/esmtpq/config.yaml")
+	}
+	add(true, opt.Etc, "esmtpq/config.yaml")
+	add(false, opt.Home, ".esmtprc")
+	add(true, opt.Etc, "esmtprc")
+	return cs
+}
+
+// openConfig opens a file without waiting for the writer that a FIFO would want.
+// A symbolic link is followed, for people who keep their files elsewhere; what
+// it leads to is what is checked.
+func openConfig(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+}
+
+// load reads and checks an opened file.
+func load(file *os.File, c candidate, home string) (*Config, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, &ConfigError{File: c.path, Text: "cannot be read: " + cause(err), Err: err}
+	}
+	if err := checkFile(info, c.path, os.Geteuid()); err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxFileSize+1))
+	if err != nil {
+		return nil, &ConfigError{File: c.path, Text: "cannot be read: " + cause(err), Err: err}
+	}
+	if len(data) > maxFileSize {
+		return nil, &ConfigError{File: c.path, Text: "is larger than 1 MiB: surely not a configuration"}
+	}
+	config, err := parse(c.path, data, home)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkMode(config, info, c.system); err != nil {
+		return nil, err
+	}
+	return config, nil
+}
+
+// parse reads the content of a file in the format that its name tells: YAML
+// where it ends in .yaml or .yml, esmtprc otherwise.
+func parse(path string, data []byte, home string) (*Config, error) {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".yaml", ".yml":
+		return parseYAML(path, data, home)
+	}
+	return parseEsmtprc(path, data)
+}
+
+// checkFile refuses what is no regular file, or belongs to somebody else: the
+// commands in it are run as us. Root could write to ours anyway.
+func checkFile(info fs.FileInfo, path string, euid int) error {
+	if !info.Mode().IsRegular() {
+		return &ConfigError{File: path, Text: "is not a regular file"}
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if ok && stat.Uid != 0 && int(stat.Uid) != euid {
+		return &ConfigError{
+			File: path,
+			Text: fmt.Sprintf("belongs to another user (uid %d, and this is uid %d)", stat.Uid, euid),
+			Hint: "a configuration holds commands that are run: use one that is yours or root's",
+		}
+	}
+	if info.Mode().Perm()&0o002 != 0 {
+		return &ConfigError{
+			File: path,
+			Text: "can be written by everybody, and holds commands that are run; type: chmod go-w " + shellQuote(path),
+		}
+	}
+	return nil
+}
+
+// checkMode refuses a file that holds a secret and that others can read: for
+// the administrator's file, others than its group.
+func checkMode(c *Config, info fs.FileInfo, system bool) error {
+	forbidden, command := fs.FileMode(0o044), "chmod 600 "
+	if system {
+		forbidden, command = 0o004, "chmod o= "
+	}
+	if info.Mode().Perm()&forbidden == 0 || !c.holdsSecret() {
+		if info.Mode().Perm()&0o020 != 0 {
+			c.warn(0, "can be written by its group, and holds commands that are run")
+		}
+		return nil
+	}
+	return &ConfigError{
+		File: c.File,
+		Text: "holds a password, and other users can read it; type: " + command + shellQuote(c.File),
+	}
+}
+
+func (c *Config) holdsSecret() bool {
+	for _, id := range c.Identities {
+		if id.Password.IsSet() || id.CertificatePassphrase.IsSet() {
+			return true
+		}
+	}
+	return false
+}
+
+// warn adds a remark about a line, 0 for the whole file.
+func (c *Config) warn(line int, text string) {
+	c.Warnings = append(c.Warnings, position(c.File, line)+text)
+}
+
+// cause returns what the system said, without the path that stands before it.
+func cause(err error) string {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err.Error()
+	}
+	return err.Error()
+}
+
+// shellQuote returns a path as it is typed in a shell.
+func shellQuote(path string) string {
+	for _, r := range path {
+		plain := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+,@%", r)
+		if !plain {
+			return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+		}
+	}
+	return path
+}
