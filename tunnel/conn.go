@@ -1,0 +1,174 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// closeGrace is how long a command has to exit by itself, once the connection is
+// closed or it has closed its end, before it is killed or its exit awaited no longer.
+const closeGrace = 2 * time.Second
+
+// Dial starts the command and returns the connection it carries to host and port. It
+// does not wait for the command to get through: what keeps it from that is
+// learned from the first Read, whose error is then an [ExitError].
+//
+// Deadlines work. Close ends the command: it has two seconds to exit by itself, then
+// its process group is killed. ctx bounds the start alone.
+func (c *Command) Dial(ctx context.Context, host, port string) (net.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	argv, err := c.argv(host, port)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := start(c.name(), argv, address(net.JoinHostPort(host, port)))
+	if err != nil {
+		return nil, fmt.Errorf("tunnel: %w", err)
+	}
+	return conn, nil
+}
+
+// A conn is our end of the socket pair whose other end is the command's standard
+// input and output.
+type conn struct {
+	net.Conn
+	name   string
+	remote address
+	cmd    *exec.Cmd
+	output *os.File
+	exited chan struct{} // closed once the command is reaped and err set
+	err    error         // how it ended; nil for exit status 0
+	once   sync.Once
+}
+
+func start(name string, argv []string, remote address) (*conn, error) {
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	output, err := openOutput()
+	if err != nil {
+		ours.Close()
+		return nil, err
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, output
+	detach(cmd)
+	if err := cmd.Start(); err != nil {
+		ours.Close()
+		output.Close()
+		return nil, err
+	}
+	c := &conn{Conn: ours, name: name, remote: remote, cmd: cmd, output: output, exited: make(chan struct{})}
+	go c.reap()
+	return c, nil
+}
+
+// reap waits for the command and ends what it may have left in its process group.
+func (c *conn) reap() {
+	err := c.cmd.Wait()
+	killGroup(c.cmd, syscall.SIGKILL)
+	if exit := exitError(c.name, c.cmd.ProcessState, c.output); exit != nil {
+		err = exit
+	}
+	c.output.Close()
+	c.err = err
+	close(c.exited)
+}
+
+// Read reads from the connection. Where the command's end is the reason that there is
+// nothing to read, the error says how it ended and what it said.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n == 0 && (err == io.EOF || errors.Is(err, syscall.ECONNRESET)) {
+		err = c.explain(err)
+	}
+	return n, err
+}
+
+// Write writes to the connection; its errors are as Read's.
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		err = c.explain(err)
+	}
+	return n, err
+}
+
+// explain returns how the command ended in place of err, which says that its
+// end of the connection is closed; err itself if it exited with status 0 or still runs.
+func (c *conn) explain(err error) error {
+	timer := time.NewTimer(closeGrace)
+	defer timer.Stop()
+	select {
+	case <-c.exited:
+		if c.err != nil {
+			return c.err
+		}
+	case <-timer.C:
+	}
+	return err
+}
+
+// Close closes the connection and ends the command. It returns once the command is
+// gone; how it ended is no error any more.
+func (c *conn) Close() error {
+	err := net.ErrClosed
+	c.once.Do(func() {
+		err = c.Conn.Close()
+		timer := time.NewTimer(closeGrace)
+		defer timer.Stop()
+		select {
+		case <-c.exited:
+			return
+		case <-timer.C:
+		}
+		killGroup(c.cmd, syscall.SIGKILL)
+		<-c.exited
+	})
+	return err
+}
+
+// RemoteAddr is the smart host's address as it was dialled.
+func (c *conn) RemoteAddr() net.Addr { return c.remote }
+
+// An address is the host and port that a command connects to.
+type address string
+
+func (address) Network() string  { return "tunnel" }
+func (a address) String() string { return string(a) }
+
+// socketPair returns two connected stream sockets: ours with the runtime's poller
+// behind it, for deadlines, theirs as a plain file for a child.
+func socketPair() (ours net.Conn, theirs *os.File, err error) {
+	// Not every system can mark them at birth; the lock keeps a fork away meanwhile.
+	syscall.ForkLock.RLock()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fds[0])
+		syscall.CloseOnExec(fds[1])
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	mine, theirs := os.NewFile(uintptr(fds[0]), "tunnel"), os.NewFile(uintptr(fds[1]), "tunnel")
+	defer mine.Close() // FileConn has its own copy
+	ours, err = net.FileConn(mine)
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return ours, theirs, nil
+}
