@@ -1,0 +1,211 @@
+// Package localmda hands mail to a local delivery agent: a shell line of the
+// user's own, such as
+//
+//	/usr/bin/procmail -d %T
+//
+// in which %T is the local recipient and %F the sender. The message is its standard
+// input, octet for octet as it is in the queue, and its exit status says what became of
+// it (see sysexits.go).
+//
+// No text of an envelope ever gets into the shell line. %T becomes a positional parameter
+// and %F an environment variable, each expanded within quotes whatever quotes the line
+// has around them (see line.go), so that a name is one argument and nothing else.
+//
+// A line with %T is called once for each recipient, for each has a state of its
+// own in the queue; a line without it once for the message. The message is read through
+// to its end, and so verified, before the first call: an agent never takes a damaged one
+// for a whole one.
+package localmda
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"esmtpq/queue"
+)
+
+// DefaultTimeout is how long one call of an agent may take.
+const DefaultTimeout = 5 * time.Minute
+
+// host is what reports name as their origin.
+const host = "local delivery agent"
+
+// An Agent is a local delivery agent; it implements [queue.Transport].
+type Agent struct {
+	// Timeout bounds one call.
+	Timeout time.Duration
+
+	line      shellLine
+	forceUser string
+}
+
+// New returns the agent that command, a line for /bin/sh, makes. With forceUser, %T is
+// that name instead of the recipients and there is one call per message. The error
+// is one of the configuration: no command, quotes that are never closed, or a
+// name that cannot be handed over.
+func New(command, forceUser string) (*Agent, error) {
+	if strings.TrimSpace(command) == "" {
+		return nil, errors.New("the mda is an empty command")
+	}
+	line, err := parseLine(command)
+	if err != nil {
+		return nil, fmt.Errorf("mda %q: %w", command, err)
+	}
+	if forceUser != "" {
+		if err := checkName(forceUser); err != nil {
+			return nil, fmt.Errorf("force_mda %q: %w", forceUser, err)
+		}
+	}
+	return &Agent{Timeout: DefaultTimeout, line: line, forceUser: forceUser}, nil
+}
+
+// Run implements [queue.Transport].
+func (a *Agent) Run(ctx context.Context, src queue.Source) {
+	for ctx.Err() == nil {
+		d := src.Next()
+		if d == nil {
+			return
+		}
+		reports := a.deliver(ctx, src, d)
+		if src.Done(d, reports) != nil {
+			return
+		}
+		for _, r := range reports {
+			if r.Scope == queue.ScopeIdentity {
+				return
+			}
+		}
+	}
+}
+
+// deliver makes the calls for one delivery and returns its reports.
+func (a *Agent) deliver(ctx context.Context, src queue.Source, d *queue.Delivery) []queue.Report {
+	reports := make([]queue.Report, len(d.Recipients))
+	calls, sender := a.plan(d, reports)
+	if len(calls) == 0 {
+		return reports
+	}
+	if err := verify(d.Content); err != nil {
+		return fill(reports, calls, unreadable(err))
+	}
+	if err := src.Sending(d); err != nil {
+		return fill(reports, calls, delayed(queue.ScopeSession, "4.3.0", "progress cannot be recorded: "+err.Error()))
+	}
+	for i, c := range calls {
+		if ctx.Err() != nil {
+			return fill(reports, calls[i:], delayed(queue.ScopeSession, "4.3.0", "the queue run ended before this was begun"))
+		}
+		r := a.call(ctx, d.Content, sender, c.names)
+		fill(reports, calls[i:i+1], r)
+		if r.Scope == queue.ScopeIdentity {
+			r.Unsure = false // these have not been handed over at all
+			return fill(reports, calls[i+1:], r)
+		}
+	}
+	return reports
+}
+
+// A call is one run of the command: the names it gets as positional parameters, and
+// the recipients, by their index in the delivery, whose report it makes.
+type call struct {
+	names   []string
+	indexes []int
+}
+
+// plan returns the calls for a delivery and the sender to give them. Recipients that
+// cannot be handed over are answered for at once, in reports.
+func (a *Agent) plan(d *queue.Delivery, reports []queue.Report) (calls []call, sender string) {
+	sender = d.Envelope.From
+	if d.Envelope.ReversePath != nil {
+		sender = *d.Envelope.ReversePath
+	}
+	senderErr := checkSender(sender)
+	var all call
+	for i, rcpt := range d.Recipients {
+		name, err := rcpt.Address, error(nil)
+		if a.forceUser == "" {
+			err = checkName(name)
+		}
+		switch {
+		case senderErr != nil:
+			reports[i] = failed(queue.ScopeMessage, "5.1.7", fmt.Sprintf("sender %q: %v", sender, senderErr))
+		case err != nil:
+			reports[i] = failed(queue.ScopeRecipient, "5.1.3", fmt.Sprintf("recipient %q: %v", name, err))
+		case a.forceUser == "" && a.line.perRecipient:
+			calls = append(calls, call{[]string{name}, []int{i}})
+		default:
+			all.names, all.indexes = append(all.names, name), append(all.indexes, i)
+		}
+	}
+	if len(all.indexes) > 0 {
+		if a.forceUser != "" {
+			all.names = []string{a.forceUser}
+		}
+		calls = append(calls, all)
+	}
+	return calls, sender
+}
+
+// checkName refuses what a program could take for something else than a user's name.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("an empty name")
+	case name[0] == '-':
+		return errors.New("begins with a dash, as an option does")
+	case hasControl(name):
+		return errors.New("has control characters")
+	}
+	return nil
+}
+
+// checkSender is checkName for the sender, which may be empty.
+func checkSender(sender string) error {
+	if sender == "" {
+		return nil
+	}
+	return checkName(sender)
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+// verify reads the content through. It is read a second time into the agent, which
+// costs no disk space, as a copy would, and next to no time, being in memory by then.
+func verify(content queue.Content) error {
+	r, err := content.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = io.Copy(io.Discard, r)
+	return err
+}
+
+// fill gives r to all recipients of calls.
+func fill(reports []queue.Report, calls []call, r queue.Report) []queue.Report {
+	for _, c := range calls {
+		for _, i := range c.indexes {
+			reports[i] = r
+		}
+	}
+	return reports
+}
+
+func delayed(scope queue.Scope, status, text string) queue.Report {
+	return queue.Report{Action: queue.Delayed, Scope: scope, Status: status, Text: text}
+}
+
+func failed(scope queue.Scope, status, text string) queue.Report {
+	return queue.Report{Action: queue.Failed, Scope: scope, Status: status, Text: text}
+}
+
+// unreadable is the report for content that cannot be read to its verified end.
+func unreadable(err error) queue.Report {
+	return delayed(queue.ScopeMessage, "4.3.0", "the message cannot be read from the queue: "+err.Error())
+}

@@ -1,0 +1,71 @@
+package localmda
+
+import (
+	"fmt"
+
+	"esmtpq/queue"
+)
+
+// An exitMeaning is what an exit status of a delivery agent says.
+type exitMeaning struct {
+	status string // enhanced status code (RFC 3463); class 4 delays, class 5 fails
+	scope  queue.Scope
+	text   string
+}
+
+// exitMeanings are those of sysexits.h, with the status codes that other mail systems
+// give them. What fails and what is tried again differs between those: here,
+// trouble with a file or a disk (73, 74) is tried again, since a full disk or a quota gets
+// mended and mail that is only late does no harm.
+var exitMeanings = map[int]exitMeaning{
+	64: {"5.3.0", queue.ScopeRecipient, "wrong usage of the command line"},
+	65: {"5.6.0", queue.ScopeMessage, "wrong data in the message"},
+	66: {"5.3.0", queue.ScopeRecipient, "cannot open the input"},
+	67: {"5.1.1", queue.ScopeRecipient, "no such user"},
+	68: {"5.1.2", queue.ScopeRecipient, "no such host"},
+	69: {"5.3.0", queue.ScopeRecipient, "service unavailable"},
+	70: {"5.3.0", queue.ScopeRecipient, "internal software error"},
+	71: {"4.3.0", queue.ScopeRecipient, "operating system error"},
+	72: {"5.3.0", queue.ScopeRecipient, "a system file is missing"},
+	73: {"4.2.0", queue.ScopeRecipient, "cannot create the output file"},
+	74: {"4.3.0", queue.ScopeRecipient, "input/output error"},
+	75: {"4.3.0", queue.ScopeRecipient, "temporary failure"},
+	76: {"5.5.0", queue.ScopeRecipient, "protocol error"},
+	77: {"5.7.0", queue.ScopeRecipient, "permission denied"},
+	78: {"5.3.5", queue.ScopeRecipient, "configuration error"},
+
+	// The shell's own: what is wrong is our set-up, whoever the mail is for.
+	126: {"4.3.5", queue.ScopeIdentity, "the command cannot be executed"},
+	127: {"4.3.5", queue.ScopeIdentity, "command not found"},
+}
+
+// bySignal tells whether the shell exited with the status that says a signal ended
+// the last of its commands.
+func bySignal(status int) bool { return status > 128 && status <= 128+64 }
+
+// exitReport is the report for an exit status, with the last line that the agent wrote.
+func exitReport(status int, lastLine string) queue.Report {
+	if status == 0 {
+		return queue.Report{Action: queue.Delivered, Status: "2.0.0", Text: "taken by the local delivery agent", Host: host}
+	}
+	m, ok := exitMeanings[status]
+	switch {
+	case ok:
+	case bySignal(status):
+		m = exitMeaning{"4.3.0", queue.ScopeRecipient, fmt.Sprintf("signal %d", status-128)}
+	default:
+		m = exitMeaning{"5.3.0", queue.ScopeRecipient, ""}
+	}
+	text := fmt.Sprintf("exit status %d", status)
+	if m.text != "" {
+		text += ", " + m.text
+	}
+	if lastLine != "" {
+		text = lastLine + " (" + text + ")"
+	}
+	r := queue.Report{Action: queue.Failed, Scope: m.scope, Status: m.status, Text: text, Host: host}
+	if m.status[0] == '4' {
+		r.Action = queue.Delayed
+	}
+	return r
+}
