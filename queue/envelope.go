@@ -1,12 +1,23 @@
 package queue
 
-import "time"
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// envelopeVersion is the version of the format written here.
+const envelopeVersion = 1
 
 // An Envelope is what the submitter said about a message, and what was measured while
 // its content was written. It is stored once and never changed; who it is sent as
 // is decided from it at delivery.
 type Envelope struct {
-	Version int       `json:"version"` // of this format: 1
+	Version int       `json:"version"` // of this format
 	Arrival time.Time `json:"arrival"`
 	// ReversePath is the address given with -f: an addr-spec, "" for the null
 	// reverse-path, nil when none was given.
@@ -20,6 +31,7 @@ type Envelope struct {
 	EnvelopeID string `json:"envid,omitempty"`  // DSN ENVID, decoded
 	Body       string `json:"body,omitempty"`   // -B: "", "7BIT" or "8BITMIME"
 	Config     string `json:"config,omitempty"` // -C: absolute path of the configuration to use
+	Legacy     string `json:"legacy,omitempty"` // name of the entry of esmtp-wrapper's that it was taken over from
 
 	Size     int64  `json:"size"`                  // octets in the file mail
 	Lines    int64  `json:"lines"`                 // line ends in the file mail
@@ -33,4 +45,77 @@ type Envelope struct {
 type Recipient struct {
 	Address string `json:"address"`          // addr-spec; without "@" it is local
 	Notify  string `json:"notify,omitempty"` // DSN NOTIFY (RFC 3461): "", "NEVER", or a list of SUCCESS, FAILURE, DELAY
+}
+
+// Sender is the address that chooses the identity: the one given with -f, else the author's.
+// The null reverse-path chooses as if none had been given.
+func (e *Envelope) Sender() string {
+	if e.ReversePath != nil && *e.ReversePath != "" {
+		return *e.ReversePath
+	}
+	return e.From
+}
+
+// ErrDamaged is returned for an entry that is not what was accepted: cut
+// short, changed, or never ours. It is neither sent nor removed.
+var ErrDamaged = errors.New("damaged")
+
+// seal is the second line of the file envelope.
+type seal struct {
+	SHA256 string `json:"sha256"` // of the first line, its line end included
+}
+
+// encodeEnvelope returns the file envelope of a message that nobody has tried to send yet.
+func encodeEnvelope(env *Envelope) ([]byte, error) {
+	line, err := json.Marshal(env)
+	if err != nil {
+		return nil, err
+	}
+	line = append(line, '\n')
+	sum := sha256.Sum256(line)
+	b := make([]byte, 0, len(line)+128+messageLine+recipientLine*len(env.Recipients))
+	b = append(b, line...)
+	b = fmt.Appendf(b, "{\"sha256\":\"%x\"}\n", sum)
+	b = appendMessageLine(b, &Message{})
+	for range env.Recipients {
+		b = appendRecipientLine(b, &Progress{State: Untried})
+	}
+	return b, nil
+}
+
+// decodeEnvelope reads the file envelope into m and returns the offset of its third
+// line, where progress begins. It checks all that can be checked without the content.
+func decodeEnvelope(b []byte, m *Message) (int64, error) {
+	first, rest, ok := cutLine(b)
+	if !ok {
+		return 0, fmt.Errorf("%w: envelope cut short", ErrDamaged)
+	}
+	second, progress, ok := cutLine(rest)
+	var s seal
+	if !ok || json.Unmarshal(second, &s) != nil {
+		return 0, fmt.Errorf("%w: envelope has no checksum", ErrDamaged)
+	}
+	if sum := sha256.Sum256(first); s.SHA256 != hex.EncodeToString(sum[:]) {
+		return 0, fmt.Errorf("%w: envelope does not match its checksum", ErrDamaged)
+	}
+	if err := json.Unmarshal(first, &m.Envelope); err != nil {
+		return 0, fmt.Errorf("%w: envelope is not JSON", ErrDamaged)
+	}
+	if v := m.Envelope.Version; v != envelopeVersion {
+		return 0, fmt.Errorf("envelope has format version %d, this program knows %d: use the newer program", v, envelopeVersion)
+	}
+	n := len(m.Envelope.Recipients)
+	if n == 0 || len(progress) != messageLine+n*recipientLine {
+		return 0, fmt.Errorf("%w: envelope has no room for the progress of %d recipients", ErrDamaged, n)
+	}
+	return int64(len(b) - len(progress)), m.decodeProgress(progress)
+}
+
+// cutLine splits b after its first line end, which stays with the line.
+func cutLine(b []byte) (line, rest []byte, ok bool) {
+	i := bytes.IndexByte(b, '\n')
+	if i < 0 {
+		return nil, b, false
+	}
+	return b[:i+1], b[i+1:], true
 }

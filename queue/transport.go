@@ -54,8 +54,9 @@ type Delivery struct {
 	Recipients []Recipient
 	Content    Content
 
-	entry   *entryHandle // the queue's own; nil in tests of transports
-	indexes []int        // of Recipients in the envelope
+	entry   *entry // the queue's own; nil in tests of transports
+	indexes []int  // of Recipients in the envelope
+	sender  string // Sender: to force upon the header, "" for none
 }
 
 // Content is the content of a message as it is to be sent, with LF line ends.

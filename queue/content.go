@@ -1,0 +1,147 @@
+package queue
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+
+	"esmtpq/message"
+)
+
+// smallContent is how much content is read and checked at once, before anything of it is
+// sent. Longer content is checked while it is read: a transport that is told of damage
+// at the end does not complete the message.
+const smallContent = 256 << 10
+
+// spooled is the content of an entry as it lies in the file mail.
+type spooled struct {
+	path string
+	env  *Envelope
+	held []byte // all of it, checked; nil if it is long
+}
+
+// content opens the content of an entry and checks what can be checked now.
+func (q *Queue) content(m *Message) (*spooled, error) {
+	c := &spooled{path: q.path(m.ID, "mail"), env: &m.Envelope}
+	f, err := c.open()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if c.env.Size > smallContent {
+		return c, nil
+	}
+	c.held = make([]byte, c.env.Size)
+	if _, err := io.ReadFull(f, c.held); err != nil {
+		return nil, fmt.Errorf("read content: %w", err)
+	}
+	if sum := sha256.Sum256(c.held); hex.EncodeToString(sum[:]) != c.env.SHA256 {
+		return nil, fmt.Errorf("%w: content does not match its checksum", ErrDamaged)
+	}
+	return c, nil
+}
+
+// open opens the file and checks its length.
+func (c *spooled) open() (*os.File, error) {
+	f, err := openOurs(c.path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	if st, err := f.Stat(); err != nil || st.Size() != c.env.Size {
+		f.Close()
+		return nil, fmt.Errorf("%w: content is not %d octets long", ErrDamaged, c.env.Size)
+	}
+	return f, nil
+}
+
+func (c *spooled) Size() int64     { return c.env.Size }
+func (c *spooled) WireSize() int64 { return c.env.Size + c.env.Lines }
+func (c *spooled) EightBit() bool  { return c.env.EightBit }
+
+func (c *spooled) Open() (io.ReadCloser, error) {
+	if c.held != nil {
+		return io.NopCloser(bytes.NewReader(c.held)), nil
+	}
+	f, err := c.open()
+	if err != nil {
+		return nil, err
+	}
+	return &checkedReader{f: f, left: c.env.Size, sum: sha256.New(), want: c.env.SHA256}, nil
+}
+
+// A checkedReader reads a file of known length and checksum.
+type checkedReader struct {
+	f    *os.File
+	left int64
+	sum  hash.Hash
+	want string
+}
+
+func (r *checkedReader) Read(p []byte) (int, error) {
+	if r.left == 0 {
+		if hex.EncodeToString(r.sum.Sum(nil)) != r.want {
+			return 0, fmt.Errorf("%w: content does not match its checksum", ErrDamaged)
+		}
+		return 0, io.EOF
+	}
+	if int64(len(p)) > r.left {
+		p = p[:r.left]
+	}
+	n, err := r.f.Read(p)
+	r.sum.Write(p[:n])
+	r.left -= int64(n)
+	if err == io.EOF {
+		err = fmt.Errorf("%w: content is shorter than it was", ErrDamaged)
+	}
+	return n, err
+}
+
+func (r *checkedReader) Close() error { return r.f.Close() }
+
+// contentFor returns the content of an entry, with sender forced upon its header if there is such.
+func (q *Queue) contentFor(m *Message, sender string) (Content, error) {
+	c, err := q.content(m)
+	if err != nil || sender == "" {
+		return c, err
+	}
+	f, err := c.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	_, size, lines, err := message.WithSender(f, sender)
+	if err != nil {
+		return nil, fmt.Errorf("force Sender: %w", err)
+	}
+	return &mended{c, sender, size, lines}, nil
+}
+
+// mended is a content with another Sender: field than was submitted.
+type mended struct {
+	*spooled
+	sender      string
+	size, lines int64 // by how much it is longer
+}
+
+func (c *mended) Size() int64     { return c.spooled.Size() + c.size }
+func (c *mended) WireSize() int64 { return c.spooled.WireSize() + c.size + c.lines }
+
+func (c *mended) Open() (io.ReadCloser, error) {
+	f, err := c.spooled.Open()
+	if err != nil {
+		return nil, err
+	}
+	r, _, _, err := message.WithSender(f, c.sender)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{r, f}, nil
+}

@@ -1,0 +1,233 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// maxEnvelope bounds what is read of an envelope: room for 100 000 recipients.
+const maxEnvelope = 64 << 20
+
+// Read returns the entry with the given queue ID. It takes no lock: what it returns
+// is the state at some instant. errors.Is fs.ErrNotExist: it is gone; ErrDamaged:
+// it is there and not what was accepted.
+func (q *Queue) Read(id string) (*Message, error) {
+	f, err := q.openEnvelope(id, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	m, _, err := readEnvelope(f, id)
+	return m, err
+}
+
+// openEnvelope opens the envelope of an entry, as hostile input: it must be
+// a regular file of ours under one name.
+func (q *Queue) openEnvelope(id string, flag int) (*os.File, error) {
+	return openOurs(q.path(id, "envelope"), flag)
+}
+
+func openOurs(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(path, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("%w: %s is a symbolic link", ErrDamaged, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err == nil {
+		sys := st.Sys().(*syscall.Stat_t)
+		switch {
+		case !st.Mode().IsRegular():
+			err = fmt.Errorf("%w: %s is not a regular file", ErrDamaged, path)
+		case int(sys.Uid) != os.Geteuid():
+			err = fmt.Errorf("%w: %s belongs to user %d", ErrDamaged, path, sys.Uid)
+		case sys.Nlink > 1:
+			err = fmt.Errorf("%w: %s has another name (a hard link)", ErrDamaged, path)
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// readEnvelope reads an open envelope and returns the offset of its progress.
+func readEnvelope(f *os.File, id string) (*Message, int64, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	if st.Size() > maxEnvelope {
+		return nil, 0, fmt.Errorf("%w: envelope of %d octets", ErrDamaged, st.Size())
+	}
+	b := make([]byte, st.Size())
+	if _, err := f.ReadAt(b, 0); err != nil && err != io.EOF {
+		return nil, 0, err
+	}
+	m := &Message{ID: id}
+	at, err := decodeEnvelope(b, m)
+	if err != nil {
+		return nil, 0, err
+	}
+	return m, at, nil
+}
+
+// An entry is a message that this process works on. Its lock is held until close.
+type entry struct {
+	q  *Queue
+	f  *os.File // the envelope, for writing
+	at int64    // offset of the message's line in f
+
+	mu     sync.Mutex // several lanes may work on one message
+	msg    *Message
+	marked []bool // of recipients: "s" stands in the file
+	use    int    // how many lanes do; guarded by the run
+}
+
+// open locks an entry and reads it again under the lock. errLocked: another process works on it.
+// That progress can be recorded is made sure of here, before anything is sent.
+func (q *Queue) open(id string) (*entry, error) {
+	f, err := q.openEnvelope(id, os.O_RDWR)
+	if err != nil {
+		return nil, err
+	}
+	if err := tryLock(f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	m, at, err := readEnvelope(f, id)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	for i := range m.Progress {
+		// We hold the lock, so whoever was sending is dead.
+		if m.Progress[i].State == Sending {
+			m.Progress[i].State = Unsure
+		}
+	}
+	return &entry{q: q, f: f, at: at, msg: m, marked: make([]bool, len(m.Progress))}, nil
+}
+
+func (e *entry) close() { e.f.Close() }
+
+// writeMessageLine overwrites the line of the message. It is not synced: what
+// it says can be lost without harm.
+func (e *entry) writeMessageLine() error {
+	_, err := e.f.WriteAt(appendMessageLine(nil, e.msg), e.at)
+	return err
+}
+
+func (e *entry) recipientAt(i int) int64 {
+	return e.at + messageLine + int64(i)*recipientLine
+}
+
+// writeRecipient overwrites the line of a recipient; sync it yourself.
+func (e *entry) writeRecipient(i int) error {
+	_, err := e.f.WriteAt(appendRecipientLine(nil, &e.msg.Progress[i]), e.recipientAt(i))
+	return err
+}
+
+// sending marks recipients as about to be sent to. Not synced: it is for the
+// case that this process dies, and the page cache survives that.
+func (e *entry) sending(indexes []int) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, i := range indexes {
+		e.marked[i] = true
+		if _, err := e.f.WriteAt([]byte{byte(Sending)}, e.recipientAt(i)+int64(letterAt)); err != nil {
+			return fmt.Errorf("record progress of %s: %w", e.msg.ID, err)
+		}
+	}
+	return nil
+}
+
+// record writes the reports of one attempt and syncs them if one of them must
+// never be forgotten. It removes the entry when all its recipients are served.
+func (e *entry) record(indexes []int, reports []Report, now time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	sync, attempt := false, false
+	for k, i := range indexes {
+		r := &reports[k]
+		attempt = attempt || r.Scope != ScopeIdentity
+		p := &e.msg.Progress[i]
+		state := stateAfter(p.State, r)
+		if state == p.State && !e.marked[i] && sameReason(p, r) {
+			continue // nothing new to write
+		}
+		*p = Progress{State: state, Time: now, Code: r.Code, Status: r.Status, Host: r.Host, Text: Printable(r.Text)}
+		if err := e.writeRecipient(i); err != nil {
+			return fmt.Errorf("record progress of %s: %w", e.msg.ID, err)
+		}
+		e.marked[i] = false
+		sync = sync || state != Deferred
+	}
+	if sync {
+		if err := syncData(e.f); err != nil {
+			return fmt.Errorf("record progress of %s: %w", e.msg.ID, err)
+		}
+	}
+	if e.msg.done() {
+		return e.remove()
+	}
+	if attempt && e.msg.Pending() {
+		e.msg.Attempts++
+		e.msg.Next = nextAttempt(e.msg.Envelope.Arrival, now)
+	}
+	e.msg.Last = now
+	if err := e.writeMessageLine(); err != nil {
+		return fmt.Errorf("record progress of %s: %w", e.msg.ID, err)
+	}
+	return nil
+}
+
+// stateAfter returns the state of a recipient after a report. What was possibly delivered
+// stays so while it is only delayed further.
+func stateAfter(before State, r *Report) State {
+	switch r.Action {
+	case Relayed:
+		return Accepted
+	case Delivered:
+		return LocalDone
+	case Failed:
+		return Refused
+	}
+	if r.Unsure || before == Unsure {
+		return Unsure
+	}
+	return Deferred
+}
+
+func sameReason(p *Progress, r *Report) bool {
+	return p.Code == r.Code && p.Status == r.Status && p.Text == cut(Printable(r.Text), 300)
+}
+
+// remove takes the entry out of the queue. The progress that says so is synced: should
+// the removal be lost in a crash, the next run does it again.
+func (e *entry) remove() error { return e.q.removeEntry(e.msg.ID) }
+
+// removeEntry removes the files of an entry, the content first: an envelope without
+// content is known to be one being removed, content without an envelope is not.
+func (q *Queue) removeEntry(name string) error {
+	for _, file := range [...]string{"mail", "envelope"} {
+		if err := syscall.Unlink(q.path(name, file)); err != nil && err != syscall.ENOENT {
+			return &fs.PathError{Op: "unlink", Path: q.path(name, file), Err: err}
+		}
+	}
+	dir := q.Dir + "/" + name
+	if err := syscall.Rmdir(dir); err == nil || err == syscall.ENOENT {
+		return nil
+	}
+	// Something else was put into the directory.
+	return os.RemoveAll(dir)
+}

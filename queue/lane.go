@@ -1,0 +1,196 @@
+package queue
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+)
+
+// A lane is the mail of one queue run that goes over one transport, in the
+// order of its arrival. It is the Source of that transport.
+type lane struct {
+	run     *run
+	name    string
+	ids     []string // still to be drawn
+	working bool
+	dead    *Report // why nothing more of it can go out in this run
+	stopped bool    // progress could not be recorded
+}
+
+// work runs the transport until nothing is left to draw.
+func (l *lane) work() {
+	r := l.run
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for len(l.ids) > 0 && l.dead == nil && !l.stopped {
+		before := len(l.ids)
+		r.mu.Unlock()
+		r.router.Transport(l.name).Run(r.ctx, l)
+		r.mu.Lock()
+		if len(l.ids) >= before {
+			break // it will not draw
+		}
+	}
+	why := Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.3.2", Text: "the queue run was ended"}
+	if l.dead != nil {
+		why = *l.dead
+	}
+	for _, id := range l.ids {
+		r.refuse(id, l.name, why)
+	}
+	l.ids, l.working = nil, false
+	r.busy--
+	r.idle.Broadcast()
+}
+
+// Next returns the next delivery. It looks for new mail before it says that there is none.
+func (l *lane) Next() *Delivery {
+	r := l.run
+	looked := false
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.ctx.Err() == nil && !l.stopped && l.dead == nil {
+		if len(l.ids) > 0 {
+			id := l.ids[0]
+			l.ids = l.ids[1:]
+			if d := l.draw(id); d != nil {
+				return d
+			}
+			continue
+		}
+		if r.scanning {
+			r.idle.Wait()
+			continue
+		}
+		if looked {
+			break
+		}
+		looked = true
+		r.mu.Unlock()
+		r.rescan()
+		r.mu.Lock()
+	}
+	return nil
+}
+
+// draw makes a delivery of an entry. It returns nil where there is nothing (more) to deliver.
+func (l *lane) draw(id string) *Delivery {
+	r := l.run
+	e, err := r.acquire(id)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // its owner has removed it
+	case errors.Is(err, errLocked):
+		r.count(l.name, "another command works on it")
+		return nil
+	case err != nil:
+		r.trouble("%s: %v: not sent", id, err)
+		return nil
+	}
+	if e.msg.Held {
+		r.release(e)
+		return nil
+	}
+	d := l.delivery(e)
+	if len(d.Recipients) == 0 {
+		r.release(e)
+		return nil
+	}
+	if d.Content, err = r.q.contentFor(e.msg, d.sender); err != nil {
+		r.trouble("%s: %v: not sent", id, err)
+		r.release(e)
+		return nil
+	}
+	return d
+}
+
+// delivery collects the recipients of an entry that this lane is to try.
+func (l *lane) delivery(e *entry) *Delivery {
+	d := &Delivery{ID: e.msg.ID, Envelope: &e.msg.Envelope, entry: e}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i, rcpt := range e.msg.Envelope.Recipients {
+		if !e.msg.Progress[i].State.Pending() {
+			continue
+		}
+		route, err := l.run.router.Route(&e.msg.Envelope, rcpt)
+		if err != nil || route.Lane != l.name {
+			continue
+		}
+		rcpt.Address = route.Address
+		d.ReversePath, d.sender = route.ReversePath, route.Sender
+		d.Recipients = append(d.Recipients, rcpt)
+		d.indexes = append(d.indexes, i)
+	}
+	return d
+}
+
+// Sending implements Source.
+func (l *lane) Sending(d *Delivery) error {
+	err := d.entry.sending(d.indexes)
+	if err != nil {
+		l.stop(err)
+	}
+	return err
+}
+
+// stop ends a lane whose progress cannot be recorded.
+func (l *lane) stop(err error) {
+	l.run.mu.Lock()
+	defer l.run.mu.Unlock()
+	l.stopped = true
+	l.run.trouble("%v: sending stopped", err)
+}
+
+// Done implements Source.
+func (l *lane) Done(d *Delivery, reports []Report) error {
+	now := time.Now()
+	err := d.entry.record(d.indexes, reports, now)
+	if err != nil {
+		l.stop(err)
+	}
+	r := l.run
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l.tally(d, reports, now)
+	r.release(d.entry)
+	return err
+}
+
+// tally adds reports to the summary and to what is known of the identity.
+func (l *lane) tally(d *Delivery, reports []Report, now time.Time) {
+	r := l.run
+	var delayed *Report
+	for i := range reports {
+		rep := &reports[i]
+		switch rep.Action {
+		case Relayed, Delivered:
+			r.sum.Done++
+		case Failed:
+			r.sum.Failed = append(r.sum.Failed, Failure{d.ID, d.Recipients[i].Address, *rep})
+		case Delayed:
+			delayed = rep
+		}
+	}
+	if delayed != nil {
+		r.count(l.name, delayed.Explain())
+	}
+	if delayed != nil && delayed.Scope == ScopeIdentity {
+		l.dead = delayed
+		r.parked.park(l.name, *delayed, now)
+		r.changed = true
+	} else if _, ok := r.parked[l.name]; ok {
+		delete(r.parked, l.name)
+		r.changed = true
+	}
+}
+
+// rmdir removes an empty directory.
+func rmdir(path string) error {
+	if err := syscall.Rmdir(path); err != nil && err != syscall.ENOENT {
+		return os.NewSyscallError("rmdir", err)
+	}
+	return nil
+}

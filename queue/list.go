@@ -1,0 +1,75 @@
+package queue
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// A Listing is what lies in the queue directory, by name.
+type Listing struct {
+	IDs     []string // entries, in the order of their arrival
+	Legacy  []string // directories as esmtp-wrapper leaves them
+	Foreign []string // what is neither; not ours to touch
+}
+
+// List reads the names in the queue directory; it opens nothing. Names that begin with
+// a dot are ours and are left out.
+func (q *Queue) List() (*Listing, error) {
+	// A descriptor of its own: the directory's offset is shared otherwise.
+	d, err := os.Open(q.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	l := &Listing{IDs: names[:0]}
+	for _, name := range names {
+		switch {
+		case strings.HasPrefix(name, "."):
+		case IsID(name):
+			l.IDs = append(l.IDs, name)
+		case q.looksLegacy(name):
+			l.Legacy = append(l.Legacy, name)
+		default:
+			l.Foreign = append(l.Foreign, name)
+		}
+	}
+	slices.Sort(l.IDs)
+	slices.Sort(l.Legacy)
+	slices.Sort(l.Foreign)
+	return l, nil
+}
+
+// sweep removes what dead processes left: temporary entries that nobody has locked.
+func (q *Queue) sweep() error {
+	d, err := os.Open(q.Dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	for _, name := range names {
+		if strings.HasPrefix(name, newPrefix) {
+			err = errors.Join(err, q.sweepOne(name))
+		}
+	}
+	return err
+}
+
+func (q *Queue) sweepOne(name string) error {
+	f, err := os.OpenFile(q.Dir+"/"+name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil // gone, or not a directory, and then not from us
+	}
+	defer f.Close()
+	if tryLock(f) != nil {
+		return nil // its writer is alive
+	}
+	return q.removeEntry(name)
+}

@@ -1,0 +1,76 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"time"
+)
+
+// errLocked says that somebody else holds a lock.
+var errLocked = errors.New("locked by another process")
+
+// tryLock takes an exclusive lock on an open file without waiting.
+func tryLock(f *os.File) error {
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch err {
+		case nil:
+			return nil
+		case syscall.EINTR:
+		case syscall.EWOULDBLOCK:
+			return errLocked
+		default:
+			return os.NewSyscallError("flock", err)
+		}
+	}
+}
+
+// lockRun takes the lock of the queue run, waiting for a run in progress to end.
+// The wait ends with ctx. It polls: flock cannot be given a deadline, and a
+// thread blocked in it could not be called back.
+func (q *Queue) lockRun(ctx context.Context, waiting func()) error {
+	pause := 5 * time.Millisecond
+	for waited := time.Duration(0); ; waited += pause {
+		err := tryLock(q.dir)
+		if !errors.Is(err, errLocked) {
+			return err
+		}
+		if waiting != nil && waited > time.Second {
+			waiting()
+			waiting = nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, 100*time.Millisecond)
+	}
+}
+
+// unlockRun lets the next queue run begin.
+func (q *Queue) unlockRun() { syscall.Flock(int(q.dir.Fd()), syscall.LOCK_UN) }
+
+// wakeupFile is locked by the one process that sleeps before a background run.
+const wakeupFile = ".wakeup"
+
+// TryWakeup takes the lock of the one background process that waits before a
+// queue run. The lock belongs to the open file: handing the file to a child hands
+// on the lock. It returns nil and no error when somebody holds it: whoever that
+// is has not begun to look at the queue, so what is there now will be seen.
+func (q *Queue) TryWakeup() (*os.File, error) {
+	f, err := os.OpenFile(q.Dir+"/"+wakeupFile, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := tryLock(f); err != nil {
+		f.Close()
+		if errors.Is(err, errLocked) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	return f, nil
+}

@@ -1,0 +1,91 @@
+package queue
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/google/renameio/v2"
+)
+
+// parkFile says which identities are out of order. It is a cache: without it
+// they are tried sooner.
+const parkFile = ".parked"
+
+// A parking is an identity whose mail waits because of the identity: its
+// messages are not charged for it.
+type parking struct {
+	Since    time.Time `json:"since"`
+	Attempts int       `json:"attempts"`
+	Next     time.Time `json:"next"`
+	Report   Report    `json:"report"`
+}
+
+// locked tells whether trying once more could do harm: a password that was
+// refused and is tried again and again locks people out of their accounts.
+func (p *parking) locked() bool {
+	s := p.Report.Status
+	return len(s) > 3 && s[1:4] == ".7."
+}
+
+// waits tells whether a background run leaves the identity alone for now. Its
+// first message since is a reason to try a network that was down, but no reason to
+// try a refused password.
+func (p *parking) waits(untried bool, now time.Time) bool {
+	if due(p.Next, now) {
+		return false
+	}
+	return !untried || p.locked()
+}
+
+type parkings map[string]*parking
+
+func (q *Queue) readParkings() parkings {
+	ps := parkings{}
+	f, err := openOurs(q.Dir+"/"+parkFile, os.O_RDONLY)
+	if err != nil {
+		return ps
+	}
+	defer f.Close()
+	if json.NewDecoder(f).Decode(&ps) != nil || ps == nil {
+		return parkings{}
+	}
+	for name, p := range ps {
+		if p == nil {
+			delete(ps, name)
+		}
+	}
+	return ps
+}
+
+func (q *Queue) writeParkings(ps parkings) error {
+	path := q.Dir + "/" + parkFile
+	if len(ps) == 0 {
+		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+		return nil
+	}
+	b, err := json.MarshalIndent(ps, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(path, append(b, '\n'), 0o600, renameio.WithTempDir(q.Dir), renameio.WithStaticPermissions(0o600)); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+// park notes a failure of an identity.
+func (ps parkings) park(lane string, r Report, now time.Time) {
+	p := ps[lane]
+	if p == nil {
+		p = &parking{Since: now}
+		ps[lane] = p
+	}
+	p.Attempts++
+	p.Report = r
+	p.Report.Text = Printable(cut(r.Text, 300))
+	p.Next = nextIdentityAttempt(p.Since, now)
+}

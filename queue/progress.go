@@ -1,0 +1,234 @@
+package queue
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A State is where a recipient stands; see the package comment.
+type State byte
+
+const (
+	Untried   State = '-'
+	Deferred  State = 'd' // delayed
+	Sending   State = 's' // the end of the content was about to be sent
+	Unsure    State = 'u' // possibly delivered: the reply to the end of the content was lost
+	Accepted  State = 'r' // relayed
+	LocalDone State = 'l' // delivered by the MDA
+	Refused   State = 'f' // failed, for good
+)
+
+// A message's own state, in the third line of the envelope.
+const (
+	notHeld State = '-'
+	held    State = 'h'
+)
+
+// Pending tells whether a queue run is to try the recipient.
+func (s State) Pending() bool {
+	return s == Untried || s == Deferred || s == Sending || s == Unsure
+}
+
+// Progress is what is known of one recipient.
+type Progress struct {
+	State  State
+	Time   time.Time // of the last attempt; zero if untried
+	Code   int       // reply code, 0 if there was none
+	Status string    // enhanced status code
+	Host   string    // who said Text, "" for ourselves
+	Text   string    // why, for a person; printable
+}
+
+// A Message is an entry of the queue: its envelope and its progress.
+type Message struct {
+	ID       string
+	Envelope Envelope
+	Held     bool      // its owner does not want it tried
+	Attempts int       // how often it was tried by itself; failures of its identity do not count
+	Last     time.Time // when it was last tried; zero if never
+	Next     time.Time // when it is due; zero for at once
+	Progress []Progress
+}
+
+// Pending tells whether some recipient is still to be tried.
+func (m *Message) Pending() bool {
+	for i := range m.Progress {
+		if m.Progress[i].State.Pending() {
+			return true
+		}
+	}
+	return false
+}
+
+// done tells whether every recipient has been served.
+func (m *Message) done() bool {
+	for i := range m.Progress {
+		if s := m.Progress[i].State; s != Accepted && s != LocalDone {
+			return false
+		}
+	}
+	return true
+}
+
+// The lines of progress have a fixed length, so that each can be overwritten in its
+// place, and the letter of the state a fixed place in them: it is one octet,
+// which no crash can tear. The rest of a torn line is not JSON and is dropped.
+const (
+	messageLine   = 256
+	recipientLine = 512
+	letterAt      = len(`{"state":"`)
+)
+
+type messageJSON struct {
+	State    string `json:"state"`
+	Attempts int    `json:"attempts"`
+	Last     int64  `json:"last"` // Unix time, 0 for never
+	Next     int64  `json:"next"`
+}
+
+type progressJSON struct {
+	State  string `json:"state"`
+	Time   int64  `json:"time"`
+	Code   int    `json:"code,omitempty"`
+	Status string `json:"status,omitempty"`
+	Host   string `json:"host,omitempty"`
+	Text   string `json:"text,omitempty"`
+}
+
+func unixTime(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+func timeOf(unix int64) time.Time {
+	if unix <= 0 {
+		return time.Time{}
+	}
+	return time.Unix(unix, 0)
+}
+
+func appendMessageLine(b []byte, m *Message) []byte {
+	s := notHeld
+	if m.Held {
+		s = held
+	}
+	return appendPadded(b, messageJSON{string(rune(s)), m.Attempts, unixTime(m.Last), unixTime(m.Next)}, messageLine)
+}
+
+func appendRecipientLine(b []byte, p *Progress) []byte {
+	j := progressJSON{string(rune(p.State)), unixTime(p.Time), p.Code, cut(p.Status, 16), cut(Printable(p.Host), 100), cut(Printable(p.Text), 300)}
+	// Escapes can make the text longer in JSON than it is; halve it until it fits.
+	for {
+		if line, err := json.Marshal(j); err == nil && len(line) < recipientLine {
+			return appendPadded(b, j, recipientLine)
+		}
+		j.Text, j.Host = cut(j.Text, len(j.Text)/2), cut(j.Host, len(j.Host)/2)
+	}
+}
+
+// appendPadded appends v as JSON, blanks and a line end: n octets in all.
+func appendPadded(b []byte, v any, n int) []byte {
+	line, err := json.Marshal(v)
+	if err != nil || len(line) >= n {
+		panic(fmt.Sprintf("queue: a line of %d octets of progress, %d reserved", len(line), n))
+	}
+	b = append(b, line...)
+	for range n - len(line) - 1 {
+		b = append(b, ' ')
+	}
+	return append(b, '\n')
+}
+
+// cut shortens s to at most n octets, at the border of a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// Printable returns s on one line, with each octet that is not part of a printable character replaced
+// by a question mark: what hosts say may hold terminal escapes.
+func Printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t' || r == '\n' || r == '\r':
+			return ' '
+		case r == utf8.RuneError || !unicode.IsPrint(r):
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// decodeProgress reads the lines from the third on; b has their exact length.
+func (m *Message) decodeProgress(b []byte) error {
+	var mj messageJSON
+	line, b := b[:messageLine], b[messageLine:]
+	switch State(line[letterAt]) {
+	case notHeld:
+		m.Held = false
+	case held:
+		m.Held = true
+	default:
+		return fmt.Errorf("%w: unknown state of the message", ErrDamaged)
+	}
+	if json.Unmarshal(line, &mj) == nil {
+		m.Attempts, m.Last, m.Next = max(mj.Attempts, 0), timeOf(mj.Last), timeOf(mj.Next)
+	}
+	m.Progress = make([]Progress, len(m.Envelope.Recipients))
+	for i := range m.Progress {
+		line, b = b[:recipientLine], b[recipientLine:]
+		p := &m.Progress[i]
+		var pj progressJSON
+		if json.Unmarshal(line, &pj) == nil {
+			*p = Progress{Time: timeOf(pj.Time), Code: pj.Code, Status: pj.Status, Host: pj.Host, Text: pj.Text}
+		}
+		p.State = State(line[letterAt])
+		switch p.State {
+		case Untried, Deferred, Sending, Unsure, Accepted, LocalDone, Refused:
+		default:
+			return fmt.Errorf("%w: unknown state of recipient %d", ErrDamaged, i+1)
+		}
+	}
+	return nil
+}
+
+// Explain says why the recipient is not done, in the manner of Postfix.
+func (p *Progress) Explain() string {
+	s := explain(p.Host, p.Code, p.Status, p.Text)
+	if p.State == Unsure || p.State == Sending {
+		return "possibly delivered: " + s
+	}
+	return s
+}
+
+// Explain says what was reported, on one printable line.
+func (r *Report) Explain() string {
+	s := explain(r.Host, r.Code, r.Status, r.Text)
+	if r.Unsure {
+		return "possibly delivered: " + s
+	}
+	return s
+}
+
+func explain(host string, code int, status, text string) string {
+	text = Printable(text)
+	if code == 0 {
+		return text
+	}
+	said := fmt.Sprintf("%d %s %s", code, Printable(status), text)
+	if host == "" {
+		return said
+	}
+	return "host " + Printable(host) + " said: " + said
+}

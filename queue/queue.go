@@ -1,0 +1,170 @@
+// Package queue is the spool: it takes messages durably, and keeps the promise
+// to go on trying until each recipient has been served.
+//
+// # A message on disk
+//
+// Everything lives in one directory, ~/.esmtp_queue, mode 0700. A message is a
+// directory in it:
+//
+//	.new-XXXXXXXXXXXXXXXX/  being written; its writer holds it locked (flock)
+//	<queue ID>/             accepted
+//	    mail                the content, LF line ends; written once
+//	    envelope            who and for whom, and the progress; see below
+//
+// A queue ID is 16 upper-case hexadecimal digits: 14 of the arrival time in
+// microseconds, 2 random. IDs sort by arrival.
+//
+// The file envelope is a sequence of lines, each a JSON object. The first is
+// the Envelope, the second its SHA-256; they are written once. The third
+// says what is known of the message (attempts, when next, held), and one line for each
+// recipient follows. Those have a fixed length, reserved when the
+// message was accepted, and are overwritten in place: a full disk cannot keep
+// a delivery from being recorded.
+//
+// # States
+//
+//	files present                      meaning                          who moves it on
+//	.new-…, locked                     being submitted                  its writer
+//	.new-…, not locked                 the writer died; never accepted  a queue run removes it
+//	ID/{mail,envelope}                 accepted                         a queue run
+//	  recipient "-"                    untried                          a queue run
+//	  recipient "d"                    delayed                          a queue run, when due
+//	  recipient "s"                    its end of data is being sent    the run that wrote it; if that died, as "u"
+//	  recipient "u"                    possibly delivered: reply lost   a queue run, when due
+//	  recipient "r", "l"               relayed, delivered locally       nobody: never sent again
+//	  recipient "f"                    failed, for good                 its owner: retry or rm
+//	  all "r" or "l"                   done                             a queue run removes it
+//	ID/{envelope}, all "r" or "l"      being removed                    a queue run removes it
+//	ID/ empty                          being removed                    a queue run removes it
+//	anything else                      damaged, or not ours             its owner; reported, never sent or removed
+//
+// # The promise
+//
+// A message is accepted at one instant: when the queue directory has been synced after
+// ID appeared in it (Writer.Commit). Before, its files and their names were synced.
+//
+// A recipient is done when its progress has been synced, which happens before
+// the end of the next message is sent over the same session. A message goes out
+// twice only when the queue run or the machine dies between the smart host
+// taking the final dot and that sync.
+//
+// # Locks
+//
+// All are flock(2) on close-on-exec descriptors and vanish with their process.
+// The queue directory itself is the lock of the queue run; the file .wakeup that of
+// the one background process that sleeps before a run; an entry's envelope
+// is locked while a run or a command works on it. Writers take none of them.
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// A Queue is an open queue directory.
+type Queue struct {
+	Dir string // absolute path
+	dir *os.File
+}
+
+// ErrNotOurs is returned for a queue directory that belongs to someone else or
+// is not a directory; nothing is read from or written to it.
+var ErrNotOurs = errors.New("not a directory of ours")
+
+// Open opens the queue directory and sees to its mode. A missing directory
+// is an error that errors.Is fs.ErrNotExist.
+func Open(dir string) (*Queue, error) {
+	f, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, fmt.Errorf("queue directory %s: %w (a symbolic link or a file): move it away", dir, ErrNotOurs)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("queue directory: %w", err)
+	}
+	q := &Queue{Dir: dir, dir: f}
+	if err := q.check(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return q, nil
+}
+
+// check refuses a directory of somebody else's and takes away the access of others to ours.
+func (q *Queue) check() error {
+	st, err := q.dir.Stat()
+	if err != nil {
+		return fmt.Errorf("queue directory: %w", err)
+	}
+	if owner := st.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() {
+		return fmt.Errorf("queue directory %s: %w: it belongs to user %d", q.Dir, ErrNotOurs, owner)
+	}
+	if st.Mode().Perm() != 0o700 {
+		if err := q.dir.Chmod(0o700); err != nil {
+			return fmt.Errorf("queue directory: %w", err)
+		}
+	}
+	return nil
+}
+
+// OpenOrCreate opens the queue directory, after creating it where it is missing.
+// A directory it made is durable: its parent has been synced.
+func OpenOrCreate(dir string) (*Queue, error) {
+	q, err := Open(dir)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return q, err
+	}
+	// Not MkdirAll: a missing home directory is not ours to make.
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("queue directory: %w", err)
+	}
+	parent, err := os.Open(filepath.Dir(dir))
+	if err != nil {
+		return nil, fmt.Errorf("queue directory: %w", err)
+	}
+	defer parent.Close()
+	if err := syncDir(parent); err != nil {
+		return nil, fmt.Errorf("queue directory: sync: %w", err)
+	}
+	return Open(dir)
+}
+
+// Close closes the directory and gives up its lock.
+func (q *Queue) Close() error { return q.dir.Close() }
+
+// path returns the path of a file of the entry with the given name.
+func (q *Queue) path(name, file string) string { return q.Dir + "/" + name + "/" + file }
+
+// syncDir makes the names in a directory durable. File systems that cannot sync a
+// directory say EINVAL or ENOTSUP; there a rename is as durable as it gets.
+func syncDir(d *os.File) error {
+	err := d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
+		return nil
+	}
+	return err
+}
+
+const idLength = 16
+
+// newID returns a queue ID for a message that arrived at t.
+func newID(t time.Time, random byte) string {
+	return fmt.Sprintf("%014X%02X", uint64(t.UnixMicro())&(1<<56-1), random)
+}
+
+// IsID tells whether name has the form of a queue ID.
+func IsID(name string) bool {
+	if len(name) != idLength {
+		return false
+	}
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; (c < '0' || c > '9') && (c < 'A' || c > 'F') {
+			return false
+		}
+	}
+	return true
+}

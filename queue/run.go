@@ -1,0 +1,352 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"time"
+)
+
+// RunOptions say what a queue run is to do.
+type RunOptions struct {
+	// All tries everything that is neither held nor failed; else what is due.
+	All bool
+	// Select, if not nil, narrows the run to some messages.
+	Select func(*Message) bool
+	// Age is how old a message must be that comes in while the run goes
+	// on: what is younger is left to the background process that its
+	// submission started, which waits for more of its kind.
+	Age time.Duration
+	// Waiting, if not nil, is called when another run has to be waited for.
+	Waiting func()
+	// Begun, if not nil, is called once the run has its lock and before it
+	// looks at the queue.
+	Begun func()
+}
+
+// A Summary is what a queue run came to.
+type Summary struct {
+	Done    int       // recipients served
+	Failed  []Failure // recipients refused for good, in this run
+	Waiting []Reason  // what is left to be tried, in the order met
+	Trouble []string  // what is wrong in the queue itself
+}
+
+// A Failure is a recipient that was refused for good.
+type Failure struct {
+	ID      string
+	Address string
+	Report  Report
+}
+
+// A Reason is why messages wait.
+type Reason struct {
+	Lane     string
+	Text     string
+	Messages int
+}
+
+// Run tries to deliver what is in the queue. One run goes on at a time: Run waits for another to end,
+// and does not try again what that one has tried meanwhile. An error means that there was no run.
+func (q *Queue) Run(ctx context.Context, router Router, opt RunOptions) (*Summary, error) {
+	called := time.Now()
+	if err := q.lockRun(ctx, opt.Waiting); err != nil {
+		return nil, fmt.Errorf("lock queue %s: %w", q.Dir, err)
+	}
+	defer q.unlockRun()
+	if opt.Begun != nil {
+		opt.Begun()
+	}
+	r := &run{
+		q: q, ctx: ctx, router: router, opt: opt, called: called,
+		seen: map[string]struct{}{}, open: map[string]*entry{}, lanes: map[string]*lane{},
+		reasons: map[Reason]int{}, parked: q.readParkings(),
+	}
+	r.idle = sync.NewCond(&r.mu)
+	if err := q.sweep(); err != nil {
+		r.trouble("remove what a dead submission left: %v", err)
+	}
+	r.loop()
+	return &r.sum, nil
+}
+
+// A run is one queue run. Its lanes are goroutines; mu guards all it has.
+type run struct {
+	q      *Queue
+	ctx    context.Context
+	router Router
+	opt    RunOptions
+	called time.Time // when the run was asked for
+
+	mu       sync.Mutex
+	idle     *sync.Cond // work came in, the scan ended, or a lane did
+	scanning bool
+	scanned  time.Time // when the last scan began
+	seen     map[string]struct{}
+	open     map[string]*entry
+	lanes    map[string]*lane
+	busy     int // lanes at work
+	parked   parkings
+	changed  bool // parked has
+	reasons  map[Reason]int
+	sum      Summary
+}
+
+// rescanEvery is how often a run looks for new mail while it is busy, so that the mail of one
+// identity does not wait for the end of another's.
+const rescanEvery = time.Second
+
+func (r *run) loop() {
+	r.scan(true)
+	tick := time.NewTicker(rescanEvery)
+	defer tick.Stop()
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for {
+			select {
+			case <-tick.C:
+				r.rescan()
+			case <-stop:
+				return
+			}
+		}
+	}()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.busy > 0 || r.scanning {
+		r.idle.Wait()
+	}
+	if r.changed {
+		if err := r.q.writeParkings(r.parked); err != nil {
+			r.trouble("%v", err)
+		}
+	}
+}
+
+func (r *run) trouble(format string, args ...any) {
+	r.sum.Trouble = append(r.sum.Trouble, fmt.Sprintf(format, args...))
+}
+
+// rescan looks for new mail if the directory has changed since the last look.
+// The change time is a hint only: what it hides is found by the next run.
+func (r *run) rescan() {
+	st, err := r.q.dir.Stat()
+	r.mu.Lock()
+	skip := r.scanning || r.ctx.Err() != nil || err == nil && st.ModTime().Before(r.scanned.Add(-time.Second))
+	r.mu.Unlock()
+	if !skip {
+		r.scan(false)
+	}
+}
+
+// scan goes through the queue once and hands what is to be tried to its lanes,
+// which begin with it while the scan goes on.
+func (r *run) scan(first bool) {
+	r.mu.Lock()
+	for r.scanning {
+		r.idle.Wait()
+	}
+	r.scanning, r.scanned = true, time.Now()
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		r.scanning = false
+		r.idle.Broadcast()
+		r.mu.Unlock()
+	}()
+
+	l, err := r.q.List()
+	if err != nil {
+		r.mu.Lock()
+		r.trouble("list queue: %v", err)
+		r.mu.Unlock()
+		return
+	}
+	if first {
+		r.mu.Lock()
+		for _, name := range l.Foreign {
+			r.trouble("%s/%s is not a message of ours: skipped", r.q.Dir, Printable(name))
+		}
+		r.mu.Unlock()
+	}
+	for _, id := range l.IDs {
+		if r.ctx.Err() != nil {
+			return
+		}
+		r.mu.Lock()
+		_, seen := r.seen[id]
+		r.mu.Unlock()
+		if !seen {
+			r.consider(id, first)
+		}
+	}
+}
+
+// consider decides what this run does about an entry that it has not seen before.
+func (r *run) consider(id string, first bool) {
+	m, err := r.q.Read(id)
+	if errors.Is(err, fs.ErrNotExist) && r.q.sweepEmpty(id) {
+		return
+	}
+	now := time.Now()
+	if err == nil && !first && untried(m) && now.Sub(m.Envelope.Arrival) < r.opt.Age && !m.Envelope.Arrival.After(now) {
+		return // too young
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen[id] = struct{}{}
+	switch {
+	case err != nil:
+		r.trouble("%s: %v: not sent", id, err)
+	case r.opt.Select != nil && !r.opt.Select(m):
+	case m.done():
+		r.sweepDone(id)
+	case m.Held || !m.Pending():
+	case r.opt.All && !m.Last.IsZero() && m.Last.After(r.called):
+		r.leave(m, "") // by the run that was waited for
+	case !r.opt.All && !due(m.Next, now):
+		r.leave(m, "")
+	default:
+		r.dispatch(m, now)
+	}
+}
+
+func untried(m *Message) bool { return m.Last.IsZero() }
+
+// sweepDone ends the removal of an entry whose recipients are all served.
+func (r *run) sweepDone(id string) {
+	e, err := r.q.open(id)
+	if err != nil {
+		return // somebody else is at it
+	}
+	defer e.close()
+	if err := e.remove(); err != nil {
+		r.trouble("remove %s, which has been sent: %v", id, err)
+	}
+}
+
+// sweepEmpty ends the removal of an entry that has lost its files already, and tells
+// whether the entry is gone.
+func (q *Queue) sweepEmpty(id string) bool {
+	return rmdir(q.Dir+"/"+id) == nil
+}
+
+// leave counts a message that stays, with the reason of its last attempt where there is none now.
+func (r *run) leave(m *Message, lane string) {
+	text := "not due yet"
+	for i := range m.Progress {
+		if p := &m.Progress[i]; p.State.Pending() && p.Text != "" {
+			text = p.Explain()
+			break
+		}
+	}
+	r.count(lane, text)
+}
+
+// count adds a message to those that wait for a reason.
+func (r *run) count(lane, text string) {
+	key := Reason{Lane: lane, Text: text}
+	at, ok := r.reasons[key]
+	if !ok {
+		at = len(r.sum.Waiting)
+		r.reasons[key] = at
+		r.sum.Waiting = append(r.sum.Waiting, key)
+	}
+	r.sum.Waiting[at].Messages++
+}
+
+// dispatch hands a message to the lanes of its recipients.
+func (r *run) dispatch(m *Message, now time.Time) {
+	var names []string
+	for i, rcpt := range m.Envelope.Recipients {
+		if !m.Progress[i].State.Pending() {
+			continue
+		}
+		route, err := r.router.Route(&m.Envelope, rcpt)
+		if err != nil {
+			r.refuse(m.ID, "", Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.3.5", Text: err.Error()})
+			continue
+		}
+		if len(names) == 0 || names[len(names)-1] != route.Lane {
+			names = append(names, route.Lane)
+		}
+	}
+	given := map[string]bool{}
+	for _, name := range names {
+		if !given[name] {
+			given[name] = true
+			r.enqueue(name, m, now)
+		}
+	}
+}
+
+// enqueue gives a message to a lane, which begins to work if it does not yet.
+func (r *run) enqueue(name string, m *Message, now time.Time) {
+	l := r.lanes[name]
+	if l == nil {
+		l = &lane{run: r, name: name}
+		r.lanes[name] = l
+	}
+	if l.dead != nil {
+		r.refuse(m.ID, name, *l.dead)
+		return
+	}
+	if p := r.parked[name]; p != nil && !r.opt.All && p.waits(untried(m), now) {
+		r.refuse(m.ID, name, p.Report)
+		return
+	}
+	l.ids = append(l.ids, m.ID)
+	if !l.working {
+		l.working = true
+		r.busy++
+		go l.work()
+	}
+	r.idle.Broadcast()
+}
+
+// refuse notes why a message was not tried, without charging the message.
+// Called with mu held.
+func (r *run) refuse(id, lane string, report Report) {
+	r.count(lane, report.Explain())
+	e, err := r.acquire(id)
+	if err != nil {
+		return // gone, or somebody works on it: the reason is not worth a wait
+	}
+	defer r.release(e)
+	indexes, reports := []int(nil), []Report(nil)
+	for i, rcpt := range e.msg.Envelope.Recipients {
+		if !e.msg.Progress[i].State.Pending() {
+			continue
+		}
+		if route, err := r.router.Route(&e.msg.Envelope, rcpt); (err != nil) == (lane == "") && (err != nil || route.Lane == lane) {
+			indexes, reports = append(indexes, i), append(reports, report)
+		}
+	}
+	if err := e.record(indexes, reports, time.Now()); err != nil {
+		r.trouble("%v", err)
+	}
+}
+
+// acquire opens an entry, or returns it if a lane of this run has it open.
+func (r *run) acquire(id string) (*entry, error) {
+	e := r.open[id]
+	if e == nil {
+		var err error
+		if e, err = r.q.open(id); err != nil {
+			return nil, err
+		}
+		r.open[id] = e
+	}
+	e.use++
+	return e, nil
+}
+
+func (r *run) release(e *entry) {
+	if e.use--; e.use == 0 {
+		delete(r.open, e.msg.ID)
+		e.close()
+	}
+}
