@@ -1,0 +1,179 @@
+package message
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+)
+
+// A Header is the header of a message, with every octet of every field as
+// it was, but for line ends, which are LF. Its zero value is an empty header.
+// Names of fields are compared without regard to case.
+type Header struct {
+	raw       []byte // the fields, each line with its LF
+	separated bool   // a blank line was read behind them
+}
+
+// A field is one field within a header: its name, and the octets it covers
+// with its continuation lines.
+type field struct {
+	name       string
+	value      int // where the body of the field begins, behind the colon
+	start, end int
+}
+
+// fields yields the fields in order.
+func (h *Header) fields() iter.Seq[field] {
+	return func(yield func(field) bool) {
+		for at := 0; at < len(h.raw); {
+			f := h.fieldAt(at)
+			if !yield(f) {
+				return
+			}
+			at = f.end
+		}
+	}
+}
+
+// fieldAt returns the field that begins at octet start.
+func (h *Header) fieldAt(start int) field {
+	colon := start + bytes.IndexByte(h.raw[start:], ':')
+	end := start
+	for {
+		end += bytes.IndexByte(h.raw[end:], '\n') + 1
+		if end == len(h.raw) || !isBlank(h.raw[end]) {
+			break
+		}
+	}
+	name := bytes.TrimRight(h.raw[start:colon], " \t")
+	return field{name: string(name), value: colon + 1, start: start, end: end}
+}
+
+// text returns the body of f unfolded (RFC 5322, 2.2.3), without the blanks
+// around it.
+func (h *Header) text(f field) string {
+	return strings.Trim(strings.ReplaceAll(string(h.raw[f.value:f.end]), "\n", ""), " \t")
+}
+
+// Has tells whether there is a field called name.
+func (h *Header) Has(name string) bool {
+	_, ok := h.Get(name)
+	return ok
+}
+
+// Get returns the value of the first field called name, unfolded and otherwise
+// as it stands, and whether there is one.
+func (h *Header) Get(name string) (string, bool) {
+	for f := range h.fields() {
+		if strings.EqualFold(f.name, name) {
+			return h.text(f), true
+		}
+	}
+	return "", false
+}
+
+// Values returns the values of all fields called name, as Get does.
+func (h *Header) Values(name string) []string {
+	var values []string
+	for f := range h.fields() {
+		if strings.EqualFold(f.name, name) {
+			values = append(values, h.text(f))
+		}
+	}
+	return values
+}
+
+// Remove removes every field that has one of names.
+func (h *Header) Remove(names ...string) {
+	kept := make([]byte, 0, len(h.raw))
+	for f := range h.fields() {
+		if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, f.name) }) {
+			kept = append(kept, h.raw[f.start:f.end]...)
+		}
+	}
+	h.raw = kept
+}
+
+// Add adds a field at the end. The value is written as it is; a line end
+// in it must be LF and followed by a blank, which folds it. Other
+// control characters, which would make it something else than one field, are
+// refused.
+func (h *Header) Add(name, value string) error {
+	f, err := formatField(name, value)
+	if err != nil {
+		return err
+	}
+	h.raw = append(h.raw, f...)
+	return nil
+}
+
+// SetSender makes addr (an addr-spec, or a mailbox with a display name) the
+// value of the one Sender: field: the first is replaced where it stands,
+// others are removed; where there is none, it is added at the end.
+func (h *Header) SetSender(addr string) error {
+	if addrs, bad := ParseArgument(addr); len(addrs) != 1 || len(bad) > 0 {
+		return fmt.Errorf("%s cannot be a Sender: it is not one address", shown(addr))
+	}
+	sender, err := formatField("Sender", strings.Trim(addr, " \t"))
+	if err != nil {
+		return err
+	}
+	kept := make([]byte, 0, len(h.raw)+len(sender))
+	set := false
+	for f := range h.fields() {
+		switch {
+		case !strings.EqualFold(f.name, "Sender"):
+			kept = append(kept, h.raw[f.start:f.end]...)
+		case !set:
+			kept = append(kept, sender...)
+			set = true
+		}
+	}
+	if !set {
+		kept = append(kept, sender...)
+	}
+	h.raw = kept
+	return nil
+}
+
+// formatField returns a field as it stands in a header.
+func formatField(name, value string) (string, error) {
+	if name == "" || len(name) > maxFieldName || kindOf([]byte(name+":")) != fieldLine || strings.ContainsAny(name, " \t:") {
+		return "", fmt.Errorf("%s cannot be the name of a header field", shown(name))
+	}
+	for i, line := range strings.Split(value, "\n") {
+		if i > 0 && (line == "" || !isBlank(line[0]) || strings.Trim(line, " \t") == "") {
+			return "", fmt.Errorf("the value of %s: has a line end in it", name)
+		}
+		if strings.ContainsFunc(line, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			return "", fmt.Errorf("the value of %s: has a control character in it", name)
+		}
+	}
+	return name + ": " + value + "\n", nil
+}
+
+// EightBit tells whether the header has octets over 127, which must go out as
+// RFC 6532 has it (SMTPUTF8) or are plainly wrong.
+func (h *Header) EightBit() bool { return hasEightBit(h.raw) }
+
+// WriteTo writes the fields and the blank line that separates them from the body.
+func (h *Header) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(append(slices.Clip(h.raw), '\n'))
+	if err == nil && n < len(h.raw)+1 {
+		err = io.ErrShortWrite
+	}
+	return int64(n), err
+}
+
+// From returns the addr-spec of the first mailbox in From:, which may be without
+// a domain ("root" for "root (Cron Daemon)"), and "" if there is none.
+func (h *Header) From() string {
+	value, _ := h.Get("From")
+	if addrs, _ := ParseAddressList(value); len(addrs) > 0 {
+		return addrs[0].Spec()
+	}
+	return ""
+}

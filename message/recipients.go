@@ -1,0 +1,90 @@
+package message
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Resent tells whether the message has been, or is being, resent: whether
+// there is any Resent- field (RFC 5322, 3.6.6).
+func (h *Header) Resent() bool {
+	for f := range h.fields() {
+		if isResent(f.name) {
+			return true
+		}
+	}
+	return false
+}
+
+// Recipients returns the addresses that the header names as recipients, each
+// once: those of To:, Cc: and Bcc:, or, where the message is being resent, those
+// of the most recent Resent-To:, Resent-Cc: and Resent-Bcc: alone. What
+// cannot be parsed is returned in bad, one error for each member of a list,
+// and does not affect the others.
+func (h *Header) Recipients() (addrs []Address, bad []error) {
+	seen := make(map[string]bool)
+	for _, f := range h.recipientFields() {
+		as, errs := ParseAddressList(h.text(f))
+		for _, a := range as {
+			if key := a.Local + "\x00" + strings.ToLower(a.Domain); !seen[key] {
+				seen[key] = true
+				addrs = append(addrs, a)
+			}
+		}
+		for _, err := range errs {
+			bad = append(bad, fmt.Errorf("%s: %w", f.name, err))
+		}
+	}
+	return addrs, bad
+}
+
+// recipientFields returns the fields that name recipients.
+func (h *Header) recipientFields() []field {
+	var fields []field
+	for f := range h.fields() {
+		if isRecipients(f.name) {
+			fields = append(fields, f)
+		}
+	}
+	if block := h.resentRecipients(); len(block) > 0 {
+		return block
+	}
+	return fields
+}
+
+// resentRecipients returns the fields that name recipients in the topmost
+// block of Resent- fields that has any. Whoever resends a message puts a block
+// of its own on top of the header, so older blocks say who got it earlier. A
+// block ends before the first field of another kind. A name that comes back
+// begins an older block too, unless it directly repeats the field before it:
+// that is one long list in two fields.
+func (h *Header) resentRecipients() []field {
+	var block []field
+	var names []string // in this block, lower case
+	for f := range h.fields() {
+		name := strings.ToLower(f.name)
+		repeated := len(names) > 0 && names[len(names)-1] != name && slices.Contains(names, name)
+		if !isResent(name) || repeated {
+			if len(block) > 0 {
+				return block
+			}
+			names = names[:0]
+		}
+		if !isResent(name) {
+			continue
+		}
+		if names = append(names, name); isRecipients(name[len("resent-"):]) {
+			block = append(block, f)
+		}
+	}
+	return block
+}
+
+func isResent(name string) bool {
+	return len(name) > len("resent-") && strings.EqualFold(name[:len("resent-")], "resent-")
+}
+
+func isRecipients(name string) bool {
+	return strings.EqualFold(name, "To") || strings.EqualFold(name, "Cc") || strings.EqualFold(name, "Bcc")
+}

@@ -1,0 +1,244 @@
+package message
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+const (
+	// MaxHeader is the size in octets up to which a header is read. It bounds
+	// the memory that a message can make us use: the body is streamed.
+	MaxHeader = 16 << 20
+
+	// maxFieldName is the length up to which a line may be taken for a field:
+	// no name can be longer than the longest line (RFC 5322, 2.1.1).
+	maxFieldName = 998
+)
+
+// ErrHeaderTooLarge is returned by ReadHeader for a header over MaxHeader octets.
+var ErrHeaderTooLarge = fmt.Errorf("the header is over %d MiB: is this a message?", MaxHeader>>20)
+
+// A lineKind says what a line is, seen from within the header.
+type lineKind int
+
+const (
+	undecided    lineKind = iota // more octets are needed to tell
+	fieldLine                    // begins a field
+	continuation                 // begins with a blank: belongs to the field before it
+	blankLine                    // ends the header
+	textLine                     // cannot be in a header
+	endOfInput
+)
+
+// ReadHeader reads the header of a message from br and leaves br at the first
+// octet of the body. br must have a buffer of 1 KiB or more.
+//
+// The header ends with a blank line, at the end of the input, or before
+// the first line that can be no field: text that has no header at all, or
+// whose header is not followed by a blank line, is kept as the body. One
+// leading line of the mbox format ("From " or ">From ", RFC 4155) is dropped,
+// and a ">From " line behind it. An error of br other than io.EOF is returned:
+// an input cut short is not a message.
+func ReadHeader(br *bufio.Reader) (*Header, error) {
+	if br.Size() < 1<<10 {
+		return nil, errors.New("reading a header takes a buffer of 1 KiB")
+	}
+	if err := skipPostmarks(br); err != nil {
+		return nil, err
+	}
+	h := &Header{raw: make([]byte, 0, 4<<10)}
+	for {
+		kind, err := peekKind(br)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case kind == blankLine:
+			h.separated = true
+			_, err := readLine(br, nil)
+			return h, err
+		case kind == fieldLine, kind == continuation && len(h.raw) > 0:
+			if h.raw, err = readLine(br, h.raw); err != nil {
+				return nil, err
+			}
+			h.raw = append(h.raw, '\n')
+		default:
+			return h, nil
+		}
+	}
+}
+
+// peekKind tells what the next line is without reading it, and without waiting
+// for more input than it takes to tell.
+func peekKind(br *bufio.Reader) (lineKind, error) {
+	for need := 1; ; {
+		p, err := br.Peek(max(need, br.Buffered()))
+		if err != nil && err != io.EOF {
+			return 0, err
+		}
+		kind := kindOf(p)
+		switch {
+		case kind != undecided:
+			return kind, nil
+		case len(p) == 0:
+			return endOfInput, nil
+		case err == io.EOF || len(p) > maxFieldName:
+			return textLine, nil
+		}
+		need = len(p) + 1
+	}
+}
+
+// kindOf tells what the line beginning at p is. A field is a name of visible
+// ASCII characters (RFC 5322, 2.2), perhaps blanks (the obsolete syntax of
+// section 4.5), and a colon.
+func kindOf(p []byte) lineKind {
+	if len(p) == 0 {
+		return undecided
+	}
+	switch p[0] {
+	case '\n', '\r':
+		return blankLine
+	case ' ', '\t':
+		return continuation
+	case ':':
+		return textLine
+	}
+	p = p[:min(len(p), maxFieldName+1)]
+	i := 0
+	for i < len(p) && p[i] > ' ' && p[i] < 0x7f && p[i] != ':' {
+		i++
+	}
+	for i < len(p) && isBlank(p[i]) {
+		i++
+	}
+	switch {
+	case i == len(p):
+		return undecided
+	case p[i] == ':':
+		return fieldLine
+	}
+	return textLine
+}
+
+// readLine appends the next line to dst, without its end (CR, LF or CRLF).
+func readLine(br *bufio.Reader, dst []byte) ([]byte, error) {
+	for {
+		if _, err := br.Peek(1); err == io.EOF {
+			return dst, nil
+		} else if err != nil {
+			return nil, err
+		}
+		p, _ := br.Peek(br.Buffered())
+		end := lineEnd(p)
+		if len(dst)+end > MaxHeader {
+			return nil, ErrHeaderTooLarge
+		}
+		dst = append(dst, p[:end]...)
+		if end == len(p) {
+			br.Discard(end)
+			continue
+		}
+		cr := p[end] == '\r'
+		br.Discard(end + 1)
+		if cr {
+			return dst, skipLF(br)
+		}
+		return dst, nil
+	}
+}
+
+// skipLF reads the LF of a CRLF, of which the CR has been read, if it is one.
+func skipLF(br *bufio.Reader) error {
+	p, err := br.Peek(1)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if len(p) > 0 && p[0] == '\n' {
+		br.Discard(1)
+	}
+	return nil
+}
+
+// lineEnd returns the index of the first CR or LF in p, len(p) if there is none.
+func lineEnd(p []byte) int {
+	if i := bytes.IndexByte(p, '\n'); i >= 0 {
+		p = p[:i]
+	}
+	if i := bytes.IndexByte(p, '\r'); i >= 0 {
+		return i
+	}
+	return len(p)
+}
+
+// skipPostmarks drops a "From " line and a ">From " line behind it.
+func skipPostmarks(br *bufio.Reader) error {
+	for _, marks := range [][]string{{"From ", ">From "}, {">From "}} {
+		is, err := atPostmark(br, marks)
+		if err != nil || !is {
+			return err
+		}
+		if _, err := readLine(br, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// atPostmark tells whether the next line begins with one of marks and is the
+// separator line of an mbox. Text may begin with "From " too, and is not to lose its
+// first line: so the line must have a date in it, or a field must follow.
+func atPostmark(br *bufio.Reader, marks []string) (bool, error) {
+	kind, err := peekKind(br)
+	if err != nil || kind != textLine {
+		return false, err // "From : a@example.org" is a field
+	}
+	for need := 1; ; {
+		p, err := br.Peek(max(need, br.Buffered()))
+		if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
+			return false, err
+		}
+		if !couldBegin(p, marks) {
+			return false, nil
+		}
+		line, rest := p[:lineEnd(p)], p[lineEnd(p):]
+		rest = bytes.TrimPrefix(bytes.TrimPrefix(rest, []byte("\r")), []byte("\n"))
+		if next := kindOf(rest); next != undecided || err != nil {
+			return next == fieldLine || isDated(line), nil
+		}
+		need = len(p) + 1
+	}
+}
+
+// couldBegin tells whether p begins with one of marks, as far as p goes.
+func couldBegin(p []byte, marks []string) bool {
+	return slices.ContainsFunc(marks, func(mark string) bool {
+		n := min(len(p), len(mark))
+		return string(p[:n]) == mark[:n]
+	})
+}
+
+// isDated tells whether the line has a date in the form of asctime(3) in it.
+func isDated(line []byte) bool {
+	words := bytes.Fields(line)
+	for i := 0; i+3 < len(words); i++ {
+		if slices.Contains(weekdays, string(words[i])) &&
+			slices.Contains(months, string(words[i+1])) &&
+			bytes.IndexByte(words[i+3], ':') > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	weekdays = []string{"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"}
+	months   = []string{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+		"Jul", "Aug", "Sep", "Oct", "Nov", "Dec"}
+)
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
