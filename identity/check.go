@@ -126,3 +126,16 @@ func (c *Config) findDefault() {
 		}
 	}
 }
+
+// warnClear remarks on a password that will not be sent, because the session is
+// in clear.
+func (c *Config) warnClear(id *Identity, line int) {
+	if id.TLS != TLSOff || id.Tunnel != "" || loopback(id.Host) || !id.Password.IsSet() && id.PasswordCommand == "" {
+		return
+	}
+	setting := "tls: starttls"
+	if c.Format == FormatEsmtprc {
+		setting = "starttls = required"
+	}
+	c.warn(line, "the password is never sent without TLS; write "+setting)
+}

@@ -16,13 +16,18 @@ type ConfigError struct {
 	Text string // what is wrong; holds no value of the file
 	Hint string // what to try, for a line of its own; may be empty
 	Err  error  // ErrNoConfig or what the system said; may be nil
+
+	More []*ConfigError // what else is wrong with the same file
 }
 
-// Error returns "file:line: text", without the hint.
+// Error returns "file:line: text", without the hint, and the same of More.
 func (e *ConfigError) Error() string {
 	s := e.Text
 	if e.File != "" {
 		s = position(e.File, e.Line) + s
+	}
+	for _, more := range e.More {
+		s += "; " + more.Error()
 	}
 	return s
 }

@@ -287,5 +287,6 @@ func (p *esmtprcParser) finishHost(b *block) error {
 	if implicitPort(id.Port) {
 		id.TLS = TLSImplicit
 	}
+	p.config.warnClear(id, b.line)
 	return nil
 }

@@ -1,0 +1,27 @@
+package identity
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+)
+
+// checkEqual compares what two configurations say, wherever they come from.
+func checkEqual(t *testing.T, got, want *Config) {
+	t.Helper()
+	if g, w := globals(got), globals(want); g != w {
+		t.Errorf("got  %s\nwant %s", g, w)
+	}
+	if len(got.Identities) != len(want.Identities) {
+		t.Fatalf("got %d identities, want %d", len(got.Identities), len(want.Identities))
+	}
+	for i, id := range got.Identities {
+		if !reflect.DeepEqual(id, want.Identities[i]) {
+			t.Errorf("identity %d:\ngot  %+v\nwant %+v", i, id, want.Identities[i])
+		}
+	}
+}
+
+func globals(c *Config) string {
+	return fmt.Sprintf("delay %v, mda %q, force_mda %q, mda_timeout %v", c.BatchDelay, c.MDA, c.ForceMDA, c.MDATimeout)
+}

@@ -1,0 +1,361 @@
+package identity
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A yamlReader makes a Config of the nodes of a YAML file. It goes on after an
+// error, so that all are told at once.
+type yamlReader struct {
+	config *Config
+	home   string
+	errors []*ConfigError
+}
+
+// parseYAML reads the content of a YAML file.
+func parseYAML(path string, data []byte, home string) (*Config, error) {
+	root, err := readNodes(path, data)
+	if err != nil {
+		return nil, err
+	}
+	r := &yamlReader{home: home, config: &Config{File: path, Format: FormatYAML, BatchDelay: DefaultBatchDelay}}
+	if root != nil {
+		r.file(root)
+	}
+	if len(r.errors) == 0 && len(r.config.Identities) == 0 {
+		r.fail(0, "no identities: there should be a list under the key identities")
+	}
+	if len(r.errors) > 0 {
+		first := r.errors[0]
+		first.More = r.errors[1:]
+		return nil, first
+	}
+	return r.config, nil
+}
+
+func (r *yamlReader) fail(line int, format string, args ...any) {
+	r.errors = append(r.errors, &ConfigError{File: r.config.File, Line: line, Text: fmt.Sprintf(format, args...)})
+}
+
+// file reads the top level.
+func (r *yamlReader) file(root *node) {
+	c := r.config
+	r.mapping(root, "", func(key string, v *node) bool {
+		switch key {
+		case "batch_delay":
+			if v.kind == nodeText && v.text == "never" {
+				c.BatchDelay = Never
+			} else {
+				c.BatchDelay = r.duration(v, key, "5s or never")
+			}
+		case "mda":
+			c.MDA = r.text(v, key)
+		case "force_mda":
+			c.ForceMDA = r.text(v, key)
+		case "mda_timeout":
+			c.MDATimeout = r.duration(v, key, "5m")
+		case "identities":
+			r.identities(v)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+// identities reads the list of identities.
+func (r *yamlReader) identities(n *node) {
+	if n.kind != nodeList {
+		r.fail(n.line, "identities should be a list, each identity beginning with \"- name: ...\"")
+		return
+	}
+	names := map[string]int{}
+	defaultLine := 0
+	for i, item := range n.items {
+		id := r.identity(item, fmt.Sprintf("identities[%d]", i))
+		if id == nil {
+			continue
+		}
+		if line, ok := names[id.Name]; ok && id.Name != "" {
+			r.fail(item.line, "this identity has the name of the one in line %d", line)
+		}
+		names[id.Name] = item.line
+		if id.Default && defaultLine > 0 {
+			r.fail(item.line, "a second identity with default: true; the first is in line %d", defaultLine)
+		} else if id.Default {
+			defaultLine = item.line
+		}
+		r.config.Identities = append(r.config.Identities, id)
+	}
+	if len(n.items) == 1 && len(r.config.Identities) == 1 {
+		r.config.Identities[0].Default = true
+	}
+	r.config.findDefault()
+}
+
+// identity reads one identity; path names it in errors. It returns nil where
+// there is nothing to read.
+func (r *yamlReader) identity(n *node, path string) *Identity {
+	id := &Identity{}
+	seen := map[string]*node{}
+	ok := r.mapping(n, path, func(key string, v *node) bool {
+		seen[key] = v
+		return r.setting(id, path+"."+key, key, v)
+	})
+	if !ok {
+		return nil
+	}
+	r.finish(id, n, path, seen)
+	return id
+}
+
+// setting reads one setting of an identity.
+func (r *yamlReader) setting(id *Identity, path, key string, v *node) bool {
+	texts := map[string]*string{
+		"name": &id.Name, "host": &id.Host, "port": &id.Port, "tls_name": &id.TLSName,
+		"username": &id.Username, "password_command": &id.PasswordCommand,
+		"helo": &id.Helo, "qualify_domain": &id.QualifyDomain, "reverse_path": &id.ReversePath, "sender": &id.Sender,
+		"preconnect": &id.Preconnect, "postconnect": &id.Postconnect, "tunnel": &id.Tunnel,
+	}
+	files := map[string]*string{
+		"ca_file": &id.CAFile, "client_certificate": &id.ClientCertificate, "client_key": &id.ClientKey,
+	}
+	if field := texts[key]; field != nil {
+		*field = r.text(v, path)
+		return true
+	}
+	if field := files[key]; field != nil {
+		*field = r.filePath(v, path)
+		return true
+	}
+	switch key {
+	case "match":
+		id.Match = r.match(v, path)
+	case "default":
+		id.Default = r.boolean(v, path)
+	case "message_id":
+		id.NoMessageID = !r.boolean(v, path)
+	case "tls":
+		mode, ok := parseTLSMode(v.text)
+		if !ok {
+			r.fail(v.line, "%s should be implicit, starttls, opportunistic or off", path)
+		}
+		id.TLS = mode
+	case "password":
+		id.Password = r.secret(v, path)
+	case "certificate_passphrase":
+		id.CertificatePassphrase = r.secret(v, path)
+	case "timeout":
+		id.Timeout = r.duration(v, path, "2m")
+	default:
+		return false
+	}
+	return true
+}
+
+// mapping reads a mapping, calling set for each key; set returns false for an
+// unknown one. mapping returns false where n is none.
+func (r *yamlReader) mapping(n *node, path string, set func(key string, v *node) bool) bool {
+	if n.kind != nodeMap {
+		where := "the file"
+		if path != "" {
+			where = path
+		}
+		r.fail(n.line, "%s should be made of lines like \"key: value\"", where)
+		return false
+	}
+	lines := map[string]int{}
+	for _, f := range n.fields {
+		if line, ok := lines[f.key]; ok {
+			r.fail(f.line, "%s is given twice, first in line %d", printableKey(path, f.key), line)
+			continue
+		}
+		lines[f.key] = f.line
+		if !set(f.key, f.value) {
+			r.unknown(path, f)
+		}
+	}
+	return true
+}
+
+// formerKeys are the keywords of esmtprc, and what they are called here.
+var formerKeys = map[string]string{
+	"identity": "name", "hostname": "host", "user": "username", "pass": "password", "starttls": "tls",
+	"passphrase": "certificate_passphrase", "qualifydomain": "qualify_domain",
+	"force_reverse_path": "reverse_path", "force_sender": "sender",
+}
+
+func (r *yamlReader) unknown(path string, f field) {
+	if key, ok := formerKeys[f.key]; ok && path != "" {
+		r.fail(f.line, "unknown key %s; it is called %s here", printableKey(path, f.key), key)
+		return
+	}
+	r.fail(f.line, "unknown key %s", printableKey(path, f.key))
+}
+
+// printableKey returns a key with its path. One that does not look like a key
+// may be a value gone astray, and is not shown.
+func printableKey(path, key string) string {
+	strange := func(c rune) bool { return (c < 'a' || c > 'z') && c != '_' && c != '-' }
+	if key == "" || len(key) > 32 || strings.IndexFunc(key, strange) >= 0 {
+		key = "(not shown)"
+	}
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// text reads a text. An empty one is an error: leaving the key out says so
+// more clearly.
+func (r *yamlReader) text(v *node, path string) string {
+	switch {
+	case v.kind == nodeNull || v.kind == nodeText && v.text == "":
+		r.fail(v.line, "%s has no value", path)
+	case v.kind != nodeText:
+		r.fail(v.line, "%s should be a single text", path)
+	default:
+		if text := badValue(v.text, printedSetting(lastKey(path))); text != "" {
+			r.fail(v.line, "%s %s", path, text)
+		}
+	}
+	return v.text
+}
+
+func lastKey(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
+
+// secret reads a password or passphrase.
+func (r *yamlReader) secret(v *node, path string) Secret {
+	text := r.text(v, path)
+	if text == Mask {
+		r.fail(v.line, "%s is the placeholder of esmtpq config; put the secret itself there", path)
+	}
+	if v.plain && v.comment != "" {
+		r.config.warn(v.line, path+` ends before the "#"; if that belongs to it, put it in quotes`)
+	}
+	return NewSecret(text)
+}
+
+// filePath reads the path of a file; a leading "~/" is the home directory.
+func (r *yamlReader) filePath(v *node, path string) string {
+	file := r.text(v, path)
+	if rest, ok := strings.CutPrefix(file, "~/"); ok && r.home != "" {
+		file = filepath.Join(r.home, rest)
+	}
+	if file != "" && !filepath.IsAbs(file) {
+		r.fail(v.line, "%s should begin with / or ~/", path)
+	}
+	return file
+}
+
+func (r *yamlReader) boolean(v *node, path string) bool {
+	switch v.text {
+	case "true", "yes", "on":
+		return true
+	case "false", "no", "off":
+		return false
+	}
+	r.fail(v.line, "%s should be true or false", path)
+	return false
+}
+
+// duration reads a duration that is not negative.
+func (r *yamlReader) duration(v *node, path, example string) time.Duration {
+	d, err := time.ParseDuration(v.text)
+	if err != nil || d < 0 {
+		r.fail(v.line, "%s should be a time with its unit, such as %s", path, example)
+		return 0
+	}
+	return d
+}
+
+// match reads a list of addresses and patterns.
+func (r *yamlReader) match(v *node, path string) []string {
+	if v.kind != nodeList {
+		r.fail(v.line, "%s should be a list, like [a@example.com, \"*@example.org\"]", path)
+		return nil
+	}
+	var match []string
+	for i, item := range v.items {
+		item := r.text(item, fmt.Sprintf("%s[%d]", path, i))
+		match = append(match, item)
+	}
+	return match
+}
+
+// finish checks an identity as a whole and fills what was left out.
+func (r *yamlReader) finish(id *Identity, n *node, path string, seen map[string]*node) {
+	lineOf := func(key string) int {
+		if v := seen[key]; v != nil {
+			return v.line
+		}
+		return n.line
+	}
+	if seen["match"] == nil && isAddress(id.Name) {
+		id.Match = []string{id.Name}
+	}
+	if seen["name"] == nil {
+		if i := slices.IndexFunc(id.Match, func(m string) bool { return m != "" }); i >= 0 {
+			id.Name = id.Match[i]
+		} else {
+			r.fail(n.line, "%s needs a name, best its mail address", path)
+		}
+	}
+	r.finishHost(id, path, seen, lineOf)
+	switch {
+	case id.Password.IsSet() && id.PasswordCommand != "":
+		r.fail(lineOf("password_command"), "%s has both password and password_command", path)
+	case id.ClientKey != "" && id.ClientCertificate == "":
+		r.fail(lineOf("client_key"), "%s has a client_key and no client_certificate", path)
+	}
+	r.config.warnClear(id, lineOf("tls"))
+}
+
+// finishHost takes the host apart, and chooses port and TLS mode where they are
+// left out: verified TLS, except where nobody can listen.
+func (r *yamlReader) finishHost(id *Identity, path string, seen map[string]*node, lineOf func(string) int) {
+	if seen["host"] == nil {
+		r.fail(lineOf("host"), "%s has no host", path)
+		return
+	}
+	if id.Host == "" {
+		return // already told
+	}
+	host, port, text := splitHost(id.Host)
+	switch {
+	case text != "":
+		r.fail(lineOf("host"), "%s.host %s", path, text)
+	case port != "" && seen["port"] != nil:
+		r.fail(lineOf("port"), "%s has a port here and another one in host", path)
+	case seen["port"] != nil && id.Port != "":
+		port = id.Port
+		if text := badPort(port); text != "" {
+			r.fail(lineOf("port"), "%s.port %s", path, text)
+		}
+	}
+	id.Host, id.Port = host, port
+	if seen["tls"] == nil {
+		switch {
+		case implicitPort(port):
+			id.TLS = TLSImplicit
+		case id.Tunnel != "" || loopback(host):
+			id.TLS = TLSOff
+		default:
+			id.TLS = TLSStartTLS
+		}
+	}
+	switch {
+	case port != "":
+	case id.TLS == TLSImplicit:
+		id.Port = "465"
+	default:
+		id.Port = "587"
+	}
+	if implicitPort(id.Port) && id.TLS != TLSImplicit {
+		r.config.warn(lineOf("tls"), path+": port 465 speaks TLS from the start; tls should be implicit")
+	}
+}

@@ -1,0 +1,236 @@
+package identity
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// parseText reads a configuration given as text, in the format of the name.
+func parseText(t *testing.T, name, text string) *Config {
+	t.Helper()
+	c, err := parse(name, []byte(text), "/home/ann")
+	if err != nil {
+		t.Fatalf("%v\nin:\n%s", err, text)
+	}
+	return c
+}
+
+const fullYAML = `# everything there is
+batch_delay: 250ms
+mda: /usr/bin/procmail -d %T
+force_mda: /bin/true
+mda_timeout: 2m
+identities:
+  - name: ann@example.com
+    match: [ann@example.com, "*@lists.example.com"]
+    default: yes
+    host: mail.example.com
+    port: 587
+    tls: starttls
+    tls_name: mx.example.com
+    username: ann
+    password: 0777
+    helo: laptop.example.com
+    qualify_domain: example.com
+    reverse_path: "%u@example.com"
+    sender: ann@example.com
+    message_id: false
+    preconnect: "true"
+    postconnect: "false"
+    ca_file: ~/ca.pem
+    client_certificate: /etc/ssl/ann.pem
+    client_key: ~/.ssl/ann.key
+    certificate_passphrase: open sesame
+    timeout: 90s
+  - name: work
+    match:
+      - ann@example.org
+    host: "[2001:db8::1]:465"
+    tunnel: ssh gateway
+    password_command: pass show work
+`
+
+func TestYAMLFull(t *testing.T) {
+	c := parseText(t, "c.yaml", fullYAML)
+	checkEqual(t, c, &Config{
+		BatchDelay: 250e6, MDA: "/usr/bin/procmail -d %T", ForceMDA: "/bin/true", MDATimeout: 120e9,
+		Identities: []*Identity{{
+			Name: "ann@example.com", Match: []string{"ann@example.com", "*@lists.example.com"}, Default: true,
+			Host: "mail.example.com", Port: "587", TLS: TLSStartTLS, TLSName: "mx.example.com",
+			Username: "ann", Password: NewSecret("0777"), Helo: "laptop.example.com", QualifyDomain: "example.com",
+			ReversePath: "%u@example.com", Sender: "ann@example.com", NoMessageID: true,
+			Preconnect: "true", Postconnect: "false",
+			CAFile: "/home/ann/ca.pem", ClientCertificate: "/etc/ssl/ann.pem", ClientKey: "/home/ann/.ssl/ann.key",
+			CertificatePassphrase: NewSecret("open sesame"), Timeout: 90e9,
+		}, {
+			Name: "work", Match: []string{"ann@example.org"}, Host: "2001:db8::1", Port: "465", TLS: TLSImplicit,
+			Tunnel: "ssh gateway", PasswordCommand: "pass show work",
+		}},
+	})
+	if c.Default != c.Identities[0] || len(c.Warnings) > 0 {
+		t.Errorf("default %v, warnings %q", c.Default, c.Warnings)
+	}
+}
+
+// What is left out of a YAML file, and what then holds.
+func TestYAMLDefaults(t *testing.T) {
+	tests := []struct{ settings, host, port, tls string }{
+		{"host: mail.example.com", "mail.example.com", "587", "starttls"},
+		{"host: mail.example.com:25", "mail.example.com", "25", "starttls"},
+		{"host: mail.example.com, port: 465", "mail.example.com", "465", "implicit"},
+		{"host: mail.example.com, port: submissions", "mail.example.com", "submissions", "implicit"},
+		{"host: mail.example.com, tls: implicit", "mail.example.com", "465", "implicit"},
+		{"host: mail.example.com, tls: off", "mail.example.com", "587", "off"},
+		{"host: mail.example.com, tls: opportunistic", "mail.example.com", "587", "opportunistic"},
+		{"host: mail.example.com, tunnel: ssh gateway", "mail.example.com", "587", "off"},
+		{"host: mail.example.com, port: 465, tunnel: ssh gateway", "mail.example.com", "465", "implicit"},
+		{"host: localhost", "localhost", "587", "off"},
+		{"host: LOCALHOST., port: 2525", "LOCALHOST.", "2525", "off"},
+		{"host: 127.0.0.1:25", "127.0.0.1", "25", "off"},
+		{`host: "[::1]:25"`, "::1", "25", "off"},
+		{`host: "::1"`, "::1", "587", "off"},
+		{`host: "[2001:db8::1]"`, "2001:db8::1", "587", "starttls"},
+		{"host: localhost.example.com", "localhost.example.com", "587", "starttls"},
+	}
+	for _, test := range tests {
+		c := parseText(t, "c.yaml", "identities: [{name: ann@example.com, "+test.settings+"}]")
+		id := c.Identities[0]
+		if id.Host != test.host || id.Port != test.port || id.TLS.String() != test.tls {
+			t.Errorf("%s: %s %s %s, want %s %s %s", test.settings, id.Host, id.Port, id.TLS, test.host, test.port, test.tls)
+		}
+		if c.Default != id || !id.Default {
+			t.Errorf("%s: the only identity is not the default", test.settings)
+		}
+		if len(id.Match) != 1 || id.Match[0] != "ann@example.com" {
+			t.Errorf("%s: matches %q", test.settings, id.Match)
+		}
+	}
+}
+
+func TestYAMLNames(t *testing.T) {
+	c := parseText(t, "c.yml", `identities:
+- {name: work, host: a.example}
+- {match: ["*@example.org"], host: a.example}
+- {name: b@example.org, match: [], host: a.example}
+`)
+	if c.Default != nil {
+		t.Error("one of several identities became the default by itself")
+	}
+	for i, want := range []string{"work|", "*@example.org|*@example.org", "b@example.org|"} {
+		if got := c.Identities[i].Name + "|" + strings.Join(c.Identities[i].Match, ","); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// canary stands where a secret may stand. No error may show it.
+const canary = "hunter2xyzzy"
+
+func TestYAMLErrors(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"empty", "", "c.yaml: no identities: "},
+		{"only comments", "# hello\n", "c.yaml: no identities: "},
+		{"no identities", "batch_delay: 1s\n", "c.yaml: no identities: "},
+		{"empty list", "identities: []\n", "c.yaml: no identities: "},
+		{"null list", "identities:\n", "c.yaml:1: identities should be a list"},
+		{"not a mapping", canary + "\n", `c.yaml:1: the file should be made of lines like "key: value"`},
+		{"a list", "- " + canary + "\n", `c.yaml:1: the file should be made of lines`},
+		{"unknown key at the top", "colour: red\nidentities: [{name: a@b.example, host: h}]", "c.yaml:1: unknown key colour"},
+		{"unknown keys, all of them", "identities:\n- name: a@b.example\n  host: h\n  hots: x\n  hist: y\n",
+			"c.yaml:4: unknown key identities[0].hots; c.yaml:5: unknown key identities[0].hist"},
+		{"a keyword of esmtprc", "identities:\n- name: a@b.example\n  hostname: " + canary + "\n", "c.yaml:3: unknown key identities[0].hostname; it is called host here"},
+		{"a password as key", "identities:\n- name: a@b.example\n  host: h\n  " + canary + ": x\n", "c.yaml:4: unknown key identities[0].(not shown)"},
+		{"merge key", "x: &x {host: h}\nidentities:\n- <<: *x\n", "c.yaml:1: unknown key x"},
+		{"twice", "identities:\n- name: a@b.example\n  host: h\n  password: x\n  password: " + canary + "\n", "c.yaml:5: identities[0].password is given twice, first in line 4"},
+		{"second document", "identities: [{name: a@b.example, host: h}]\n---\nx: " + canary + "\n", "c.yaml:2: a second document"},
+		{"list as text", "identities:\n- name: a@b.example\n  host: h\n  password: [" + canary + "]\n", "c.yaml:4: identities[0].password should be a single text"},
+		{"null", "identities:\n- name: a@b.example\n  host: h\n  password:\n", "c.yaml:4: identities[0].password has no value"},
+		{"tilde", "identities:\n- name: a@b.example\n  host: h\n  password: ~\n", "c.yaml:4: identities[0].password has no value"},
+		{"empty text", "identities:\n- name: a@b.example\n  host: h\n  helo: ''\n", "c.yaml:4: identities[0].helo has no value"},
+		{"tag", "identities:\n- name: a@b.example\n  host: h\n  password: !secret " + canary + "\n", "c.yaml:4: identities[0].password should be a single text"},
+		{"placeholder", "identities:\n- name: a@b.example\n  host: h\n  password: '********'\n", "c.yaml:4: identities[0].password is the placeholder"},
+		{"boolean", "identities:\n- name: a@b.example\n  host: h\n  default: " + canary + "\n", "c.yaml:4: identities[0].default should be true or false"},
+		{"tls", "identities:\n- name: a@b.example\n  host: h\n  tls: " + canary + "\n", "c.yaml:4: identities[0].tls should be implicit, starttls, opportunistic or off"},
+		{"duration", "batch_delay: " + canary + "\nidentities: [{name: a@b.example, host: h}]", "c.yaml:1: batch_delay should be a time with its unit, such as 5s or never"},
+		{"duration without unit", "mda_timeout: 5\nidentities: [{name: a@b.example, host: h}]", "c.yaml:1: mda_timeout should be a time with its unit"},
+		{"negative duration", "batch_delay: -1s\nidentities: [{name: a@b.example, host: h}]", "c.yaml:1: batch_delay should be a time"},
+		{"never elsewhere", "mda_timeout: never\nidentities: [{name: a@b.example, host: h}]", "c.yaml:1: mda_timeout should be a time"},
+		{"match is no list", "identities:\n- name: a@b.example\n  host: h\n  match: " + canary + "\n", "c.yaml:4: identities[0].match should be a list"},
+		{"no host", "identities:\n- name: a@b.example\n", "c.yaml:2: identities[0] has no host"},
+		{"no name", "identities:\n- host: h\n", "c.yaml:2: identities[0] needs a name"},
+		{"same name", "identities:\n- {name: a, host: h}\n- {name: a, host: h}\n", "c.yaml:3: this identity has the name of the one in line 2"},
+		{"two defaults", "identities:\n- {name: a, host: h, default: true}\n- {name: b, host: h, default: true}\n", "c.yaml:3: a second identity with default: true; the first is in line 2"},
+		{"two ports", "identities:\n- {name: a, host: 'h:25', port: 26}\n", "c.yaml:2: identities[0] has a port here and another one in host"},
+		{"bad port", "identities:\n- name: a\n  host: h\n  port: 65536\n", "c.yaml:4: identities[0].port has a port that is not between"},
+		{"bad brackets", "identities:\n- {name: a, host: '[h]:25'}\n", "c.yaml:2: identities[0].host should have an IPv6 address between its brackets"},
+		{"user in host", "identities:\n- {name: a, host: 'ann:" + canary + "@h'}\n", "c.yaml:2: identities[0].host has a port that is neither"},
+		{"control character", "identities:\n- name: a\n  host: h\n  helo: \"x\\r\\nDATA\"\n", "c.yaml:4: identities[0].helo holds a control character"},
+		{"two passwords", "identities:\n- name: a\n  host: h\n  password: " + canary + "\n  password_command: pass\n", "c.yaml:5: identities[0] has both password and password_command"},
+		{"key without certificate", "identities:\n- name: a\n  host: h\n  client_key: /k\n", "c.yaml:4: identities[0] has a client_key and no client_certificate"},
+		{"relative file", "identities:\n- name: a\n  host: h\n  ca_file: ca.pem\n", "c.yaml:4: identities[0].ca_file should begin with / or ~/"},
+		{"not UTF-8", "identities:\n- name: \"\xe9\"\n", "c.yaml:2: is not UTF-8"},
+		{"control octet", "identities:\n- name: a\n  password: \x01" + canary + "\n", "c.yaml:3: is not valid YAML: a control character"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) { checkYAMLError(t, test.text, test.want) })
+	}
+}
+
+// Syntax errors: the line, and what to do, in our words.
+func TestYAMLSyntaxErrors(t *testing.T) {
+	const head = "identities:\n- name: a\n  host: h\n"
+	tests := []struct{ name, text, want string }{
+		{"line 1", "a: b: " + canary + "\n", "c.yaml:1: is not valid YAML: a colon where none can be"},
+		{"colon", head + "  password: x: " + canary + "\n", "c.yaml:4: is not valid YAML: a colon where none can be"},
+		{"pattern", head + "  match:\n  - *@example.com\n", "c.yaml:5: is not valid YAML: an unquoted value begins with \"*\""},
+		{"alias", head + "  password: *" + canary + "\n", "c.yaml:4: is not valid YAML: an unquoted value begins with \"*\""},
+		{"percent", head + "  password: %" + canary + "\n", "c.yaml:4: is not valid YAML: an unquoted value begins with a special character"},
+		{"at", head + "  password: @" + canary + "\n", "c.yaml:4: is not valid YAML: an unquoted value begins with a special character"},
+		{"backtick", head + "  password: `" + canary + "\n", "c.yaml:4: is not valid YAML: an unquoted value begins with a special character"},
+		{"tab", head + "\tpassword: " + canary + "\n", "c.yaml:4: is not valid YAML: "},
+		{"escape", head + "  password: \"\\q" + canary + "\"\n", "c.yaml:4: is not valid YAML: an unknown escape"},
+		{"open quote", head + "  password: \"" + canary + "\n", "c.yaml:4: is not valid YAML: a quotation mark is missing"},
+		{"text after quote", head + "  password: \"x\" " + canary + "\n", "c.yaml:4: is not valid YAML: "},
+		{"indentation", head + " password: " + canary + "\n", "c.yaml:4: is not valid YAML: "},
+		{"no colon", head + "  " + canary + "\n  helo: x\n", "c.yaml:4: is not valid YAML: "},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) { checkYAMLError(t, test.text, test.want) })
+	}
+}
+
+func checkYAMLError(t *testing.T, text, want string) {
+	t.Helper()
+	c, err := parse("c.yaml", []byte(text), "/home/ann")
+	if err == nil {
+		t.Fatalf("accepted: %+v", c)
+	}
+	var ce *ConfigError
+	if !errors.As(err, &ce) {
+		t.Errorf("not a ConfigError: %T", err)
+	} else if strings.Contains(ce.Hint, canary) {
+		t.Errorf("the hint shows the secret: %s", ce.Hint)
+	}
+	if got := err.Error(); !strings.HasPrefix(got, want) {
+		t.Errorf("got  %s\nwant %s", got, want)
+	} else if strings.Contains(got, canary) {
+		t.Errorf("shows the secret: %s", got)
+	}
+}
+
+func TestYAMLWarnings(t *testing.T) {
+	tests := []struct{ settings, want string }{
+		{"password: abc #def", `c.yaml:4: identities[0].password ends before the "#"; if that belongs to it, put it in quotes`},
+		{"password: 'abc' # from the provider", ""},
+		{"port: 465\n  tls: starttls", "c.yaml:5: identities[0]: port 465 speaks TLS from the start; tls should be implicit"},
+		{"tls: off\n  password: x", "c.yaml:4: the password is never sent without TLS; write tls: starttls"},
+		{"tls: off\n  password: x\n  tunnel: ssh gateway", ""},
+	}
+	for _, test := range tests {
+		c := parseText(t, "c.yaml", "identities:\n- name: a\n  host: h\n  "+test.settings+"\n")
+		if got := strings.Join(c.Warnings, "|"); got != test.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", test.settings, got, test.want)
+		}
+	}
+}
