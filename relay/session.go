@@ -1,0 +1,357 @@
+package relay
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"esmtpq/identity"
+)
+
+// A level says how transactions use the connection; see the package comment.
+type level int
+
+const (
+	lockstep level = iota
+	pipelined
+)
+
+// A session is one connection to a host, from its greeting to QUIT.
+type session struct {
+	ctx  context.Context
+	host *host
+
+	raw  net.Conn // what was dialled
+	conn net.Conn // what is spoken on: raw, or TLS over it
+	stop func() bool
+
+	r   *replyReader
+	w   *wire
+	buf []byte // for reading content
+	ext extensions
+
+	level level
+	// reset says that the host may be inside a transaction that has come to
+	// nothing: RSET goes before the next MAIL, which else would be answered
+	// with 503.
+	reset bool
+	// settled says that a reply of this session has decided about a message.
+	settled bool
+}
+
+// open opens a session as far as MAIL. The trouble, if any, is the identity's,
+// and the connection is closed.
+func open(ctx context.Context, h *host) (*session, *trouble) {
+	if ctx.Err() != nil {
+		return nil, stopped(stageConnect)
+	}
+	conn, t := h.connect(ctx)
+	if t != nil {
+		if ctx.Err() != nil {
+			t = stopped(t.at)
+		}
+		return nil, t
+	}
+	s := &session{ctx: ctx, host: h, raw: conn}
+	s.stop = context.AfterFunc(ctx, func() { conn.Close() })
+	s.use(&deadlineConn{Conn: conn, limit: h.limits.block})
+	if t := s.establish(); t != nil {
+		s.abort()
+		return nil, t
+	}
+	if s.ext.has("PIPELINING") {
+		s.level = pipelined
+	}
+	return s, nil
+}
+
+// establish does all that precedes the first transaction.
+func (s *session) establish() *trouble {
+	mode := s.host.tls
+	if mode == identity.TLSImplicit {
+		if t := s.handshake(); t != nil {
+			return t
+		}
+	}
+	if t := s.greeting(); t != nil {
+		return t
+	}
+	if t := s.hello(); t != nil {
+		return t
+	}
+	if mode == identity.TLSStartTLS || mode == identity.TLSOpportunistic {
+		if t := s.startTLS(mode == identity.TLSStartTLS); t != nil {
+			return t
+		}
+	}
+	return s.login()
+}
+
+// greeting reads the host's first reply (RFC 5321, 3.1).
+func (s *session) greeting() *trouble {
+	r, t := s.expect(stageGreeting, s.host.limits.greeting)
+	if t != nil {
+		return t
+	}
+	return s.want(stageGreeting, r, 220)
+}
+
+// hello says EHLO and learns what is offered. A host that does not know the command
+// is greeted with HELO (RFC 5321, 3.2).
+func (s *session) hello() *trouble {
+	name := s.host.heloName(s.raw.LocalAddr())
+	r, t := s.ask(stageEHLO, "EHLO "+name, "EHLO "+name)
+	if t != nil {
+		return t
+	}
+	s.ext = extensions{}
+	if r.class() == 5 {
+		if r, t = s.ask(stageEHLO, "HELO "+name, "HELO "+name); t != nil {
+			return t
+		}
+		return s.want(stageEHLO, r, 250)
+	}
+	if r.code == 250 {
+		s.ext = parseExtensions(r)
+	}
+	return s.want(stageEHLO, r, 250)
+}
+
+// startTLS changes to TLS (RFC 3207). Where it is not required, a host that
+// does not offer it or refuses goes on in clear; a password is then not sent, see login.
+func (s *session) startTLS(required bool) *trouble {
+	if !s.ext.has("STARTTLS") {
+		if required {
+			return s.refuse(stageTLS, s.host.name+" does not offer STARTTLS: check the port, or try port 465 with implicit TLS; someone between may have removed the offer")
+		}
+		return nil
+	}
+	r, t := s.ask(stageTLS, "STARTTLS", "STARTTLS")
+	switch {
+	case t != nil:
+		return t
+	case r.code != 220 && r.code != 421 && !required:
+		return nil
+	case r.code != 220:
+		return s.want(stageTLS, r, 220)
+	}
+	// What lies behind the reply was said in clear, and must not be believed once
+	// the session is encrypted.
+	if s.r.br.Buffered() > 0 || pending(s.raw) {
+		return s.refuse(stageTLS, s.host.name+" sent more in clear behind its reply to STARTTLS; someone between may have put it there")
+	}
+	if t := s.handshake(); t != nil {
+		return t
+	}
+	return s.hello() // what was offered in clear is forgotten (RFC 3207, 4.2)
+}
+
+// handshake begins TLS on the connection.
+func (s *session) handshake() *trouble {
+	name, err := asciiHost(s.host.tlsName)
+	if err != nil {
+		return s.refuse(stageTLS, err.Error())
+	}
+	config, err := s.host.files.config(name)
+	if err != nil {
+		return s.refuse(stageTLS, err.Error())
+	}
+	// Encryption is all that is asked for where the session may as well be
+	// in clear (RFC 7435), and no password depends on it.
+	config.InsecureSkipVerify = s.host.tls == identity.TLSOpportunistic && s.host.username == ""
+
+	conn := tls.Client(s.conn, config)
+	ctx, cancel := context.WithTimeout(s.ctx, s.host.limits.ehlo)
+	defer cancel()
+	if err := conn.HandshakeContext(ctx); err != nil {
+		if s.ctx.Err() != nil {
+			return stopped(stageTLS)
+		}
+		return &trouble{at: stageTLS, event: eventLost, text: explainTLS(s.host.tlsName, err), host: s.host.name}
+	}
+	s.use(conn)
+	s.note(tls.VersionName(conn.ConnectionState().Version) + ", " + tls.CipherSuiteName(conn.ConnectionState().CipherSuite))
+	return nil
+}
+
+// use makes conn what is spoken on. What the old one had buffered is gone.
+func (s *session) use(conn net.Conn) {
+	s.conn = conn
+	s.r = newReplyReader(conn, s.host.trace)
+	s.w = newWire(conn, s.host.trace)
+}
+
+func (s *session) encrypted() bool {
+	_, ok := s.conn.(*tls.Conn)
+	return ok
+}
+
+// private tells whether a password may be sent in clear: the connection does
+// not leave this machine, or it runs inside something that protects it.
+func (s *session) private() bool {
+	if s.host.private {
+		return true
+	}
+	tcp, ok := s.raw.RemoteAddr().(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// note writes a remark of ours into the transcript.
+func (s *session) note(text string) {
+	if s.host.trace != nil {
+		s.host.trace('*', text)
+	}
+}
+
+// show writes into the transcript what stands for something sent.
+func (s *session) show(text string) {
+	if s.host.trace != nil {
+		s.host.trace('>', text)
+	}
+}
+
+// ask sends one command and waits for its reply.
+func (s *session) ask(at stage, line, shown string) (*reply, *trouble) {
+	if t := s.quiet(at); t != nil {
+		return nil, t
+	}
+	if err := s.w.secret(line, shown); err != nil {
+		return nil, s.broken(at, err)
+	}
+	if err := s.w.flush(); err != nil {
+		return nil, s.broken(at, err)
+	}
+	return s.expect(at, s.host.limits.ehlo)
+}
+
+// expect reads one reply, all of which must have come within limit.
+func (s *session) expect(at stage, limit time.Duration) (*reply, *trouble) {
+	if err := s.raw.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		return nil, s.broken(at, err)
+	}
+	r, err := s.r.next()
+	if err != nil && s.ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, &trouble{at: at, event: eventTimeout, host: s.host.name,
+			text: s.host.name + " did not answer to " + string(at) + " within " + limit.String()}
+	}
+	if err != nil {
+		return nil, s.broken(at, err)
+	}
+	return r, nil
+}
+
+// want turns a reply other than code into trouble.
+func (s *session) want(at stage, r *reply, code int) *trouble {
+	switch {
+	case r.code == code:
+		return nil
+	case r.class() >= 4:
+		return s.refused(at, r)
+	}
+	return s.garbage(at, r)
+}
+
+// quiet makes sure that the host is not already saying something before it is
+// asked: it would be taken for the answer to what comes next.
+func (s *session) quiet(at stage) *trouble {
+	if s.r.br.Buffered() == 0 {
+		if !pending(s.raw) {
+			return nil
+		}
+		// Within TLS this may be a session ticket; only reading tells.
+		s.raw.SetReadDeadline(time.Now().Add(ticketTime))
+		if _, err := s.r.br.Peek(1); errors.Is(err, os.ErrDeadlineExceeded) && s.ctx.Err() == nil {
+			return nil
+		} else if err != nil {
+			return s.broken(at, err)
+		}
+	}
+	// The one thing that a host may say at any time is that it is closing
+	// (RFC 5321, 3.8).
+	if r, t := s.expect(at, s.host.limits.quit); t == nil && r.code == 421 {
+		return s.refused(at, r)
+	}
+	return &trouble{at: at, event: eventGarbage, text: s.host.name + " sent " + string(errUnsolicited), host: s.host.name}
+}
+
+// ticketTime is how long the rest of a TLS record may take whose start is there.
+const ticketTime = 20 * time.Millisecond
+
+// refused is trouble by a reply.
+func (s *session) refused(at stage, r *reply) *trouble {
+	return &trouble{at: at, event: eventReply, reply: r, host: s.host.name}
+}
+
+// refuse is trouble by a decision of ours.
+func (s *session) refuse(at stage, text string) *trouble {
+	return &trouble{at: at, event: eventRefused, text: text}
+}
+
+// garbage is trouble by a reply that cannot be there.
+func (s *session) garbage(at stage, r *reply) *trouble {
+	t := &trouble{at: at, event: eventGarbage, reply: r, host: s.host.name}
+	t.text = s.host.name + " gave an answer to " + string(at) + " that makes no sense: " + codeText(r)
+	return t
+}
+
+// broken is trouble by an error of the connection or of what came over it.
+func (s *session) broken(at stage, err error) *trouble {
+	t := &trouble{at: at, event: eventLost, host: s.host.name}
+	var garbage garbageError
+	switch {
+	case s.ctx.Err() != nil:
+		return stopped(at)
+	case errors.Is(err, errCommand):
+		return s.refuse(at, "nothing was sent at "+string(at)+": "+err.Error())
+	case errors.As(err, &garbage):
+		t.event = eventGarbage
+		t.text = s.host.name + " sent " + err.Error() + " as its answer to " + string(at)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		t.event = eventTimeout
+		t.text = s.host.name + " took nothing for " + s.host.limits.block.String() + " at " + string(at)
+	case err == io.EOF || err == io.ErrUnexpectedEOF:
+		t.text = s.host.name + " closed the connection at " + string(at)
+	default:
+		t.text = "the connection to " + s.host.name + " was lost at " + string(at) + ": " + err.Error()
+	}
+	return t
+}
+
+// stopped is the trouble of being told to stop.
+func stopped(at stage) *trouble {
+	return &trouble{at: at, event: eventStopped, text: "the delivery was interrupted"}
+}
+
+// quit ends a session in order. Whether the host answers changes nothing.
+func (s *session) quit() {
+	if s.w.command("QUIT") == nil && s.w.flush() == nil {
+		s.expect(stageQUIT, s.host.limits.quit)
+	}
+	s.raw.SetDeadline(time.Now().Add(s.host.limits.quit))
+	s.conn.Close()
+	s.abort()
+}
+
+// abort closes the connection as it is.
+func (s *session) abort() {
+	s.stop()
+	s.raw.Close()
+}
+
+// A deadlineConn gives each write its own time limit.
+type deadlineConn struct {
+	net.Conn
+	limit time.Duration
+}
+
+// Write implements net.Conn.
+func (c *deadlineConn) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(c.limit)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}

@@ -1,0 +1,127 @@
+package relay
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"esmtpq/identity"
+)
+
+// tlsFiles are the files of PEM that an identity brings to TLS.
+type tlsFiles struct {
+	ca         string // authorities to trust instead of the system's; "" means those
+	cert, key  string // client certificate; key "" means that it is in cert
+	passphrase identity.Secret
+}
+
+// config returns the settings of TLS for a session with a host that must show a
+// certificate for name. The system's authorities are those of crypto/x509, so
+// SSL_CERT_FILE and SSL_CERT_DIR apply.
+func (f tlsFiles) config(name string) (*tls.Config, error) {
+	c := &tls.Config{ServerName: name, MinVersion: tls.VersionTLS12}
+	if f.ca != "" {
+		text, err := os.ReadFile(f.ca)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the file of authorities: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("%s holds no certificate in PEM", f.ca)
+		}
+	}
+	if f.cert != "" {
+		cert, err := f.clientCertificate()
+		if err != nil {
+			return nil, err
+		}
+		c.Certificates = []tls.Certificate{cert}
+	}
+	return c, nil
+}
+
+// clientCertificate reads certificate and key.
+func (f tlsFiles) clientCertificate() (tls.Certificate, error) {
+	certText, err := os.ReadFile(f.cert)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("cannot read the client certificate: %w", err)
+	}
+	keyText, keyFile := certText, f.cert
+	if f.key != "" {
+		keyFile = f.key
+		if keyText, err = os.ReadFile(f.key); err != nil {
+			return tls.Certificate{}, fmt.Errorf("cannot read the client key: %w", err)
+		}
+	}
+	if keyText, err = f.decrypt(keyText); err != nil {
+		return tls.Certificate{}, fmt.Errorf("client key %s: %w", keyFile, err)
+	}
+	cert, err := tls.X509KeyPair(certText, keyText)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("client certificate %s: %w", f.cert, err)
+	}
+	return cert, nil
+}
+
+// decrypt returns the key of text in clear. Of the ways to encrypt a key only the old one
+// of OpenSSL is known here, which is what classic configurations have.
+func (f tlsFiles) decrypt(text []byte) ([]byte, error) {
+	for rest := text; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return text, nil
+		}
+		if block.Type == "ENCRYPTED PRIVATE KEY" {
+			return nil, errors.New("encrypted in a way not supported; take the encryption off with openssl pkey, and keep the file to yourself with chmod 600")
+		}
+		//lint:ignore SA1019 weak as it is, it is what existing keys use; the file's mode is the protection
+		if !strings.HasSuffix(block.Type, "PRIVATE KEY") || !x509.IsEncryptedPEMBlock(block) {
+			continue
+		}
+		//lint:ignore SA1019 as above
+		der, err := x509.DecryptPEMBlock(block, []byte(f.passphrase.Reveal()))
+		if err != nil {
+			return nil, errors.New("cannot be decrypted with the passphrase configured")
+		}
+		return pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: der}), nil
+	}
+}
+
+// explainTLS says what is wrong with a handshake, and what to do.
+func explainTLS(name string, err error) string {
+	var invalid x509.CertificateInvalidError
+	var unknown x509.UnknownAuthorityError
+	var wrongName x509.HostnameError
+	var noTLS tls.RecordHeaderError
+	switch {
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return fmt.Sprintf("the certificate of %s is not valid now (from %s to %s): its operator must renew it, unless this machine's clock is wrong",
+			name, invalid.Cert.NotBefore.Format("2006-01-02"), invalid.Cert.NotAfter.Format("2006-01-02"))
+	case errors.As(err, &unknown):
+		return fmt.Sprintf("the certificate of %s is signed by an authority that is not trusted here: if you know it, name the PEM file of its certificate as the identity's CA file", name)
+	case errors.As(err, &wrongName):
+		return fmt.Sprintf("the certificate is not for %s but for %s: configure the host by a name that the certificate is for", name, names(wrongName.Certificate))
+	case errors.As(err, &noTLS):
+		return fmt.Sprintf("%s did not answer in TLS: a port that begins in clear needs starttls, port 465 needs implicit TLS", name)
+	}
+	return fmt.Sprintf("TLS with %s failed: %v", name, err)
+}
+
+// names lists what a certificate is for.
+func names(cert *x509.Certificate) string {
+	all := append([]string(nil), cert.DNSNames...)
+	for _, ip := range cert.IPAddresses {
+		all = append(all, ip.String())
+	}
+	if len(all) == 0 {
+		return "no host at all"
+	}
+	if len(all) > 5 {
+		all = append(all[:5], "others")
+	}
+	return strings.Join(all, ", ")
+}
