@@ -1,0 +1,128 @@
+package tunnel
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// dial runs a shell script as a proxy command; host and port are its $1 and $2.
+func dial(t *testing.T, script string) net.Conn {
+	t.Helper()
+	c, err := ParseCommand("sh -c '" + script + "' sh %h %p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := c.Dial(t.Context(), "mail.test", "25")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(patience))
+	return conn
+}
+
+func TestDialCarriesBytesBothWays(t *testing.T) {
+	conn := dial(t, `echo "220 $1 $2"; read line; echo "got $line"; cat`)
+	r := bufio.NewReader(conn)
+	expect := func(want string) {
+		t.Helper()
+		if got, err := r.ReadString('\n'); err != nil || got != want+"\n" {
+			t.Fatalf("read %q, %v, want %q", got, err, want)
+		}
+	}
+	expect("220 mail.test 25")
+	io.WriteString(conn, "EHLO x\n")
+	expect("got EHLO x")
+	io.WriteString(conn, "more\n")
+	expect("more")
+	if got := conn.RemoteAddr().String(); got != "mail.test:25" {
+		t.Errorf("remote address %s", got)
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := conn.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("write after close: %v", err)
+	}
+	if err := conn.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("second close: %v", err)
+	}
+}
+
+func TestDialReadTellsHowTheCommandEnded(t *testing.T) {
+	for _, test := range []struct{ script, want string }{
+		{`echo "ssh: connect to host gw port 22: Connection refused" >&2; exit 255`,
+			"sh: exit status 255: ssh: connect to host gw port 22: Connection refused"},
+		{`kill -TERM $$`, "sh: ended by signal: terminated"},
+		{`exit 0`, "EOF"},
+	} {
+		conn := dial(t, test.script)
+		_, err := conn.Read(make([]byte, 100))
+		if err == nil || err.Error() != test.want {
+			t.Errorf("%s: %v, want %s", test.script, err, test.want)
+		}
+	}
+}
+
+func TestDialReadHasTheLastWordsFirst(t *testing.T) {
+	conn := dial(t, `echo "421 closing"; echo gone >&2; exit 7`)
+	got, err := io.ReadAll(conn)
+	if string(got) != "421 closing\n" || err == nil || err.Error() != "sh: exit status 7: gone" {
+		t.Errorf("read %q, %v", got, err)
+	}
+}
+
+func TestDialWriteTellsHowTheCommandEnded(t *testing.T) {
+	conn := dial(t, `echo refused >&2; exit 1`)
+	big := make([]byte, 1<<20) // more than the socket takes
+	_, err := conn.Write(big)
+	if exit, ok := errors.AsType[*ExitError](err); !ok || exit.Status != 1 || exit.Output != "refused" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDialDeadline(t *testing.T) {
+	conn := dial(t, `cat >/dev/null`)
+	conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDialCloseEndsWhatDoesNotEnd(t *testing.T) {
+	for _, script := range []string{
+		`exec 3>"$FIFO"; echo ready >&3; sleep 600`,               // does not see the end of its input
+		`exec 3>"$FIFO"; echo ready >&3; sleep 600 & cat`,         // sees it, but not its child
+		`exec 3>"$FIFO"; trap "" TERM; echo ready >&3; sleep 600`, // would not heed a signal
+	} {
+		ready := newFIFO(t)
+		t.Setenv("FIFO", ready.path) // and so: the environment passes through
+		conn := dial(t, script)
+		ready.line(t)
+		if err := conn.Close(); err != nil {
+			t.Errorf("%s: %v", script, err)
+		}
+		ready.ended(t)
+	}
+}
+
+func TestDialCommandNotFound(t *testing.T) {
+	c, err := ParseCommand("./no-such-command %h %p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := c.Dial(t.Context(), "mail.test", "25")
+	if err == nil {
+		conn.Close()
+		t.Fatal("dialled")
+	}
+	if !strings.Contains(err.Error(), "no-such-command") {
+		t.Errorf("error %q does not name the command", err)
+	}
+}

@@ -1,0 +1,292 @@
+package tunnel
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// An sshServer is a real OpenSSH server for one test: keys of its own, no privileges, on
+// a loopback port, and a client configuration in which it is the host "gateway".
+type sshServer struct {
+	// ClientConfig is the file for ssh's -F. It knows "gateway", and
+	// "stranger": the same server with a host key that is not known.
+	ClientConfig string
+}
+
+// startSSHServer starts a server that ends with the test. Where there is no OpenSSH,
+// or an account that cannot log in, the test is skipped; in CI it fails.
+//
+// The test listens and starts an `sshd -i` for each connection, so that there is no
+// moment between choosing a port and listening at it.
+func startSSHServer(t *testing.T) *sshServer {
+	t.Helper()
+	sshd := findSSHD(t)
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	for _, key := range []string{"host", "other", "user"} {
+		keygen := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", file(key))
+		if out, err := keygen.CombinedOutput(); err != nil {
+			t.Fatalf("ssh-keygen: %v: %s", err, out)
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+
+	write := func(name, format string, args ...any) {
+		t.Helper()
+		if err := os.WriteFile(file(name), fmt.Appendf(nil, format, args...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("sshd_config", "HostKey %s\nAuthorizedKeysFile %s\nPidFile none\nStrictModes no\nUsePAM no\n"+
+		"PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nLogLevel VERBOSE\n",
+		file("host"), file("user.pub"))
+	hostKey, otherKey := read(t, file("host.pub")), read(t, file("other.pub"))
+	write("known_hosts", "gateway %sstranger %s", hostKey, otherKey)
+	write("ssh_config", "Host gateway\nHostKeyAlias gateway\nHost stranger\nHostKeyAlias stranger\nHost *\nHostName 127.0.0.1\nPort %s\nUser %s\nIdentityFile %s\n"+
+		"IdentitiesOnly yes\nIdentityAgent none\nUserKnownHostsFile %s\nGlobalKnownHostsFile none\n"+
+		"StrictHostKeyChecking yes\nExitOnForwardFailure yes\nConnectTimeout 20\n",
+		port, me.Username, file("user"), file("known_hosts"))
+
+	log, err := os.Create(file("log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sessions sync.WaitGroup
+	sessions.Go(func() { serveSSH(l, &sessions, log, sshd, "-i", "-e", "-f", file("sshd_config")) })
+	t.Cleanup(func() {
+		l.Close()
+		sessions.Wait()
+		log.Close()
+		if t.Failed() {
+			t.Logf("sshd said:\n%s", read(t, file("log")))
+		}
+	})
+	login := exec.Command("ssh", "-F", file("ssh_config"), "-T", "-o", "BatchMode=yes", "gateway", "exit 0")
+	if out, err := login.CombinedOutput(); err != nil {
+		unavailable(t, fmt.Sprintf("%s cannot log in by ssh (%v): %s", me.Username, err, out))
+	}
+	return &sshServer{ClientConfig: file("ssh_config")}
+}
+
+// serveSSH runs argv for each connection, as inetd would, until l is closed; then it
+// ends those that still run.
+func serveSSH(l net.Listener, sessions *sync.WaitGroup, log *os.File, argv ...string) {
+	closed := make(chan struct{})
+	defer close(closed)
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		socket, err := conn.(*net.TCPConn).File()
+		conn.Close()
+		if err != nil {
+			continue
+		}
+		cmd := exec.Command(argv[0], argv[1:]...)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = socket, socket, log
+		err = cmd.Start()
+		socket.Close()
+		if err != nil {
+			fmt.Fprintln(log, err)
+			continue
+		}
+		ended := make(chan struct{})
+		sessions.Go(func() {
+			cmd.Wait()
+			close(ended)
+		})
+		sessions.Go(func() {
+			select {
+			case <-ended:
+			case <-closed:
+				cmd.Process.Signal(os.Interrupt)
+				select {
+				case <-ended:
+				case <-time.After(patience):
+					cmd.Process.Kill()
+				}
+			}
+		})
+	}
+}
+
+// findSSHD returns the absolute path of sshd, which insists on being called by it.
+func findSSHD(t *testing.T) string {
+	t.Helper()
+	sshd, err := exec.LookPath("sshd")
+	if err != nil {
+		sshd, err = exec.LookPath("/usr/sbin/sshd")
+	}
+	for _, program := range []string{"ssh", "ssh-keygen"} {
+		if err == nil {
+			_, err = exec.LookPath(program)
+		}
+	}
+	if err != nil {
+		unavailable(t, "OpenSSH is missing: "+err.Error())
+	}
+	if os.Geteuid() == 0 {
+		// Where Debian's sshd, as root, confines its unprivileged half.
+		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return sshd
+}
+
+// unavailable skips a test that this machine cannot do; in CI it is to be able to.
+func unavailable(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// startSmartHost listens on loopback, greets everyone and echoes lines.
+func startSmartHost(t *testing.T) (host, port string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sessions sync.WaitGroup
+	sessions.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			sessions.Go(func() {
+				defer conn.Close()
+				conn.SetDeadline(time.Now().Add(patience))
+				io.WriteString(conn, "220 mail.test\n")
+				io.Copy(conn, conn)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		sessions.Wait()
+	})
+	host, port, _ = net.SplitHostPort(l.Addr().String())
+	return host, port
+}
+
+// converse checks that conn leads to the smart host and back.
+func converse(t *testing.T, conn net.Conn) {
+	t.Helper()
+	conn.SetDeadline(time.Now().Add(patience))
+	r := bufio.NewReader(conn)
+	if got, err := r.ReadString('\n'); err != nil || got != "220 mail.test\n" {
+		t.Fatalf("greeting %q, %v", got, err)
+	}
+	io.WriteString(conn, "EHLO laptop\n")
+	if got, err := r.ReadString('\n'); err != nil || got != "EHLO laptop\n" {
+		t.Fatalf("echo %q, %v", got, err)
+	}
+}
+
+func TestTunnelThroughSSH(t *testing.T) {
+	server := startSSHServer(t)
+	host, port := startSmartHost(t)
+	for _, line := range []string{
+		"ssh -F " + server.ClientConfig + " gateway",
+		"ssh -F " + server.ClientConfig + " -W %h:%p gateway",
+	} {
+		c, err := ParseCommand(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := c.Dial(t.Context(), host, port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		converse(t, conn)
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestTunnelThroughSSHFailures(t *testing.T) {
+	server := startSSHServer(t)
+	_, closedPort, _ := net.SplitHostPort(unusedAddress(t))
+	for _, test := range []struct{ line, want string }{
+		{"ssh -F " + server.ClientConfig + " gateway", "open failed"}, // nobody listens behind it
+		{"ssh -F " + server.ClientConfig + " stranger", "Host key verification failed"},
+		{"ssh -F " + server.ClientConfig + " -l nobody-at-all gateway", "Permission denied"},
+		{"ssh -F none -o HostName=127.0.0.1 -p " + closedPort + " gateway", "Connection refused"},
+	} {
+		c, err := ParseCommand(test.line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := c.Dial(t.Context(), "127.0.0.1", closedPort)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.SetDeadline(time.Now().Add(patience))
+		_, err = conn.Read(make([]byte, 1))
+		exit, ok := errors.AsType[*ExitError](err)
+		if !ok || exit.Status != 255 || !strings.Contains(exit.Output, test.want) {
+			t.Errorf("%s: %v, want exit status 255 and %q", test.line, err, test.want)
+		}
+		conn.Close()
+	}
+}
+
+// The line that people have in their configuration since the time of esmtp.
+func TestPreconnectWithForwardedPort(t *testing.T) {
+	server := startSSHServer(t)
+	host, port := startSmartHost(t)
+	local := unusedAddress(t)
+	_, localPort, _ := net.SplitHostPort(local)
+	line := fmt.Sprintf("ssh -F %s -f -L %s:%s:%s gateway 'sleep 5'", server.ClientConfig, localPort, host, port)
+	if err := Preconnect(t.Context(), line); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := WaitDial(t.Context(), "tcp", "localhost:"+localPort, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	converse(t, conn)
+}
+
+func TestPreconnectTellsWhatSSHSaid(t *testing.T) {
+	server := startSSHServer(t)
+	err := Preconnect(t.Context(), "ssh -F "+server.ClientConfig+" -f -L 25025:localhost:25 stranger 'sleep 5'")
+	if err == nil || !strings.Contains(err.Error(), "Host key verification failed") {
+		t.Errorf("got %v", err)
+	}
+}
