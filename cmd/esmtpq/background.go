@@ -1,0 +1,67 @@
+package main
+
+import (
+	"os"
+	"syscall"
+	"time"
+
+	"esmtpq/queue"
+)
+
+// backgroundFlag makes deliver the process that sendmail leaves behind. It is
+// followed by the delay; descriptor 3 is the lock of the sleeper.
+const backgroundFlag = "--background"
+
+// wakeupFD is the descriptor of the sleeper's lock in the background process.
+const wakeupFD = 3
+
+// startSleeper starts the background process that waits a while for more mail and then
+// delivers, unless there is one that still waits. That it cannot be started is no
+// reason to refuse a message that is durable: a later deliver sends it.
+func startSleeper(q *queue.Queue, home string, delay time.Duration) {
+	lock, err := q.TryWakeup()
+	if lock == nil || err != nil {
+		return
+	}
+	defer lock.Close()
+	self, err := os.Executable()
+	if err != nil {
+		return
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return
+	}
+	defer null.Close()
+	closeOnExec()
+	// Its own session, and nothing of the caller's: who reads our output to its end must not wait for it.
+	child, err := os.StartProcess(self, []string{"deliver", backgroundFlag, delay.String()}, &os.ProcAttr{
+		Dir:   "/",
+		Env:   setenv(os.Environ(), "HOME", home),
+		Files: []*os.File{null, null, null, lock},
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+	if err == nil {
+		child.Release()
+	}
+}
+
+// setenv returns env with one variable set.
+func setenv(env []string, name, value string) []string {
+	out := make([]string, 0, len(env)+1)
+	for _, e := range env {
+		if len(e) <= len(name) || e[len(name)] != '=' || e[:len(name)] != name {
+			out = append(out, e)
+		}
+	}
+	return append(out, name+"="+value)
+}
+
+// sleep is the first half of the background process. It returns the lock, to be closed before the queue
+// is looked at: whoever finds it taken relies on being seen.
+func (p *program) sleep(delay time.Duration) *os.File {
+	syscall.CloseOnExec(wakeupFD)
+	lock := os.NewFile(wakeupFD, "wakeup lock")
+	time.Sleep(delay)
+	return lock
+}

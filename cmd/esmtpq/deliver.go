@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"esmtpq/queue"
+)
+
+// deliverOptions are what deliver can be told.
+type deliverOptions struct {
+	config     string // configuration file to use for everything
+	selections []selection
+	verbose    bool
+	background bool          // left behind by a submission: what is due, and silently
+	delay      time.Duration // with background: how long to wait for more mail first
+}
+
+func runDeliver(p *program) error {
+	opt := &deliverOptions{}
+	if len(p.args) == 2 && p.args[0] == backgroundFlag {
+		d, err := time.ParseDuration(p.args[1])
+		if err != nil {
+			return fail(exUsage, "%s: not a duration", backgroundFlag)
+		}
+		opt.background, opt.delay = true, d
+		return p.deliver(opt)
+	}
+	for _, arg := range p.args {
+		if arg == "--help" || arg == "-h" && len(p.args) == 1 {
+			return p.help(findVerb("deliver"))
+		}
+	}
+	inv, err := parseSendmail(p.args)
+	if err != nil {
+		return err
+	}
+	if len(inv.operands) > 0 {
+		return fail(exUsage, "unexpected argument %s: see deliver --help", printable(inv.operands[0]))
+	}
+	opt.config, opt.selections, opt.verbose = inv.config, inv.selections, inv.verbose
+	return p.deliver(opt)
+}
+
+// interruptible returns a context that the usual signals end. They are taken even where the caller
+// ignored them: mutt and cron do, for themselves.
+func interruptible() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
+}
+
+// deliver runs the queue.
+func (p *program) deliver(opt *deliverOptions) error {
+	var lock *os.File
+	if opt.background {
+		lock = p.sleep(opt.delay)
+		defer lock.Close()
+	}
+	home, err := homeDir()
+	if err != nil {
+		return err
+	}
+	step, err := stepLimit()
+	if err != nil {
+		return err
+	}
+	q, err := openQueue()
+	if err != nil || q == nil {
+		return err // no queue: nothing to do
+	}
+	defer q.Close()
+	r := newRouter(home, opt.config)
+	r.step = step
+	if opt.verbose {
+		r.trace = p.err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	run := queue.RunOptions{
+		All: !opt.background, Select: selector(opt.selections), Age: r.age(),
+		Waiting: func() { p.remark("another queue run is going on: waiting for its end") },
+		Begun: func() {
+			if lock != nil {
+				lock.Close()
+			}
+			p.takeOver(q, r)
+		},
+	}
+	sum, err := q.Run(ctx, r, run)
+	if err != nil {
+		return fail(exTempFail, "%w", err)
+	}
+	if len(sum.Waiting) > 0 && ctx.Err() != nil {
+		p.remark("interrupted")
+	}
+	return p.summarize(sum)
+}
+
+// age returns how old mail must be to be taken by a run that is going on already.
+func (r *router) age() time.Duration {
+	if cfg, err := r.load(&queue.Envelope{}); err == nil {
+		if d, err := batchDelay(cfg); err == nil {
+			return max(d, 0)
+		}
+	}
+	return 0
+}
+
+// selector returns the filter for a queue run; nil for everything. All selections must agree.
+func selector(selections []selection) func(*queue.Message) bool {
+	if len(selections) == 0 {
+		return nil
+	}
+	return func(m *queue.Message) bool {
+		for _, s := range selections {
+			if s.matches(m) == s.not {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// matches tells whether the selection's text is a part of what it is about, without regard to case.
+func (s *selection) matches(m *queue.Message) bool {
+	contains := func(in string) bool {
+		return strings.Contains(strings.ToLower(in), strings.ToLower(s.substr))
+	}
+	switch s.by {
+	case 'I':
+		return contains(m.ID)
+	case 'S':
+		return contains(m.Envelope.Sender())
+	}
+	return slices.ContainsFunc(m.Envelope.Recipients, func(rcpt queue.Recipient) bool { return contains(rcpt.Address) })
+}
+
+// remark says something to a person who waits at a terminal.
+func (p *program) remark(text string) {
+	if term.IsTerminal(int(p.err.Fd())) {
+		fmt.Fprintf(p.err, "%s: %s\n", p.name, text)
+	}
+}
+
+// summarize says what a queue run could not do, a line for each reason, and returns the exit code that goes with it.
+func (p *program) summarize(sum *queue.Summary) error {
+	for _, t := range sum.Trouble {
+		fmt.Fprintf(p.err, "%s: %s\n", p.name, printable(t))
+	}
+	for _, f := range sum.Failed {
+		fmt.Fprintf(p.err, "%s: %s: <%s> failed: %s\n", p.name, f.ID, printable(f.Address), f.Report.Explain())
+	}
+	for _, w := range sum.Waiting {
+		lane := ""
+		if w.Lane != "" {
+			lane = printable(w.Lane) + ": "
+		}
+		fmt.Fprintf(p.err, "%s: %s%s (%s)\n", p.name, lane, printable(w.Text), plural(w.Messages, "message waits", "messages wait"))
+	}
+	if len(sum.Waiting) > 0 {
+		return silent(exTempFail)
+	}
+	return nil
+}
+
+func plural(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
+}

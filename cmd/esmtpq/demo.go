@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+)
+
+const demoMessage = `From: You <you@example.org>
+To: A Friend <friend@example.com>
+Subject: It works
+
+This mail went into the queue, and out of it to a smart host.
+`
+
+// runDemo shows the whole way of a message, in a home directory of its own and with a smart
+// host of its own on loopback. Nothing leaves the machine.
+func runDemo(p *program) error {
+	home, err := os.MkdirTemp("", "esmtpq-demo-")
+	if err != nil {
+		return fail(exCantCreat, "demo: %w", err)
+	}
+	defer os.RemoveAll(home)
+	host, err := startDemoHost()
+	if err != nil {
+		return fail(exOSErr, "demo: %w", err)
+	}
+	defer host.close()
+	d := &demo{p: p, home: home}
+	if err := d.configure(host.addr); err != nil {
+		return fail(exCantCreat, "demo: %w", err)
+	}
+	d.say("A smart host listens on %s; ~/.esmtprc names it:", host.addr)
+	d.run("", "cat", ".esmtprc")
+	d.say("A mail is handed to sendmail, which puts it into the queue:")
+	d.run(demoMessage, "sendmail", "-t")
+	d.say("There it is:")
+	d.run("", "mailq")
+	d.say("Deliver it:")
+	d.run("", "deliver")
+	d.run("", "mailq")
+	if d.err != nil {
+		return d.err
+	}
+	received := host.received()
+	if len(received) != 1 {
+		return fail(exSoftware, "demo: the smart host received %d messages, not 1", len(received))
+	}
+	d.say("What the smart host received:")
+	_, err = io.WriteString(p.out, received[0])
+	return err
+}
+
+// A demo runs our names as a person at a terminal would.
+type demo struct {
+	p    *program
+	home string
+	err  error
+}
+
+func (d *demo) say(format string, args ...any) {
+	if d.err == nil {
+		fmt.Fprintf(d.p.out, "\n"+format+"\n\n", args...)
+	}
+}
+
+// configure writes the configuration and puts our names into ~/bin.
+func (d *demo) configure(addr string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	bin := filepath.Join(d.home, "bin")
+	if err := os.Mkdir(bin, 0o700); err != nil {
+		return err
+	}
+	for _, name := range []string{"sendmail", "deliver", "mailq"} {
+		if err := os.Symlink(self, filepath.Join(bin, name)); err != nil {
+			return err
+		}
+	}
+	rc := "hostname = " + addr + "\n"
+	return os.WriteFile(filepath.Join(d.home, ".esmtprc"), []byte(rc), 0o600)
+}
+
+// run shows a command and runs it, in the demo's home directory.
+func (d *demo) run(input, name string, args ...string) {
+	if d.err != nil {
+		return
+	}
+	fmt.Fprintf(d.p.out, "$ %s\n", strings.Join(append([]string{name}, args...), " "))
+	path := filepath.Join(d.home, "bin", name)
+	if name == "cat" {
+		path = "/bin/cat"
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Dir = d.home
+	cmd.Stdin = strings.NewReader(input)
+	cmd.Stdout, cmd.Stderr = d.p.out, d.p.err
+	// Nothing of the person's own set-up, and deliver when the demo says so.
+	env := os.Environ()
+	for _, v := range [][2]string{{"HOME", d.home}, {"ESMTPQ_DELAY", "never"}, {"ESMTPQ_CONFIG", ""}, {"XDG_CONFIG_HOME", ""}, {"ESMTPQ_TIMEOUT", "10s"}} {
+		env = setenv(env, v[0], v[1])
+	}
+	cmd.Env = env
+	if err := cmd.Run(); err != nil {
+		d.err = fail(exSoftware, "demo: %s: %w", name, err)
+	}
+}
+
+// A demoHost is a smart host that keeps what it receives in memory.
+type demoHost struct {
+	addr   string
+	server *smtp.Server
+
+	mu       sync.Mutex
+	messages []string
+}
+
+func startDemoHost() (*demoHost, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	h := &demoHost{addr: l.Addr().String()}
+	h.server = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &demoSession{h: h}, nil }))
+	h.server.Domain = "smarthost.example.org"
+	h.server.ReadTimeout, h.server.WriteTimeout = 10*time.Second, 10*time.Second
+	h.server.MaxMessageBytes, h.server.MaxRecipients = 1<<20, 10
+	go h.server.Serve(l)
+	return h, nil
+}
+
+func (h *demoHost) close() { h.server.Close() }
+
+func (h *demoHost) received() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.messages
+}
+
+// A demoSession is one SMTP session of the demo's smart host.
+type demoSession struct {
+	h        *demoHost
+	envelope strings.Builder
+}
+
+func (s *demoSession) Mail(from string, _ *smtp.MailOptions) error {
+	s.envelope.Reset()
+	fmt.Fprintf(&s.envelope, "MAIL FROM:<%s>\n", from)
+	return nil
+}
+
+func (s *demoSession) Rcpt(to string, _ *smtp.RcptOptions) error {
+	fmt.Fprintf(&s.envelope, "RCPT TO:<%s>\n", to)
+	return nil
+}
+
+func (s *demoSession) Data(r io.Reader) error {
+	b, err := io.ReadAll(io.LimitReader(r, 1<<20))
+	if err != nil {
+		return errors.New("message was cut short")
+	}
+	text := s.envelope.String() + "\n" + string(bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")))
+	s.h.mu.Lock()
+	defer s.h.mu.Unlock()
+	s.h.messages = append(s.h.messages, text)
+	return nil
+}
+
+func (s *demoSession) Reset()        { s.envelope.Reset() }
+func (s *demoSession) Logout() error { return nil }

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"esmtpq/queue"
+)
+
+// listOptions are what mailq can be told.
+type listOptions struct {
+	json    bool // one object per message
+	count   bool // just how many
+	verbose bool // attempts and the next one
+}
+
+func runMailq(p *program) error {
+	var opt listOptions
+	var rest []string
+	for _, arg := range p.args {
+		switch arg {
+		case "--json":
+			opt.json = true
+		case "--count":
+			opt.count = true
+		case "--help", "-h":
+			return p.help(findVerb("mailq"))
+		default:
+			rest = append(rest, arg)
+		}
+	}
+	inv := &invocation{mode: modeList}
+	if err := inv.parse(rest); err != nil {
+		return err
+	}
+	if len(inv.operands) > 0 {
+		return fail(exUsage, "unexpected argument %s: see mailq --help", printable(inv.operands[0]))
+	}
+	opt.verbose = inv.verbose
+	if inv.mode == modeList {
+		return p.list(opt)
+	}
+	return p.invoke(inv)
+}
+
+// list prints the queue. It takes no lock and reads no configuration.
+func (p *program) list(opt listOptions) error {
+	q, err := openQueue()
+	if err != nil {
+		return err
+	}
+	listing := &queue.Listing{}
+	if q != nil {
+		defer q.Close()
+		if listing, err = q.List(); err != nil {
+			return spoolFailure("cannot read the queue", err)
+		}
+	}
+	out := bufio.NewWriterSize(p.out, 64<<10)
+	if opt.count {
+		fmt.Fprintln(out, len(listing.IDs)+len(listing.Legacy))
+		return out.Flush()
+	}
+	var w listWriter = &postfixList{out: out, verbose: opt.verbose}
+	if opt.json {
+		w = &jsonList{json.NewEncoder(out)}
+	}
+	p.walk(q, listing, w)
+	if err := w.end(); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// A listWriter prints the queue in some form.
+type listWriter interface {
+	message(m *queue.Message)
+	legacy(e *queue.LegacyEntry, sender string, recipients []string, reason string)
+	end() error
+}
+
+// walk gives each message in the queue to w, old to new; what is wrong goes to standard error.
+func (p *program) walk(q *queue.Queue, l *queue.Listing, w listWriter) {
+	for _, name := range l.Legacy {
+		e, err := q.ReadLegacy(name)
+		if e == nil {
+			continue // gone
+		}
+		sender, recipients := legacyAddresses(q, e)
+		w.legacy(e, sender, recipients, legacyReason(e, err))
+	}
+	for _, id := range l.IDs {
+		m, err := q.Read(id)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // sent meanwhile
+		case err != nil:
+			fmt.Fprintf(p.err, "%s: %s: %s\n", p.name, id, printable(err.Error()))
+		default:
+			w.message(m)
+		}
+	}
+	for _, name := range l.Foreign {
+		fmt.Fprintf(p.err, "%s: %s/%s is not a message of ours\n", p.name, q.Dir, printable(name))
+	}
+}
+
+// postfixList prints in the form of Postfix, which programs parse.
+type postfixList struct {
+	out     *bufio.Writer
+	verbose bool
+	n       int
+	size    int64
+}
+
+const (
+	listHeading = "-Queue ID-------- --Size-- ----Arrival Time---- -Sender/Recipient-------\n"
+	listIndent  = 48 // where senders and recipients stand
+	listWidth   = 77 // to which reasons are right-aligned
+)
+
+func (w *postfixList) entry(id string, mark string, size int64, arrival time.Time, sender string) {
+	if w.n == 0 {
+		w.out.WriteString(listHeading)
+	} else {
+		w.out.WriteByte('\n')
+	}
+	w.n++
+	w.size += size
+	if sender == "" {
+		sender = "MAILER-DAEMON"
+	}
+	fmt.Fprintf(w.out, "%-17s %8d %20.20s %s\n", id+mark, size, arrival.Local().Format("Mon Jan _2 15:04:05"), printable(sender))
+}
+
+func (w *postfixList) reason(text string) {
+	fmt.Fprintf(w.out, "%*s\n", listWidth, "("+text+")")
+}
+
+func (w *postfixList) recipient(address string) {
+	fmt.Fprintf(w.out, "%*s%s\n", listIndent, "", printable(address))
+}
+
+func (w *postfixList) message(m *queue.Message) {
+	w.entry(m.ID, mark(m), m.Envelope.Size, m.Envelope.Arrival, m.Envelope.Sender())
+	if w.verbose && (m.Attempts > 0 || !m.Next.IsZero()) {
+		w.reason(fmt.Sprintf("%s, next %s", plural(m.Attempts, "attempt", "attempts"), m.Next.Local().Format("Mon Jan _2 15:04:05")))
+	}
+	last := ""
+	for i := range m.Progress {
+		s := &m.Progress[i]
+		if s.State == queue.Accepted || s.State == queue.LocalDone {
+			continue
+		}
+		if why := why(m, s); why != last && why != "" {
+			w.reason(why)
+			last = why
+		}
+		w.recipient(m.Envelope.Recipients[i].Address)
+	}
+}
+
+// mark is what follows the queue ID: nothing, or "!" for what is not tried until its owner says so.
+func mark(m *queue.Message) string {
+	if m.Held || !m.Pending() {
+		return "!"
+	}
+	return ""
+}
+
+// why says for what a recipient waits.
+func why(m *queue.Message, s *queue.Progress) string {
+	switch {
+	case s.State == queue.Refused:
+		return "failed: " + s.Explain()
+	case m.Held:
+		return "held"
+	case s.State == queue.Sending:
+		return "being sent"
+	case s.State == queue.Untried:
+		return ""
+	}
+	return s.Explain()
+}
+
+func (w *postfixList) legacy(e *queue.LegacyEntry, sender string, recipients []string, reason string) {
+	m := ""
+	if reason != "" {
+		m = "!"
+	}
+	w.entry(e.Name, m, e.Size, e.Arrival, sender)
+	if reason != "" {
+		w.reason(reason)
+	}
+	for _, r := range recipients {
+		w.recipient(r)
+	}
+}
+
+func (w *postfixList) end() error {
+	if w.n == 0 {
+		_, err := io.WriteString(w.out, "Mail queue is empty\n")
+		return err
+	}
+	// The line before the last is sendmail's, for check_mailq in its default mode.
+	_, err := fmt.Fprintf(w.out, "\n\t\tTotal requests: %d\n-- %d Kbytes in %s.\n", w.n, (w.size+1023)/1024, plural(w.n, "Request", "Requests"))
+	return err
+}

@@ -1,0 +1,153 @@
+// Esmtpq is a queueing, send-only mailer for one person's machine: sendmail, deliver
+// and mailq in one program, which asks argv[0] which of them it is.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"esmtpq/queue"
+)
+
+// version is set when the program is built for installation.
+var version = "development"
+
+// A program is one run of one of our names.
+type program struct {
+	name string // to begin messages with
+	args []string
+	in   *os.File
+	out  *os.File
+	err  *os.File
+}
+
+// A verb is a thing esmtpq can do, under a name of its own or as "esmtpq VERB".
+type verb struct {
+	name    string
+	aliases []string // other base names of argv[0] that mean it
+	args    string   // for help
+	help    string
+	run     func(p *program) error
+}
+
+// verbs are all there are. A function, since help, one of them, reads it.
+func verbs() []verb {
+	return []verb{
+		{"sendmail", []string{"esmtp", "send-mail"}, "[option ...] [recipient ...]", "take a message from standard input into the queue", runSendmail},
+		{"deliver", nil, "[option ...]", "try to deliver what is in the queue", runDeliver},
+		{"mailq", nil, "[option ...]", "list the queue", runMailq},
+		{"newaliases", nil, "", "do nothing, for programs that expect it", func(*program) error { return nil }},
+		{"config", nil, "[-C file]", "print the configuration as YAML, and where it is from", runConfig},
+		{"demo", nil, "", "send a mail through everything, to a smart host of its own", runDemo},
+		{"version", nil, "", "print the version", runVersion},
+		{"help", nil, "[verb]", "explain", runHelp},
+	}
+}
+
+// findVerb returns the verb that has a name, nil if none does.
+func findVerb(name string) *verb {
+	for _, v := range verbs() {
+		if v.name == name || slices.Contains(v.aliases, name) {
+			return &v
+		}
+	}
+	return nil
+}
+
+func main() {
+	syscall.Umask(0o077)
+	p := &program{name: filepath.Base(os.Args[0]), args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	os.Exit(p.main())
+}
+
+func (p *program) main() int {
+	v, err := p.choose()
+	if err == nil {
+		err = v.run(p)
+	}
+	if err == nil {
+		return exOK
+	}
+	if !errors.Is(err, errSilent) {
+		fmt.Fprintf(p.err, "%s: %s\n", p.name, printable(err.Error()))
+	}
+	return exitCode(err)
+}
+
+// choose finds the verb from argv[0], or behind our own name from the first argument.
+func (p *program) choose() (*verb, error) {
+	if v := findVerb(p.name); v != nil && p.name != "help" && p.name != "version" && p.name != "config" && p.name != "demo" {
+		return v, nil
+	}
+	if p.name != "esmtpq" {
+		name := p.name
+		p.name = "esmtpq"
+		return nil, fail(exUsage, "called as %s: call it esmtpq, sendmail, deliver, mailq or newaliases", printable(name))
+	}
+	if len(p.args) == 0 {
+		return nil, fail(exUsage, "what to do? sendmail, deliver, mailq, ...: see esmtpq help")
+	}
+	word := p.args[0]
+	switch word {
+	case "-h", "--help":
+		word = "help"
+	case "--version":
+		word = "version"
+	}
+	v := findVerb(word)
+	if v == nil {
+		return nil, fail(exUsage, "unknown verb %s: see esmtpq help", printable(word))
+	}
+	p.name, p.args = v.name, p.args[1:]
+	if v.name != "sendmail" && v.name != "deliver" && v.name != "mailq" {
+		p.name = "esmtpq " + v.name
+	}
+	return v, nil
+}
+
+// errSilent is an error whose words have been said already.
+var errSilent = errors.New("said already")
+
+// silent gives an exit code without words.
+func silent(code int) error { return &failure{code: code, err: errSilent} }
+
+// printable makes text from outside safe to show.
+func printable(s string) string { return queue.Printable(s) }
+
+func runVersion(p *program) error {
+	_, err := fmt.Fprintf(p.out, "esmtpq %s\n", version)
+	return err
+}
+
+func runHelp(p *program) error {
+	if len(p.args) > 0 {
+		v := findVerb(p.args[0])
+		if v == nil {
+			return fail(exUsage, "unknown verb %s: see esmtpq help", printable(p.args[0]))
+		}
+		return p.help(v)
+	}
+	var b strings.Builder
+	b.WriteString("Usage: esmtpq VERB [argument ...]\n\n")
+	for _, v := range verbs() {
+		fmt.Fprintf(&b, "  %-12s %s\n", v.name, v.help)
+	}
+	b.WriteString("\nsendmail, deliver, mailq and newaliases are also names of this program.\n")
+	_, err := p.out.WriteString(b.String())
+	return err
+}
+
+// help prints the help of one verb.
+func (p *program) help(v *verb) error {
+	text := fmt.Sprintf("Usage: %s\n%s\n", strings.TrimSpace(v.name+" "+v.args), v.help)
+	if v.name == "sendmail" {
+		text += "\n" + optionHelp()
+	}
+	_, err := p.out.WriteString(text)
+	return err
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/term"
+
+	"esmtpq/message"
+	"esmtpq/queue"
+)
+
+func runSendmail(p *program) error {
+	for _, arg := range p.args {
+		if arg == "--help" || arg == "-h" && len(p.args) == 1 {
+			return p.help(findVerb("sendmail"))
+		}
+	}
+	inv, err := parseSendmail(p.args)
+	if err != nil {
+		p.drain()
+		return err
+	}
+	if inv.tag != "" {
+		p.name = printable(inv.tag)
+	}
+	return p.invoke(inv)
+}
+
+// invoke does what a command line of sendmail's asks for.
+func (p *program) invoke(inv *invocation) error {
+	switch inv.mode {
+	case modeSend:
+		err := p.send(inv)
+		if err != nil {
+			p.drain()
+		}
+		return err
+	case modeList, modeCount:
+		return p.list(listOptions{count: inv.mode == modeCount, verbose: inv.verbose})
+	case modeRun:
+		return p.deliver(&deliverOptions{config: inv.config, selections: inv.selections, verbose: inv.verbose})
+	case modeSMTP, modeExplain:
+		return fail(exUsage, "this mode is not supported")
+	}
+	return nil
+}
+
+// send takes a message into the queue and sees that somebody will deliver it.
+// When it returns nil the message is durable, and nothing that happens afterwards changes that.
+func (p *program) send(inv *invocation) error {
+	home, err := homeDir()
+	if err != nil {
+		return err
+	}
+	d, err := compose(inv, p.message(inv))
+	if err != nil {
+		return err
+	}
+	r := newRouter(home, "")
+	delay, err := r.check(d.env)
+	if err != nil {
+		return err
+	}
+	if err := d.complete(inv, r, time.Now()); err != nil {
+		return err
+	}
+	q, err := queue.OpenOrCreate(filepath.Join(home, queueName))
+	if err != nil {
+		return queueFailure(err)
+	}
+	defer q.Close()
+	id, err := d.spool(q)
+	if err != nil {
+		return err
+	}
+	switch {
+	case inv.verbose && !inv.queueOnly:
+		p.deliverNow(q, r, id)
+	case !inv.queueOnly && delay >= 0:
+		startSleeper(q, home, delay)
+	}
+	return nil
+}
+
+// message returns the reader of the message. At a terminal a line with a single dot ends
+// it, unless -i; from anywhere else everything is read, for programs that forget -i outnumber
+// those that mean the dot.
+func (p *program) message(inv *invocation) io.Reader {
+	if !inv.ignoreDots && term.IsTerminal(int(p.in.Fd())) {
+		return message.UntilDot(p.in)
+	}
+	return p.in
+}
+
+// drainLimit bounds how much of a refused message is read.
+const drainLimit = 1 << 30
+
+// drain reads what is left of a message that was refused: a caller that is killed
+// by SIGPIPE while it writes never learns why.
+func (p *program) drain() {
+	st, err := p.in.Stat()
+	if err == nil && st.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0 {
+		io.Copy(io.Discard, io.LimitReader(p.in, drainLimit))
+	}
+}
+
+// deliverNow tries to deliver one message in the foreground, for -v. What becomes of it does not
+// change that it was accepted.
+func (p *program) deliverNow(q *queue.Queue, r *router, id string) {
+	r.trace = p.err
+	ctx, stop := interruptible()
+	defer stop()
+	sum, err := q.Run(ctx, r, queue.RunOptions{All: true, Select: func(m *queue.Message) bool { return m.ID == id }})
+	if err == nil {
+		p.summarize(sum)
+	}
+}

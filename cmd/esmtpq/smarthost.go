@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"esmtpq/identity"
+	"esmtpq/queue"
+	"esmtpq/relay"
+	"esmtpq/tunnel"
+)
+
+// Limits of what happens around a session.
+const (
+	shellLimit   = time.Minute      // for a preconnect or postconnect line to exit
+	dialLimit    = 30 * time.Second // for a connection
+	dialPatience = 10 * time.Second // for a forwarded port to accept
+)
+
+// smartHost returns the transport to an identity's smart host.
+func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.Transport, error) {
+	dial, err := r.dialer(cfg, id)
+	if err != nil {
+		return nil, err
+	}
+	opt := relay.Options{Dial: dial, Private: id.Tunnel != "", Timeout: r.step}
+	if r.trace != nil {
+		opt.Trace = func(dir byte, line string) {
+			fmt.Fprintf(r.trace, "%s %c %s\n", id.Name, dir, printable(line))
+		}
+	}
+	var t queue.Transport = relay.New(id, opt)
+	if id.Postconnect != "" {
+		t = &followed{t, id.Postconnect}
+	}
+	return t, nil
+}
+
+// dialer returns what makes the connection: the tunnel, or a dial behind the preconnect line. Nil is
+// the transport's own.
+func (r *router) dialer(cfg *identity.Config, id *identity.Identity) (func(context.Context) (net.Conn, error), error) {
+	if id.Tunnel != "" {
+		cmd, err := tunnel.ParseCommand(id.Tunnel)
+		if err != nil {
+			return nil, &identity.ConfigError{File: cfg.File, Text: fmt.Sprintf("tunnel of identity %s: %v", id.Name, err)}
+		}
+		return func(ctx context.Context) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, r.limit(dialLimit))
+			defer cancel()
+			return cmd.Dial(ctx, id.Host, id.Port)
+		}, nil
+	}
+	if id.Preconnect == "" {
+		return nil, nil
+	}
+	return func(ctx context.Context) (net.Conn, error) {
+		before, cancel := context.WithTimeout(ctx, r.limit(shellLimit))
+		defer cancel()
+		if err := tunnel.Preconnect(before, id.Preconnect); err != nil {
+			return nil, err
+		}
+		ctx, cancel = context.WithTimeout(ctx, r.limit(dialLimit))
+		defer cancel()
+		return tunnel.WaitDial(ctx, "tcp", net.JoinHostPort(id.Host, id.Port), r.limit(dialPatience))
+	}, nil
+}
+
+// limit returns the usual limit of a step, or the one that was asked for.
+func (r *router) limit(usual time.Duration) time.Duration {
+	if r.step > 0 {
+		return r.step
+	}
+	return usual
+}
+
+// followed is a transport behind which a shell line is run.
+type followed struct {
+	queue.Transport
+	line string
+}
+
+// Run implements queue.Transport. What the line comes to changes nothing: the mail has been
+// accepted, and sending it again would be the worse mistake.
+func (f *followed) Run(ctx context.Context, src queue.Source) {
+	f.Transport.Run(ctx, src)
+	ctx, cancel := context.WithTimeout(ctx, shellLimit)
+	defer cancel()
+	if err := tunnel.Postconnect(ctx, f.line); err != nil {
+		fmt.Fprintf(os.Stderr, "postconnect: %s\n", printable(err.Error()))
+	}
+}
+
+// stepLimit returns the time limit that the environment sets for each step of a session, 0 for none.
+func stepLimit() (time.Duration, error) {
+	v := os.Getenv("ESMTPQ_TIMEOUT")
+	if v == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d <= 0 {
+		return 0, fail(exConfig, "ESMTPQ_TIMEOUT: a duration such as 30s or 2m")
+	}
+	return d, nil
+}
