@@ -9,10 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// MaxAddress is the length in octets up to which an addr-spec is taken: RFC 5321
-// (4.5.3.1.3) gives a path 256 octets, of which two are angle brackets. The
-// limit of 64 octets for a local part (4.5.3.1.1) is not enforced: mailing lists and forwarders make
-// longer ones (VERP, SRS), and the hosts that mind say so.
+// MaxAddress is the length in octets up to which an addr-spec is taken: RFC
+// 5321 (4.5.3.1.3) gives a path 256 octets, of which two are angle brackets.
+// The limit of 64 octets for a local part (4.5.3.1.1) is not enforced: mailing
+// lists and forwarders make longer ones (VERP, SRS), and the hosts that mind
+// say so.
 const MaxAddress = 254
 
 // An Address is one mailbox.
@@ -38,13 +39,13 @@ func (a Address) Spec() string {
 // String is Spec.
 func (a Address) String() string { return a.Spec() }
 
-// CheckAddress returns an error unless spec is an addr-spec that can stand in an
-// SMTP command, in a header and in the arguments of a local delivery agent
-// without meaning anything else there. Nothing is allowed in it but: a local part of atoms and dots, or a
-// quoted-string of printable characters; if it has a domain, "@" and atoms
-// between dots, or a domain-literal. It is valid UTF-8 without control
-// characters, not longer than MaxAddress octets, and, without a domain, does
-// not begin with "-", which would make it an option.
+// CheckAddress returns an error unless spec is an addr-spec that can stand in
+// an SMTP command, in a header and in the arguments of a local delivery agent
+// without meaning anything else there. Nothing is allowed in it but: a local
+// part of atoms and dots, or a quoted-string of printable characters; if it has
+// a domain, "@" and atoms between dots, or a domain-literal. It is valid UTF-8
+// without control characters, not longer than MaxAddress octets, and, without a
+// domain, does not begin with "-", which would make it an option.
 func CheckAddress(spec string) error {
 	if err := checkSpec(spec); err != nil {
 		return fmt.Errorf("address %s: %w", shown(spec), err)
@@ -94,8 +95,8 @@ func cutLocal(spec string) (local, rest string, quoted bool) {
 	return spec, "", false
 }
 
-// isDomain tells whether s is a dot-atom or a domain-literal. Whether there can be
-// such a host is not asked: the one we hand over to decides.
+// isDomain tells whether s is a dot-atom or a domain-literal. Whether there can
+// be such a host is not asked: the one we hand over to decides.
 func isDomain(s string) bool {
 	if strings.HasPrefix(s, "[") {
 		_, n := scanLiteral(s)

@@ -6,7 +6,8 @@ import (
 )
 
 // addrSpec makes an address of the tokens of an addr-spec, or of a local name.
-// Comments may stand anywhere in it. It returns nil if there is nothing but comments.
+// Comments may stand anywhere in it. It returns nil if there is nothing but
+// comments.
 func addrSpec(tokens []token) (*Address, error) {
 	var words []token
 	at := -1
@@ -50,8 +51,8 @@ func (a *Address) setBoth(local, domain []token) (err error) {
 	return err
 }
 
-// localPart returns what the words of a local part stand for: one word, or,
-// in the obsolete form, several with dots between them (RFC 5322, 4.4).
+// localPart returns what the words of a local part stand for: one word, or, in
+// the obsolete form, several with dots between them (RFC 5322, 4.4).
 func localPart(words []token) (string, error) {
 	if len(words) == 0 {
 		return "", errors.New("nothing before the @")
@@ -112,8 +113,8 @@ func join(words []token) string {
 	return s.String()
 }
 
-// lastComment returns the text of the last comment: "Cron Daemon" in
-// "root (Cron Daemon)", where RFC 733 had the name.
+// lastComment returns the text of the last comment: "Cron Daemon" in "root
+// (Cron Daemon)", where RFC 733 had the name.
 func lastComment(words []token) string {
 	for i := len(words) - 1; i >= 0; i-- {
 		if words[i].kind == tokenComment {

@@ -13,9 +13,9 @@ const (
 	maxEmptyReads = 100
 )
 
-// Copy writes a message: the header h, a blank line, and the body that br
-// still holds, in its normal form as CopyBody has it. It returns the measures of all it
-// has written.
+// Copy writes a message: the header h, a blank line, and the body that br still
+// holds, in its normal form as CopyBody has it. It returns the measures of all
+// it has written.
 func Copy(w io.Writer, h *Header, br *bufio.Reader) (Stats, error) {
 	m := NewMeter(w)
 	c := copier{w: m, buf: make([]byte, bufferSize)}
@@ -31,10 +31,11 @@ func Copy(w io.Writer, h *Header, br *bufio.Reader) (Stats, error) {
 	return m.Stats(), err
 }
 
-// CopyBody copies the rest of br to w with LF line ends: each CR, LF
-// and CRLF becomes one. If the last line has no end, it is given one. Nothing else is changed. It returns
-// the measures of what was written; errors are those of br and w. The memory it takes does not depend on the
-// length of the message or of its lines.
+// CopyBody copies the rest of br to w with LF line ends: each CR, LF and CRLF
+// becomes one. If the last line has no end, it is given one. Nothing else is
+// changed. It returns the measures of what was written; errors are those of br
+// and w. The memory it takes does not depend on the length of the message or of
+// its lines.
 func CopyBody(w io.Writer, br *bufio.Reader) (Stats, error) {
 	m := NewMeter(w)
 	c := copier{w: m, buf: make([]byte, bufferSize)}
@@ -42,7 +43,8 @@ func CopyBody(w io.Writer, br *bufio.Reader) (Stats, error) {
 	return m.Stats(), err
 }
 
-// A copier gathers text in a buffer of a fixed size while it makes line ends uniform.
+// A copier gathers text in a buffer of a fixed size while it makes line ends
+// uniform.
 type copier struct {
 	w       io.Writer
 	buf     []byte
@@ -75,8 +77,8 @@ func (c *copier) copy(r io.Reader) error {
 	}
 }
 
-// take adds the n octets read behind those in the buffer to them, with uniform line ends. Since
-// no line end gets longer, this can be done in place.
+// take adds the n octets read behind those in the buffer to them, with uniform
+// line ends. Since no line end gets longer, this can be done in place.
 func (c *copier) take(n int) {
 	p := c.buf[c.n : c.n+n]
 	if len(p) == 0 {

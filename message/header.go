@@ -9,18 +9,18 @@ import (
 	"strings"
 )
 
-// A Header is the header of a message, with every octet of every field as
-// it was, but for line ends, which are LF. Its zero value is an empty header.
+// A Header is the header of a message, with every octet of every field as it
+// was, but for line ends, which are LF. Its zero value is an empty header.
 // Names of fields are compared without regard to case.
 type Header struct {
 	raw       []byte // the fields, each line with its LF
 	separated bool   // a blank line was read behind them
 }
 
-// A field is one field within a header: its name, and the octets it covers
-// with its continuation lines.
+// A field is one field within a header: its name, and the octets it covers with
+// its continuation lines.
 type field struct {
-	name       string
+	name       []byte
 	value      int // where the body of the field begins, behind the colon
 	start, end int
 }
@@ -49,8 +49,11 @@ func (h *Header) fieldAt(start int) field {
 		}
 	}
 	name := bytes.TrimRight(h.raw[start:colon], " \t")
-	return field{name: string(name), value: colon + 1, start: start, end: end}
+	return field{name: name, value: colon + 1, start: start, end: end}
 }
+
+// is tells whether f is called name.
+func (f field) is(name string) bool { return strings.EqualFold(string(f.name), name) }
 
 // text returns the body of f unfolded (RFC 5322, 2.2.3), without the blanks
 // around it.
@@ -68,7 +71,7 @@ func (h *Header) Has(name string) bool {
 // as it stands, and whether there is one.
 func (h *Header) Get(name string) (string, bool) {
 	for f := range h.fields() {
-		if strings.EqualFold(f.name, name) {
+		if f.is(name) {
 			return h.text(f), true
 		}
 	}
@@ -79,7 +82,7 @@ func (h *Header) Get(name string) (string, bool) {
 func (h *Header) Values(name string) []string {
 	var values []string
 	for f := range h.fields() {
-		if strings.EqualFold(f.name, name) {
+		if f.is(name) {
 			values = append(values, h.text(f))
 		}
 	}
@@ -90,17 +93,16 @@ func (h *Header) Values(name string) []string {
 func (h *Header) Remove(names ...string) {
 	kept := make([]byte, 0, len(h.raw))
 	for f := range h.fields() {
-		if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, f.name) }) {
+		if !slices.ContainsFunc(names, f.is) {
 			kept = append(kept, h.raw[f.start:f.end]...)
 		}
 	}
 	h.raw = kept
 }
 
-// Add adds a field at the end. The value is written as it is; a line end
-// in it must be LF and followed by a blank, which folds it. Other
-// control characters, which would make it something else than one field, are
-// refused.
+// Add adds a field at the end. The value is written as it is; a line end in it
+// must be LF and followed by a blank, which folds it. Other control characters,
+// which would make it something else than one field, are refused.
 func (h *Header) Add(name, value string) error {
 	f, err := formatField(name, value)
 	if err != nil {
@@ -111,8 +113,8 @@ func (h *Header) Add(name, value string) error {
 }
 
 // SetSender makes addr (an addr-spec, or a mailbox with a display name) the
-// value of the one Sender: field: the first is replaced where it stands,
-// others are removed; where there is none, it is added at the end.
+// value of the one Sender: field: the first is replaced where it stands, others
+// are removed; where there is none, it is added at the end.
 func (h *Header) SetSender(addr string) error {
 	if addrs, bad := ParseArgument(addr); len(addrs) != 1 || len(bad) > 0 {
 		return fmt.Errorf("%s cannot be a Sender: it is not one address", shown(addr))
@@ -125,7 +127,7 @@ func (h *Header) SetSender(addr string) error {
 	set := false
 	for f := range h.fields() {
 		switch {
-		case !strings.EqualFold(f.name, "Sender"):
+		case !f.is("Sender"):
 			kept = append(kept, h.raw[f.start:f.end]...)
 		case !set:
 			kept = append(kept, sender...)
@@ -141,7 +143,7 @@ func (h *Header) SetSender(addr string) error {
 
 // formatField returns a field as it stands in a header.
 func formatField(name, value string) (string, error) {
-	if name == "" || len(name) > maxFieldName || kindOf([]byte(name+":")) != fieldLine || strings.ContainsAny(name, " \t:") {
+	if kindOf([]byte(name+":")) != fieldLine || strings.ContainsAny(name, " \t:") {
 		return "", fmt.Errorf("%s cannot be the name of a header field", shown(name))
 	}
 	for i, line := range strings.Split(value, "\n") {
@@ -159,7 +161,8 @@ func formatField(name, value string) (string, error) {
 // RFC 6532 has it (SMTPUTF8) or are plainly wrong.
 func (h *Header) EightBit() bool { return hasEightBit(h.raw) }
 
-// WriteTo writes the fields and the blank line that separates them from the body.
+// WriteTo writes the fields and the blank line that separates them from the
+// body.
 func (h *Header) WriteTo(w io.Writer) (int64, error) {
 	n, err := w.Write(append(slices.Clip(h.raw), '\n'))
 	if err == nil && n < len(h.raw)+1 {
@@ -168,8 +171,8 @@ func (h *Header) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// From returns the addr-spec of the first mailbox in From:, which may be without
-// a domain ("root" for "root (Cron Daemon)"), and "" if there is none.
+// From returns the addr-spec of the first mailbox in From:, which may be
+// without a domain ("root" for "root (Cron Daemon)"), and "" if there is none.
 func (h *Header) From() string {
 	value, _ := h.Get("From")
 	if addrs, _ := ParseAddressList(value); len(addrs) > 0 {

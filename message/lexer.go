@@ -22,13 +22,13 @@ type token struct {
 	pos    int
 }
 
-// maxUnpaired bounds how often the rest of the input is searched in vain
-// for the other end of a quote or comment, which takes time each time.
+// maxUnpaired bounds how often the rest of the input is searched in vain for
+// the other end of a quote or comment, which takes time each time.
 const maxUnpaired = 32
 
-// A lexer cuts a structured field into tokens. It takes every input: a quote
-// or a parenthesis that is never closed is a stray token, and what follows it
-// is read as if it was not there, so that one slip does not swallow a list.
+// A lexer cuts a structured field into tokens. It takes every input: a quote or
+// a parenthesis that is never closed is a stray token, and what follows it is
+// read as if it was not there, so that one slip does not swallow a list.
 type lexer struct {
 	s        string
 	pos      int
@@ -64,8 +64,8 @@ func (l *lexer) next() token {
 	return t
 }
 
-// pair reads a token that has two ends with scan, or only its first octet, a stray,
-// when the other end is missing.
+// pair reads a token that has two ends with scan, or only its first octet, a
+// stray, when the other end is missing.
 func (l *lexer) pair(kind tokenKind, scan func(string) (string, int)) (tokenKind, string, int) {
 	if l.unpaired < maxUnpaired {
 		if text, n := scan(l.s[l.pos:]); n > 0 {
@@ -106,8 +106,8 @@ func foldAt(s string) int {
 }
 
 // scanQuoted reads the quoted-string that s begins with. It returns what it
-// stands for, and its length or 0. A line end within is part of a fold or
-// the end of all hope.
+// stands for, and its length or 0. A line end within is part of a fold or the
+// end of all hope.
 func scanQuoted(s string) (string, int) {
 	var text strings.Builder
 	for i := 1; i < len(s); {
@@ -131,8 +131,8 @@ func scanQuoted(s string) (string, int) {
 	return "", 0
 }
 
-// scanComment reads the comment, with those nested in it, that s begins with. It
-// returns its text and its length, or 0.
+// scanComment reads the comment, with those nested in it, that s begins with.
+// It returns its text and its length, or 0.
 func scanComment(s string) (string, int) {
 	depth := 0
 	for i := 0; i < len(s); i++ {
@@ -152,9 +152,9 @@ func scanComment(s string) (string, int) {
 	return "", 0
 }
 
-// scanLiteral reads the domain-literal that s begins with. It returns it,
-// and its length or 0. White space in it, which RFC 5322 allows, cannot go
-// into an SMTP command (RFC 5321, 4.1.3) and is not in use.
+// scanLiteral reads the domain-literal that s begins with. It returns it, and
+// its length or 0. White space in it, which RFC 5322 allows, cannot go into an
+// SMTP command (RFC 5321, 4.1.3) and is not in use.
 func scanLiteral(s string) (string, int) {
 	for i := 1; i < len(s); i++ {
 		if s[i] == ']' {
@@ -186,8 +186,8 @@ func unfold(s string) string {
 
 func isLineEnd(c byte) bool { return c == '\r' || c == '\n' }
 
-// isAtext tells whether c can be in an atom (RFC 5322, 3.2.3; octets over 127 by RFC
-// 6532, and because old mail has them in display names).
+// isAtext tells whether c can be in an atom (RFC 5322, 3.2.3; octets over 127
+// by RFC 6532, and because old mail has them in display names).
 func isAtext(c byte) bool {
 	return c > ' ' && c != 0x7f && strings.IndexByte(`()<>[]:;@\,."`, c) < 0
 }

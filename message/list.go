@@ -9,19 +9,19 @@ import (
 // maxTokens bounds the memory that one member of a list takes.
 const maxTokens = 4096
 
-// ParseAddressList parses a list of addresses as it stands in To:, folded or not: with
-// display names, comments, groups, source routes (which are dropped, RFC
-// 5321, appendix C) and the obsolete forms of RFC 5322. A name without "@" is
-// a local address. Members are separated by commas, or by semicolons as
-// some programs have it; empty ones do not count.
+// ParseAddressList parses a list of addresses as it stands in To:, folded or
+// not: with display names, comments, groups, source routes (which are dropped,
+// RFC 5321, appendix C) and the obsolete forms of RFC 5322. A name without "@"
+// is a local address. Members are separated by commas, or by semicolons as some
+// programs have it; empty ones do not count.
 //
-// Each member that cannot be parsed, or that CheckAddress refuses, is
-// returned as an error in bad, which names it; the others are not affected.
-// Encoded words (RFC 2047) in display names are never decoded.
+// Each member that cannot be parsed, or that CheckAddress refuses, is returned
+// as an error in bad, which names it; the others are not affected. Encoded
+// words (RFC 2047) in display names are never decoded.
 //
-// A few slips that leave no doubt about the address are let pass: an unquoted "@"
-// or bracket in a display name, a ">" too many at the end, and remarks behind a "#" as in
-// "stable@vger.kernel.org # v5.10+".
+// A few slips that leave no doubt about the address are let pass: an unquoted
+// "@" or bracket in a display name, a ">" too many at the end, and remarks
+// behind a "#" as in "stable@vger.kernel.org # v5.10+".
 func ParseAddressList(s string) (addrs []Address, bad []error) {
 	p := listParser{lexer: lexer{s: s}}
 	p.advance()
@@ -46,8 +46,8 @@ func ParseAddressList(s string) (addrs []Address, bad []error) {
 }
 
 // ParseArgument parses a command-line argument that names recipients. It is a
-// list as ParseAddressList takes it, but CR, LF and NUL, which have no
-// business there, are an error for the whole argument.
+// list as ParseAddressList takes it, but CR, LF and NUL, which have no business
+// there, are an error for the whole argument.
 func ParseArgument(s string) (addrs []Address, bad []error) {
 	if strings.ContainsAny(s, "\r\n\x00") {
 		return nil, []error{fmt.Errorf("address %s: it has a line end or a NUL in it", shown(s))}
@@ -148,8 +148,8 @@ func (p *listParser) nameAddr(name []token) (*Address, error) {
 	return a, nil
 }
 
-// angleAddr reads from "<" to ">" and returns the tokens of the addr-spec between
-// them. A source route (obs-route: "@a,@b:") is dropped.
+// angleAddr reads from "<" to ">" and returns the tokens of the addr-spec
+// between them. A source route (obs-route: "@a,@b:") is dropped.
 func (p *listParser) angleAddr() ([]token, error) {
 	var words []token
 	routed := false

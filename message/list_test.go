@@ -210,11 +210,13 @@ func TestParseReversePath(t *testing.T) {
 	}
 }
 
-// An input that is all slips must not take longer than it is long.
+// Nothing is closed here, and to look for the end each time would take hours.
 func TestParseAddressListUnpaired(t *testing.T) {
-	for _, piece := range []string{`"`, "(", "[", "<", "@", ":", "(\"[<", ".", "a ", "a,"} {
-		in := strings.Repeat(piece, 1<<20)
-		ParseAddressList(in)
+	for _, piece := range []string{"(", `(\"`, "([<", "<", "[a", "a@", "a ", ":", "(,"} {
+		addrs, bad := ParseAddressList(strings.Repeat(piece, 1<<20) + " <, a@b")
+		if len(bad) == 0 || len(addrs) == 0 || addrs[len(addrs)-1].Spec() != "a@b" {
+			t.Errorf("many %q: %d addresses, %d errors, a@b is lost", piece, len(addrs), len(bad))
+		}
 	}
 }
 

@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	maxEncodedWord = 75 // octets in an encoded word (RFC 2047, 2)
-	lineWidth      = 78 // characters a line should have at most (RFC 5322, 2.1.1)
+	lineWidth      = 76                          // octets in a line that has an encoded word (RFC 2047, 2)
+	maxEncodedWord = lineWidth - len("Sender: ") // octets in one, so that the first fits too
 )
 
 // FormatMailbox returns a mailbox for a field such as From:, name being the
-// display name, perhaps empty, in UTF-8. The name is quoted where it has to be, or
-// made into encoded words (RFC 2047) where it is not ASCII; octets that are not
-// UTF-8 keep their value as "unknown-8bit" (RFC 1428). The value is folded to fit
-// behind "From: ". Control characters in the name, and a spec that
-// CheckAddress refuses, are errors.
+// display name, perhaps empty, in UTF-8. The name is quoted where it has to be,
+// or made into encoded words (RFC 2047) where it is not ASCII; octets that are
+// not UTF-8 keep their value as "unknown-8bit" (RFC 1428). The value is folded
+// to fit behind "From: " or "Sender: ". Control characters in the name, and a
+// spec that CheckAddress refuses, are errors.
 func FormatMailbox(name, spec string) (string, error) {
 	if err := CheckAddress(spec); err != nil {
 		return "", err
@@ -31,7 +31,7 @@ func FormatMailbox(name, spec string) (string, error) {
 		return spec, nil
 	}
 	phrase := formatPhrase(name)
-	lastLine := len("From: ") + len(phrase)
+	lastLine := len("Sender: ") + len(phrase)
 	if i := strings.LastIndexByte(phrase, '\n'); i >= 0 {
 		lastLine = len(phrase) - i
 	}
@@ -41,7 +41,8 @@ func FormatMailbox(name, spec string) (string, error) {
 	return phrase + " <" + spec + ">", nil
 }
 
-// formatPhrase returns name as a phrase (RFC 5322, 3.2.5): as it is, quoted or encoded.
+// formatPhrase returns name as a phrase (RFC 5322, 3.2.5): as it is, quoted or
+// encoded.
 func formatPhrase(name string) string {
 	switch {
 	case hasNonASCII(name) || len(name) > maxFieldName/2:
@@ -54,10 +55,10 @@ func formatPhrase(name string) string {
 }
 
 // encodeWords returns s as encoded words, one a line, none of which splits a
-// character: in Q where that is the shorter form, in B otherwise.
+// character: in Q where enough of it stays readable, in B otherwise.
 func encodeWords(s string) string {
 	open, encode := "=?utf-8?q?", encodeQ
-	if len(encodeQ(s)) > base64.StdEncoding.EncodedLen(len(s)) {
+	if len(encodeQ(s)) > 2*len(s) {
 		open, encode = "=?utf-8?b?", encodeB
 	}
 	if !utf8.ValidString(s) {
@@ -81,7 +82,8 @@ func encodeWords(s string) string {
 
 func encodeB(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
-// encodeQ encodes s in the form of Q that may stand in a phrase (RFC 2047, 5(3)).
+// encodeQ encodes s in the form of Q that may stand in a phrase (RFC 2047,
+// 5(3)).
 func encodeQ(s string) string {
 	const hex = "0123456789ABCDEF"
 	var q strings.Builder
@@ -89,7 +91,8 @@ func encodeQ(s string) string {
 		switch {
 		case c == ' ':
 			q.WriteByte('_')
-		case c < utf8.RuneSelf && (unicode.IsLetter(rune(c)) || unicode.IsDigit(rune(c)) || strings.IndexByte("!*+-/", c) >= 0):
+		case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '0' <= c && c <= '9',
+			strings.IndexByte("!*+-/", c) >= 0:
 			q.WriteByte(c)
 		default:
 			q.Write([]byte{'=', hex[c>>4], hex[c&15]})

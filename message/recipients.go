@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Resent tells whether the message has been, or is being, resent: whether
-// there is any Resent- field (RFC 5322, 3.6.6).
+// Resent tells whether the message has been, or is being, resent: whether there
+// is any Resent- field (RFC 5322, 3.6.6).
 func (h *Header) Resent() bool {
 	for f := range h.fields() {
-		if isResent(f.name) {
+		if isResent(string(f.name)) {
 			return true
 		}
 	}
@@ -18,10 +18,10 @@ func (h *Header) Resent() bool {
 }
 
 // Recipients returns the addresses that the header names as recipients, each
-// once: those of To:, Cc: and Bcc:, or, where the message is being resent, those
-// of the most recent Resent-To:, Resent-Cc: and Resent-Bcc: alone. What
-// cannot be parsed is returned in bad, one error for each member of a list,
-// and does not affect the others.
+// once: those of To:, Cc: and Bcc:, or, where the message is being resent,
+// those of the most recent Resent-To:, Resent-Cc: and Resent-Bcc: alone. What
+// cannot be parsed is returned in bad, one error for each member of a list, and
+// does not affect the others.
 func (h *Header) Recipients() (addrs []Address, bad []error) {
 	seen := make(map[string]bool)
 	for _, f := range h.recipientFields() {
@@ -43,7 +43,7 @@ func (h *Header) Recipients() (addrs []Address, bad []error) {
 func (h *Header) recipientFields() []field {
 	var fields []field
 	for f := range h.fields() {
-		if isRecipients(f.name) {
+		if isRecipients(string(f.name)) {
 			fields = append(fields, f)
 		}
 	}
@@ -53,17 +53,17 @@ func (h *Header) recipientFields() []field {
 	return fields
 }
 
-// resentRecipients returns the fields that name recipients in the topmost
-// block of Resent- fields that has any. Whoever resends a message puts a block
-// of its own on top of the header, so older blocks say who got it earlier. A
-// block ends before the first field of another kind. A name that comes back
-// begins an older block too, unless it directly repeats the field before it:
-// that is one long list in two fields.
+// resentRecipients returns the fields that name recipients in the topmost block
+// of Resent- fields that has any. Whoever resends a message puts a block of its
+// own on top of the header, so older blocks say who got it earlier. A block
+// ends before the first field of another kind. A name that comes back begins an
+// older block too, unless it directly repeats the field before it: that is one
+// long list in two fields.
 func (h *Header) resentRecipients() []field {
 	var block []field
 	var names []string // in this block, lower case
 	for f := range h.fields() {
-		name := strings.ToLower(f.name)
+		name := strings.ToLower(string(f.name))
 		repeated := len(names) > 0 && names[len(names)-1] != name && slices.Contains(names, name)
 		if !isResent(name) || repeated {
 			if len(block) > 0 {

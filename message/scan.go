@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"slices"
 )
 
 const (
@@ -19,8 +17,9 @@ const (
 	maxFieldName = 998
 )
 
-// ErrHeaderTooLarge is returned by ReadHeader for a header over MaxHeader octets.
-var ErrHeaderTooLarge = fmt.Errorf("the header is over %d MiB: is this a message?", MaxHeader>>20)
+// ErrHeaderTooLarge is returned by ReadHeader for a header over MaxHeader
+// octets.
+var ErrHeaderTooLarge = errors.New("the header is over 16 MiB: is this a message?")
 
 // A lineKind says what a line is, seen from within the header.
 type lineKind int
@@ -37,12 +36,12 @@ const (
 // ReadHeader reads the header of a message from br and leaves br at the first
 // octet of the body. br must have a buffer of 1 KiB or more.
 //
-// The header ends with a blank line, at the end of the input, or before
-// the first line that can be no field: text that has no header at all, or
-// whose header is not followed by a blank line, is kept as the body. One
-// leading line of the mbox format ("From " or ">From ", RFC 4155) is dropped,
-// and a ">From " line behind it. An error of br other than io.EOF is returned:
-// an input cut short is not a message.
+// The header ends with a blank line, at the end of the input, or before the
+// first line that can be no field: text that has no header at all, or whose
+// header is not followed by a blank line, is kept as the body. One leading line
+// of the mbox format ("From " or ">From ", RFC 4155) is dropped, and a ">From "
+// line behind it. An error of br other than io.EOF is returned: an input cut
+// short is not a message.
 func ReadHeader(br *bufio.Reader) (*Header, error) {
 	if br.Size() < 1<<10 {
 		return nil, errors.New("reading a header takes a buffer of 1 KiB")
@@ -164,7 +163,8 @@ func skipLF(br *bufio.Reader) error {
 	return nil
 }
 
-// lineEnd returns the index of the first CR or LF in p, len(p) if there is none.
+// lineEnd returns the index of the first CR or LF in p, len(p) if there is
+// none.
 func lineEnd(p []byte) int {
 	if i := bytes.IndexByte(p, '\n'); i >= 0 {
 		p = p[:i]
@@ -174,71 +174,5 @@ func lineEnd(p []byte) int {
 	}
 	return len(p)
 }
-
-// skipPostmarks drops a "From " line and a ">From " line behind it.
-func skipPostmarks(br *bufio.Reader) error {
-	for _, marks := range [][]string{{"From ", ">From "}, {">From "}} {
-		is, err := atPostmark(br, marks)
-		if err != nil || !is {
-			return err
-		}
-		if _, err := readLine(br, nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// atPostmark tells whether the next line begins with one of marks and is the
-// separator line of an mbox. Text may begin with "From " too, and is not to lose its
-// first line: so the line must have a date in it, or a field must follow.
-func atPostmark(br *bufio.Reader, marks []string) (bool, error) {
-	kind, err := peekKind(br)
-	if err != nil || kind != textLine {
-		return false, err // "From : a@example.org" is a field
-	}
-	for need := 1; ; {
-		p, err := br.Peek(max(need, br.Buffered()))
-		if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
-			return false, err
-		}
-		if !couldBegin(p, marks) {
-			return false, nil
-		}
-		line, rest := p[:lineEnd(p)], p[lineEnd(p):]
-		rest = bytes.TrimPrefix(bytes.TrimPrefix(rest, []byte("\r")), []byte("\n"))
-		if next := kindOf(rest); next != undecided || err != nil {
-			return next == fieldLine || isDated(line), nil
-		}
-		need = len(p) + 1
-	}
-}
-
-// couldBegin tells whether p begins with one of marks, as far as p goes.
-func couldBegin(p []byte, marks []string) bool {
-	return slices.ContainsFunc(marks, func(mark string) bool {
-		n := min(len(p), len(mark))
-		return string(p[:n]) == mark[:n]
-	})
-}
-
-// isDated tells whether the line has a date in the form of asctime(3) in it.
-func isDated(line []byte) bool {
-	words := bytes.Fields(line)
-	for i := 0; i+3 < len(words); i++ {
-		if slices.Contains(weekdays, string(words[i])) &&
-			slices.Contains(months, string(words[i+1])) &&
-			bytes.IndexByte(words[i+3], ':') > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-var (
-	weekdays = []string{"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"}
-	months   = []string{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-		"Jul", "Aug", "Sep", "Oct", "Nov", "Dec"}
-)
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }

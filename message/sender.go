@@ -7,10 +7,10 @@ import (
 )
 
 // WithSender returns a reader of the same message as r, but with sender as the
-// value of its one Sender: field, as SetSender does it. The message must be as Copy
-// writes it; only the header is read here, the body streams. sizeDelta and lineDelta
-// are by how many octets and lines the message gets longer (or shorter, if negative).
-// They depend on nothing but the header and sender.
+// value of its one Sender: field, as SetSender does it. The message must be as
+// Copy writes it; only the header is read here, the body streams. sizeDelta and
+// lineDelta are by how many octets and lines the message gets longer (or
+// shorter, if negative). They depend on nothing but the header and sender.
 func WithSender(r io.Reader, sender string) (mended io.Reader, sizeDelta, lineDelta int64, err error) {
 	br := bufio.NewReader(r)
 	h, err := ReadHeader(br)

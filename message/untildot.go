@@ -6,9 +6,9 @@ import (
 )
 
 // UntilDot returns a reader of r up to a line that is a lone dot, which is not
-// part of it. That is how somebody who types a message at a terminal ends it; programs that
-// forget -i have such lines in their text, so it is for terminals only. Other lines
-// that begin with a dot are left as they are.
+// part of it. That is how somebody who types a message at a terminal ends it;
+// programs that forget -i have such lines in their text, so it is for terminals
+// only. Other lines that begin with a dot are left as they are.
 func UntilDot(r io.Reader) io.Reader {
 	return &dotReader{br: bufio.NewReader(r), atStart: true}
 }
