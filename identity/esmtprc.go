@@ -63,6 +63,9 @@ func (p *esmtprcParser) file() error {
 			if err != nil {
 				return err
 			}
+			if err := p.checkValue(word, t.text); err != nil {
+				return err
+			}
 			b = p.begin(word.text, t.line)
 			continue
 		case "default":
@@ -287,6 +290,6 @@ func (p *esmtprcParser) finishHost(b *block) error {
 	if implicitPort(id.Port) {
 		id.TLS = TLSImplicit
 	}
-	p.config.warnClear(id, b.line)
+	p.config.warnClear(id, b.hostLine)
 	return nil
 }

@@ -185,10 +185,7 @@ func escape(s []byte) (c byte, n int, short bool) {
 	case 'r':
 		return '\r', 1, false
 	case 'x':
-		c, n = digits(s[1:], 16, 2)
-		if n == 0 {
-			return 'x', 1, len(s) == 1
-		}
+		c, n = digits(s[1:], 16, 2) // without any, a NUL: no value may hold one
 		return c, n + 1, n < 2
 	case '0':
 		c, n = digits(s, 8, 3)

@@ -39,7 +39,7 @@ func (c *Config) identityNode(id *Identity) *node {
 	n.addText("name", id.Name)
 	match := &node{kind: nodeList}
 	for _, m := range id.Match {
-		match.items = append(match.items, &node{kind: nodeText, text: m})
+		match.items = append(match.items, &node{kind: nodeText, text: m, plain: harmless(m)})
 	}
 	n.add("match", match)
 	if id.Default {
@@ -50,7 +50,7 @@ func (c *Config) identityNode(id *Identity) *node {
 		host = "[" + host + "]"
 	}
 	n.addText("host", host)
-	n.addPlain("port", id.Port)
+	n.addText("port", id.Port)
 	n.addPlain("tls", id.TLS.String())
 	n.addText("tls_name", id.TLSName)
 	n.addText("username", id.Username)
@@ -86,7 +86,7 @@ func (n *node) addPlain(key, text string) {
 // addText adds a text, unless it is empty.
 func (n *node) addText(key, text string) {
 	if text != "" {
-		n.add(key, &node{kind: nodeText, text: text, plain: harmless(text)})
+		n.add(key, &node{kind: nodeText, text: text, plain: harmless(text) || key == "port" && isNumber([]byte(text))})
 	}
 }
 
