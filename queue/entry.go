@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -131,12 +132,6 @@ func (e *entry) recipientAt(i int) int64 {
 	return e.at + messageLine + int64(i)*recipientLine
 }
 
-// writeRecipient overwrites the line of a recipient; sync it yourself.
-func (e *entry) writeRecipient(i int) error {
-	_, err := e.f.WriteAt(appendRecipientLine(nil, &e.msg.Progress[i]), e.recipientAt(i))
-	return err
-}
-
 // sending marks recipients as about to be sent to. Not synced: it is for the
 // case that this process dies, and the page cache survives that.
 func (e *entry) sending(indexes []int) error {
@@ -151,36 +146,27 @@ func (e *entry) sending(indexes []int) error {
 	return nil
 }
 
+// note writes reports about recipients that were not tried, because it was known that it would be in vain.
+func (e *entry) note(indexes []int, reports []Report, now time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.writeReports(indexes, reports, now)
+}
+
 // record writes the reports of one attempt and syncs them if one of them must
 // never be forgotten. It removes the entry when all its recipients are served.
 func (e *entry) record(indexes []int, reports []Report, now time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	sync, attempt := false, false
-	for k, i := range indexes {
-		r := &reports[k]
-		attempt = attempt || r.Scope != ScopeIdentity
-		p := &e.msg.Progress[i]
-		state := stateAfter(p.State, r)
-		if state == p.State && !e.marked[i] && sameReason(p, r) {
-			continue // nothing new to write
-		}
-		*p = Progress{State: state, Time: now, Code: r.Code, Status: r.Status, Host: r.Host, Text: Printable(r.Text)}
-		if err := e.writeRecipient(i); err != nil {
-			return fmt.Errorf("record progress of %s: %w", e.msg.ID, err)
-		}
-		e.marked[i] = false
-		sync = sync || state != Deferred
-	}
-	if sync {
-		if err := syncData(e.f); err != nil {
-			return fmt.Errorf("record progress of %s: %w", e.msg.ID, err)
-		}
+	if err := e.writeReports(indexes, reports, now); err != nil {
+		return fmt.Errorf("record progress of %s: %w", e.msg.ID, err)
 	}
 	if e.msg.done() {
-		return e.remove()
+		// What is recorded is what counts: a removal that fails is made good, or told of, by the next run.
+		e.remove()
+		return nil
 	}
-	if attempt && e.msg.Pending() {
+	if charged(reports) && e.msg.Pending() {
 		e.msg.Attempts++
 		e.msg.Next = nextAttempt(e.msg.Envelope.Arrival, now)
 	}
@@ -189,6 +175,33 @@ func (e *entry) record(indexes []int, reports []Report, now time.Time) error {
 		return fmt.Errorf("record progress of %s: %w", e.msg.ID, err)
 	}
 	return nil
+}
+
+// charged tells whether an attempt counts as one of the message's own.
+func charged(reports []Report) bool {
+	return slices.ContainsFunc(reports, func(r Report) bool { return r.Action == Delayed && r.Scope != ScopeIdentity })
+}
+
+// writeReports overwrites the lines of recipients.
+func (e *entry) writeReports(indexes []int, reports []Report, now time.Time) error {
+	sync := false
+	for k, i := range indexes {
+		r, p := &reports[k], &e.msg.Progress[i]
+		state := stateAfter(p.State, r)
+		if state == p.State && !e.marked[i] && sameReason(p, r) {
+			continue // nothing new to write
+		}
+		*p = Progress{State: state, Time: now, Code: r.Code, Status: r.Status, Host: r.Host, Text: Printable(r.Text)}
+		if _, err := e.f.WriteAt(appendRecipientLine(nil, p), e.recipientAt(i)); err != nil {
+			return err
+		}
+		e.marked[i] = false
+		sync = sync || state != Deferred
+	}
+	if !sync {
+		return nil
+	}
+	return syncData(e.f)
 }
 
 // stateAfter returns the state of a recipient after a report. What was possibly delivered

@@ -14,16 +14,22 @@ type lane struct {
 	run     *run
 	name    string
 	ids     []string // still to be drawn
+	parked  []string // found by a scan, waiting for a reason to try the identity
 	working bool
+	begun   bool    // it has worked
 	dead    *Report // why nothing more of it can go out in this run
 	stopped bool    // progress could not be recorded
 }
+
+// idle tells whether nothing of the lane has been given to its transport in this run.
+func (l *lane) idle() bool { return !l.working && !l.begun }
 
 // work runs the transport until nothing is left to draw.
 func (l *lane) work() {
 	r := l.run
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	l.begun = true
 	for len(l.ids) > 0 && l.dead == nil && !l.stopped {
 		before := len(l.ids)
 		r.mu.Unlock()
@@ -154,6 +160,9 @@ func (l *lane) Done(d *Delivery, reports []Report) error {
 	r := l.run
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err != nil {
+		r.count(l.name, "its progress could not be recorded")
+	}
 	l.tally(d, reports, now)
 	r.release(d.entry)
 	return err

@@ -18,6 +18,7 @@ const parkFile = ".parked"
 type parking struct {
 	Since    time.Time `json:"since"`
 	Attempts int       `json:"attempts"`
+	Last     time.Time `json:"last"` // attempt
 	Next     time.Time `json:"next"`
 	Report   Report    `json:"report"`
 }
@@ -85,6 +86,7 @@ func (ps parkings) park(lane string, r Report, now time.Time) {
 		ps[lane] = p
 	}
 	p.Attempts++
+	p.Last = now
 	p.Report = r
 	p.Report.Text = Printable(cut(r.Text, 300))
 	p.Next = nextIdentityAttempt(p.Since, now)

@@ -153,6 +153,7 @@ func (r *run) scan(first bool) {
 	r.mu.Unlock()
 	defer func() {
 		r.mu.Lock()
+		r.refuseParked()
 		r.scanning = false
 		r.idle.Broadcast()
 		r.mu.Unlock()
@@ -294,17 +295,35 @@ func (r *run) enqueue(name string, m *Message, now time.Time) {
 		r.refuse(m.ID, name, *l.dead)
 		return
 	}
-	if p := r.parked[name]; p != nil && !r.opt.All && p.waits(untried(m), now) {
-		r.refuse(m.ID, name, p.Report)
-		return
+	if p := r.parked[name]; p != nil && l.idle() {
+		if r.opt.All && p.Last.After(r.called) {
+			r.refuse(m.ID, name, p.Report) // tried by the run that was waited for
+			return
+		}
+		if !r.opt.All && p.waits(untried(m), now) {
+			l.parked = append(l.parked, m.ID)
+			return
+		}
 	}
-	l.ids = append(l.ids, m.ID)
+	// What waited for the identity goes along, in its order.
+	l.ids = append(append(l.ids, l.parked...), m.ID)
+	l.parked = nil
 	if !l.working {
 		l.working = true
 		r.busy++
 		go l.work()
 	}
 	r.idle.Broadcast()
+}
+
+// refuseParked leaves the mail of identities that are out of order and not due.
+func (r *run) refuseParked() {
+	for name, l := range r.lanes {
+		for _, id := range l.parked {
+			r.refuse(id, name, r.parked[name].Report)
+		}
+		l.parked = nil
+	}
 }
 
 // refuse notes why a message was not tried, without charging the message.
@@ -325,8 +344,8 @@ func (r *run) refuse(id, lane string, report Report) {
 			indexes, reports = append(indexes, i), append(reports, report)
 		}
 	}
-	if err := e.record(indexes, reports, time.Now()); err != nil {
-		r.trouble("%v", err)
+	if err := e.note(indexes, reports, time.Now()); err != nil {
+		r.trouble("note why %s waits: %v", id, err)
 	}
 }
 
