@@ -132,21 +132,20 @@ func scanQuoted(s string) (string, int) {
 }
 
 // scanComment reads the comment, with those nested in it, that s begins with.
-// It returns its text and its length, or 0.
+// It returns its text and its length, or 0. All octets may stand in it: no
+// address depends on it.
 func scanComment(s string) (string, int) {
 	depth := 0
 	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '\\':
+		switch s[i] {
+		case '\\':
 			i++
-		case c == '(':
+		case '(':
 			depth++
-		case c == ')':
+		case ')':
 			if depth--; depth == 0 {
 				return unfold(s[1:i]), i + 1
 			}
-		case isLineEnd(c) && foldAt(s[i:]) == 0 && foldAt(s[i-1:]) == 0:
-			return "", 0
 		}
 	}
 	return "", 0
@@ -167,7 +166,7 @@ func scanLiteral(s string) (string, int) {
 	return "", 0
 }
 
-// unfold takes the line ends and the backslashes out of a comment.
+// unfold takes the line ends, and the backslashes that quote, out of a comment.
 func unfold(s string) string {
 	if !strings.ContainsAny(s, "\\\r\n") {
 		return s

@@ -3,11 +3,12 @@ package message
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // maxTokens bounds the memory that one member of a list takes.
-const maxTokens = 4096
+const maxTokens = 512
 
 // ParseAddressList parses a list of addresses as it stands in To:, folded or
 // not: with display names, comments, groups, source routes (which are dropped,
@@ -112,7 +113,7 @@ func (p *listParser) member() (*Address, error) {
 			return p.nameAddr(words)
 		case p.tok.kind == '>':
 			return p.surplusBracket(words)
-		case isRemark(p.tok) && len(words) > 0:
+		case isRemark(p.tok) && hasDomain(words):
 			p.skipMember()
 			continue
 		default:
@@ -211,12 +212,17 @@ func isRemark(t token) bool {
 	return t.kind == tokenAtom && t.spaced && t.text[0] == '#'
 }
 
+// hasDomain tells whether words have an "@" and something behind it: up to
+// there, a "#" belongs to a display name or the address.
+func hasDomain(words []token) bool {
+	at := slices.IndexFunc(words, func(w token) bool { return w.kind == '@' })
+	return at >= 0 && join(words[at+1:]) != ""
+}
+
 // isGroupName tells whether words can be the name of a group.
 func isGroupName(words []token) bool {
-	for _, w := range words {
-		if w.kind == '@' {
-			return false
-		}
+	if slices.ContainsFunc(words, func(w token) bool { return w.kind == '@' }) {
+		return false
 	}
 	return join(words) != ""
 }

@@ -101,6 +101,7 @@ func TestParseAddressList(t *testing.T) {
 		// Remarks and slips.
 		{"stable@vger.kernel.org # v5.10+", []string{"stable@vger.kernel.org"}, nil},
 		{"<stable@vger.kernel.org> # v5.10+, a@b", []string{"stable@vger.kernel.org", "a@b"}, nil},
+		{"Joe #5 <a@b>, #c@d, e@ #f", []string{"a@b", "#c@d", "e@#f"}, nil},
 		{"a@b>, c@d", []string{"a@b", "c@d"}, nil},
 		{"a@b> x, c@d", []string{"c@d"}, []string{"behind"}},
 
