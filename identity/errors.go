@@ -8,8 +8,8 @@ import (
 // ErrNoConfig is what Load's error wraps where no configuration file exists.
 var ErrNoConfig = errors.New("no configuration")
 
-// A ConfigError says what is wrong with a configuration file. Whatever failed
-// until then, the caller's exit code is EX_CONFIG.
+// A ConfigError says what is wrong with a configuration, for a person to mend;
+// a program that cannot go on because of it exits with EX_CONFIG.
 type ConfigError struct {
 	File string // path; "" where there is no file
 	Line int    // counted from 1; 0 where it is about the whole file

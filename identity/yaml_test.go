@@ -157,6 +157,7 @@ func TestYAMLErrors(t *testing.T) {
 		{"negative duration", "batch_delay: -1s\nidentities: [{name: a@b.example, host: h}]", "c.yaml:1: batch_delay should be a time"},
 		{"never elsewhere", "mda_timeout: never\nidentities: [{name: a@b.example, host: h}]", "c.yaml:1: mda_timeout should be a time"},
 		{"match is no list", "identities:\n- name: a@b.example\n  host: h\n  match: " + canary + "\n", "c.yaml:4: identities[0].match should be a list"},
+		{"brackets in match", "identities:\n- {name: a, host: h, match: ['Ann <a@b.example>']}\n", "c.yaml:2: identities[0].match[0] should be an address or pattern alone"},
 		{"no host", "identities:\n- name: a@b.example\n", "c.yaml:2: identities[0] has no host"},
 		{"no name", "identities:\n- host: h\n", "c.yaml:2: identities[0] needs a name"},
 		{"same name", "identities:\n- {name: a, host: h}\n- {name: a, host: h}\n", "c.yaml:3: this identity has the name of the one in line 2"},

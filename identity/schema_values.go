@@ -1,0 +1,88 @@
+package identity
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// text reads a text. An empty one is an error: leaving the key out says so
+// more clearly.
+func (r *yamlReader) text(v *node, path string) string {
+	switch {
+	case v.kind == nodeNull || v.kind == nodeText && v.text == "":
+		r.fail(v.line, "%s has no value", path)
+	case v.kind != nodeText:
+		r.fail(v.line, "%s should be a single text", path)
+	default:
+		if text := badValue(v.text, printedSetting(lastKey(path))); text != "" {
+			r.fail(v.line, "%s %s", path, text)
+		}
+	}
+	return v.text
+}
+
+func lastKey(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
+
+// secret reads a password or passphrase.
+func (r *yamlReader) secret(v *node, path string) Secret {
+	text := r.text(v, path)
+	if text == Mask {
+		r.fail(v.line, "%s is the placeholder of esmtpq config; put the secret itself there", path)
+	}
+	if v.plain && v.comment != "" {
+		r.config.warn(v.line, path+` ends before the "#"; if that belongs to it, put it in quotes`)
+	}
+	return NewSecret(text)
+}
+
+// filePath reads the path of a file; a leading "~/" is the home directory.
+func (r *yamlReader) filePath(v *node, path string) string {
+	file := r.text(v, path)
+	if rest, ok := strings.CutPrefix(file, "~/"); ok && r.home != "" {
+		file = filepath.Join(r.home, rest)
+	}
+	if file != "" && !filepath.IsAbs(file) {
+		r.fail(v.line, "%s should begin with / or ~/", path)
+	}
+	return file
+}
+
+func (r *yamlReader) boolean(v *node, path string) bool {
+	switch v.text {
+	case "true", "yes", "on":
+		return true
+	case "false", "no", "off":
+		return false
+	}
+	r.fail(v.line, "%s should be true or false", path)
+	return false
+}
+
+// duration reads a duration that is not negative.
+func (r *yamlReader) duration(v *node, path, example string) time.Duration {
+	d, err := time.ParseDuration(v.text)
+	if err != nil || d < 0 {
+		r.fail(v.line, "%s should be a time with its unit, such as %s", path, example)
+		return 0
+	}
+	return d
+}
+
+// match reads a list of addresses and patterns.
+func (r *yamlReader) match(v *node, path string) []string {
+	if v.kind != nodeList {
+		r.fail(v.line, "%s should be a list, like [a@example.com, \"*@example.org\"]", path)
+		return nil
+	}
+	var match []string
+	for i, item := range v.items {
+		text := r.text(item, fmt.Sprintf("%s[%d]", path, i))
+		if strings.ContainsAny(text, "<>") {
+			r.fail(item.line, "%s[%d] should be an address or pattern alone, without angle brackets", path, i)
+		}
+		match = append(match, text)
+	}
+	return match
+}
