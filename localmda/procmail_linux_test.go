@@ -1,0 +1,153 @@
+package localmda
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"esmtpq/queue"
+)
+
+// seedLine is what generations of esmtprc files have, as it stands.
+const seedLine = "/usr/bin/formail -a \"Date: `date -R`\" | /usr/bin/procmail -d %T"
+
+// inNamespace, set to 1 in the environment, makes the test binary deliver a few messages
+// by seedLine to the user it runs as, and print the mailbox.
+const inNamespace = "LOCALMDA_TEST_SEED_LINE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(inNamespace) == "" {
+		os.Exit(m.Run())
+	}
+	if err := deliverInNamespace(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// procmail -d writes to the real mailbox of a real user, whatever HOME and MAIL say. So
+// this happens in a mount namespace, where /var/mail is empty and nobody else's.
+func TestSeedLine(t *testing.T) {
+	needProcmail(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(cmd.Environ(), inNamespace+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if uid, gid := os.Getuid(), os.Getgid(); uid != 0 {
+		const capSysAdmin = 21
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
+		cmd.SysProcAttr.AmbientCaps = []uintptr{capSysAdmin}
+	}
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err = cmd.Run()
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.ENOSPC) || strings.Contains(stderr.String(), "mount: operation not permitted") {
+		t.Skipf("this machine gives us no mount namespace: %v %s", err, &stderr)
+	}
+	if err != nil {
+		t.Fatalf("%v: %s%s", err, &stdout, &stderr)
+	}
+	first, second, ok := strings.Cut(stdout.String(), "\n\nfirst\n\n")
+	if !ok {
+		t.Fatalf("not two messages in the mailbox:\n%s", &stdout)
+	}
+	for _, want := range []string{"From ", "Subject: one\n", "\nDate: "} {
+		if !strings.Contains(first, want) {
+			t.Errorf("the first message lacks %q:\n%s", want, first)
+		}
+	}
+	if !strings.HasPrefix(second, "From ") || !strings.HasSuffix(second, "\nsecond\n>From here\n\n") ||
+		strings.Count(second, "\nDate: ") != 1 || !strings.Contains(second, "\nDate: Thu, 1 Jan 2026 00:00:00 +0000\n") {
+		t.Errorf("the second message is not as sent:\n%s", second)
+	}
+}
+
+// deliverInNamespace is the other half of TestSeedLine.
+func deliverInNamespace() error {
+	me, err := user.Current()
+	if err != nil {
+		return err
+	}
+	mailboxes, err := filepath.EvalSymlinks("/var/mail")
+	if err != nil {
+		return err
+	}
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	if err := syscall.Mount("tmpfs", mailboxes, "tmpfs", 0, "mode=1777"); err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	for _, rc := range []string{"/etc/procmailrc", filepath.Join(me.HomeDir, ".procmailrc")} {
+		if err := syscall.Mount(os.DevNull, rc, "", syscall.MS_BIND, ""); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("mount: %w", err)
+		}
+	}
+	agent, err := New(seedLine, "")
+	if err != nil {
+		return err
+	}
+	one, two := mail("A1", me.Username), mail("A2", me.Username)
+	one.Content = &fakeContent{text: "Subject: one\n\nfirst\n"}
+	two.Content = &fakeContent{text: "Subject: two\nDate: Thu, 1 Jan 2026 00:00:00 +0000\n\nsecond\nFrom here\n"}
+	src := &fakeSource{deliveries: []*queue.Delivery{one, two}}
+	agent.Run(context.Background(), src)
+	for _, r := range src.reports {
+		if r.Action != queue.Delivered {
+			return fmt.Errorf("%s: %s", describe(r), r.Text)
+		}
+	}
+	mailbox, err := os.ReadFile(filepath.Join(mailboxes, me.Username))
+	os.Stdout.Write(mailbox)
+	return err
+}
+
+func TestSeedLineUnknownUser(t *testing.T) {
+	needProcmail(t)
+	r := run(newAgent(t, seedLine), mail("A1", "no such user $(id)")).reports[0]
+	if r.Action == queue.Delivered || !strings.Contains(r.Text, "no such user $(id)") {
+		t.Errorf("%s: %s", describe(r), r.Text)
+	}
+}
+
+func TestProcmailRules(t *testing.T) {
+	needProcmail(t)
+	dir := t.TempDir()
+	rules, box := filepath.Join(dir, "rc"), filepath.Join(dir, "box")
+	text := "DEFAULT=" + box + "\n:0\n* ^X-To: to joe$\n{ EXITCODE=75 HOST }\n:0\n* ^X-To: to ann$\n{ EXITCODE=67 HOST }\n"
+	if err := os.WriteFile(rules, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := newAgent(t, `formail -A 'X-To: to %T' | procmail -m '`+rules+`'`)
+	run(a, mail("A1", "bob", "joe", "ann")).expectLog(t, "next A1", "sending A1", "done A1",
+		"  bob delivered 2.0.0", "  joe delayed 4.3.0 recipient", "  ann failed 5.1.1 recipient")
+	got, err := os.ReadFile(box)
+	if err != nil || strings.Count(string(got), "\nSubject: x\n") != 1 || !strings.Contains(string(got), "\nX-To: to bob\n") {
+		t.Errorf("mailbox: %v\n%s", err, got)
+	}
+}
+
+// needProcmail skips the test where there is no procmail; in CI it fails.
+func needProcmail(t *testing.T) {
+	t.Helper()
+	for _, program := range []string{"/usr/bin/formail", "/usr/bin/procmail"} {
+		if _, err := exec.LookPath(program); err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatal(err)
+			}
+			t.Skip(err)
+		}
+	}
+}
