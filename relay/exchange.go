@@ -181,8 +181,8 @@ func (s *session) cutShort(err error) *trouble {
 	if t.event != eventLost {
 		return t
 	}
-	if r, rt := s.expect(stageFinal, s.host.limits.quit); rt == nil && r.class() >= 4 {
-		return s.refused(stageFinal, r)
+	if r, rt := s.expect(stageDATA, s.host.limits.quit); rt == nil && r.class() >= 4 {
+		return s.refused(stageDATA, r)
 	}
 	return t
 }

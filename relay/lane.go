@@ -160,7 +160,8 @@ func (l *lane) attempt(tx *transaction) *trouble {
 func (l *lane) finish(tx *transaction) *trouble {
 	s := l.s
 	if s.level >= pipelined {
-		if l.ahead = l.draw(); l.ahead != nil {
+		// It may have been drawn already, for a session that was lost.
+		if l.ahead = l.take(); l.ahead != nil {
 			l.ahead.prepare(l.host.name, s.ext)
 		}
 	}

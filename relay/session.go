@@ -141,7 +141,7 @@ func (s *session) startTLS(required bool) *trouble {
 	}
 	// What lies behind the reply was said in clear, and must not be believed once
 	// the session is encrypted.
-	if s.r.br.Buffered() > 0 || pending(s.raw) {
+	if s.r.br.Buffered() > 0 {
 		return s.refuse(stageTLS, s.host.name+" sent more in clear behind its reply to STARTTLS; someone between may have put it there")
 	}
 	if t := s.handshake(); t != nil {
@@ -270,9 +270,10 @@ func (s *session) quiet(at stage) *trouble {
 			return s.broken(at, err)
 		}
 	}
-	// The one thing that a host may say at any time is that it is closing
-	// (RFC 5321, 3.8).
-	if r, t := s.expect(at, s.host.limits.quit); t == nil && r.code == 421 {
+	// What a host may say at any time is that it is closing (RFC 5321, 3.8), and
+	// some say in the middle of a content that they will not have it.
+	r, t := s.expect(at, s.host.limits.quit)
+	if t == nil && (r.code == 421 || at == stageDATA && r.class() >= 4) {
 		return s.refused(at, r)
 	}
 	return &trouble{at: at, event: eventGarbage, text: s.host.name + " sent " + string(errUnsolicited), host: s.host.name}
