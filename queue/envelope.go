@@ -43,7 +43,7 @@ type Envelope struct {
 
 // A Recipient is one forward-path.
 type Recipient struct {
-	Address string `json:"address"`          // addr-spec; without "@" it is local
+	Address string `json:"address"`          // addr-spec; without "@" it is local; "" if it could not be read
 	Notify  string `json:"notify,omitempty"` // DSN NOTIFY (RFC 3461): "", "NEVER", or a list of SUCCESS, FAILURE, DELAY
 }
 
@@ -66,7 +66,12 @@ type seal struct {
 }
 
 // encodeEnvelope returns the file envelope of a message that nobody has tried to send yet.
-func encodeEnvelope(env *Envelope) ([]byte, error) {
+// Behind its recipients stand those that are refused, with the reasons given.
+func encodeEnvelope(env *Envelope, refused []string) ([]byte, error) {
+	served := len(env.Recipients)
+	for range refused {
+		env.Recipients = append(env.Recipients, Recipient{})
+	}
 	line, err := json.Marshal(env)
 	if err != nil {
 		return nil, err
@@ -77,8 +82,11 @@ func encodeEnvelope(env *Envelope) ([]byte, error) {
 	b = append(b, line...)
 	b = fmt.Appendf(b, "{\"sha256\":\"%x\"}\n", sum)
 	b = appendMessageLine(b, &Message{})
-	for range env.Recipients {
+	for range served {
 		b = appendRecipientLine(b, &Progress{State: Untried})
+	}
+	for _, why := range refused {
+		b = appendRecipientLine(b, &Progress{State: Refused, Time: env.Arrival, Status: "5.1.3", Text: why})
 	}
 	return b, nil
 }

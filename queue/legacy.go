@@ -140,3 +140,14 @@ func (q *Queue) dropLegacy(name string) error {
 	}
 	return syncDir(q.dir)
 }
+
+// RemoveLegacy drops an entry of esmtp-wrapper's.
+func (q *Queue) RemoveLegacy(name string) error {
+	if !q.looksLegacy(name) {
+		return fmt.Errorf("%w: not an entry of esmtp-wrapper's", os.ErrNotExist)
+	}
+	if err := os.RemoveAll(q.Dir + "/" + name); err != nil {
+		return err
+	}
+	return syncDir(q.dir)
+}

@@ -29,6 +29,7 @@ type Writer struct {
 	sum      hash.Hash
 	measured *message.Meter // of what goes into mail and sum
 	buf      *bufio.Writer
+	refused  []string // why what stood for a recipient is none
 }
 
 // NewWriter begins a message.
@@ -85,6 +86,10 @@ func createFile(path string) (*os.File, error) {
 // Write adds to the content, which is to have LF line ends.
 func (w *Writer) Write(p []byte) (int, error) { return w.buf.Write(p) }
 
+// Refuse adds a recipient who cannot be served because what stands for the address cannot be read.
+// The others get the message; this one is failed from the start, and its owner will hear of it.
+func (w *Writer) Refuse(why string) { w.refused = append(w.refused, why) }
+
 // Commit completes the message and makes it durable; env is what the submitter said,
 // Commit fills in the rest. When it returns without error the message is accepted:
 // it survives a power cut, and the next queue run finds it. On any error
@@ -99,7 +104,7 @@ func (w *Writer) Commit(env *Envelope) (id string, err error) {
 		return "", err
 	}
 	w.fill(env)
-	b, err := encodeEnvelope(env)
+	b, err := encodeEnvelope(env, w.refused)
 	if err != nil {
 		return "", err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -37,13 +38,25 @@ func startSleeper(q *queue.Queue, home string, delay time.Duration) {
 	// Its own session, and nothing of the caller's: who reads our output to its end must not wait for it.
 	child, err := os.StartProcess(self, []string{"deliver", backgroundFlag, delay.String()}, &os.ProcAttr{
 		Dir:   "/",
-		Env:   setenv(os.Environ(), "HOME", home),
+		Env:   childEnv(home),
 		Files: []*os.File{null, null, null, lock},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
 	if err == nil {
 		child.Release()
 	}
+}
+
+// childEnv returns the environment of the background process: ours, with the home directory that was found, and
+// no path in it that depends on where we are.
+func childEnv(home string) []string {
+	env := setenv(os.Environ(), "HOME", home)
+	if file := os.Getenv("ESMTPQ_CONFIG"); file != "" {
+		if abs, err := filepath.Abs(file); err == nil {
+			env = setenv(env, "ESMTPQ_CONFIG", abs)
+		}
+	}
+	return env
 }
 
 // setenv returns env with one variable set.

@@ -20,6 +20,7 @@ type draft struct {
 	env    *queue.Envelope
 	header *message.Header
 	body   *bufio.Reader
+	bad    []error // what stands for recipients in the header and cannot be read
 }
 
 // compose reads a message's header from in and makes its envelope, as the command line
@@ -84,6 +85,7 @@ func (d *draft) takeHeader(inv *invocation) error {
 	d.add(inv, addrs)
 	switch {
 	case len(d.env.Recipients) > 0:
+		d.bad = bad
 		return nil
 	case len(bad) > 0:
 		return fail(exDataErr, "no recipients: %w", bad[0])
@@ -192,10 +194,10 @@ func (d *draft) spool(q *queue.Queue) (string, error) {
 
 // write writes the content, and tells an error of reading from one of writing.
 func (d *draft) write(w *queue.Writer) error {
-	if _, err := d.header.WriteTo(w); err != nil {
-		return spoolFailure("cannot write to the queue", err)
+	for _, err := range d.bad {
+		w.Refuse(err.Error())
 	}
-	_, err := message.CopyBody(w, d.body)
+	_, err := message.Copy(w, d.header, d.body)
 	var pe *os.PathError
 	switch {
 	case err == nil:

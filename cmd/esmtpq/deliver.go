@@ -19,6 +19,8 @@ import (
 type deliverOptions struct {
 	config     string // configuration file to use for everything
 	selections []selection
+	chosen     *choice                   // nil for everything
+	only       func(*queue.Message) bool // nil for everything
 	verbose    bool
 	background bool          // left behind by a submission: what is due, and silently
 	delay      time.Duration // with background: how long to wait for more mail first
@@ -39,15 +41,33 @@ func runDeliver(p *program) error {
 			return p.help(findVerb("deliver"))
 		}
 	}
-	inv, err := parseSendmail(p.args)
+	// Queue IDs and the rest of a choice are words of their own; options are sendmail's.
+	short, words := splitOptions(p.args)
+	inv, err := parseSendmail(short)
 	if err != nil {
 		return err
 	}
-	if len(inv.operands) > 0 {
-		return fail(exUsage, "unexpected argument %s: see deliver --help", printable(inv.operands[0]))
+	if opt.chosen, _, err = parseChoice(append(words, inv.operands...)); err != nil {
+		return err
 	}
 	opt.config, opt.selections, opt.verbose = inv.config, inv.selections, inv.verbose
 	return p.deliver(opt)
+}
+
+// splitOptions takes the long options, with their values, out of a command line.
+func splitOptions(args []string) (short, long []string) {
+	for i := 0; i < len(args); i++ {
+		if len(args[i]) < 3 || args[i][:2] != "--" {
+			short = append(short, args[i])
+			continue
+		}
+		long = append(long, args[i])
+		if !strings.Contains(args[i], "=") && i+1 < len(args) {
+			i++
+			long = append(long, args[i])
+		}
+	}
+	return short, long
 }
 
 // interruptible returns a context that the usual signals end. They are taken even where the caller
@@ -81,10 +101,14 @@ func (p *program) deliver(opt *deliverOptions) error {
 	if opt.verbose {
 		r.trace = p.err
 	}
+	only, err := opt.selector(q)
+	if err != nil {
+		return err
+	}
 	ctx, stop := interruptible()
 	defer stop()
 	run := queue.RunOptions{
-		All: !opt.background, Select: selector(opt.selections), Age: r.age(),
+		All: !opt.background, Select: only, Age: r.age(),
 		Waiting: func() { p.remark("another queue run is going on: waiting for its end") },
 		Begun: func() {
 			if lock != nil {
@@ -113,7 +137,18 @@ func (r *router) age() time.Duration {
 	return 0
 }
 
-// selector returns the filter for a queue run; nil for everything. All selections must agree.
+// selector returns the filter for a queue run; nil for everything.
+func (opt *deliverOptions) selector(q *queue.Queue) (func(*queue.Message) bool, error) {
+	if opt.only != nil {
+		return opt.only, nil
+	}
+	if opt.chosen != nil && !opt.chosen.empty() {
+		return opt.chosen.selector(q)
+	}
+	return selector(opt.selections), nil
+}
+
+// selector returns the filter that -q options make; nil for everything. All of them must agree.
 func selector(selections []selection) func(*queue.Message) bool {
 	if len(selections) == 0 {
 		return nil

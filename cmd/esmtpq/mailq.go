@@ -142,6 +142,9 @@ func (w *postfixList) reason(text string) {
 }
 
 func (w *postfixList) recipient(address string) {
+	if address == "" {
+		address = "(unreadable address)"
+	}
 	fmt.Fprintf(w.out, "%*s%s\n", listIndent, "", printable(address))
 }
 

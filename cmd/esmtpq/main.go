@@ -33,19 +33,25 @@ type verb struct {
 	args    string   // for help
 	help    string
 	run     func(p *program) error
+	ownName bool // it is also a name of the program
 }
 
 // verbs are all there are. A function, since help, one of them, reads it.
 func verbs() []verb {
 	return []verb{
-		{"sendmail", []string{"esmtp", "send-mail"}, "[option ...] [recipient ...]", "take a message from standard input into the queue", runSendmail},
-		{"deliver", nil, "[option ...]", "try to deliver what is in the queue", runDeliver},
-		{"mailq", nil, "[option ...]", "list the queue", runMailq},
-		{"newaliases", nil, "", "do nothing, for programs that expect it", func(*program) error { return nil }},
-		{"config", nil, "[-C file]", "print the configuration as YAML, and where it is from", runConfig},
-		{"demo", nil, "", "send a mail through everything, to a smart host of its own", runDemo},
-		{"version", nil, "", "print the version", runVersion},
-		{"help", nil, "[verb]", "explain", runHelp},
+		{"sendmail", []string{"esmtp", "send-mail"}, "[option ...] [recipient ...]", "take a message from standard input into the queue", runSendmail, true},
+		{"deliver", nil, "[option ...] [message ...]", "try to deliver what is in the queue", runDeliver, true},
+		{"mailq", nil, "[option ...]", "list the queue", runMailq, true},
+		{"newaliases", nil, "", "do nothing, for programs that expect it", func(*program) error { return nil }, true},
+		{"show", nil, "[--raw] message ...", "print a message of the queue: envelope, history, header; or its content", runShow, false},
+		{"hold", nil, "message ...", "keep messages from being delivered until they are released", runHold, false},
+		{"release", nil, "message ...", "let held messages go", runRelease, false},
+		{"rm", nil, "[--yes] message ...", "remove messages from the queue, unsent", runRemove, false},
+		{"retry", nil, "message ...", "try again now, failed recipients too", runRetry, false},
+		{"config", nil, "[-C file]", "print the configuration as YAML, and where it is from", runConfig, false},
+		{"demo", nil, "", "send a mail through everything, to a smart host of its own", runDemo, false},
+		{"version", nil, "", "print the version", runVersion, false},
+		{"help", nil, "[verb]", "explain", runHelp, false},
 	}
 }
 
@@ -81,7 +87,7 @@ func (p *program) main() int {
 
 // choose finds the verb from argv[0], or behind our own name from the first argument.
 func (p *program) choose() (*verb, error) {
-	if v := findVerb(p.name); v != nil && p.name != "help" && p.name != "version" && p.name != "config" && p.name != "demo" {
+	if v := findVerb(p.name); v != nil && v.ownName {
 		return v, nil
 	}
 	if p.name != "esmtpq" {
@@ -104,7 +110,7 @@ func (p *program) choose() (*verb, error) {
 		return nil, fail(exUsage, "unknown verb %s: see esmtpq help", printable(word))
 	}
 	p.name, p.args = v.name, p.args[1:]
-	if v.name != "sendmail" && v.name != "deliver" && v.name != "mailq" {
+	if !v.ownName {
 		p.name = "esmtpq " + v.name
 	}
 	return v, nil
