@@ -18,50 +18,40 @@ import (
 // seedLine is what generations of esmtprc files have, as it stands.
 const seedLine = "/usr/bin/formail -a \"Date: `date -R`\" | /usr/bin/procmail -d %T"
 
-// inNamespace, set to 1 in the environment, makes the test binary deliver a few messages
-// by seedLine to the user it runs as, and print the mailbox.
-const inNamespace = "LOCALMDA_TEST_SEED_LINE"
+// seedLineTest, in the environment, makes the test binary deliver two messages by
+// seedLine to the user it runs as, and print the mailbox: "hidden" with /var/mail
+// hidden behind an empty one, "bare" in the real one, which must be empty or missing.
+const seedLineTest = "LOCALMDA_TEST_SEED_LINE"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(inNamespace) == "" {
+	mode := os.Getenv(seedLineTest)
+	if mode == "" {
 		os.Exit(m.Run())
 	}
-	if err := deliverInNamespace(); err != nil {
+	if err := deliverBySeedLine(mode); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
 // procmail -d writes to the real mailbox of a real user, whatever HOME and MAIL say. So
-// this happens in a mount namespace, where /var/mail is empty and nobody else's.
+// this happens in a mount namespace, where /var/mail is empty and nobody else's. Only
+// in CI, and where we are not given a namespace, is it the real one.
 func TestSeedLine(t *testing.T) {
 	needProcmail(t)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
+	mailbox, err := runSelf(t, "hidden", namespace())
+	if refused(err) && os.Getenv("CI") == "true" {
+		mailbox, err = runSelf(t, "bare", nil)
 	}
-	cmd := exec.Command(self)
-	cmd.Env = append(cmd.Environ(), inNamespace+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	if uid, gid := os.Getuid(), os.Getgid(); uid != 0 {
-		const capSysAdmin = 21
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
-		cmd.SysProcAttr.AmbientCaps = []uintptr{capSysAdmin}
-	}
-	var stdout, stderr strings.Builder
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err = cmd.Run()
-	if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.ENOSPC) || strings.Contains(stderr.String(), "mount: operation not permitted") {
-		t.Skipf("this machine gives us no mount namespace: %v %s", err, &stderr)
+	if refused(err) {
+		t.Skipf("this machine gives us no mount namespace: %v", err)
 	}
 	if err != nil {
-		t.Fatalf("%v: %s%s", err, &stdout, &stderr)
+		t.Fatalf("%v\n%s", err, mailbox)
 	}
-	first, second, ok := strings.Cut(stdout.String(), "\n\nfirst\n\n")
+	first, second, ok := strings.Cut(mailbox, "\n\nfirst\n\n")
 	if !ok {
-		t.Fatalf("not two messages in the mailbox:\n%s", &stdout)
+		t.Fatalf("not two messages in the mailbox:\n%s", mailbox)
 	}
 	for _, want := range []string{"From ", "Subject: one\n", "\nDate: "} {
 		if !strings.Contains(first, want) {
@@ -74,8 +64,49 @@ func TestSeedLine(t *testing.T) {
 	}
 }
 
-// deliverInNamespace is the other half of TestSeedLine.
-func deliverInNamespace() error {
+// namespace are the attributes of a process in a mount namespace of its own; unless we are
+// root, in a user namespace too, which is what allows it to mount.
+func namespace() *syscall.SysProcAttr {
+	uid, gid := os.Getuid(), os.Getgid()
+	if uid == 0 {
+		return &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	}
+	const capSysAdmin = 21
+	return &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWNS | syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}},
+		AmbientCaps: []uintptr{capSysAdmin},
+	}
+}
+
+// refused tells whether the system has refused a namespace, or a mount in it.
+func refused(err error) bool {
+	return errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EINVAL) ||
+		err != nil && strings.Contains(err.Error(), "mount: ")
+}
+
+// runSelf runs the test binary as deliverBySeedLine and returns what it printed.
+func runSelf(t *testing.T, mode string, attr *syscall.SysProcAttr) (string, error) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(cmd.Environ(), seedLineTest+"="+mode)
+	cmd.SysProcAttr = attr
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	stdout, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("%w %s", err, &stderr)
+	}
+	return string(stdout), err
+}
+
+// deliverBySeedLine is the other half of TestSeedLine.
+func deliverBySeedLine(mode string) error {
 	me, err := user.Current()
 	if err != nil {
 		return err
@@ -84,16 +115,16 @@ func deliverInNamespace() error {
 	if err != nil {
 		return err
 	}
-	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("mount: %w", err)
+	mailbox := filepath.Join(mailboxes, me.Username)
+	if mode == "hidden" {
+		err = hide(mailboxes, "/etc/procmailrc", filepath.Join(me.HomeDir, ".procmailrc"))
+	} else if info, statErr := os.Lstat(mailbox); statErr == nil && info.Size() > 0 {
+		err = fmt.Errorf("%s has mail and is not ours to touch", mailbox)
+	} else {
+		defer os.Truncate(mailbox, 0) // the directory may not let us remove it
 	}
-	if err := syscall.Mount("tmpfs", mailboxes, "tmpfs", 0, "mode=1777"); err != nil {
-		return fmt.Errorf("mount: %w", err)
-	}
-	for _, rc := range []string{"/etc/procmailrc", filepath.Join(me.HomeDir, ".procmailrc")} {
-		if err := syscall.Mount(os.DevNull, rc, "", syscall.MS_BIND, ""); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("mount: %w", err)
-		}
+	if err != nil {
+		return err
 	}
 	agent, err := New(seedLine, "")
 	if err != nil {
@@ -109,9 +140,26 @@ func deliverInNamespace() error {
 			return fmt.Errorf("%s: %s", describe(r), r.Text)
 		}
 	}
-	mailbox, err := os.ReadFile(filepath.Join(mailboxes, me.Username))
-	os.Stdout.Write(mailbox)
+	got, err := os.ReadFile(mailbox)
+	os.Stdout.Write(got)
 	return err
+}
+
+// hide puts an empty directory over the mailboxes and empty files over those of rules
+// that exist, for this process and its children.
+func hide(mailboxes string, rules ...string) error {
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	if err := syscall.Mount("tmpfs", mailboxes, "tmpfs", 0, "mode=1777"); err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	for _, rc := range rules {
+		if err := syscall.Mount(os.DevNull, rc, "", syscall.MS_BIND, ""); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("mount: %w", err)
+		}
+	}
+	return nil
 }
 
 func TestSeedLineUnknownUser(t *testing.T) {

@@ -73,14 +73,19 @@ func WaitDial(ctx context.Context, network, addr string, patience time.Duration)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var dialer net.Dialer
+	var refused error
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		conn, err := dialer.DialContext(ctx, network, addr)
-		if !errors.Is(err, syscall.ECONNREFUSED) {
+		switch {
+		case errors.Is(err, syscall.ECONNREFUSED):
+			refused = err
+		case refused != nil && ctx.Err() != nil: // patience ended during this attempt
+		default:
 			return conn, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("waited for %s to accept: %w", addr, err)
+			return nil, fmt.Errorf("waited for %s to accept: %w", addr, refused)
 		case <-time.After(pause):
 		}
 	}
