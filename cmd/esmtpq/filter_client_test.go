@@ -83,7 +83,8 @@ func TestGetmailMDA(t *testing.T) {
 import sys
 from getmailcore.destinations import MDA_external
 from getmailcore.message import Message
-mda = MDA_external(path=sys.argv[1], arguments="('-i', '-f', '%(sender)', '--', 'friend@example.net')", unixfrom="True")
+mda = MDA_external(path=sys.argv[1], arguments="('-i', '-f', '%(sender)', '--', 'friend@example.net')", unixfrom="True", allow_root_commands="True")
+mda.retriever = type("Retriever", (), {"mailbox_selected": None})
 mda.initialize()
 message = Message(fromstring=sys.stdin.buffer.read())
 message.sender, message.recipient = "author@example.net", "me@example.org"

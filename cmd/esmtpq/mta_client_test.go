@@ -17,18 +17,18 @@ import (
 // the directory that it stores to.
 func (p *person) receives() (agent, dir string) {
 	p.t.Helper()
-	dir = p.path("received")
-	if err := os.Mkdir(dir, 0o777); err != nil {
+	// outside of the home: mail servers run the agent as somebody else
+	dir, err := os.MkdirTemp("", "esmtpq-received-")
+	if err != nil {
 		p.t.Fatal(err)
 	}
-	// mail servers run the agent as somebody else
-	for _, path := range []string{p.home, dir} {
-		if err := os.Chmod(path, 0o777); err != nil {
-			p.t.Fatal(err)
-		}
+	p.t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o777); err != nil {
+		p.t.Fatal(err)
 	}
-	agent = p.writeScript("agent", fmt.Sprintf("#!/bin/sh\nset -e\nfile=$(mktemp %[1]s/.XXXXXXXX)\ncat >\"$file\"\nmv \"$file\" %[1]s/\"${file##*.}\"\n", dir))
-	if err := os.Chmod(agent, 0o755); err != nil {
+	agent = filepath.Join(dir, ".agent")
+	script := fmt.Sprintf("#!/bin/sh\nset -e\nfile=$(mktemp %[1]s/.XXXXXXXX)\ncat >\"$file\"\nchmod 644 \"$file\"\nmv \"$file\" %[1]s/\"${file##*.}\"\n", dir)
+	if err := os.WriteFile(agent, []byte(script), 0o755); err != nil {
 		p.t.Fatal(err)
 	}
 	return agent, dir
