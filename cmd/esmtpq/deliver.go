@@ -17,17 +17,15 @@ import (
 
 // deliverOptions are what deliver can be told.
 type deliverOptions struct {
-	config     string // configuration file to use for everything
-	selections []selection
+	inv        *invocation               // sendmail's options, as far as they have a meaning here
 	chosen     *choice                   // nil for everything
 	only       func(*queue.Message) bool // nil for everything
-	verbose    bool
-	background bool          // left behind by a submission: what is due, and silently
-	delay      time.Duration // with background: how long to wait for more mail first
+	background bool                      // left behind by a submission: what is due, and silently
+	delay      time.Duration             // with background: how long to wait for more mail first
 }
 
 func runDeliver(p *program) error {
-	opt := &deliverOptions{}
+	opt := &deliverOptions{inv: &invocation{}}
 	if len(p.args) == 2 && p.args[0] == backgroundFlag {
 		d, err := time.ParseDuration(p.args[1])
 		if err != nil {
@@ -50,7 +48,7 @@ func runDeliver(p *program) error {
 	if opt.chosen, _, err = parseChoice(append(words, inv.operands...)); err != nil {
 		return err
 	}
-	opt.config, opt.selections, opt.verbose = inv.config, inv.selections, inv.verbose
+	opt.inv = inv
 	return p.deliver(opt)
 }
 
@@ -96,11 +94,14 @@ func (p *program) deliver(opt *deliverOptions) error {
 		return err // no queue: nothing to do
 	}
 	defer q.Close()
-	r := newRouter(home, opt.config)
+	r := newRouter(home, opt.inv.config)
 	r.step = step
-	if opt.verbose {
-		r.trace = p.err
+	trace, done, err := p.openTrace(opt.inv)
+	if err != nil {
+		return err
 	}
+	defer done()
+	r.trace = trace
 	only, err := opt.selector(q)
 	if err != nil {
 		return err
@@ -145,7 +146,7 @@ func (opt *deliverOptions) selector(q *queue.Queue) (func(*queue.Message) bool, 
 	if opt.chosen != nil && !opt.chosen.empty() {
 		return opt.chosen.selector(q)
 	}
-	return selector(opt.selections), nil
+	return selector(opt.inv.selections), nil
 }
 
 // selector returns the filter that -q options make; nil for everything. All of them must agree.

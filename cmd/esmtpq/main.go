@@ -48,6 +48,8 @@ func verbs() []verb {
 		{"release", nil, "message ...", "let held messages go", runRelease, false},
 		{"rm", nil, "[--yes] message ...", "remove messages from the queue, unsent", runRemove, false},
 		{"retry", nil, "message ...", "try again now, failed recipients too", runRetry, false},
+		{"explain", nil, "[-f sender] [-C file] address ...", "say how mail for an address would be sent, and why, without sending any", runExplain, false},
+		{"check-message", nil, "[file]", "tell what may be wrong with a message", runCheckMessage, false},
 		{"config", nil, "[-C file]", "print the configuration as YAML, and where it is from", runConfig, false},
 		{"demo", nil, "", "send a mail through everything, to a smart host of its own", runDemo, false},
 		{"version", nil, "", "print the version", runVersion, false},

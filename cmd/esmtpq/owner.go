@@ -150,7 +150,7 @@ func runRetry(p *program) error {
 	if err != nil {
 		return err
 	}
-	return p.deliver(&deliverOptions{only: func(m *queue.Message) bool { return try[m.ID] }})
+	return p.deliver(&deliverOptions{inv: &invocation{}, only: func(m *queue.Message) bool { return try[m.ID] }})
 }
 
 func runShow(p *program) error {

@@ -157,6 +157,9 @@ func (r *router) Route(env *queue.Envelope, rcpt queue.Recipient) (queue.Route, 
 	return route, nil
 }
 
+// localLane is the lane of the local agent.
+const localLane = "local mail"
+
 // routeLocal routes a recipient without a domain, or all with force_mda.
 func (r *router) routeLocal(cfg *identity.Config, env *queue.Envelope, rcpt queue.Recipient) (queue.Route, error) {
 	if cfg.MDA == "" {
@@ -166,7 +169,7 @@ func (r *router) routeLocal(cfg *identity.Config, env *queue.Envelope, rcpt queu
 			Hint: "set mda, or qualify_domain (qualifydomain in an esmtprc) for its identity",
 		}
 	}
-	route := queue.Route{Lane: "local mail", Address: rcpt.Address, ReversePath: env.Sender()}
+	route := queue.Route{Lane: localLane, Address: rcpt.Address, ReversePath: env.Sender()}
 	if file := filepath.Base(cfg.File); env.Config != "" && r.config == "" {
 		route.Lane = file + ": " + route.Lane
 	}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -41,9 +43,11 @@ func (p *program) invoke(inv *invocation) error {
 	case modeList, modeCount:
 		return p.list(listOptions{count: inv.mode == modeCount, verbose: inv.verbose})
 	case modeRun:
-		return p.deliver(&deliverOptions{config: inv.config, selections: inv.selections, verbose: inv.verbose})
-	case modeSMTP, modeExplain:
-		return fail(exUsage, "this mode is not supported")
+		return p.deliver(&deliverOptions{inv: inv})
+	case modeSMTP:
+		return p.serveSMTP(inv)
+	case modeExplain:
+		return p.explain(inv)
 	}
 	return nil
 }
@@ -77,8 +81,8 @@ func (p *program) send(inv *invocation) error {
 		return err
 	}
 	switch {
-	case inv.verbose && !inv.queueOnly:
-		p.deliverNow(q, r, id)
+	case (inv.verbose || inv.transcript != "") && !inv.queueOnly:
+		p.deliverNow(inv, q, r, id)
 	case !inv.queueOnly && delay >= 0:
 		startSleeper(q, home, delay)
 	}
@@ -107,14 +111,49 @@ func (p *program) drain() {
 	}
 }
 
-// deliverNow tries to deliver one message in the foreground, for -v. What becomes of it does not
+// deliverNow tries to deliver one message in the foreground, for -v and -X. What becomes of it does not
 // change that it was accepted.
-func (p *program) deliverNow(q *queue.Queue, r *router, id string) {
-	r.trace = p.err
+func (p *program) deliverNow(inv *invocation, q *queue.Queue, r *router, id string) {
+	trace, done, err := p.openTrace(inv)
+	if err != nil {
+		fmt.Fprintf(p.err, "%s: %s\n", p.name, printable(err.Error()))
+		return
+	}
+	defer done()
+	r.trace = trace
+	if r.step, err = stepLimit(); err != nil {
+		fmt.Fprintf(p.err, "%s: %s\n", p.name, printable(err.Error()))
+		return
+	}
 	ctx, stop := interruptible()
 	defer stop()
 	sum, err := q.Run(ctx, r, queue.RunOptions{All: true, Select: func(m *queue.Message) bool { return m.ID == id }})
-	if err == nil {
+	if err == nil && inv.verbose {
 		p.summarize(sum)
 	}
+}
+
+// openTrace returns where the SMTP dialogue goes: to standard error with -v, to a file with -X, which
+// must be a regular one. Nil for nowhere.
+func (p *program) openTrace(inv *invocation) (trace io.Writer, done func(), err error) {
+	var ws []io.Writer
+	done = func() {}
+	if inv.verbose {
+		ws = append(ws, p.err)
+	}
+	if inv.transcript != "" {
+		f, err := os.OpenFile(inv.transcript, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+		if err != nil {
+			return nil, nil, fail(exCantCreat, "-X: %w", err)
+		}
+		if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+			f.Close()
+			return nil, nil, fail(exCantCreat, "-X %s: not a regular file", inv.transcript)
+		}
+		ws, done = append(ws, f), func() { f.Close() }
+	}
+	if len(ws) == 0 {
+		return nil, done, nil
+	}
+	return io.MultiWriter(ws...), done, nil
 }

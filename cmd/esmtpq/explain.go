@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+
+	"esmtpq/identity"
+	"esmtpq/message"
+	"esmtpq/queue"
+)
+
+func runExplain(p *program) error {
+	inv, err := parseSendmail(p.args)
+	if err != nil {
+		return err
+	}
+	return p.explain(inv)
+}
+
+// explain says for each address what would be done to mail for it, and why. It reads no message
+// and needs no network.
+func (p *program) explain(inv *invocation) error {
+	home, err := homeDir()
+	if err != nil {
+		return err
+	}
+	d := &draft{env: &queue.Envelope{}}
+	if err := d.takeArguments(inv); err != nil {
+		return err
+	}
+	if len(d.env.Recipients) == 0 {
+		return fail(exUsage, "which addresses? see esmtpq help explain")
+	}
+	r := newRouter(home, "")
+	cfg, id, rule, err := r.identity(d.env)
+	if err != nil {
+		return err
+	}
+	field := func(name, value string) { fmt.Fprintf(p.out, "  %-14s %s\n", name+":", printable(value)) }
+	for _, rcpt := range d.env.Recipients {
+		fmt.Fprintf(p.out, "%s\n", printable(rcpt.Address))
+		field("configuration", cfg.File)
+		route, err := r.Route(d.env, rcpt)
+		switch {
+		case err != nil:
+			field("cannot be sent", configFailure(err).Error())
+		case r.local(route):
+			field("delivered by", "the MDA: "+cfg.MDA)
+		default:
+			explainRoute(field, id, rule, route)
+		}
+	}
+	explainHeader(p.out, id)
+	return nil
+}
+
+// local tells whether a route ends at the local agent.
+func (r *router) local(route queue.Route) bool {
+	return strings.HasSuffix(route.Lane, localLane)
+}
+
+func explainRoute(field func(name, value string), id *identity.Identity, rule identity.Rule, route queue.Route) {
+	field("identity", id.Name+", chosen by "+rule.String())
+	field("recipient", "<"+route.Address+">")
+	reverse := "<" + route.ReversePath + ">"
+	if id.ReversePath != "" {
+		reverse += ", forced by the identity"
+	}
+	field("reverse-path", reverse)
+	field("smart host", net.JoinHostPort(id.Host, id.Port))
+	field("TLS", tlsPolicy[id.TLS])
+	if id.Tunnel != "" {
+		field("tunnel", id.Tunnel)
+	}
+	if id.Preconnect != "" {
+		field("preconnect", id.Preconnect)
+	}
+	switch {
+	case id.Username == "":
+		field("login", "none")
+	case id.PasswordCommand != "":
+		field("login", id.Username+", password from a command")
+	default:
+		field("login", id.Username)
+	}
+	if route.Sender != "" {
+		field("Sender", route.Sender+", forced by the identity")
+	}
+}
+
+var tlsPolicy = map[identity.TLSMode]string{
+	identity.TLSOff:           "off: in clear",
+	identity.TLSOpportunistic: "opportunistic: STARTTLS if offered, else in clear (and then without a login)",
+	identity.TLSStartTLS:      "starttls: required, certificate verified",
+	identity.TLSImplicit:      "implicit: from the start, certificate verified",
+}
+
+// explainHeader says what happens to a header on submission.
+func explainHeader(w io.Writer, id *identity.Identity) {
+	added := "From, Date, Message-ID"
+	if id != nil && id.NoMessageID {
+		added = "From, Date"
+	}
+	fmt.Fprintf(w, "Header fields added where missing: %s. Removed: Bcc, Return-Path.\n", added)
+}
+
+// runCheckMessage tells what is wrong with a message, or may be to some host: nothing of it keeps
+// sendmail from taking it.
+func runCheckMessage(p *program) error {
+	in := io.Reader(p.in)
+	switch {
+	case len(p.args) > 1:
+		return fail(exUsage, "one file, or the message on standard input")
+	case len(p.args) == 1 && p.args[0] != "-":
+		f, err := os.Open(p.args[0])
+		if err != nil {
+			return fail(exNoInput, "%w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	remarks, err := message.Check(in)
+	if err != nil {
+		return fail(exNoInput, "read message: %w", err)
+	}
+	for _, r := range remarks {
+		fmt.Fprintln(p.out, printable(r))
+	}
+	if len(remarks) > 0 {
+		return silent(exDataErr)
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"esmtpq/message"
+	"esmtpq/queue"
+)
+
+// serveSMTP speaks SMTP on standard input and output (-bs), for programs that like it better than a
+// command line: alpine, nmh, Symfony.
+func (p *program) serveSMTP(inv *invocation) error {
+	home, err := homeDir()
+	if err != nil {
+		return err
+	}
+	conn := newStdioConn(p.in, p.out)
+	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
+		return &submissionSession{home: home, inv: inv}, nil
+	}))
+	s.Domain = hostName()
+	s.EnableSMTPUTF8, s.EnableDSN = true, true
+	s.MaxLineLength = 1 << 20 // a longer one would end the session, with what was said before it
+	s.MaxRecipients, s.MaxMessageBytes = 0, 0
+	s.ErrorLog = log.New(io.Discard, "", 0)
+	if err := s.Serve(&stdioListener{conn: conn}); err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, smtp.ErrServerClosed) {
+		return fail(exIOErr, "SMTP on standard input: %w", err)
+	}
+	return nil
+}
+
+// A submissionSession takes messages into the queue.
+type submissionSession struct {
+	home string
+	inv  *invocation
+	env  *queue.Envelope
+}
+
+var errNoMail = &smtp.SMTPError{Code: 503, EnhancedCode: smtp.EnhancedCode{5, 5, 1}, Message: "Say MAIL first"}
+
+func (s *submissionSession) Reset()        { s.env = nil }
+func (s *submissionSession) Logout() error { return nil }
+
+// Mail begins a transaction; one that was not ended is forgotten, recipients and all.
+func (s *submissionSession) Mail(from string, opts *smtp.MailOptions) error {
+	s.env = nil
+	spec := ""
+	if from != "" {
+		var err error
+		if spec, err = requote(from); err != nil {
+			return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 1, 7}, Message: printable(err.Error())}
+		}
+	}
+	s.env = &queue.Envelope{ReversePath: &spec}
+	if opts != nil {
+		s.env.Return, s.env.EnvelopeID = string(opts.Return), opts.EnvelopeID
+		if opts.Body == smtp.Body8BitMIME {
+			s.env.Body = "8BITMIME"
+		}
+	}
+	return nil
+}
+
+func (s *submissionSession) Rcpt(to string, opts *smtp.RcptOptions) error {
+	if s.env == nil {
+		return errNoMail
+	}
+	spec, err := requote(to)
+	if err != nil {
+		return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 1, 3}, Message: printable(err.Error())}
+	}
+	rcpt := queue.Recipient{Address: spec}
+	if opts != nil {
+		words := make([]string, len(opts.Notify))
+		for i, n := range opts.Notify {
+			words[i] = string(n)
+		}
+		rcpt.Notify = strings.Join(words, ",")
+	}
+	s.env.Recipients = append(s.env.Recipients, rcpt)
+	return nil
+}
+
+// requote restores an address as the library hands it over: without the quotes of its local part,
+// and with a domain it may not have had.
+func requote(addr string) (string, error) {
+	addr = strings.TrimSuffix(addr, "@"+unqualified)
+	a := message.Address{Local: addr}
+	if at := strings.LastIndexByte(addr, '@'); at >= 0 {
+		a.Local, a.Domain = addr[:at], addr[at+1:]
+	}
+	spec := a.Spec()
+	return spec, message.CheckAddress(spec)
+}
+
+// Data takes the message. 250 is said when it is durable, and not before.
+func (s *submissionSession) Data(r io.Reader) error {
+	if s.env == nil {
+		return errNoMail
+	}
+	env := s.env
+	s.env = nil
+	if err := s.take(env, r); err != nil {
+		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: printable(err.Error())}
+	}
+	return nil
+}
+
+func (s *submissionSession) take(env *queue.Envelope, r io.Reader) error {
+	d := &draft{env: env, body: bufio.NewReaderSize(r, 64<<10)}
+	var err error
+	if d.header, err = message.ReadHeader(d.body); err != nil {
+		return err
+	}
+	d.env.From = d.header.From()
+	d.env.UTF8 = d.header.EightBit()
+	if s.inv.config != "" {
+		if d.env.Config, err = filepath.Abs(s.inv.config); err != nil {
+			return err
+		}
+	}
+	route := newRouter(s.home, "")
+	delay, err := route.check(d.env)
+	if err != nil {
+		return err
+	}
+	if err := d.complete(s.inv, route, time.Now()); err != nil {
+		return err
+	}
+	q, err := queue.OpenOrCreate(filepath.Join(s.home, queueName))
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	if _, err := d.spool(q); err != nil {
+		return err
+	}
+	if !s.inv.queueOnly && delay >= 0 {
+		startSleeper(q, s.home, delay)
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package message
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+)
+
+// MaxLine is how many octets a line may have, without its end (RFC 5321, 4.5.3.1.6).
+const MaxLine = 998
+
+// Check reads a message as it would be submitted and returns what may be wrong with it, a sentence
+// each: what a host may refuse or change, and what its author may have meant otherwise.
+func Check(r io.Reader) ([]string, error) {
+	raw := &rawCheck{r: r}
+	br := bufio.NewReaderSize(raw, 64<<10)
+	h, err := ReadHeader(br)
+	if err != nil {
+		return nil, err
+	}
+	stats, err := Copy(io.Discard, h, br)
+	if err != nil {
+		return nil, err
+	}
+	remarks := h.check()
+	if stats.MaxLine > MaxLine {
+		remarks = append(remarks, fmt.Sprintf("a line has %d octets: hosts may refuse or break lines over %d (RFC 5321); encode the part as quoted-printable or base64", stats.MaxLine, MaxLine))
+	}
+	if raw.nul {
+		remarks = append(remarks, "it has NUL octets in it: hosts may refuse or drop them (RFC 5322, 4.5)")
+	}
+	if raw.bareCR {
+		remarks = append(remarks, "it has a CR that is no part of a CRLF in it: it will be sent as a line end, which breaks a signature over it")
+	}
+	if h.EightBit() {
+		remarks = append(remarks, "its header has octets over 127: the host must offer SMTPUTF8 (RFC 6532); encoded words (RFC 2047) go everywhere")
+	}
+	if stats.EightBit && !h.EightBit() && !h.Has("MIME-Version") {
+		remarks = append(remarks, "its body has octets over 127 and no MIME-Version field says in which character set")
+	}
+	return remarks, nil
+}
+
+// check looks at the fields of a header.
+func (h *Header) check() []string {
+	var remarks []string
+	for _, name := range [...]string{"From", "To", "Cc", "Bcc", "Reply-To", "Sender"} {
+		for _, v := range h.Values(name) {
+			_, bad := ParseAddressList(v)
+			for _, err := range bad {
+				remarks = append(remarks, fmt.Sprintf("%s: %v", name, err))
+			}
+		}
+	}
+	for _, name := range [...]string{"From", "Date", "Message-ID", "Subject", "Sender", "Reply-To"} {
+		if n := len(h.Values(name)); n > 1 {
+			remarks = append(remarks, fmt.Sprintf("it has %d fields %s, one is allowed (RFC 5322, 3.6)", n, name))
+		}
+	}
+	if !h.Has("From") {
+		remarks = append(remarks, "it has no From field: one will be made")
+	}
+	return remarks
+}
+
+// rawCheck notices what reading makes uniform.
+type rawCheck struct {
+	r           io.Reader
+	nul, bareCR bool
+	cr          bool // the last octet was a CR
+}
+
+func (c *rawCheck) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	b := p[:n]
+	c.nul = c.nul || bytes.IndexByte(b, 0) >= 0
+	if n > 0 {
+		c.bareCR = c.bareCR || c.cr && b[0] != '\n'
+		c.cr = b[n-1] == '\r'
+	}
+	for {
+		i := bytes.IndexByte(b, '\r')
+		if i < 0 || i+1 >= len(b) {
+			break
+		}
+		c.bareCR = c.bareCR || b[i+1] != '\n'
+		b = b[i+1:]
+	}
+	if err == io.EOF {
+		c.bareCR = c.bareCR || c.cr
+	}
+	return n, err
+}
