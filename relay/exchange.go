@@ -197,7 +197,7 @@ func (s *session) final(tx *transaction) *trouble {
 	if r.class() == 2 {
 		for i := range tx.reports {
 			if tx.reports[i].Action == "" {
-				tx.reports[i] = queue.Report{Action: queue.Relayed, Status: r.enhanced(), Code: r.code, Text: r.text(), Host: s.host.name}
+				tx.reports[i] = queue.Report{Action: queue.Relayed, Status: r.enhanced(), Code: r.code, Text: r.words(stageFinal), Host: s.host.name}
 			}
 		}
 		s.settled = true

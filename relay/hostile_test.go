@@ -76,7 +76,7 @@ func TestHostile(t *testing.T) {
 				h.username = "me"
 				h.credentials = func(context.Context) (string, string, error) { return "me", "secret", nil }
 				if slow {
-					h.limits = newLimits(400 * time.Millisecond)
+					h.limits = newLimits(600 * time.Millisecond)
 				}
 				run(t, h, messages(2)...).expect(want)
 			})

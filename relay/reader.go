@@ -49,6 +49,9 @@ func (r *reply) words(at stage) string {
 	if s := r.text(); s != "" {
 		return s
 	}
+	if r.class() == 2 {
+		return "accepted"
+	}
 	return "the host answered " + strconv.Itoa(r.code) + " to " + string(at) + " without a word of explanation"
 }
 
