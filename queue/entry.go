@@ -12,8 +12,12 @@ import (
 	"time"
 )
 
-// maxEnvelope bounds what is read of an envelope: room for 100 000 recipients.
-const maxEnvelope = 64 << 20
+// maxEnvelope bounds what is read of an envelope: room for maxRecipients, most of
+// whose addresses are not of extreme length.
+const (
+	maxEnvelope   = 64 << 20
+	maxRecipients = 100_000
+)
 
 // Read returns the entry with the given queue ID. It takes no lock: what it returns
 // is the state at some instant. errors.Is fs.ErrNotExist: it is gone; ErrDamaged:

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 )
 
 // envelopeVersion is the version of the format written here.
@@ -65,12 +66,39 @@ type seal struct {
 	SHA256 string `json:"sha256"` // of the first line, its line end included
 }
 
+// check refuses an envelope that would not be read back as it was submitted.
+func (e *Envelope) check() error {
+	texts := []string{e.From, e.Return, e.EnvelopeID, e.Body, e.Config, e.Legacy}
+	if e.ReversePath != nil {
+		texts = append(texts, *e.ReversePath)
+	}
+	for _, r := range e.Recipients {
+		texts = append(texts, r.Address, r.Notify)
+	}
+	for _, s := range texts {
+		if !utf8.ValidString(s) {
+			// JSON would replace the octets, and the mail go to somebody else.
+			return fmt.Errorf("%q in the envelope is not UTF-8", s)
+		}
+	}
+	switch n := len(e.Recipients); {
+	case n == 0:
+		return errors.New("a message without recipients")
+	case n > maxRecipients:
+		return fmt.Errorf("a message for %d recipients, the queue takes %d: send it in parts", n, maxRecipients)
+	}
+	return nil
+}
+
 // encodeEnvelope returns the file envelope of a message that nobody has tried to send yet.
 // Behind its recipients stand those that are refused, with the reasons given.
 func encodeEnvelope(env *Envelope, refused []string) ([]byte, error) {
 	served := len(env.Recipients)
 	for range refused {
 		env.Recipients = append(env.Recipients, Recipient{})
+	}
+	if err := env.check(); err != nil {
+		return nil, err
 	}
 	line, err := json.Marshal(env)
 	if err != nil {
@@ -87,6 +115,9 @@ func encodeEnvelope(env *Envelope, refused []string) ([]byte, error) {
 	}
 	for _, why := range refused {
 		b = appendRecipientLine(b, &Progress{State: Refused, Time: env.Arrival, Status: "5.1.3", Text: why})
+	}
+	if len(b) > maxEnvelope {
+		return nil, fmt.Errorf("an envelope of %d octets, the queue takes %d: send the message in parts", len(b), maxEnvelope)
 	}
 	return b, nil
 }

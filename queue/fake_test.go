@@ -1,0 +1,156 @@
+package queue
+
+import (
+	"context"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// A fakeHost is a Transport that writes down what it is given and answers as it was told.
+type fakeHost struct {
+	mu       sync.Mutex
+	sessions int      // calls of Run
+	sent     []string // queue IDs, in the order drawn
+	to       []string // "ID address" for each recipient drawn
+	contents []string
+
+	// answer says what becomes of a recipient; nil: all are relayed.
+	answer func(d *Delivery, rcpt Recipient) Report
+	// before is called with each delivery drawn, before it is answered.
+	before func(d *Delivery)
+	// after is called when a delivery has been answered.
+	after func(src Source, d *Delivery)
+	// goodbye is called when there is no more to draw.
+	goodbye func(src Source)
+}
+
+var relayed = Report{Action: Relayed, Code: 250, Status: "2.0.0", Text: "queued", Host: "mx.example.org"}
+
+func (h *fakeHost) Run(ctx context.Context, src Source) {
+	h.mu.Lock()
+	h.sessions++
+	h.mu.Unlock()
+	for d := src.Next(); d != nil; d = src.Next() {
+		if !h.deliver(src, d) {
+			return
+		}
+	}
+	if h.goodbye != nil {
+		h.goodbye(src)
+	}
+}
+
+func (h *fakeHost) deliver(src Source, d *Delivery) (more bool) {
+	content, err := readContent(d.Content)
+	h.mu.Lock()
+	h.sent = append(h.sent, d.ID)
+	h.contents = append(h.contents, content)
+	for _, r := range d.Recipients {
+		h.to = append(h.to, d.ID+" "+r.Address)
+	}
+	h.mu.Unlock()
+	if h.before != nil {
+		h.before(d)
+	}
+	reports, more := make([]Report, len(d.Recipients)), true
+	if err == nil {
+		err = src.Sending(d)
+	}
+	for i, r := range d.Recipients {
+		switch {
+		case err != nil:
+			reports[i] = Report{Action: Delayed, Scope: ScopeMessage, Status: "4.3.0", Text: err.Error()}
+		case h.answer == nil:
+			reports[i] = relayed
+		default:
+			reports[i] = h.answer(d, r)
+		}
+		more = more && reports[i].Scope != ScopeIdentity
+	}
+	if src.Done(d, reports) != nil {
+		return false
+	}
+	if h.after != nil {
+		h.after(src, d)
+	}
+	return more
+}
+
+func readContent(c Content) (string, error) {
+	r, err := c.Open()
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	return string(b), err
+}
+
+func (h *fakeHost) got() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]string(nil), h.sent...)
+}
+
+// A fakeRouter has a lane for each domain; an address without one goes by the lane "local".
+type fakeRouter struct {
+	hosts map[string]Transport
+	route func(env *Envelope, rcpt Recipient) (Route, error) // nil: by domain
+}
+
+func (f *fakeRouter) Route(env *Envelope, rcpt Recipient) (Route, error) {
+	if f.route != nil {
+		return f.route(env, rcpt)
+	}
+	return Route{Lane: laneOf(rcpt.Address), Address: rcpt.Address, ReversePath: env.Sender()}, nil
+}
+
+func laneOf(address string) string {
+	if _, domain, ok := strings.Cut(address, "@"); ok {
+		return domain
+	}
+	return "local"
+}
+
+func (f *fakeRouter) Transport(lane string) Transport { return f.hosts[lane] }
+
+// one returns a router with one lane, that of example.com.
+func one(h Transport) *fakeRouter {
+	return &fakeRouter{hosts: map[string]Transport{"example.com": h}}
+}
+
+// runQueue runs the queue; it ends in any case, and unhappily after a while.
+func runQueue(t testing.TB, q *Queue, router Router, opt RunOptions) *Summary {
+	t.Helper()
+	type outcome struct {
+		sum *Summary
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		sum, err := q.Run(context.Background(), router, opt)
+		done <- outcome{sum, err}
+	}()
+	o := wait(t, "the end of a queue run", done)
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	return o.sum
+}
+
+var everything = RunOptions{All: true}
+
+// refusing answers every recipient with one report.
+func refusing(r Report) func(*Delivery, Recipient) Report {
+	return func(*Delivery, Recipient) Report { return r }
+}
+
+var (
+	busy        = Report{Action: Delayed, Scope: ScopeRecipient, Code: 450, Status: "4.2.1", Text: "mailbox busy", Host: "mx.example.org"}
+	unknownUser = Report{Action: Failed, Scope: ScopeRecipient, Code: 550, Status: "5.1.1", Text: "no such user", Host: "mx.example.org"}
+	unreachable = Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.4.1", Text: "connect to mx.example.org: connection refused"}
+	badPassword = Report{Action: Delayed, Scope: ScopeIdentity, Code: 535, Status: "5.7.8", Text: "authentication failed", Host: "mx.example.org"}
+	replyLost   = Report{Action: Delayed, Scope: ScopeSession, Status: "4.4.2", Text: "connection closed", Unsure: true}
+)
