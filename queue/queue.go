@@ -79,7 +79,7 @@ var ErrNotOurs = errors.New("not a directory of ours")
 // Open opens the queue directory and sees to its mode. A missing directory
 // is an error that errors.Is fs.ErrNotExist.
 func Open(dir string) (*Queue, error) {
-	f, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := openMended(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o700)
 	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, fmt.Errorf("queue directory %s: %w (a symbolic link or a file): move it away", dir, ErrNotOurs)
 	}
@@ -92,6 +92,16 @@ func Open(dir string) (*Queue, error) {
 		return nil, err
 	}
 	return q, nil
+}
+
+// openMended opens a file or directory of ours, after giving it its mode where it
+// cannot be opened: a umask can take even its owner's access away. Only the owner can chmod.
+func openMended(path string, flag int, mode fs.FileMode) (*os.File, error) {
+	f, err := os.OpenFile(path, flag, mode)
+	if errors.Is(err, fs.ErrPermission) && os.Chmod(path, mode) == nil {
+		return os.OpenFile(path, flag, mode)
+	}
+	return f, err
 }
 
 // check refuses a directory of somebody else's and takes away the access of others to ours.

@@ -55,7 +55,7 @@ func (w *Writer) create() error {
 		return err
 	}
 	var err error
-	if w.lock, err = os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0); err != nil {
+	if w.lock, err = openMended(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0o700); err != nil {
 		return err
 	}
 	if err := tryLock(w.lock); err != nil {
