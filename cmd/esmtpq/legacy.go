@@ -101,7 +101,11 @@ func legacyInvocation(cmd string) (*invocation, error) {
 	if inv.mode != modeSend {
 		return nil, errors.New("its arguments ask for something else than sending a message")
 	}
-	for _, o := range inv.operands {
+	for i, o := range inv.operands {
+		// A name before an address in angle brackets: two arguments, or one mailbox.
+		if plainAngle(o) && i > 0 && !strings.Contains(inv.operands[i-1], "@") {
+			return nil, errAmbiguous
+		}
 		// A piece of a display name, of a list or of a quoted local part: it was one argument once.
 		if o == "" || strings.ContainsAny(o, `"'(),;:\`) || strings.Contains(o, "<") && !plainAngle(o) {
 			return nil, errAmbiguous

@@ -7,7 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"slices"
 	"time"
+
+	"golang.org/x/term"
 
 	"esmtpq/queue"
 )
@@ -66,7 +70,7 @@ func (p *program) list(opt listOptions) error {
 		fmt.Fprintln(out, len(listing.IDs)+len(listing.Legacy))
 		return out.Flush()
 	}
-	var w listWriter = &postfixList{out: out, verbose: opt.verbose}
+	var w listWriter = &postfixList{out: out, verbose: opt.verbose, colour: colourful(p.out), running: q != nil && q.Running()}
 	if opt.json {
 		w = &jsonList{json.NewEncoder(out)}
 	}
@@ -113,6 +117,8 @@ func (p *program) walk(q *queue.Queue, l *queue.Listing, w listWriter) {
 type postfixList struct {
 	out     *bufio.Writer
 	verbose bool
+	colour  bool
+	running bool // a queue run goes on
 	n       int
 	size    int64
 }
@@ -137,8 +143,18 @@ func (w *postfixList) entry(id string, mark string, size int64, arrival time.Tim
 	fmt.Fprintf(w.out, "%-17s %8d %20.20s %s\n", id+mark, size, arrival.Local().Format("Mon Jan _2 15:04:05"), printable(sender))
 }
 
-func (w *postfixList) reason(text string) {
-	fmt.Fprintf(w.out, "%*s\n", listWidth, "("+text+")")
+// reason prints why something waits; failed marks what will not be tried again by itself.
+func (w *postfixList) reason(text string, failed bool) {
+	line := fmt.Sprintf("%*s", listWidth, "("+text+")")
+	if w.colour && failed {
+		line = "\x1b[31m" + line + "\x1b[0m"
+	}
+	fmt.Fprintln(w.out, line)
+}
+
+// colourful tells whether colours are welcome: at a terminal that has them, unless NO_COLOR is set.
+func colourful(f *os.File) bool {
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }
 
 func (w *postfixList) recipient(address string) {
@@ -149,9 +165,9 @@ func (w *postfixList) recipient(address string) {
 }
 
 func (w *postfixList) message(m *queue.Message) {
-	w.entry(m.ID, mark(m), m.Envelope.Size, m.Envelope.Arrival, m.Envelope.Sender())
+	w.entry(m.ID, w.mark(m), m.Envelope.Size, m.Envelope.Arrival, m.Envelope.Sender())
 	if w.verbose && (m.Attempts > 0 || !m.Next.IsZero()) {
-		w.reason(fmt.Sprintf("%s, next %s", plural(m.Attempts, "attempt", "attempts"), m.Next.Local().Format("Mon Jan _2 15:04:05")))
+		w.reason(fmt.Sprintf("%s, next %s", plural(m.Attempts, "attempt", "attempts"), m.Next.Local().Format("Mon Jan _2 15:04:05")), false)
 	}
 	last := ""
 	for i := range m.Progress {
@@ -160,19 +176,26 @@ func (w *postfixList) message(m *queue.Message) {
 			continue
 		}
 		if why := why(m, s); why != last && why != "" {
-			w.reason(why)
+			w.reason(why, s.State == queue.Refused)
 			last = why
 		}
 		w.recipient(m.Envelope.Recipients[i].Address)
 	}
 }
 
-// mark is what follows the queue ID: nothing, or "!" for what is not tried until its owner says so.
-func mark(m *queue.Message) string {
-	if m.Held || !m.Pending() {
+// mark is what follows the queue ID: "*" for what is being sent, "!" for what is not tried until its owner says so.
+func (w *postfixList) mark(m *queue.Message) string {
+	switch {
+	case m.Held || !m.Pending():
 		return "!"
+	case w.running && sending(m):
+		return "*"
 	}
 	return ""
+}
+
+func sending(m *queue.Message) bool {
+	return slices.ContainsFunc(m.Progress, func(s queue.Progress) bool { return s.State == queue.Sending })
 }
 
 // why says for what a recipient waits.
@@ -197,7 +220,7 @@ func (w *postfixList) legacy(e *queue.LegacyEntry, sender string, recipients []s
 	}
 	w.entry(e.Name, m, e.Size, e.Arrival, sender)
 	if reason != "" {
-		w.reason(reason)
+		w.reason(reason, false)
 	}
 	for _, r := range recipients {
 		w.recipient(r)

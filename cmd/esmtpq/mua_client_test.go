@@ -124,5 +124,5 @@ func TestAerc(t *testing.T) {
 	me.deliver()
 	mail := host.one(t)
 	mail.is(t, "me@example.org", "first@example.net", "hidden@example.net")
-	mail.says(t, "typed in aerc\n.\n..\n")
+	mail.says(t, "\ntyped in aerc\n.\n..\n")
 }

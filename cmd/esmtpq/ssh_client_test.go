@@ -159,7 +159,7 @@ func TestTunnelSSH(t *testing.T) {
 	me := newPerson(t)
 	config := me.newSSHServer()
 	me.write(".config/esmtpq/config.yaml", fmt.Sprintf(
-		"identities:\n  - address: me@example.org\n    host: localhost\n    port: %s\n    tunnel: ssh -F %s gateway\n", host.port, config))
+		"identities:\n  - name: me@example.org\n    host: localhost\n    port: %s\n    tunnel: ssh -F %s gateway\n", host.port, config))
 	for range 3 {
 		me.run(scripted+awkward, "sendmail", "-i", "friend@example.net")
 	}
@@ -182,6 +182,6 @@ func TestTunnelFails(t *testing.T) {
 	me := newPerson(t)
 	me.write("ssh_config", "Host gateway\nHostName 127.0.0.1\nPort "+freePort(t)+"\nBatchMode yes\n")
 	me.write(".config/esmtpq/config.yaml",
-		"identities:\n  - address: me@example.org\n    host: localhost\n    port: 25\n    tunnel: ssh -F "+me.path("ssh_config")+" gateway\n")
+		"identities:\n  - name: me@example.org\n    host: localhost\n    port: 25\n    tunnel: ssh -F "+me.path("ssh_config")+" gateway\n")
 	me.waits("Connection refused")
 }

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"esmtpq/queue"
+)
+
+// What esmtp-wrapper wrote into cmd, and what it was.
+func TestLegacyCommands(t *testing.T) {
+	for _, tt := range []struct {
+		cmd      string
+		operands []string
+		from     *string
+		name     string
+	}{
+		{"bob@example.org", []string{"bob@example.org"}, nil, ""},
+		{"-oem -oi -- a@x b@x", []string{"a@x", "b@x"}, nil, ""},
+		{"-i -f me@x a@x", []string{"a@x"}, ptr("me@x"), ""},
+		{"-f  -i bob@x", []string{"bob@x"}, ptr(""), ""}, // an empty argument between two blanks
+		{"-FCronDaemon -i -B8BITMIME -oem root", []string{"root"}, nil, "CronDaemon"},
+		{"-F Full Name -i bob@x", []string{"bob@x"}, nil, "Full Name"}, // nothing else can stand before an option
+		{"-FFull Middle Name -f me@x bob@x", []string{"bob@x"}, ptr("me@x"), "Full Middle Name"},
+		{"-F Name bob@x", []string{"bob@x"}, nil, "Name"},
+		{"<bob@x>", []string{"<bob@x>"}, nil, ""},
+		{"-oi -t", nil, nil, ""},
+	} {
+		inv, err := legacyInvocation(tt.cmd)
+		if err != nil {
+			t.Errorf("%q: %v", tt.cmd, err)
+			continue
+		}
+		if !reflect.DeepEqual(inv.operands, tt.operands) || !reflect.DeepEqual(inv.reversePath, tt.from) || inv.fullName != tt.name {
+			t.Errorf("%q: recipients %q, name %q", tt.cmd, inv.operands, inv.fullName)
+		}
+	}
+}
+
+// Never guessed.
+func TestLegacyCommandsHeld(t *testing.T) {
+	for _, cmd := range []string{
+		"-F Full Name bob@x",  // is Name a local recipient?
+		"-F Full Name",        // the same
+		"Bob Builder <bob@x>", // one argument, or three?
+		"a@x, b@x",            // one list, or two arguments
+		`"a b"@x`,
+		"bob@x\n-f evil@x",
+		"-Z bob@x", "-bp", "-q",
+		"bob@x ", // an empty recipient
+	} {
+		if inv, err := legacyInvocation(cmd); err == nil {
+			t.Errorf("%q was read as %+v", cmd, inv)
+		}
+	}
+}
+
+func TestLegacyReasons(t *testing.T) {
+	e := &queue.LegacyEntry{Cmd: "bob@x", Arrival: time.Now()}
+	if r := legacyReason(e, nil); r != "" {
+		t.Errorf("complete: %s", r)
+	}
+	e.Locked = true
+	if r := legacyReason(e, nil); r != "esmtp-wrapper is still writing it" {
+		t.Errorf("locked just now: %s", r)
+	}
+	e.Arrival = e.Arrival.Add(-time.Hour)
+	if r := legacyReason(e, nil); r == "" || r == "esmtp-wrapper is still writing it" {
+		t.Errorf("locked for an hour: %s", r)
+	}
+}
+
+func FuzzLegacyCommand(f *testing.F) {
+	for _, s := range []string{"bob@x", "-F Full Name -i bob@x", "-f  -i bob@x", "a@x, b@x", "-t", "-- -x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, cmd string) {
+		inv, err := legacyInvocation(cmd)
+		if err == nil && inv.mode != modeSend {
+			t.Errorf("%q: something else than a message", cmd)
+		}
+	})
+}
