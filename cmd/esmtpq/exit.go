@@ -51,6 +51,8 @@ func spoolFailure(what string, err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
 		hint = "free some space and try again"
+	case errors.Is(err, syscall.EFBIG):
+		hint = "raise the limit on the size of files (ulimit -f)"
 	case errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS):
 		code, hint = exCantCreat, "make it writable for you"
 	case errors.Is(err, os.ErrNotExist):

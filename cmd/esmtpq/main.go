@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"esmtpq/queue"
 )
@@ -68,15 +67,14 @@ func findVerb(name string) *verb {
 }
 
 func main() {
-	syscall.Umask(0o077)
 	p := &program{name: filepath.Base(os.Args[0]), args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	os.Exit(p.main())
 }
 
 func (p *program) main() int {
-	v, err := p.choose()
+	err := harden()
 	if err == nil {
-		err = v.run(p)
+		err = p.run()
 	}
 	if err == nil {
 		return exOK
@@ -85,6 +83,14 @@ func (p *program) main() int {
 		fmt.Fprintf(p.err, "%s: %s\n", p.name, printable(err.Error()))
 	}
 	return exitCode(err)
+}
+
+func (p *program) run() error {
+	v, err := p.choose()
+	if err != nil {
+		return err
+	}
+	return v.run(p)
 }
 
 // choose finds the verb from argv[0], or behind our own name from the first argument.

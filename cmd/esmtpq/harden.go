@@ -1,0 +1,29 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// harden makes the process a careful one before it reads anything.
+//
+// What it leaves out: no_new_privs and Landlock would also bind the MDA and the other lines
+// that we run for the person, and procmail, for one, is set-id.
+func harden() error {
+	if os.Getuid() != os.Geteuid() || os.Getgid() != os.Getegid() {
+		return &failure{code: exConfig, err: errors.New("installed set-user-ID or set-group-ID"), hint: "chmod ug-s it: it needs no privilege"}
+	}
+	syscall.Umask(0o077)
+	// A core dump would hold passwords.
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_CORE, &limit) == nil {
+		limit.Cur = 0
+		syscall.Setrlimit(syscall.RLIMIT_CORE, &limit)
+	}
+	// Over the limit on the size of files a write is to fail, not the process. The signal is taken,
+	// not ignored, for what we run would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGXFSZ)
+	return nil
+}
