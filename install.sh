@@ -1,0 +1,240 @@
+#!/bin/sh
+# Builds esmtpq and installs it for one person, without privilege.
+set -eu
+
+usage() {
+	cat <<END
+usage: ./install.sh [--prefix DIR | --system] [--force]
+       ./install.sh [--prefix DIR | --system] --uninstall
+       ./install.sh --demo
+
+Builds esmtpq and installs it as DIR/bin/esmtpq, with the symbolic links sendmail,
+deliver, mailq and newaliases beside it and the manual pages in DIR/share/man.
+
+  --prefix DIR  where to; your home directory if not given
+  --system      the same as --prefix /usr/local
+  --force       replace programs of these names that are not esmtpq's; they are
+                kept as NAME.before-esmtpq
+  --uninstall   remove what was installed; queue and configuration stay
+  --demo        build in ./bin, and show a mail on its way through sendmail, mailq and
+                deliver to a smart host on this machine; touches nothing of yours
+END
+}
+
+names='sendmail deliver mailq newaliases'
+action=install
+prefix=
+force=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--prefix) [ $# -gt 1 ] || { usage >&2; exit 64; }; prefix=$2; shift ;;
+	--prefix=*) prefix=${1#--prefix=} ;;
+	--system) prefix=/usr/local ;;
+	--force) force=yes ;;
+	--uninstall) action=uninstall ;;
+	--demo) action=demo ;;
+	-h | --help) usage; exit 0 ;;
+	*) usage >&2; exit 64 ;;
+	esac
+	shift
+done
+
+say() { printf '%s\n' "$*"; }
+fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
+
+# What --prefix names is meant from where the user is.
+case $prefix in
+'') prefix=${HOME:?is not set: say where to install with --prefix DIR} ;;
+/*) ;;
+*) prefix=$PWD/$prefix ;;
+esac
+bindir=$prefix/bin
+mandir=$prefix/share/man
+cd "$(dirname "$0")"
+
+# --- Go --------------------------------------------------------------------
+
+# older A B: version A (two or three numbers) comes before version B
+older() {
+	printf '%s %s\n' "$1" "$2" | awk '{
+		split($1, a, "."); split($2, b, ".")
+		for (i = 1; i <= 3; i++) if (a[i] + 0 != b[i] + 0) exit !(a[i] + 0 < b[i] + 0)
+		exit 1
+	}'
+}
+
+check_go() {
+	need=$(sed -n 's/^go //p' go.mod)
+	command -v go >/dev/null ||
+		fail "Go is not installed (or not on PATH). esmtpq is built with Go $need or newer: see https://go.dev/dl/"
+	# outside of the module, or go would already refuse, or fetch the version that it names
+	have=$(cd / && GOTOOLCHAIN=local go version 2>/dev/null | sed -n 's/.*go\([0-9][0-9]*\.[0-9][0-9.]*\).*/\1/p')
+	[ "$have" ] || fail "$(command -v go) does not tell its version; esmtpq is built with Go $need or newer"
+	older "$have" "$need" || return 0
+	if older "$have" 1.21 || [ "$(cd / && go env GOTOOLCHAIN)" = local ]; then
+		fail "Go $need or newer is needed, and $(command -v go) is Go $have: install a newer one from https://go.dev/dl/, or with Go 1.21 or newer set GOTOOLCHAIN=auto to let it fetch one"
+	fi
+	say "Go $have is older than $need: go fetches a newer one (GOTOOLCHAIN=local forbids it)"
+}
+
+# build FILE: a static program that is loaded where it was linked, which starts fastest
+build() {
+	version=$(git describe --tags --always --dirty 2>/dev/null) || version=unknown
+	CGO_ENABLED=0 go build -buildmode=exe -trimpath -ldflags "-s -w -X main.version=$version" -o "$1" ./cmd/esmtpq ||
+		fail 'the build failed: see above'
+}
+
+# --- what is ours ----------------------------------------------------------
+
+exists() { [ -e "$1" ] || [ -L "$1" ]; }
+
+# ours FILE: a link that install.sh makes, or a program built from here (Go notes the path)
+ours() {
+	if [ -L "$1" ]; then
+		[ "$(readlink "$1")" = esmtpq ]
+	else
+		[ -f "$1" ] && grep -q -a 'esmtpq/cmd/esmtpq' "$1"
+	fi
+}
+
+our_page() { grep -q esmtpq "$1"; }
+
+# foreign: the names in bindir that belong to somebody else
+foreign() {
+	for name in esmtpq $names; do
+		if exists "$bindir/$name" && ! ours "$bindir/$name"; then say "$name"; fi
+	done
+}
+
+make_way() {
+	for name in $(foreign); do
+		[ "$force" ] ||
+			fail "$bindir/$name is not esmtpq's: --force replaces it and keeps it as $name.before-esmtpq; --prefix DIR installs elsewhere"
+		if [ -d "$bindir/$name" ]; then fail "$bindir/$name is a directory"; fi
+		if exists "$bindir/$name.before-esmtpq"; then fail "$bindir/$name.before-esmtpq is there already"; fi
+	done
+	for name in $(foreign); do
+		mv "$bindir/$name" "$bindir/$name.before-esmtpq"
+		say "kept $bindir/$name as $name.before-esmtpq"
+	done
+}
+
+# --- actions ---------------------------------------------------------------
+
+install_all() {
+	check_go
+	mkdir -p "$bindir" || fail "cannot create $bindir"
+	[ -w "$bindir" ] || fail "$bindir is not writable for you: run this as root, or give another --prefix"
+	[ "$force" ] || make_way # before the build, to say no at once
+	new=$bindir/.esmtpq.new.$$
+	trap 'rm -f "$new"' EXIT
+	trap 'exit 130' INT TERM
+	build "$new"
+	make_way
+	# by renaming, so that there is a whole program at every moment, even one that runs
+	mv -f "$new" "$bindir/esmtpq"
+	for name in $names; do
+		ln -s esmtpq "$new"
+		mv -f "$new" "$bindir/$name"
+	done
+	install_pages
+	say "installed $bindir/esmtpq, with $(echo "$names" | sed 's/ /, /g') beside it"
+	advise
+}
+
+install_pages() {
+	for page in docs/*.[1-9]; do
+		[ -e "$page" ] || continue
+		dir=$mandir/man${page##*.}
+		file=$dir/${page##*/}
+		if [ -e "$file" ] && ! our_page "$file" && [ -z "$force" ]; then
+			say "left alone: $file, which is not esmtpq's"
+			continue
+		fi
+		mkdir -p "$dir"
+		cp "$page" "$file"
+		chmod 644 "$file"
+	done
+}
+
+advise() {
+	cat <<END
+
+What to tell the programs that send mail:
+
+  mutt, in ~/.muttrc:
+    set sendmail="$bindir/sendmail"
+
+  git:
+    git config --global sendemail.smtpServer "$bindir/sendmail"
+
+  cron, by crontab -e, to try again what could not be sent (your smart host for "smarthost"):
+    */10 * * * * ping -c1 smarthost >/dev/null 2>&1 && "$bindir/deliver"
+
+The configuration is ~/.esmtprc or ~/.config/esmtpq/config.yaml; "esmtpq config" shows
+which one counts.
+END
+	if [ "$prefix" = /usr/local ]; then
+		cat <<END
+
+/usr/sbin/sendmail, where cron and others look, was left alone: that is for you to decide.
+To let it be esmtpq, where no package provides it:
+    ln -s $bindir/sendmail /usr/sbin/sendmail
+END
+	fi
+	case :$PATH: in
+	*":$bindir:"*) ;;
+	*)
+		cat <<END
+
+$bindir is not on your PATH. To have mailq and deliver at hand, put into ~/.profile:
+    PATH="$bindir:\$PATH"
+END
+		;;
+	esac
+}
+
+uninstall_all() {
+	removed=
+	for name in $names esmtpq; do
+		exists "$bindir/$name" || continue
+		if ours "$bindir/$name"; then
+			rm -f "$bindir/$name"
+			removed="$removed $name"
+		else
+			say "left alone: $bindir/$name, which is not esmtpq's"
+		fi
+	done
+	for page in docs/*.[1-9]; do
+		file=$mandir/man${page##*.}/${page##*/}
+		if [ -e "$file" ] && our_page "$file"; then rm -f "$file"; fi
+	done
+	if [ "$removed" ]; then say "removed from $bindir:$removed"; else say "nothing of esmtpq's in $bindir"; fi
+	queued=$(count_queued)
+	if [ "$queued" != 0 ]; then
+		say "Still queued in ~/.esmtp_queue: $queued. They stay there; installed again, deliver sends them."
+	fi
+}
+
+# Each mail is a directory of the queue, named by upper-case letters and digits.
+count_queued() {
+	count=0
+	for entry in "${HOME-}"/.esmtp_queue/[0-9A-Za-z]*/; do
+		if [ -d "$entry" ]; then count=$((count + 1)); fi
+	done
+	say $count
+}
+
+demo() {
+	check_go
+	mkdir -p bin
+	build bin/esmtpq
+	for name in $names; do ln -sf esmtpq "bin/$name"; done
+	exec bin/esmtpq demo
+}
+
+case $action in
+install) install_all ;;
+uninstall) uninstall_all ;;
+demo) demo ;;
+esac

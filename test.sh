@@ -1,0 +1,257 @@
+#!/bin/sh
+# Installs what the tests need, and runs them all.
+set -eu
+
+usage() {
+	cat <<END
+usage: ./test.sh [--long] [--no-install] [--quick]
+
+Runs everything that must hold: format, vet, staticcheck, the tests with the race
+detector and with real mail programs, the fuzz targets, the budget of the program's
+start. As root it first installs missing Debian packages, none of which is or brings a
+mail server; servers are only unpacked, into a cache directory.
+
+  --long        fuzz each target for two minutes, not for a few seconds
+  --no-install  install, unpack and download nothing; what is missing is skipped
+  --quick       no fuzzing, and no second run as an unprivileged user
+END
+}
+
+staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
+fuzztime=3s
+install=yes
+quick=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--long) fuzztime=120s ;;
+	--no-install) install= ;;
+	--quick) quick=yes ;;
+	-h | --help) usage; exit 0 ;;
+	*) usage >&2; exit 64 ;;
+	esac
+	shift
+done
+
+cd "$(dirname "$0")"
+root=
+[ "$(id -u)" != 0 ] || root=yes
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/esmtpq-test.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT TERM
+
+step() { printf '== %s\n' "$*"; }
+fail() { printf 'test.sh: %s\n' "$*" >&2; exit 1; }
+
+# --- what the tests need ---------------------------------------------------
+
+# Installed if root runs this. Each line: a file that tells whether it is there, and the package.
+installed="
+/usr/bin/mutt mutt
+/usr/bin/neomutt neomutt
+/usr/bin/tmux tmux
+/usr/bin/git git
+/usr/lib/git-core/git-send-email git-email
+/usr/bin/mail.mailutils mailutils
+/usr/bin/s-nail s-nail
+/usr/bin/procmail procmail
+/usr/bin/formail procmail
+/usr/bin/getmail getmail6
+/usr/bin/mh/send nmh
+/usr/bin/alpine alpine
+/usr/bin/aerc aerc
+/usr/bin/emacs emacs-nox
+/usr/bin/php php-cli
+/usr/bin/perl perl
+/usr/share/perl5/Email/Sender.pm libemail-sender-perl
+/usr/share/perl5/MIME/Lite.pm libmime-lite-perl
+/usr/bin/python3 python3-minimal
+/usr/bin/gpg gnupg
+/usr/bin/ssh openssh-client
+/usr/bin/mandoc mandoc
+/usr/bin/shellcheck shellcheck
+/usr/bin/unshare util-linux
+"
+
+# Never installed, for it is a daemon or wants a mail server: unpacked. Likewise.
+unpacked="
+usr/bin/bsd-mailx bsd-mailx
+usr/lib/postfix/sbin/master postfix
+usr/bin/chasquid chasquid
+usr/sbin/cron cron
+usr/sbin/atd at
+usr/sbin/sshd openssh-server
+"
+
+if [ "$root" ]; then
+	cache=/var/cache/esmtpq-test
+else
+	cache=${XDG_CACHE_HOME:-$HOME/.cache}/esmtpq-test
+fi
+ESMTPQ_TEST_DEBIAN=$cache/root
+export ESMTPQ_TEST_DEBIAN
+
+# lacking LIST PREFIX: the packages of LIST whose file is not there
+lacking() {
+	printf '%s' "$1" | while read -r file package; do
+		[ -z "$file" ] || [ -e "$2$file" ] || printf '%s\n' "$package"
+	done | sort -u
+}
+
+# brings PACKAGES...: what apt would install for them
+brings() {
+	apt-get install --dry-run --no-install-recommends "$@" | sed -n 's/^Inst \([^ ]*\).*/\1/p'
+}
+
+update_once() {
+	[ -z "${updated-}" ] || return 0
+	updated=yes
+	[ -z "$root" ] || apt-get update -qq
+}
+
+install_packages() {
+	packages=$(lacking "$installed" "")
+	[ "$packages" ] || return 0
+	if [ -z "$root" ]; then
+		printf 'Some tests are skipped. To have them all:\n  sudo apt-get install --no-install-recommends %s\n' "$(printf '%s ' "$packages" | tr '\n' ' ')"
+		return 0
+	fi
+	update_once
+	# shellcheck disable=SC2086 # a list of words
+	if brings $packages | grep -E '^(exim4|postfix|sendmail|opensmtpd|nullmailer|dma|msmtp-mta|esmtp-run|ssmtp)'; then
+		fail "the packages above are mail servers, which a test must not install"
+	fi
+	# shellcheck disable=SC2086
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages </dev/null >"$scratch/apt" 2>&1 ||
+		{ cat "$scratch/apt" >&2; fail "apt-get install failed"; }
+}
+
+unpack_packages() {
+	packages=$(lacking "$unpacked" "$cache/root/")
+	[ "$packages" ] || return 0
+	update_once
+	# what they need of libraries, too
+	# shellcheck disable=SC2086
+	libraries=$(brings $packages | grep -E '^lib' || true)
+	mkdir -p "$cache/root" "$scratch/debs"
+	chmod 755 "$cache" "$cache/root"
+	# shellcheck disable=SC2086
+	if ! (cd "$scratch/debs" && apt-get download -q $packages $libraries) >"$scratch/apt" 2>&1; then
+		cat "$scratch/apt" >&2
+		[ -z "${CI-}" ] || fail "apt-get download failed"
+		echo 'Some tests are skipped: the packages could not be downloaded (apt-get update?)'
+		return 0
+	fi
+	for deb in "$scratch"/debs/*.deb; do
+		dpkg-deb -x "$deb" "$cache/root"
+	done
+}
+
+command -v go >/dev/null || fail "go is not installed: see https://go.dev/doc/install"
+if [ "$install" ] && command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null; then
+	step 'packages'
+	install_packages
+	unpack_packages
+fi
+
+# --- the program as it is shipped ------------------------------------------
+
+step 'build'
+mkdir "$scratch/bin"
+CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=test' -o "$scratch/bin/esmtpq" ./cmd/esmtpq
+for name in sendmail deliver mailq newaliases; do ln -s esmtpq "$scratch/bin/$name"; done
+
+step 'format, vet, staticcheck'
+unformatted=$(gofmt -l .)
+[ -z "$unformatted" ] || fail "gofmt would change: $unformatted"
+go vet ./...
+GOFLAGS="" go run "$staticcheck" ./...
+
+step 'scripts and man pages'
+for script in install.sh test.sh .ci/run; do sh -n "$script"; done
+if command -v shellcheck >/dev/null; then shellcheck install.sh test.sh .ci/run; fi
+for page in docs/*.[1-9]; do
+	if [ -e "$page" ] && command -v mandoc >/dev/null; then mandoc -Tlint -Wwarning "$page"; fi
+done
+
+# A static program that is loaded where it was linked starts in half the time.
+step 'static, not position-independent'
+program=$scratch/bin/esmtpq
+# e_type, at octet 16 of an ELF file: 2 is EXEC, 3 is DYN; PT_INTERP would name a loader
+if [ "$(od -An -tu2 -j16 -N2 "$program" | tr -d ' ')" != 2 ]; then fail 'the program is position-independent'; fi
+if grep -q -a '/ld-linux\|/ld-musl' "$program"; then fail 'the program asks for a dynamic loader'; fi
+
+# Every package that is linked in costs each start its initialisation. Octets and
+# allocations hardly vary, time does.
+step 'cost of a start'
+GODEBUG=inittrace=1 "$program" version 2>"$scratch/inittrace" >/dev/null
+awk '
+	$1 == "init" {
+		for (i = 2; i <= NF; i++) {
+			if ($i == "bytes,") bytes += $(i - 1)
+			if ($i == "allocs") allocs += $(i - 1)
+		}
+	}
+	END {
+		printf "%d octets in %d allocations\n", bytes, allocs
+		if (bytes == 0 || bytes >= 80 * 1024 || allocs >= 650) exit 1
+	}' "$scratch/inittrace" || { cat "$scratch/inittrace" >&2; fail 'initialisation costs more than 80 KiB or 650 allocations'; }
+go list -deps ./cmd/esmtpq >"$scratch/deps"
+if grep -E '^(github.com/xdg-go/stringprep|golang.org/x/crypto/ssh|github.com/spf13/cobra.*|golang.org/x/text/encoding/ianaindex|github.com/mitchellh/colorstring|github.com/acarl005/stripansi|encoding/gob|github.com/alecthomas/kong|github.com/kevinburke/ssh_config|net/http)$' "$scratch/deps"; then
+	fail 'the packages above are too dear at start'
+fi
+
+# --- the tests -------------------------------------------------------------
+
+if [ -z "$quick" ]; then
+	step "fuzz, $fuzztime each"
+	go list ./... | while read -r package; do
+		for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz' || true); do
+			go test -run '^$' -fuzz "^$target\$" -fuzztime "$fuzztime" "$package" >"$scratch/fuzz" 2>&1 ||
+				{ cat "$scratch/fuzz" >&2; fail "$package $target"; }
+			tail -n 1 "$scratch/fuzz"
+		done
+	done
+fi
+
+# As root the tests can make namespaces, fill file systems and start daemons; but what
+# people run is not root. The compiled tests run a second time as a user of their own.
+as_user() {
+	home=$scratch/home
+	mkdir -p "$home" "$scratch/as-user"
+	for package in $(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./...); do
+		copy=$scratch/as-user${package#"$PWD"}
+		mkdir -p "$copy"
+		# sources too: some tests read them
+		cp -R "$package/." "$copy"
+		(cd "$package" && go test -c -o "$copy/tests" .)
+	done
+	cp -R docs "$scratch/as-user/"
+	sed '/^tester:/d' /etc/passwd >"$scratch/passwd"
+	echo "tester:x:64999:64999:tester:$home:/bin/sh" >>"$scratch/passwd"
+	chmod 755 "$scratch" "$scratch/bin"
+	chmod 644 "$scratch/passwd"
+	chown -R 64999:64999 "$home" "$scratch/as-user"
+	# shellcheck disable=SC2016 # for the inner shells to expand
+	unshare --mount --propagation private sh -c '
+		set -e
+		mount --bind "$1/passwd" /etc/passwd
+		exec setpriv --reuid=64999 --regid=64999 --clear-groups --inh-caps=-all env -i \
+			PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME="$1/home" LANG=C.UTF-8 CI="$CI" \
+			ESMTPQ_TEST_BIN="$1/bin" ESMTPQ_TEST_DEBIAN="$ESMTPQ_TEST_DEBIAN" sh -c "
+				find \"\$0\" -name tests -type f | sort | while read -r tests; do
+					cd \"\${tests%/tests}\"
+					echo \"\${tests#\"\$0\"/}\"
+					./tests || exit
+				done" "$1/as-user"
+	' sh "$scratch"
+}
+
+CI=${CI-}
+export CI
+if [ "$root" ] && [ -z "$quick" ] && command -v setpriv >/dev/null && unshare --mount true 2>/dev/null; then
+	step 'the program as an unprivileged user'
+	as_user
+fi
+
+step 'tests'
+go test -race ./...
