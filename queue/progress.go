@@ -106,8 +106,9 @@ func unixTime(t time.Time) int64 {
 	return t.Unix()
 }
 
+// timeOf takes what is out of the range of four-digit years for never: nobody could print it.
 func timeOf(unix int64) time.Time {
-	if unix <= 0 {
+	if unix <= 0 || unix >= 253402300800 {
 		return time.Time{}
 	}
 	return time.Unix(unix, 0)
