@@ -27,23 +27,24 @@ func tryLock(f *os.File) error {
 	}
 }
 
-// lockRun takes the lock of the queue run, waiting for a run in progress to end.
+// lockRun takes the lock of the queue run, waiting for a run in progress to end,
+// and tells whether there was one.
 // The wait ends with ctx. It polls: flock cannot be given a deadline, and a
 // thread blocked in it could not be called back.
-func (q *Queue) lockRun(ctx context.Context, waiting func()) error {
+func (q *Queue) lockRun(ctx context.Context, waiting func()) (waited bool, err error) {
 	pause := 5 * time.Millisecond
-	for waited := time.Duration(0); ; waited += pause {
+	for begin := time.Now(); ; waited = true {
 		err := tryLock(q.dir)
 		if !errors.Is(err, errLocked) {
-			return err
+			return waited, err
 		}
-		if waiting != nil && waited > time.Second {
+		if waiting != nil && time.Since(begin) > time.Second {
 			waiting()
 			waiting = nil
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return true, ctx.Err()
 		case <-time.After(pause):
 		}
 		pause = min(2*pause, 100*time.Millisecond)

@@ -52,7 +52,8 @@ type Reason struct {
 // and does not try again what that one has tried meanwhile. An error means that there was no run.
 func (q *Queue) Run(ctx context.Context, router Router, opt RunOptions) (*Summary, error) {
 	called := time.Now()
-	if err := q.lockRun(ctx, opt.Waiting); err != nil {
+	waited, err := q.lockRun(ctx, opt.Waiting)
+	if err != nil {
 		return nil, fmt.Errorf("lock queue %s: %w", q.Dir, err)
 	}
 	defer q.unlockRun()
@@ -60,7 +61,7 @@ func (q *Queue) Run(ctx context.Context, router Router, opt RunOptions) (*Summar
 		opt.Begun()
 	}
 	r := &run{
-		q: q, ctx: ctx, router: router, opt: opt, called: called,
+		q: q, ctx: ctx, router: router, opt: opt, called: called, waited: waited,
 		seen: map[string]struct{}{}, open: map[string]*entry{}, lanes: map[string]*lane{},
 		reasons: map[Reason]int{}, parked: q.readParkings(),
 	}
@@ -79,6 +80,7 @@ type run struct {
 	router Router
 	opt    RunOptions
 	called time.Time // when the run was asked for
+	waited bool      // for another run to end
 
 	mu       sync.Mutex
 	idle     *sync.Cond // work came in, the scan ended, or a lane did
@@ -206,8 +208,8 @@ func (r *run) consider(id string, first bool) {
 	case m.done():
 		r.sweepDone(id)
 	case m.Held || !m.Pending():
-	case r.opt.All && !m.Last.IsZero() && m.Last.After(r.called):
-		r.leave(m, "") // by the run that was waited for
+	case r.opt.All && r.triedMeanwhile(m.Last, now):
+		r.leave(m, "")
 	case !r.opt.All && !due(m.Next, now):
 		r.leave(m, "")
 	default:
@@ -216,6 +218,12 @@ func (r *run) consider(id string, first bool) {
 }
 
 func untried(m *Message) bool { return m.Last.IsZero() }
+
+// triedMeanwhile tells whether an attempt was made by the run that this one had to wait for. Times are
+// recorded in seconds. One still to come is of a clock that has been set back since.
+func (r *run) triedMeanwhile(last, now time.Time) bool {
+	return r.waited && !last.Before(r.called.Truncate(time.Second)) && !last.After(now)
+}
 
 // sweepDone ends the removal of an entry whose recipients are all served.
 func (r *run) sweepDone(id string) {
@@ -296,8 +304,8 @@ func (r *run) enqueue(name string, m *Message, now time.Time) {
 		return
 	}
 	if p := r.parked[name]; p != nil && l.idle() {
-		if r.opt.All && p.Last.After(r.called) {
-			r.refuse(m.ID, name, p.Report) // tried by the run that was waited for
+		if r.opt.All && r.triedMeanwhile(p.Last, now) {
+			r.refuse(m.ID, name, p.Report)
 			return
 		}
 		if !r.opt.All && p.waits(untried(m), now) {
