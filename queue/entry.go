@@ -33,15 +33,37 @@ func (q *Queue) Read(id string) (*Message, error) {
 }
 
 // openEnvelope opens the envelope of an entry, as hostile input: it must be
-// a regular file of ours under one name.
+// a regular file of ours under one name, in a directory of ours.
 func (q *Queue) openEnvelope(id string, flag int) (*os.File, error) {
-	return openOurs(q.path(id, "envelope"), flag)
+	dir := q.Dir + "/" + id
+	st, err := os.Lstat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !st.IsDir() {
+		return nil, fmt.Errorf("%w: %s is not a directory", ErrDamaged, dir)
+	}
+	if owner := st.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() {
+		return nil, fmt.Errorf("%w: %s belongs to user %d", ErrDamaged, dir, owner)
+	}
+	f, err := openOurs(q.path(id, "envelope"), flag)
+	if errors.Is(err, fs.ErrNotExist) {
+		// Removal takes the envelope last: where something is left, nobody is removing it.
+		if left, _ := os.ReadDir(dir); len(left) > 0 {
+			return nil, fmt.Errorf("%w: %s has no envelope", ErrDamaged, dir)
+		}
+	}
+	return f, err
 }
 
+// openOurs opens a regular file of ours that has no other name.
 func openOurs(path string, flag int) (*os.File, error) {
 	f, err := os.OpenFile(path, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, syscall.ELOOP) {
+	switch {
+	case errors.Is(err, syscall.ELOOP):
 		return nil, fmt.Errorf("%w: %s is a symbolic link", ErrDamaged, path)
+	case errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.EISDIR):
+		return nil, fmt.Errorf("%w: %s is not a regular file", ErrDamaged, path)
 	}
 	if err != nil {
 		return nil, err
