@@ -23,7 +23,8 @@ import "time"
 // where the configuration does not say.
 const DefaultBatchDelay = 5 * time.Second
 
-// Never is the batch delay that starts no background delivery at all.
+// Never is the time of what is not to happen: as batch delay, no background delivery is
+// started at all.
 const Never time.Duration = -1
 
 // The formats of a configuration file.
@@ -44,6 +45,13 @@ type Config struct {
 	MDA        string        // shell command of the local delivery agent; "" where there is none
 	ForceMDA   string        // the same, for every recipient whatever its address
 	MDATimeout time.Duration // limit for one run of it; 0 means the agent's usual one
+
+	// Notify is a shell command that tells the owner of mail that was not delivered, where no MDA can
+	// take a bounce: it reads a short text. "" where there is none.
+	Notify string
+	// How long mail is tried, when its owner hears that it is late, and how long failed mail is kept.
+	// 0 means the queue's usual time, negative (Never) that it does not happen.
+	ExpireAfter, DelayNoticeAfter, KeepFailed time.Duration
 
 	Identities []*Identity // in the order of the file; their names are unique
 	Default    *Identity   // for mail that no identity matches; may be nil

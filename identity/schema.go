@@ -56,6 +56,14 @@ func (r *yamlReader) file(root *node) {
 			c.ForceMDA = r.text(v, key)
 		case "mda_timeout":
 			c.MDATimeout = r.duration(v, key, "5m")
+		case "notify":
+			c.Notify = r.text(v, key)
+		case "expire_after":
+			c.ExpireAfter = r.period(v, key, "5d or never")
+		case "delay_notice_after":
+			c.DelayNoticeAfter = r.period(v, key, "4h or never")
+		case "keep_failed":
+			c.KeepFailed = r.period(v, key, "30d or never")
 		case "identities":
 			r.identities(v)
 		default:

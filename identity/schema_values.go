@@ -2,6 +2,7 @@ package identity
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"strings"
 	"time"
@@ -64,6 +65,26 @@ func (r *yamlReader) boolean(v *node, path string) bool {
 func (r *yamlReader) duration(v *node, path, example string) time.Duration {
 	d, err := time.ParseDuration(v.text)
 	if err != nil || d < 0 {
+		r.fail(v.line, "%s should be a time with its unit, such as %s", path, example)
+		return 0
+	}
+	return d
+}
+
+// period reads a time that can also be given in whole days, or as never.
+func (r *yamlReader) period(v *node, path, example string) time.Duration {
+	if v.kind == nodeText && v.text == "never" {
+		return Never
+	}
+	text, days := strings.CutSuffix(v.text, "d")
+	if days {
+		text += "h"
+	}
+	d, err := time.ParseDuration(text)
+	if days && err == nil {
+		d = min(d, math.MaxInt64/24) * 24
+	}
+	if v.kind != nodeText || err != nil || d <= 0 {
 		r.fail(v.line, "%s should be a time with its unit, such as %s", path, example)
 		return 0
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 // parseText reads a configuration given as text, in the format of the name.
@@ -21,6 +22,10 @@ batch_delay: 250ms
 mda: /usr/bin/procmail -d %T
 force_mda: /bin/true
 mda_timeout: 2m
+notify: mail-popup --from esmtpq
+expire_after: 3d
+delay_notice_after: never
+keep_failed: 36h
 identities:
   - name: ann@example.com
     match: [ann@example.com, "*@lists.example.com"]
@@ -55,6 +60,7 @@ func TestYAMLFull(t *testing.T) {
 	c := parseText(t, "c.yaml", fullYAML)
 	checkEqual(t, c, &Config{
 		BatchDelay: 250e6, MDA: "/usr/bin/procmail -d %T", ForceMDA: "/bin/true", MDATimeout: 120e9,
+		Notify: "mail-popup --from esmtpq", ExpireAfter: 72 * time.Hour, DelayNoticeAfter: Never, KeepFailed: 36 * time.Hour,
 		Identities: []*Identity{{
 			Name: "ann@example.com", Match: []string{"ann@example.com", "*@lists.example.com"}, Default: true,
 			Host: "mail.example.com", Port: "587", TLS: TLSStartTLS, TLSName: "mx.example.com",
@@ -104,6 +110,24 @@ func TestYAMLDefaults(t *testing.T) {
 		}
 		if len(id.Match) != 1 || id.Match[0] != "ann@example.com" {
 			t.Errorf("%s: matches %q", test.settings, id.Match)
+		}
+	}
+}
+
+// Times that are long enough to be given in days.
+func TestYAMLPeriods(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"5d": 120 * time.Hour, "1.5d": 36 * time.Hour, "90m": 90 * time.Minute, "never": Never,
+	} {
+		c := parseText(t, "c.yaml", "expire_after: "+text+"\nidentities: [{name: a, host: h}]")
+		if c.ExpireAfter != want {
+			t.Errorf("%s: got %v, want %v", text, c.ExpireAfter, want)
+		}
+	}
+	for _, text := range []string{"0", "0d", "-1d", "d", "5", "5 d", "999999999999999999d", "[5d]", "soon", "~", "'never '"} {
+		c, err := parseYAML("c.yaml", []byte("keep_failed: "+text+"\nidentities: [{name: a, host: h}]"), "")
+		if err == nil || !strings.Contains(err.Error(), "keep_failed should be a time with its unit, such as 30d or never") {
+			t.Errorf("%s: %+v, %v", text, c, err)
 		}
 	}
 }

@@ -20,6 +20,10 @@ func (c *Config) WriteYAML(w io.Writer) error {
 	root.addText("mda", c.MDA)
 	root.addText("force_mda", c.ForceMDA)
 	root.addDuration("mda_timeout", c.MDATimeout)
+	root.addText("notify", c.Notify)
+	root.addPeriod("expire_after", c.ExpireAfter)
+	root.addPeriod("delay_notice_after", c.DelayNoticeAfter)
+	root.addPeriod("keep_failed", c.KeepFailed)
 	list := &node{kind: nodeList}
 	for _, id := range c.Identities {
 		list.items = append(list.items, c.identityNode(id))
@@ -93,6 +97,19 @@ func (n *node) addText(key, text string) {
 func (n *node) addDuration(key string, d time.Duration) {
 	if d != 0 {
 		n.addPlain(key, d.String())
+	}
+}
+
+// addPeriod adds a time as period reads it.
+func (n *node) addPeriod(key string, d time.Duration) {
+	const day = 24 * time.Hour
+	switch {
+	case d < 0:
+		n.addPlain(key, "never")
+	case d > 0 && d%day == 0:
+		n.addPlain(key, strconv.FormatInt(int64(d/day), 10)+"d")
+	default:
+		n.addDuration(key, d)
 	}
 }
 
