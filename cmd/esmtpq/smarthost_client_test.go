@@ -45,7 +45,7 @@ type smartHost struct {
 }
 
 // newSmartHost starts a smart host on loopback for the length of the test.
-func newSmartHost(t *testing.T, settings ...func(*smtp.Server)) *smartHost {
+func newSmartHost(t testing.TB, settings ...func(*smtp.Server)) *smartHost {
 	t.Helper()
 	l := listen(t)
 	h := &smartHost{addr: l.Addr().String(), arrived: make(chan transaction, 1000)}
@@ -64,7 +64,7 @@ func newSmartHost(t *testing.T, settings ...func(*smtp.Server)) *smartHost {
 	return h
 }
 
-func listen(t *testing.T) net.Listener {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
