@@ -72,7 +72,7 @@ installed="
 /usr/bin/unshare util-linux
 "
 
-# Never installed, for it is a daemon or wants a mail server: unpacked. Likewise.
+# Never installed, for it is a daemon, wants a mail server, or much else: unpacked. Likewise.
 unpacked="
 usr/bin/bsd-mailx bsd-mailx
 usr/lib/postfix/sbin/master postfix
@@ -80,6 +80,8 @@ usr/bin/chasquid chasquid
 usr/sbin/cron cron
 usr/sbin/atd at
 usr/sbin/sshd openssh-server
+usr/lib/nagios/plugins/check_mailq monitoring-plugins-standard
+usr/lib/nagios/plugins/utils.pm monitoring-plugins-common
 "
 
 if [ "$root" ]; then

@@ -115,6 +115,32 @@ exec cron -f`)
 	}
 }
 
+// The real atd, to which nobody gives an environment.
+func TestAtDaemon(t *testing.T) {
+	root := debianRoot(t, "usr/sbin/atd")
+	host := newSmartHost(t)
+	// atd writes to a bare user name, which would be local
+	me := newPerson(t, append(identity(host), "qualifydomain = example.org")...)
+	ns := me.newNamespace(root)
+	ns.script(`
+mkdir -p /var/spool/cron/atjobs /var/spool/cron/atspool
+chown -R daemon:daemon /var/spool/cron/atjobs /var/spool/cron/atspool
+rm -f /var/spool/cron/atjobs/.SEQ
+touch /var/spool/cron/atjobs/.SEQ
+chown daemon:daemon /var/spool/cron/atjobs/.SEQ
+chmod 600 /var/spool/cron/atjobs/.SEQ
+echo "printf 'printed\\n.\\nno newline at the end'" | at -q a now
+exec atd -f`)
+	ns.start(ns.command())
+
+	mail := host.next(t)
+	mail.is(t, "me@example.org", "root@example.org")
+	mail.says(t, "printed\n.\nno newline at the end\n")
+	if subject := mail.parse(t).Header.Get("Subject"); !strings.HasPrefix(subject, "Output from your job") {
+		t.Errorf("Subject: %s", subject)
+	}
+}
+
 // A namespace is a view of the machine in which the packages that test.sh unpacked are
 // installed, /usr/sbin/sendmail is ours, and root's home is the person's.
 type namespace struct {
@@ -130,10 +156,10 @@ func (p *person) newNamespace(root string) *namespace {
 	}
 	needs(p.t, "unshare", "mount")
 	ns := &namespace{person: p}
-	passwd := fmt.Sprintf("root:x:0:0:root:%s:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"+
+	passwd := fmt.Sprintf("root:x:0:0:root:%s:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"+
 		"sshd:x:64991:65534::/run/sshd:/usr/sbin/nologin\npostfix:x:64992:64992::/nonexistent:/usr/sbin/nologin\n", p.home)
 	p.write("namespace/etc/passwd", passwd)
-	p.write("namespace/etc/group", "root:x:0:\nnogroup:x:65534:\ncrontab:x:64990:\npostfix:x:64992:\npostdrop:x:64993:\n")
+	p.write("namespace/etc/group", "root:x:0:\ndaemon:x:1:\nnogroup:x:65534:\ncrontab:x:64990:\npostfix:x:64992:\npostdrop:x:64993:\n")
 	ns.setup = fmt.Sprintf(`set -e
 over() { mount -t overlay overlay -o "lowerdir=$1" "$2"; }
 mkdir -p %[1]s/sbin %[1]s/work
