@@ -47,6 +47,9 @@ func Load(opt LoadOptions) (*Config, error) {
 			return nil, &ConfigError{File: c.path, Text: "cannot be read: " + cause(err), Err: err}
 		}
 		defer file.Close()
+		if !c.named && isEmpty(file) {
+			continue
+		}
 		return load(file, c, opt.Home)
 	}
 	return nil, &ConfigError{
@@ -54,6 +57,13 @@ func Load(opt LoadOptions) (*Config, error) {
 		Hint: "write ~/.esmtprc or ~/.config/esmtpq/config.yaml",
 		Err:  ErrNoConfig,
 	}
+}
+
+// isEmpty tells whether a file is empty, as the shell makes it for "esmtpq config >FILE" before the
+// configuration is read that is to go into it. An empty file configures nothing.
+func isEmpty(file *os.File) bool {
+	info, err := file.Stat()
+	return err == nil && info.Mode().IsRegular() && info.Size() == 0
 }
 
 // candidates returns the places to look at, in order.

@@ -272,3 +272,26 @@ func TestShellQuote(t *testing.T) {
 		}
 	}
 }
+
+// "esmtpq config >~/.config/esmtpq/config.yaml": the file is there, and empty, before it is written.
+func TestEmptyFileConfiguresNothing(t *testing.T) {
+	home := t.TempDir()
+	yaml := filepath.Join(home, ".config/esmtpq/config.yaml")
+	if err := os.MkdirAll(filepath.Dir(yaml), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for path, text := range map[string]string{yaml: "", filepath.Join(home, ".esmtprc"): "hostname = smtp.example.org\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	none := func(string) string { return "" }
+	cfg, err := Load(LoadOptions{Home: home, Getenv: none, Etc: t.TempDir()})
+	if err != nil || cfg.Format != FormatEsmtprc {
+		t.Errorf("%+v, %v: want the esmtprc", cfg, err)
+	}
+	// Asked for by name, it is a mistake.
+	if _, err := Load(LoadOptions{File: yaml, Home: home, Getenv: none}); err == nil {
+		t.Error("an empty file named with -C was taken for a configuration")
+	}
+}

@@ -58,9 +58,6 @@ func (h *Header) check() []string {
 			remarks = append(remarks, fmt.Sprintf("it has %d fields %s, one is allowed (RFC 5322, 3.6)", n, name))
 		}
 	}
-	if !h.Has("From") {
-		remarks = append(remarks, "it has no From field: one will be made")
-	}
 	return remarks
 }
 

@@ -62,6 +62,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -177,4 +178,13 @@ func IsID(name string) bool {
 		}
 	}
 	return true
+}
+
+// ArrivalOf returns the time in a queue ID.
+func ArrivalOf(id string) time.Time {
+	us, err := strconv.ParseUint(id[:min(len(id), idLength-2)], 16, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(us))
 }

@@ -152,3 +152,26 @@ func (c *choice) resolve(q *queue.Queue) ([]string, error) {
 
 // gone tells whether an error says that an entry has left the queue.
 func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// Help for commands that take a choice.
+const (
+	chooseHelp = `Messages are named by queue ID, as mailq shows them, or:
+  all                    every one
+  last                   the one that came last
+  --sender TEXT          those with TEXT in the sender
+  --recipient TEXT       those with TEXT in a recipient
+  --older AGE            those older than AGE: 30m, 12h, 3d
+`
+	removeHelp  = chooseHelp + "  --yes                  do not ask\n"
+	showHelp    = chooseHelp + "  --raw                  the content, as it would be sent, and nothing else\n"
+	deliverHelp = chooseHelp + `Without any: everything that is neither held nor failed.
+  -v                     show the SMTP dialogue
+  -X FILE                append it to FILE
+  -C FILE                use this configuration for everything
+`
+	mailqHelp = `  -q                     run the queue instead, as deliver does
+  -v                     attempts, and when the next one is due
+  --json                 one JSON object per message
+  --count                just how many there are
+`
+)

@@ -4,11 +4,15 @@ import (
 	"fmt"
 
 	"esmtpq/queue"
+	"esmtpq/tunnel"
 )
 
 // runConfig prints the configuration as YAML, secrets masked: the way from an esmtprc to a
 // config.yaml, and to see what is in force.
 func runConfig(p *program) error {
+	if p.asksHelp() {
+		return errHelp
+	}
 	inv, err := parseSendmail(p.args)
 	if err != nil {
 		return err
@@ -23,6 +27,17 @@ func runConfig(p *program) error {
 	cfg, err := newRouter(home, inv.config).load(&queue.Envelope{})
 	if err != nil {
 		return configFailure(err)
+	}
+	for _, id := range cfg.Identities {
+		if _, err := tunnel.ParseCommand(id.Tunnel); id.Tunnel != "" && err != nil {
+			return fail(exConfig, "%s: tunnel of identity %s: %w", cfg.File, id.Name, err)
+		}
+		if id != cfg.Default && len(id.Match) == 0 {
+			fmt.Fprintf(p.err, "%s: identity %s is not the default and matches no address: it is never used\n", p.name, printable(id.Name))
+		}
+	}
+	if cfg.ForceMDA != "" && cfg.MDA == "" {
+		fmt.Fprintf(p.err, "%s: force_mda has no effect without mda\n", p.name)
 	}
 	for _, w := range cfg.Warnings {
 		fmt.Fprintf(p.err, "%s: %s\n", p.name, printable(w))

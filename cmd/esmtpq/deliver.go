@@ -34,10 +34,8 @@ func runDeliver(p *program) error {
 		opt.background, opt.delay = true, d
 		return p.deliver(opt)
 	}
-	for _, arg := range p.args {
-		if arg == "--help" || arg == "-h" && len(p.args) == 1 {
-			return p.help(findVerb("deliver"))
-		}
+	if p.asksHelp() {
+		return errHelp
 	}
 	// Queue IDs and the rest of a choice are words of their own; options are sendmail's.
 	short, words := splitOptions(p.args)

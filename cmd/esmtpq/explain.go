@@ -23,6 +23,9 @@ func runExplain(p *program) error {
 // explain says for each address what would be done to mail for it, and why. It reads no message
 // and needs no network.
 func (p *program) explain(inv *invocation) error {
+	if p.asksHelp() {
+		return errHelp
+	}
 	home, err := homeDir()
 	if err != nil {
 		return err

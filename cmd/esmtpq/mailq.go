@@ -24,6 +24,9 @@ type listOptions struct {
 }
 
 func runMailq(p *program) error {
+	if p.asksHelp() {
+		return errHelp
+	}
 	var opt listOptions
 	var rest []string
 	for _, arg := range p.args {
@@ -32,8 +35,6 @@ func runMailq(p *program) error {
 			opt.json = true
 		case "--count":
 			opt.count = true
-		case "--help", "-h":
-			return p.help(findVerb("mailq"))
 		default:
 			rest = append(rest, arg)
 		}
@@ -84,11 +85,12 @@ func (p *program) list(opt listOptions) error {
 // A listWriter prints the queue in some form.
 type listWriter interface {
 	message(m *queue.Message)
+	damaged(id string, arrival time.Time, reason string)
 	legacy(e *queue.LegacyEntry, sender string, recipients []string, reason string)
 	end() error
 }
 
-// walk gives each message in the queue to w, old to new; what is wrong goes to standard error.
+// walk gives each message in the queue to w, old to new.
 func (p *program) walk(q *queue.Queue, l *queue.Listing, w listWriter) {
 	for _, name := range l.Legacy {
 		e, err := q.ReadLegacy(name)
@@ -103,13 +105,13 @@ func (p *program) walk(q *queue.Queue, l *queue.Listing, w listWriter) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // sent meanwhile
 		case err != nil:
-			fmt.Fprintf(p.err, "%s: %s: %s\n", p.name, id, printable(err.Error()))
+			w.damaged(id, queue.ArrivalOf(id), printable(err.Error()))
 		default:
 			w.message(m)
 		}
 	}
 	for _, name := range l.Foreign {
-		fmt.Fprintf(p.err, "%s: %s/%s is not a message of ours\n", p.name, q.Dir, printable(name))
+		p.remark(fmt.Sprintf("%s/%s is not a message of ours", q.Dir, printable(name)))
 	}
 }
 
@@ -181,6 +183,11 @@ func (w *postfixList) message(m *queue.Message) {
 		}
 		w.recipient(m.Envelope.Recipients[i].Address)
 	}
+}
+
+func (w *postfixList) damaged(id string, arrival time.Time, reason string) {
+	w.entry(id, "!", 0, arrival, "?")
+	w.reason(reason+", not sent", true)
 }
 
 // mark is what follows the queue ID: "*" for what is being sent, "!" for what is not tried until its owner says so.

@@ -14,7 +14,7 @@ type jsonList struct {
 }
 
 type jsonMessage struct {
-	QueueName   string          `json:"queue_name"` // "deferred", "hold", "failed" or "legacy"
+	QueueName   string          `json:"queue_name"` // "deferred", "hold", "failed", "damaged" or "legacy"
 	QueueID     string          `json:"queue_id"`
 	ArrivalTime int64           `json:"arrival_time"` // Unix time
 	MessageSize int64           `json:"message_size"` // octets
@@ -81,6 +81,10 @@ func (w *jsonList) legacy(e *queue.LegacyEntry, sender string, recipients []stri
 		j.Recipients = append(j.Recipients, jsonRecipient{Address: r, Action: "untried"})
 	}
 	w.enc.Encode(j)
+}
+
+func (w *jsonList) damaged(id string, arrival time.Time, reason string) {
+	w.enc.Encode(jsonMessage{QueueName: "damaged", QueueID: id, ArrivalTime: arrival.Unix(), Reason: reason, Recipients: []jsonRecipient{}})
 }
 
 func (w *jsonList) end() error { return nil }

@@ -1,3 +1,8 @@
+// Reading the limits of cgroups costs a tenth of a millisecond at every start.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Esmtpq is a queueing, send-only mailer for one person's machine: sendmail, deliver
 // and mailq in one program, which asks argv[0] which of them it is.
 package main
@@ -32,27 +37,28 @@ type verb struct {
 	args    string   // for help
 	help    string
 	run     func(p *program) error
-	ownName bool // it is also a name of the program
+	ownName bool   // it is also a name of the program
+	options string // the long ones, for help
 }
 
 // verbs are all there are. A function, since help, one of them, reads it.
 func verbs() []verb {
 	return []verb{
-		{"sendmail", []string{"esmtp", "send-mail"}, "[option ...] [recipient ...]", "take a message from standard input into the queue", runSendmail, true},
-		{"deliver", nil, "[option ...] [message ...]", "try to deliver what is in the queue", runDeliver, true},
-		{"mailq", nil, "[option ...]", "list the queue", runMailq, true},
-		{"newaliases", nil, "", "do nothing, for programs that expect it", func(*program) error { return nil }, true},
-		{"show", nil, "[--raw] message ...", "print a message of the queue: envelope, history, header; or its content", runShow, false},
-		{"hold", nil, "message ...", "keep messages from being delivered until they are released", runHold, false},
-		{"release", nil, "message ...", "let held messages go", runRelease, false},
-		{"rm", nil, "[--yes] message ...", "remove messages from the queue, unsent", runRemove, false},
-		{"retry", nil, "message ...", "try again now, failed recipients too", runRetry, false},
-		{"explain", nil, "[-f sender] [-C file] address ...", "say how mail for an address would be sent, and why, without sending any", runExplain, false},
-		{"check-message", nil, "[file]", "tell what may be wrong with a message", runCheckMessage, false},
-		{"config", nil, "[-C file]", "print the configuration as YAML, and where it is from", runConfig, false},
-		{"demo", nil, "", "send a mail through everything, to a smart host of its own", runDemo, false},
-		{"version", nil, "", "print the version", runVersion, false},
-		{"help", nil, "[verb]", "explain", runHelp, false},
+		{"sendmail", []string{"esmtp", "send-mail"}, "[option ...] [recipient ...]", "take a message from standard input into the queue", runSendmail, true, ""},
+		{"deliver", nil, "[option ...] [message ...]", "try to deliver what is in the queue", runDeliver, true, deliverHelp},
+		{"mailq", nil, "[option ...]", "list the queue", runMailq, true, mailqHelp},
+		{"newaliases", nil, "", "do nothing, for programs that expect it", func(*program) error { return nil }, true, ""},
+		{"show", nil, "[--raw] message ...", "print a message of the queue: envelope, history, header; or its content", runShow, false, showHelp},
+		{"hold", nil, "message ...", "keep messages from being delivered until they are released", runHold, false, chooseHelp},
+		{"release", nil, "message ...", "let held messages go", runRelease, false, chooseHelp},
+		{"rm", nil, "[--yes] message ...", "remove messages from the queue, unsent", runRemove, false, removeHelp},
+		{"retry", nil, "message ...", "try again now, failed recipients too", runRetry, false, chooseHelp},
+		{"explain", nil, "[-f sender] [-C file] address ...", "say how mail for an address would be sent, and why, without sending any", runExplain, false, ""},
+		{"check-message", nil, "[file]", "tell what may be wrong with a message", runCheckMessage, false, ""},
+		{"config", nil, "[-C file]", "print the configuration as YAML, and where it is from", runConfig, false, ""},
+		{"demo", nil, "", "send a mail through everything, to a smart host of its own", runDemo, false, ""},
+		{"version", nil, "", "print the version", runVersion, false, ""},
+		{"help", nil, "[verb]", "explain", runHelp, false, ""},
 	}
 }
 
@@ -75,6 +81,9 @@ func (p *program) main() int {
 	err := harden()
 	if err == nil {
 		err = p.run()
+	}
+	if errors.Is(err, errHelp) {
+		err = p.help(findVerb(strings.TrimPrefix(p.name, "esmtpq ")))
 	}
 	if err == nil {
 		return exOK
@@ -127,6 +136,14 @@ func (p *program) choose() (*verb, error) {
 // errSilent is an error whose words have been said already.
 var errSilent = errors.New("said already")
 
+// errHelp asks for the help of the verb instead.
+var errHelp = errors.New("help")
+
+// asksHelp tells whether the command line is a call for help.
+func (p *program) asksHelp() bool {
+	return slices.Contains(p.args, "--help") || len(p.args) == 1 && p.args[0] == "-h"
+}
+
 // silent gives an exit code without words.
 func silent(code int) error { return &failure{code: code, err: errSilent} }
 
@@ -149,7 +166,7 @@ func runHelp(p *program) error {
 	var b strings.Builder
 	b.WriteString("Usage: esmtpq VERB [argument ...]\n\n")
 	for _, v := range verbs() {
-		fmt.Fprintf(&b, "  %-12s %s\n", v.name, v.help)
+		fmt.Fprintf(&b, "  %-14s %s\n", v.name, v.help)
 	}
 	b.WriteString("\nsendmail, deliver, mailq and newaliases are also names of this program.\n")
 	_, err := p.out.WriteString(b.String())
@@ -159,6 +176,9 @@ func runHelp(p *program) error {
 // help prints the help of one verb.
 func (p *program) help(v *verb) error {
 	text := fmt.Sprintf("Usage: %s\n%s\n", strings.TrimSpace(v.name+" "+v.args), v.help)
+	if v.options != "" {
+		text += "\n" + v.options
+	}
 	if v.name == "sendmail" {
 		text += "\n" + optionHelp()
 	}

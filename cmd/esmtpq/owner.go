@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +21,9 @@ import (
 
 // chosen parses a verb's arguments and returns the queue and the entries that are meant.
 func (p *program) chosen(flags ...string) (*queue.Queue, []string, map[string]bool, error) {
+	if p.asksHelp() {
+		return nil, nil, nil, errHelp
+	}
 	c, set, err := parseChoice(p.args, flags...)
 	if err != nil {
 		return nil, nil, nil, err
@@ -81,10 +86,7 @@ func runRemove(p *program) error {
 		return err
 	}
 	defer q.Close()
-	if len(names) == 0 {
-		return nil
-	}
-	if !set["yes"] {
+	if !set["yes"] && len(names) > 0 {
 		if err := p.confirm(q, names); err != nil {
 			return err
 		}
@@ -100,8 +102,8 @@ func runRemove(p *program) error {
 // confirm asks a person at a terminal; a script must have said --yes to drop more than it named.
 func (p *program) confirm(q *queue.Queue, names []string) error {
 	if !term.IsTerminal(int(p.in.Fd())) {
-		if len(p.args) == len(names) {
-			return nil
+		if !slices.ContainsFunc(p.args, func(a string) bool { return !slices.Contains(names, a) }) {
+			return nil // each was named
 		}
 		return fail(exUsage, "would remove %s: say --yes", plural(len(names), "message", "messages"))
 	}
@@ -227,7 +229,7 @@ func showEnvelope(w io.Writer, path string, m *queue.Message) {
 	}
 	for i := range m.Progress {
 		s := &m.Progress[i]
-		line := m.Envelope.Recipients[i].Address + ": " + stateNames[s.State]
+		line := cmp.Or(m.Envelope.Recipients[i].Address, "(unreadable address)") + ": " + stateNames[s.State]
 		if s.Text != "" {
 			line += " " + stamp(s.Time) + ": " + s.Explain()
 		}

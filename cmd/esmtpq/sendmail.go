@@ -1,13 +1,13 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"esmtpq/message"
@@ -15,10 +15,8 @@ import (
 )
 
 func runSendmail(p *program) error {
-	for _, arg := range p.args {
-		if arg == "--help" || arg == "-h" && len(p.args) == 1 {
-			return p.help(findVerb("sendmail"))
-		}
+	if p.asksHelp() {
+		return errHelp
 	}
 	inv, err := parseSendmail(p.args)
 	if err != nil {
@@ -59,6 +57,14 @@ func (p *program) send(inv *invocation) error {
 	if err != nil {
 		return err
 	}
+	if stdinClosed(p.in) {
+		return fail(exNoInput, "standard input is closed: there is no message")
+	}
+	trace, done, err := p.openTrace(inv)
+	if err != nil {
+		return err
+	}
+	defer done()
 	d, err := compose(inv, p.message(inv))
 	if err != nil {
 		return err
@@ -66,6 +72,9 @@ func (p *program) send(inv *invocation) error {
 	r := newRouter(home, "")
 	delay, err := r.check(d.env)
 	if err != nil {
+		return err
+	}
+	if _, err := stepLimit(); err != nil {
 		return err
 	}
 	if err := d.complete(inv, r, time.Now()); err != nil {
@@ -82,11 +91,26 @@ func (p *program) send(inv *invocation) error {
 	}
 	switch {
 	case (inv.verbose || inv.transcript != "") && !inv.queueOnly:
-		p.deliverNow(inv, q, r, id)
+		p.deliverNow(q, home, id, trace)
 	case !inv.queueOnly && delay >= 0:
 		startSleeper(q, home, delay)
 	}
 	return nil
+}
+
+// stdinClosed tells whether we were started without a standard input. The Go runtime then opens
+// /dev/null in its place, for reading and writing, which nobody does who has no message to send.
+func stdinClosed(f *os.File) bool {
+	st, err := f.Stat()
+	if err != nil {
+		return true
+	}
+	null, err := os.Stat(os.DevNull)
+	if err != nil || !os.SameFile(st, null) {
+		return false
+	}
+	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_ACCMODE == unix.O_RDWR
 }
 
 // message returns the reader of the message. At a terminal a line with a single dot ends
@@ -113,22 +137,14 @@ func (p *program) drain() {
 
 // deliverNow tries to deliver one message in the foreground, for -v and -X. What becomes of it does not
 // change that it was accepted.
-func (p *program) deliverNow(inv *invocation, q *queue.Queue, r *router, id string) {
-	trace, done, err := p.openTrace(inv)
-	if err != nil {
-		fmt.Fprintf(p.err, "%s: %s\n", p.name, printable(err.Error()))
-		return
-	}
-	defer done()
+func (p *program) deliverNow(q *queue.Queue, home, id string, trace io.Writer) {
+	r := newRouter(home, "")
 	r.trace = trace
-	if r.step, err = stepLimit(); err != nil {
-		fmt.Fprintf(p.err, "%s: %s\n", p.name, printable(err.Error()))
-		return
-	}
+	r.step, _ = stepLimit() // checked before
 	ctx, stop := interruptible()
 	defer stop()
 	sum, err := q.Run(ctx, r, queue.RunOptions{All: true, Select: func(m *queue.Message) bool { return m.ID == id }})
-	if err == nil && inv.verbose {
+	if err == nil {
 		p.summarize(sum)
 	}
 }

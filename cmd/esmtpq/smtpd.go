@@ -86,8 +86,21 @@ func (s *submissionSession) Rcpt(to string, opts *smtp.RcptOptions) error {
 		}
 		rcpt.Notify = strings.Join(words, ",")
 	}
+	if err := s.checkRoute(rcpt); err != nil {
+		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 5}, Message: printable(err.Error())}
+	}
 	s.env.Recipients = append(s.env.Recipients, rcpt)
 	return nil
+}
+
+// checkRoute refuses a recipient that no identity can send to. With a null reverse-path the From: field,
+// which is not known yet, chooses the identity.
+func (s *submissionSession) checkRoute(rcpt queue.Recipient) error {
+	if *s.env.ReversePath == "" {
+		return nil
+	}
+	_, err := newRouter(s.home, s.inv.config).Route(s.env, rcpt)
+	return err
 }
 
 // requote restores an address as the library hands it over: without the quotes of its local part,

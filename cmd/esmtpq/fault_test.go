@@ -1,0 +1,43 @@
+//go:build linux && amd64
+
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestFaults breaks sendmail and deliver in every way at hand, and counts what that does to mail:
+// nothing may be lost, torn, or, outside the window that docs/reliability.md describes, doubled.
+func TestFaults(t *testing.T) {
+	if err := canTrace(); err != nil {
+		missing(t, err.Error())
+	}
+	fig := &figures{}
+	defer func() {
+		t.Log(fig)
+		fmt.Println(fig)
+	}()
+	for _, s := range scenarios {
+		t.Run("kill/"+s.program+"/"+s.name, func(t *testing.T) { killPoints(t, fig, s) })
+	}
+	t.Run("random", func(t *testing.T) { randomKills(t, fig, sample(200, 20_000)) })
+}
+
+// sample is how much of something is done by default, and with -long.
+func sample(short, all int) int {
+	if *long {
+		return all
+	}
+	return short
+}
+
+// unreachable configures a smart host that nobody listens at.
+func (w *world) unreachable() {
+	rc := "identity = me@example.org\nhostname = 127.0.0.1:1\n"
+	if err := os.WriteFile(filepath.Join(w.home, ".esmtprc"), []byte(rc), 0o600); err != nil {
+		w.t.Error(err)
+	}
+}
