@@ -213,16 +213,17 @@ func (e *entry) writeReports(indexes []int, reports []Report, now time.Time) err
 	sync := false
 	for k, i := range indexes {
 		r, p := &reports[k], &e.msg.Progress[i]
-		state := stateAfter(p.State, r)
-		if state == p.State && !e.marked[i] && sameReason(p, r) {
+		next := Progress{State: stateAfter(p.State, r), Time: now, Code: r.Code, Status: r.Status, Host: r.Host, Text: r.Text}
+		next.fit()
+		if next.State == p.State && !e.marked[i] && next.sameReason(p) {
 			continue // nothing new to write
 		}
-		*p = Progress{State: state, Time: now, Code: r.Code, Status: r.Status, Host: r.Host, Text: Printable(r.Text)}
+		*p = next
 		if _, err := e.f.WriteAt(appendRecipientLine(nil, p), e.recipientAt(i)); err != nil {
 			return err
 		}
 		e.marked[i] = false
-		sync = sync || state != Deferred
+		sync = sync || next.State != Deferred
 	}
 	if !sync {
 		return nil
@@ -247,8 +248,8 @@ func stateAfter(before State, r *Report) State {
 	return Deferred
 }
 
-func sameReason(p *Progress, r *Report) bool {
-	return p.Code == r.Code && p.Status == r.Status && p.Text == cut(Printable(r.Text), 300)
+func (p *Progress) sameReason(as *Progress) bool {
+	return p.Code == as.Code && p.Status == as.Status && p.Host == as.Host && p.Text == as.Text
 }
 
 // remove takes the entry out of the queue. The progress that says so is synced: should

@@ -123,13 +123,24 @@ func appendMessageLine(b []byte, m *Message) []byte {
 }
 
 func appendRecipientLine(b []byte, p *Progress) []byte {
-	j := progressJSON{string(rune(p.State)), unixTime(p.Time), p.Code, cut(p.Status, 16), cut(Printable(p.Host), 100), cut(Printable(p.Text), 300)}
+	fitted := *p
+	fitted.fit()
+	return appendPadded(b, fitted.json(), recipientLine)
+}
+
+func (p *Progress) json() progressJSON {
+	return progressJSON{string(rune(p.State)), unixTime(p.Time), p.Code, p.Status, p.Host, p.Text}
+}
+
+// fit makes what was said printable and so short that the line can hold it.
+func (p *Progress) fit() {
+	p.Status, p.Host, p.Text = cut(Printable(p.Status), 16), cut(Printable(p.Host), 100), cut(Printable(p.Text), 300)
 	// Escapes can make the text longer in JSON than it is; halve it until it fits.
 	for {
-		if line, err := json.Marshal(j); err == nil && len(line) < recipientLine {
-			return appendPadded(b, j, recipientLine)
+		if line, err := json.Marshal(p.json()); err == nil && len(line) < recipientLine {
+			return
 		}
-		j.Text, j.Host = cut(j.Text, len(j.Text)/2), cut(j.Host, len(j.Host)/2)
+		p.Text, p.Host = cut(p.Text, len(p.Text)/2), cut(p.Host, len(p.Host)/2)
 	}
 }
 

@@ -1,0 +1,292 @@
+package queue
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+var oddTexts = map[string]string{
+	"empty":               "",
+	"plain":               "mailbox busy",
+	"quotes":              strings.Repeat(`"`, 10_000),
+	"backslashes":         strings.Repeat(`\`, 10_000),
+	"angle brackets":      strings.Repeat("<&>", 10_000),
+	"control characters":  strings.Repeat("\x00\x01\x1b[2J\x7f", 2_000),
+	"line ends":           strings.Repeat("one\r\ntwo\n", 1_000),
+	"not UTF-8":           strings.Repeat("\xff\xfe\xc3", 3_000),
+	"line separators":     strings.Repeat("\u2028\u2029\u202e", 3_000),
+	"four octets, cut 1":  "x" + strings.Repeat("\U0001F4EB", 3_000),
+	"four octets, cut 2":  "xx" + strings.Repeat("\U0001F4EB", 3_000),
+	"four octets, cut 3":  "xxx" + strings.Repeat("\U0001F4EB", 3_000),
+	"fits by one octet":   strings.Repeat("x", 299),
+	"fits exactly":        strings.Repeat("x", 300),
+	"is one octet longer": strings.Repeat("x", 301),
+}
+
+func TestProgressAlwaysFitsItsLine(t *testing.T) {
+	for name, text := range oddTexts {
+		for _, host := range []string{"", "mx.example.org", text} {
+			for _, state := range []State{Untried, Deferred, Sending, Unsure, Accepted, LocalDone, Refused} {
+				p := &Progress{State: state, Time: time.Unix(math.MaxInt64, 0), Code: math.MinInt64, Status: text, Host: host, Text: text}
+				line := appendRecipientLine(nil, p)
+				if len(line) != recipientLine || bytes.IndexByte(line, '\n') != recipientLine-1 {
+					t.Fatalf("%s: %d octets: %q", name, len(line), line)
+				}
+				if State(line[letterAt]) != state {
+					t.Errorf("%s: the letter of state %c is %c", name, state, line[letterAt])
+				}
+				var j progressJSON
+				if err := json.Unmarshal(line, &j); err != nil {
+					t.Errorf("%s: %v: %q", name, err, line)
+				}
+				if !utf8.Valid(line) || j.Text != Printable(j.Text) || j.Host != Printable(j.Host) {
+					t.Errorf("%s: not printable: %q", name, line)
+				}
+				if len(text) > 0 && j.Text == "" {
+					t.Errorf("%s: nothing was left of the text", name)
+				}
+			}
+		}
+	}
+}
+
+func TestMessageLineAlwaysFits(t *testing.T) {
+	for _, m := range []*Message{
+		{}, {Held: true},
+		{Held: true, Attempts: math.MaxInt64, Last: time.Unix(math.MinInt64, 0), Next: time.Unix(math.MinInt64, 0)},
+	} {
+		line := appendMessageLine(nil, m)
+		if len(line) != messageLine || bytes.IndexByte(line, '\n') != messageLine-1 || !json.Valid(line) {
+			t.Errorf("%+v: %q", m, line)
+		}
+	}
+}
+
+// A full disk cannot keep progress from being recorded: nothing new is asked of it.
+func TestRecordingNeedsNoSpace(t *testing.T) {
+	q := newQueue(t)
+	id := submit(t, q, "a@example.com", "b@example.com", "c@example.com")
+	use := func() (size, blocks int64) {
+		var st syscall.Stat_t
+		if err := syscall.Stat(q.path(id, "envelope"), &st); err != nil {
+			t.Fatal(err)
+		}
+		return st.Size, int64(st.Blocks)
+	}
+	size, blocks := use()
+	for name, text := range oddTexts {
+		h := &fakeHost{answer: func(d *Delivery, rcpt Recipient) Report {
+			if rcpt.Address[0] == 'a' {
+				return Report{Action: Delayed, Scope: ScopeRecipient, Code: 450, Status: text, Host: text, Text: text}
+			}
+			return Report{Action: Failed, Scope: ScopeRecipient, Code: 550, Status: "5.0.0", Text: text}
+		}}
+		runQueue(t, q, one(h), everything)
+		if s, b := use(); s != size || b != blocks {
+			t.Errorf("%s: the envelope had %d octets in %d blocks, has %d in %d", name, size, blocks, s, b)
+		}
+		if s := letters(read(t, q, id)); s != "dff" {
+			t.Errorf("%s: %q", name, s)
+		}
+	}
+}
+
+func TestTheSameReasonIsNotWrittenAgain(t *testing.T) {
+	for name, text := range oddTexts {
+		q := newQueue(t)
+		id := submit(t, q, "a@example.com")
+		e, err := q.open(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report := Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.4.1", Host: "mx.example.org", Text: text}
+		note := func(at int64) string {
+			if err := e.note([]int{0}, []Report{report}, time.Unix(at, 0)); err != nil {
+				t.Fatal(err)
+			}
+			b, _ := os.ReadFile(q.path(id, "envelope"))
+			return string(b)
+		}
+		first := note(1000)
+		if second := note(2000); second != first {
+			t.Errorf("%s: written again at once", name)
+		}
+		e.close()
+		if e, err = q.open(id); err != nil {
+			t.Fatal(err)
+		}
+		if third := note(3000); third != first {
+			t.Errorf("%s: written again by the next run", name)
+		}
+		report.Text += "!"
+		report.Code = 451
+		if other := note(4000); other == first {
+			t.Errorf("%s: another reason was not written", name)
+		}
+		e.close()
+	}
+}
+
+// What a run answers, and what is on disk afterwards. Each line is one run: the answers to
+// a, b and c by letter, and the states afterwards.
+func TestProgressOverSeveralRuns(t *testing.T) {
+	answers := map[byte]Report{
+		'r': relayed, 'd': busy, 'f': unknownUser, 'u': replyLost,
+		'l': {Action: Delivered, Status: "2.0.0"},
+	}
+	for name, dialogue := range map[string]string{
+		"partial delivery, then the rest":           "rdd rdd | -rd rrd | --r gone",
+		"failed stays failed":                       "frd frd | --r frr | --- frr",
+		"possibly delivered stays so while delayed": "udu udu | ddd udu | rfd rfu | --d rfu | --r rfr",
+		"possibly delivered, then refused":          "uuu uuu | fff fff",
+		"local delivery":                            "lld lld | --l gone",
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := newQueue(t)
+			id := submit(t, q, "a@example.com", "b@example.com", "c@example.com")
+			for _, round := range strings.Split(dialogue, " | ") {
+				answer, want, _ := strings.Cut(round, " ")
+				h := &fakeHost{answer: func(d *Delivery, rcpt Recipient) Report {
+					c := answer[rcpt.Address[0]-'a']
+					if c == '-' {
+						t.Errorf("in round %q, %s was tried", round, rcpt.Address)
+						return busy
+					}
+					return answers[c]
+				}}
+				runQueue(t, q, one(h), everything)
+				got := "gone"
+				if m, err := q.Read(id); err == nil {
+					got = letters(m)
+				}
+				if got != want {
+					t.Fatalf("after round %q: %q", round, got)
+				}
+				if wanted := 3 - strings.Count(answer, "-"); len(h.to) != wanted {
+					t.Errorf("in round %q, tried %q", round, h.to)
+				}
+			}
+		})
+	}
+}
+
+// A run that died between the last byte and the reply leaves "s" behind.
+func TestRunThatDiedWhileSending(t *testing.T) {
+	q := newQueue(t)
+	id := submit(t, q, "a@example.com", "b@example.com")
+	e, err := q.open(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.sending([]int{0}); err != nil {
+		t.Fatal(err)
+	}
+	e.close() // as death does
+	if m := read(t, q, id); letters(m) != "s-" || !strings.HasPrefix(m.Progress[0].Explain(), "possibly delivered") {
+		t.Fatalf("left as %+v", m.Progress)
+	}
+
+	h := &fakeHost{answer: refusing(busy)}
+	runQueue(t, q, one(h), everything)
+	if m := read(t, q, id); letters(m) != "ud" {
+		t.Errorf("after a delay: %q", letters(m))
+	}
+	runQueue(t, q, one(&fakeHost{}), everything)
+	if _, err := q.Read(id); err == nil {
+		t.Error("was not sent in the end")
+	}
+}
+
+// What is being sent is marked before the last byte goes out, whatever the marks said before.
+func TestSendingIsOnDiskBeforeTheEnd(t *testing.T) {
+	q := newQueue(t)
+	id := submit(t, q, "a@example.com", "b@other.example")
+	h := &fakeHost{answer: func(d *Delivery, _ Recipient) Report {
+		if m := read(t, q, id); letters(m) != "sd" {
+			t.Errorf("while the reply is awaited: %q", letters(m))
+		}
+		return busy
+	}}
+	router := &fakeRouter{hosts: map[string]Transport{"example.com": h}}
+	router.route = func(env *Envelope, rcpt Recipient) (Route, error) {
+		if laneOf(rcpt.Address) == "example.com" {
+			return Route{Lane: "example.com", Address: rcpt.Address}, nil
+		}
+		return Route{}, os.ErrInvalid
+	}
+	runQueue(t, q, router, everything)
+	if got := letters(read(t, q, id)); got != "dd" {
+		t.Errorf("afterwards: %q", got)
+	}
+}
+
+func TestAttemptsAndTimes(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		report   Report
+		attempts int
+		next     bool
+	}{
+		{"recipient", busy, 1, true},
+		{"lost reply", replyLost, 1, true},
+		{"identity", unreachable, 0, false},
+		{"failed for good", unknownUser, 0, false},
+	} {
+		q := newQueue(t)
+		id := submit(t, q, "a@example.com")
+		runQueue(t, q, one(&fakeHost{answer: refusing(c.report)}), everything)
+		m := read(t, q, id)
+		if m.Attempts != c.attempts || m.Next.IsZero() == c.next || m.Last.IsZero() {
+			t.Errorf("%s: %d attempts, last %v, next %v", c.name, m.Attempts, m.Last, m.Next)
+		}
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain":                "plain",
+		"caf\u00e9 \U0001F4EB": "caf\u00e9 \U0001F4EB",
+		"a\tb\r\nc":            "a b  c",
+		"\x1b[31mred":          "?[31mred",
+		"\xff\xfe":             "??",
+		"a\u202eb\u200b":       "a?b?",
+		"\x7f\x00":             "??",
+	} {
+		if got := Printable(in); got != want {
+			t.Errorf("Printable(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestSchedule(t *testing.T) {
+	now := time.Unix(2_000_000_000, 0)
+	for _, c := range []struct{ waited, least, most time.Duration }{
+		{-24 * time.Hour, 45 * time.Second, 75 * time.Second},
+		{0, 45 * time.Second, 75 * time.Second},
+		{10 * time.Minute, 450 * time.Second, 750 * time.Second},
+		{time.Hour, 45 * time.Minute, 75 * time.Minute},
+		{30 * 24 * time.Hour, 3 * time.Hour, 5 * time.Hour},
+		{math.MaxInt64, 3 * time.Hour, 5 * time.Hour},
+	} {
+		for range 100 {
+			for _, next := range []time.Time{nextAttempt(now.Add(-c.waited), now), nextIdentityAttempt(now.Add(-c.waited), now)} {
+				if d := next.Sub(now); d < c.least || d > c.most {
+					t.Fatalf("having waited %v, waits %v more", c.waited, d)
+				}
+				if due(next, now) || !due(next, next) || !due(next, now.Add(-24*time.Hour)) {
+					t.Fatalf("having waited %v: due too early or too late", c.waited)
+				}
+			}
+		}
+	}
+	if !due(time.Time{}, now) {
+		t.Error("what has no time is not due")
+	}
+}
