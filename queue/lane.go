@@ -17,6 +17,7 @@ type lane struct {
 	parked  []string // found by a scan, waiting for a reason to try the identity
 	working bool
 	begun   bool    // it has worked
+	drawn   int     // how often something was taken from ids
 	dead    *Report // why nothing more of it can go out in this run
 	stopped bool    // progress could not be recorded
 }
@@ -31,11 +32,11 @@ func (l *lane) work() {
 	defer r.mu.Unlock()
 	l.begun = true
 	for len(l.ids) > 0 && l.dead == nil && !l.stopped {
-		before := len(l.ids)
+		before := l.drawn
 		r.mu.Unlock()
 		r.router.Transport(l.name).Run(r.ctx, l)
 		r.mu.Lock()
-		if len(l.ids) >= before {
+		if l.drawn == before {
 			break // it will not draw
 		}
 	}
@@ -61,6 +62,7 @@ func (l *lane) Next() *Delivery {
 		if len(l.ids) > 0 {
 			id := l.ids[0]
 			l.ids = l.ids[1:]
+			l.drawn++
 			if d := l.draw(id); d != nil {
 				return d
 			}
