@@ -182,15 +182,19 @@ func (l *lane) tally(d *Delivery, reports []Report, now time.Time) {
 		case Failed:
 			r.sum.Failed = append(r.sum.Failed, Failure{d.ID, d.Recipients[i].Address, *rep})
 		case Delayed:
-			delayed = rep
+			if delayed == nil || delayed.Scope != ScopeIdentity {
+				delayed = rep
+			}
 		}
 	}
 	if delayed != nil {
 		r.count(l.name, delayed.Explain())
 	}
 	if delayed != nil && delayed.Scope == ScopeIdentity {
-		l.dead = delayed
-		r.parked.park(l.name, *delayed, now)
+		dead := *delayed
+		dead.Unsure = false // that is this message's alone
+		l.dead = &dead
+		r.parked.park(l.name, dead, now)
 		r.changed = true
 	} else if _, ok := r.parked[l.name]; ok {
 		delete(r.parked, l.name)

@@ -53,7 +53,7 @@ func (q *Queue) readParkings() parkings {
 		return parkings{}
 	}
 	for name, p := range ps {
-		if p == nil {
+		if p == nil || p.Report.Action != Delayed {
 			delete(ps, name)
 		}
 	}
