@@ -270,19 +270,23 @@ func (r *run) count(lane, text string) {
 // dispatch hands a message to the lanes of its recipients.
 func (r *run) dispatch(m *Message, now time.Time) {
 	var names []string
+	var indexes []int
+	var reports []Report
 	for i, rcpt := range m.Envelope.Recipients {
 		if !m.Progress[i].State.Pending() {
 			continue
 		}
 		route, err := r.router.Route(&m.Envelope, rcpt)
 		if err != nil {
-			r.refuse(m.ID, "", Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.3.5", Text: err.Error()})
+			indexes = append(indexes, i)
+			reports = append(reports, Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.3.5", Text: err.Error()})
 			continue
 		}
 		if len(names) == 0 || names[len(names)-1] != route.Lane {
 			names = append(names, route.Lane)
 		}
 	}
+	r.refuseRecipients(m.ID, "", indexes, reports)
 	given := map[string]bool{}
 	for _, name := range names {
 		if !given[name] {
@@ -334,24 +338,48 @@ func (r *run) refuseParked() {
 	}
 }
 
-// refuse notes why a message was not tried, without charging the message.
+// refuse notes why what a message has for a lane was not tried, without charging the message.
 // Called with mu held.
 func (r *run) refuse(id, lane string, report Report) {
-	r.count(lane, report.Explain())
 	e, err := r.acquire(id)
 	if err != nil {
-		return // gone, or somebody works on it: the reason is not worth a wait
+		// Gone, or somebody works on it: the reason is not worth a wait.
+		r.count(lane, report.Explain())
+		return
 	}
 	defer r.release(e)
 	indexes, reports := []int(nil), []Report(nil)
+	e.mu.Lock()
 	for i, rcpt := range e.msg.Envelope.Recipients {
 		if !e.msg.Progress[i].State.Pending() {
 			continue
 		}
-		if route, err := r.router.Route(&e.msg.Envelope, rcpt); (err != nil) == (lane == "") && (err != nil || route.Lane == lane) {
+		if route, err := r.router.Route(&e.msg.Envelope, rcpt); err == nil && route.Lane == lane {
 			indexes, reports = append(indexes, i), append(reports, report)
 		}
 	}
+	e.mu.Unlock()
+	r.refuseRecipients(id, lane, indexes, reports)
+}
+
+// refuseRecipients notes why some recipients of a message were not tried. The message counts
+// once for each reason. Called with mu held.
+func (r *run) refuseRecipients(id, lane string, indexes []int, reports []Report) {
+	if len(indexes) == 0 {
+		return
+	}
+	counted := map[string]bool{}
+	for k := range reports {
+		if text := reports[k].Explain(); !counted[text] {
+			counted[text] = true
+			r.count(lane, text)
+		}
+	}
+	e, err := r.acquire(id)
+	if err != nil {
+		return
+	}
+	defer r.release(e)
 	if err := e.note(indexes, reports, time.Now()); err != nil {
 		r.trouble("note why %s waits: %v", id, err)
 	}
