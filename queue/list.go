@@ -55,8 +55,12 @@ func (q *Queue) sweep() error {
 	defer d.Close()
 	names, err := d.Readdirnames(-1)
 	for _, name := range names {
-		if strings.HasPrefix(name, newPrefix) {
+		switch {
+		case strings.HasPrefix(name, newPrefix):
 			err = errors.Join(err, q.sweepOne(name))
+		case strings.HasPrefix(name, "."+parkFile):
+			// What renameio writes to first. Only a queue run does, and we are the only one.
+			err = errors.Join(err, os.Remove(q.Dir+"/"+name))
 		}
 	}
 	return err
