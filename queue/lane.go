@@ -94,7 +94,7 @@ func (l *lane) draw(id string) *Delivery {
 		r.count(l.name, "another command works on it")
 		return nil
 	case err != nil:
-		r.trouble("%s: %v: not sent", id, err)
+		r.unusable(id, l.name, err)
 		return nil
 	}
 	if e.msg.Held {
@@ -107,7 +107,7 @@ func (l *lane) draw(id string) *Delivery {
 		return nil
 	}
 	if d.Content, err = r.q.contentFor(e.msg, d.sender); err != nil {
-		r.trouble("%s: %v: not sent", id, err)
+		r.unusable(id, l.name, err)
 		r.release(e)
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -70,6 +71,9 @@ func (q *Queue) Run(ctx context.Context, router Router, opt RunOptions) (*Summar
 		r.trouble("remove what a dead submission left: %v", err)
 	}
 	r.loop()
+	if r.blind != nil {
+		return nil, fmt.Errorf("list queue: %w", r.blind)
+	}
 	return &r.sum, nil
 }
 
@@ -91,7 +95,8 @@ type run struct {
 	lanes    map[string]*lane
 	busy     int // lanes at work
 	parked   parkings
-	changed  bool // parked has
+	changed  bool  // parked has
+	blind    error // why the first scan saw nothing
 	reasons  map[Reason]int
 	sum      Summary
 }
@@ -164,8 +169,12 @@ func (r *run) scan(first bool) {
 	l, err := r.q.List()
 	if err != nil {
 		r.mu.Lock()
-		r.trouble("list queue: %v", err)
-		r.mu.Unlock()
+		defer r.mu.Unlock()
+		if first {
+			r.blind = err
+		} else {
+			r.trouble("list queue: %v", err)
+		}
 		return
 	}
 	if first {
@@ -203,7 +212,7 @@ func (r *run) consider(id string, first bool) {
 	r.seen[id] = struct{}{}
 	switch {
 	case err != nil:
-		r.trouble("%s: %v: not sent", id, err)
+		r.unusable(id, "", err)
 	case r.opt.Select != nil && !r.opt.Select(m):
 	case m.done():
 		r.sweepDone(id)
@@ -215,6 +224,17 @@ func (r *run) consider(id string, first bool) {
 	default:
 		r.dispatch(m, now)
 	}
+}
+
+// unusable tells of an entry that cannot be sent as it is. What is damaged is for its owner to look at; what the
+// system does not let us read today is mail that remains to be tried. Called with mu held.
+func (r *run) unusable(id, lane string, err error) {
+	var refusal syscall.Errno
+	if errors.As(err, &refusal) && refusal != syscall.ENOENT && !errors.Is(err, ErrDamaged) {
+		r.count(lane, id+": "+err.Error())
+		return
+	}
+	r.trouble("%s: %v: not sent", id, err)
 }
 
 func untried(m *Message) bool { return m.Last.IsZero() }
