@@ -32,6 +32,7 @@ type Envelope struct {
 	EnvelopeID string `json:"envid,omitempty"`  // DSN ENVID, decoded
 	Body       string `json:"body,omitempty"`   // -B: "", "7BIT" or "8BITMIME"
 	Config     string `json:"config,omitempty"` // -C: absolute path of the configuration to use
+	Notice     bool   `json:"notice,omitempty"` // from ourselves, about another message: for the local agent, whatever the identity
 	Legacy     string `json:"legacy,omitempty"` // name of the entry of esmtp-wrapper's that it was taken over from
 
 	Size     int64  `json:"size"`                  // octets in the file mail

@@ -40,12 +40,15 @@ func (l *lane) work() {
 			break // it will not draw
 		}
 	}
-	why := Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.3.2", Text: "the queue run was ended"}
-	if l.dead != nil {
-		why = *l.dead
-	}
 	for _, id := range l.ids {
-		r.refuse(id, l.name, why)
+		switch {
+		case l.dead != nil:
+			r.refuse(id, l.name, *l.dead)
+		case l.stopped:
+			r.count(l.name, "not tried: progress can no longer be recorded")
+		default:
+			r.count(l.name, interrupted) // what is known of them is worth more than that
+		}
 	}
 	l.ids, l.working = nil, false
 	r.busy--
@@ -155,6 +158,7 @@ func (l *lane) stop(err error) {
 // Done implements Source.
 func (l *lane) Done(d *Delivery, reports []Report) error {
 	now := time.Now()
+	reports = l.giveUp(d, reports, now)
 	err := d.entry.record(d.indexes, reports, now)
 	if err != nil {
 		l.stop(err)
@@ -180,7 +184,8 @@ func (l *lane) tally(d *Delivery, reports []Report, now time.Time) {
 		case Relayed, Delivered:
 			r.sum.Done++
 		case Failed:
-			r.sum.Failed = append(r.sum.Failed, Failure{d.ID, d.Recipients[i].Address, *rep})
+			r.sum.Failed = append(r.sum.Failed, Failure{d.ID, d.indexes[i], d.Recipients[i].Address, *rep})
+			r.noted = append(r.noted, d.ID)
 		case Delayed:
 			if delayed == nil || delayed.Scope != ScopeIdentity {
 				delayed = rep

@@ -59,7 +59,7 @@ func (q *Queue) Retry(id string) (bool, error) {
 		for i := range e.msg.Progress {
 			p := &e.msg.Progress[i]
 			if p.State == Refused && e.msg.Envelope.Recipients[i].Address != "" {
-				p.State = Deferred
+				p.State, p.Told = Deferred, time.Time{}
 				if _, err := e.f.WriteAt(appendRecipientLine(nil, p), e.recipientAt(i)); err != nil {
 					return fmt.Errorf("record it: %w", err)
 				}

@@ -41,6 +41,7 @@ type Progress struct {
 	Status string    // enhanced status code
 	Host   string    // who said Text, "" for ourselves
 	Text   string    // why, for a person; printable
+	Told   time.Time // when its owner was told that it failed; zero if not
 }
 
 // A Message is an entry of the queue: its envelope and its progress.
@@ -51,7 +52,9 @@ type Message struct {
 	Attempts int       // how often it was tried by itself; failures of its identity do not count
 	Last     time.Time // when it was last tried; zero if never
 	Next     time.Time // when it is due; zero for at once
-	Progress []Progress
+	// DelayTold tells whether its owner was told that it is late.
+	DelayTold bool
+	Progress  []Progress
 }
 
 // Pending tells whether some recipient is still to be tried.
@@ -81,6 +84,7 @@ const (
 	messageLine   = 256
 	recipientLine = 512
 	letterAt      = len(`{"state":"`)
+	toldRoom      = len(`,"told":99999999999`) // which is added later
 )
 
 type messageJSON struct {
@@ -88,6 +92,8 @@ type messageJSON struct {
 	Attempts int    `json:"attempts"`
 	Last     int64  `json:"last"` // Unix time, 0 for never
 	Next     int64  `json:"next"`
+	// Told is whether the owner was told of the delay.
+	Told bool `json:"told,omitempty"`
 }
 
 type progressJSON struct {
@@ -97,6 +103,7 @@ type progressJSON struct {
 	Status string `json:"status,omitempty"`
 	Host   string `json:"host,omitempty"`
 	Text   string `json:"text,omitempty"`
+	Told   int64  `json:"told,omitempty"`
 }
 
 func unixTime(t time.Time) int64 {
@@ -119,7 +126,7 @@ func appendMessageLine(b []byte, m *Message) []byte {
 	if m.Held {
 		s = held
 	}
-	return appendPadded(b, messageJSON{string(rune(s)), m.Attempts, unixTime(m.Last), unixTime(m.Next)}, messageLine)
+	return appendPadded(b, messageJSON{string(rune(s)), m.Attempts, unixTime(m.Last), unixTime(m.Next), m.DelayTold}, messageLine)
 }
 
 func appendRecipientLine(b []byte, p *Progress) []byte {
@@ -129,7 +136,7 @@ func appendRecipientLine(b []byte, p *Progress) []byte {
 }
 
 func (p *Progress) json() progressJSON {
-	return progressJSON{string(rune(p.State)), unixTime(p.Time), p.Code, p.Status, p.Host, p.Text}
+	return progressJSON{string(rune(p.State)), unixTime(p.Time), p.Code, p.Status, p.Host, p.Text, unixTime(p.Told)}
 }
 
 // fit makes what was said printable and so short that the line can hold it.
@@ -137,7 +144,7 @@ func (p *Progress) fit() {
 	p.Status, p.Host, p.Text = cut(Printable(p.Status), 16), cut(Printable(p.Host), 100), cut(Printable(p.Text), 300)
 	// Escapes can make the text longer in JSON than it is; halve it until it fits.
 	for {
-		if line, err := json.Marshal(p.json()); err == nil && len(line) < recipientLine {
+		if line, err := json.Marshal(p.json()); err == nil && len(line)+toldRoom < recipientLine {
 			return
 		}
 		p.Text, p.Host = cut(p.Text, len(p.Text)/2), cut(p.Host, len(p.Host)/2)
@@ -195,7 +202,7 @@ func (m *Message) decodeProgress(b []byte) error {
 		return fmt.Errorf("%w: unknown state of the message", ErrDamaged)
 	}
 	if json.Unmarshal(line, &mj) == nil {
-		m.Attempts, m.Last, m.Next = max(mj.Attempts, 0), timeOf(mj.Last), timeOf(mj.Next)
+		m.Attempts, m.Last, m.Next, m.DelayTold = max(mj.Attempts, 0), timeOf(mj.Last), timeOf(mj.Next), mj.Told
 	}
 	m.Progress = make([]Progress, len(m.Envelope.Recipients))
 	for i := range m.Progress {
@@ -203,7 +210,7 @@ func (m *Message) decodeProgress(b []byte) error {
 		p := &m.Progress[i]
 		var pj progressJSON
 		if json.Unmarshal(line, &pj) == nil {
-			*p = Progress{Time: timeOf(pj.Time), Code: pj.Code, Status: pj.Status, Host: pj.Host, Text: pj.Text}
+			*p = Progress{Time: timeOf(pj.Time), Code: pj.Code, Status: pj.Status, Host: pj.Host, Text: pj.Text, Told: timeOf(pj.Told)}
 		}
 		p.State = State(line[letterAt])
 		switch p.State {
@@ -215,11 +222,18 @@ func (m *Message) decodeProgress(b []byte) error {
 	return nil
 }
 
+// GivenUp tells whether the recipient failed because the message had waited too long: what was said of it
+// last was not for good.
+func (p *Progress) GivenUp() bool { return p.State == Refused && strings.HasPrefix(p.Status, "4") }
+
 // Explain says why the recipient is not done, in the manner of Postfix.
 func (p *Progress) Explain() string {
 	s := explain(p.Host, p.Code, p.Status, p.Text)
-	if p.State == Unsure || p.State == Sending {
+	switch {
+	case p.State == Unsure || p.State == Sending:
 		return "possibly delivered: " + s
+	case p.GivenUp():
+		return "given up, last attempt: " + s
 	}
 	return s
 }
@@ -227,8 +241,11 @@ func (p *Progress) Explain() string {
 // Explain says what was reported, on one printable line.
 func (r *Report) Explain() string {
 	s := explain(r.Host, r.Code, r.Status, r.Text)
-	if r.Unsure {
+	switch {
+	case r.Unsure:
 		return "possibly delivered: " + s
+	case r.Action == Failed && strings.HasPrefix(r.Status, "4"):
+		return "given up, last attempt: " + s
 	}
 	return s
 }

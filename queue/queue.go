@@ -32,7 +32,8 @@
 //	  recipient "s"                    its end of data is being sent    the run that wrote it; if that died, as "u"
 //	  recipient "u"                    possibly delivered: reply lost   a queue run, when due
 //	  recipient "r", "l"               relayed, delivered locally       nobody: never sent again
-//	  recipient "f"                    failed, for good                 its owner: retry or rm
+//	  recipient "f"                    failed, for good                 its owner: retry or rm; a run drops it in the end
+//	  recipient "f", told              the same; its owner knows        the same
 //	  all "r" or "l"                   done                             a queue run removes it
 //	ID/{envelope}, all "r" or "l"      being removed                    a queue run removes it
 //	ID/ empty                          being removed                    a queue run removes it

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -25,21 +26,30 @@ type RunOptions struct {
 	// Begun, if not nil, is called once the run has its lock and before it
 	// looks at the queue.
 	Begun func()
+
+	Limits Limits
+	// Notifier, if not nil, tells the owner of mail that failed, is late, or is dropped.
+	Notifier Notifier
+	// Attended says that somebody reads the Summary: what the Notifier could tell nobody counts
+	// as told by it.
+	Attended bool
 }
 
 // A Summary is what a queue run came to.
 type Summary struct {
 	Done    int       // recipients served
-	Failed  []Failure // recipients refused for good, in this run
+	Failed  []Failure // recipients refused for good, in this run or of which nobody could be told
+	Dropped []Failure // failed recipients of messages that were kept long enough
 	Waiting []Reason  // what is left to be tried, in the order met
 	Trouble []string  // what is wrong in the queue itself
 }
 
 // A Failure is a recipient that was refused for good.
 type Failure struct {
-	ID      string
-	Address string
-	Report  Report
+	ID        string
+	Recipient int // index
+	Address   string
+	Report    Report
 }
 
 // A Reason is why messages wait.
@@ -89,6 +99,7 @@ type run struct {
 	mu       sync.Mutex
 	idle     *sync.Cond // work came in, the scan ended, or a lane did
 	scanning bool
+	ended    bool      // no scan may begin any more
 	scanned  time.Time // when the last scan began
 	seen     map[string]struct{}
 	open     map[string]*entry
@@ -98,6 +109,7 @@ type run struct {
 	changed  bool  // parked has
 	blind    error // why the first scan saw nothing
 	reasons  map[Reason]int
+	noted    []string // messages of which the owner may have to hear
 	sum      Summary
 }
 
@@ -121,16 +133,34 @@ func (r *run) loop() {
 			}
 		}
 	}()
+	for noted := r.wait(); r.tell(noted); noted = r.wait() {
+		r.scan(false) // there are bounces to deliver
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for r.busy > 0 || r.scanning {
 		r.idle.Wait()
 	}
+	// The ticker may be about to look once more; what it found would go out without the run's lock.
+	r.ended = true
+	r.refuseParked()
 	if r.changed {
 		if err := r.q.writeParkings(r.parked); err != nil {
 			r.trouble("%v", err)
 		}
 	}
+}
+
+// wait waits until no lane is at work, and returns the messages noted so far.
+func (r *run) wait() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.busy > 0 || r.scanning {
+		r.idle.Wait()
+	}
+	noted := r.noted
+	r.noted = nil
+	return noted
 }
 
 func (r *run) trouble(format string, args ...any) {
@@ -149,6 +179,9 @@ func (r *run) rescan() {
 	}
 }
 
+// interrupted is why messages wait that a run did not come to.
+const interrupted = "the queue run was ended"
+
 // scan goes through the queue once and hands what is to be tried to its lanes,
 // which begin with it while the scan goes on.
 func (r *run) scan(first bool) {
@@ -156,11 +189,14 @@ func (r *run) scan(first bool) {
 	for r.scanning {
 		r.idle.Wait()
 	}
+	if r.ended {
+		r.mu.Unlock()
+		return
+	}
 	r.scanning, r.scanned = true, time.Now()
 	r.mu.Unlock()
 	defer func() {
 		r.mu.Lock()
-		r.refuseParked()
 		r.scanning = false
 		r.idle.Broadcast()
 		r.mu.Unlock()
@@ -185,13 +221,14 @@ func (r *run) scan(first bool) {
 		r.mu.Unlock()
 	}
 	for _, id := range l.IDs {
-		if r.ctx.Err() != nil {
-			return
-		}
 		r.mu.Lock()
 		_, seen := r.seen[id]
+		stop := r.ctx.Err() != nil
+		if stop && first {
+			r.count("", interrupted)
+		}
 		r.mu.Unlock()
-		if !seen {
+		if !seen && !stop {
 			r.consider(id, first)
 		}
 	}
@@ -204,16 +241,20 @@ func (r *run) consider(id string, first bool) {
 		return
 	}
 	now := time.Now()
-	if err == nil && !first && untried(m) && now.Sub(m.Envelope.Arrival) < r.opt.Age && !m.Envelope.Arrival.After(now) {
+	if err == nil && !first && !m.Envelope.Notice && untried(m) && now.Sub(m.Envelope.Arrival) < r.opt.Age && !m.Envelope.Arrival.After(now) {
 		return // too young
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen[id] = struct{}{}
+	chosen := err == nil && (r.opt.Select == nil || r.opt.Select(m) || !first && m.Envelope.Notice)
+	if chosen && r.notable(m, now) {
+		r.noted = append(r.noted, id)
+	}
 	switch {
 	case err != nil:
 		r.unusable(id, "", err)
-	case r.opt.Select != nil && !r.opt.Select(m):
+	case !chosen:
 	case m.done():
 		r.sweepDone(id)
 	case m.Held || !m.Pending():
@@ -226,6 +267,14 @@ func (r *run) consider(id string, first bool) {
 	}
 }
 
+// notable tells whether the owner of a message may have to hear of it before this run ends. One that fails
+// in this run is noted then.
+func (r *run) notable(m *Message, now time.Time) bool {
+	old := func(i int) bool { return m.Progress[i].State == Refused }
+	return !m.done() && (late(m.Envelope.Arrival, now, r.opt.Limits.delayNotice()) || len(m.indexes(old)) > 0)
+}
+
+// untried tells whether a message is new: neither tried nor refused together with others.
 // unusable tells of an entry that cannot be sent as it is. What is damaged is for its owner to look at; what the
 // system does not let us read today is mail that remains to be tried. Called with mu held.
 func (r *run) unusable(id, lane string, err error) {
@@ -237,7 +286,11 @@ func (r *run) unusable(id, lane string, err error) {
 	r.trouble("%s: %v: not sent", id, err)
 }
 
-func untried(m *Message) bool { return m.Last.IsZero() }
+func untried(m *Message) bool {
+	return m.Last.IsZero() && !slices.ContainsFunc(m.Progress, func(p Progress) bool {
+		return p.State != Untried && p.State != Refused
+	})
+}
 
 // triedMeanwhile tells whether an attempt was made by the run that this one had to wait for. Times are
 // recorded in seconds. One still to come is of a clock that has been set back since.
@@ -348,7 +401,8 @@ func (r *run) enqueue(name string, m *Message, now time.Time) {
 	r.idle.Broadcast()
 }
 
-// refuseParked leaves the mail of identities that are out of order and not due.
+// refuseParked leaves the mail of identities that are out of order and not due. It is for the end
+// of the run: until then new mail can find the host and take the old along.
 func (r *run) refuseParked() {
 	for name, l := range r.lanes {
 		for _, id := range l.parked {

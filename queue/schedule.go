@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"time"
 )
@@ -34,4 +35,65 @@ func jitter(d time.Duration) time.Duration {
 // plans was written by a clock that has been set back since: it has come.
 func due(next, now time.Time) bool {
 	return !next.After(now) || next.Sub(now) > 2*retryCeiling
+}
+
+// The usual Limits.
+const (
+	usualExpire      = 5 * 24 * time.Hour
+	usualDelayNotice = 4 * time.Hour
+	usualKeepFailed  = 30 * 24 * time.Hour
+)
+
+// Limits say how long things may take. 0 is the usual time, a negative one means that it
+// never happens.
+type Limits struct {
+	Expire      time.Duration // until a message that is tried in vain fails: 5 days
+	DelayNotice time.Duration // until its owner is told that it is late: 4 hours
+	KeepFailed  time.Duration // until failed mail is dropped: 30 days
+}
+
+func (l *Limits) expire() time.Duration      { return cmp.Or(l.Expire, usualExpire) }
+func (l *Limits) delayNotice() time.Duration { return cmp.Or(l.DelayNotice, usualDelayNotice) }
+func (l *Limits) keepFailed() time.Duration  { return cmp.Or(l.KeepFailed, usualKeepFailed) }
+
+// expired tells whether a message whose attempt has just failed is to be given up. It has had
+// an attempt before: one that waited for its first one while the machine slept for a week is not
+// given up because of a host that wants to see everybody twice.
+func (l *Limits) expired(m *Message, now time.Time) bool {
+	return m.Attempts > 0 && late(m.Envelope.Arrival, now, l.expire())
+}
+
+// late tells whether an attempt was still in vain when a message had waited for a time;
+// negative is never.
+func late(arrival, attempt time.Time, limit time.Duration) bool {
+	return limit >= 0 && attempt.Sub(arrival) >= limit
+}
+
+// forgotten tells whether a message that waits for nothing but its owner has done so for long enough, counted
+// from when its owner heard of it. One whose owner has yet to hear of it is kept.
+func (l *Limits) forgotten(m *Message, now time.Time) bool {
+	if l.keepFailed() < 0 || m.Held || m.Pending() || m.done() {
+		return false
+	}
+	last := m.Envelope.Arrival
+	for i := range m.Progress {
+		p := &m.Progress[i]
+		if m.untold(i) {
+			return false
+		}
+		for _, t := range [...]time.Time{p.Time, p.Told} {
+			if t.After(last) {
+				last = t
+			}
+		}
+	}
+	return now.Sub(last) >= l.keepFailed()
+}
+
+// after returns the time some while after t; zero for never.
+func after(t time.Time, d time.Duration) time.Time {
+	if d < 0 {
+		return time.Time{}
+	}
+	return t.Add(d)
 }
