@@ -213,6 +213,9 @@ func (e *entry) writeReports(indexes []int, reports []Report, now time.Time) err
 	sync := false
 	for k, i := range indexes {
 		r, p := &reports[k], &e.msg.Progress[i]
+		if !p.State.Pending() {
+			continue // what is done stays done
+		}
 		next := Progress{State: stateAfter(p.State, r), Time: now, Code: r.Code, Status: r.Status, Host: r.Host, Text: r.Text}
 		next.fit()
 		if next.State == p.State && !e.marked[i] && next.sameReason(p) {

@@ -290,3 +290,23 @@ func TestSchedule(t *testing.T) {
 		t.Error("what has no time is not due")
 	}
 }
+
+// Whatever is reported late of a recipient that is done, it is not tried again.
+func TestWhatIsDoneStaysDone(t *testing.T) {
+	q := newQueue(t)
+	id := submit(t, q, "a@example.com", "b@example.com", "c@example.com", "d@example.com")
+	setLetters(t, q, id, "rlf-")
+	e, err := q.open(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.close()
+	for _, late := range []Report{busy, replyLost, unreachable} {
+		if err := e.note([]int{0, 1, 2, 3}, []Report{late, late, late, late}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := letters(read(t, q, id)); got != "rlfu" {
+		t.Errorf("became %q", got)
+	}
+}
