@@ -11,6 +11,9 @@
 //	    mail                the content, LF line ends; written once
 //	    envelope            who and for whom, and the progress; see below
 //
+// The queue directory has mode 0500 until its own name is durable: whoever finds it
+// so syncs its parent before using it.
+//
 // A queue ID is 16 upper-case hexadecimal digits: 14 of the arrival time in
 // microseconds, 2 random. IDs sort by arrival.
 //
@@ -115,13 +118,22 @@ func (q *Queue) check() error {
 	if owner := st.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() {
 		return fmt.Errorf("queue directory %s: %w: it belongs to user %d", q.Dir, ErrNotOurs, owner)
 	}
-	if st.Mode().Perm() != 0o700 {
-		if err := q.dir.Chmod(0o700); err != nil {
-			return fmt.Errorf("queue directory: %w", err)
-		}
+	if st.Mode().Perm() == 0o700 {
+		return nil
+	}
+	// Somebody has changed it, or whoever made it died before its name was durable.
+	if err := syncParent(q.Dir); err != nil {
+		return err
+	}
+	if err := q.dir.Chmod(0o700); err != nil {
+		return fmt.Errorf("queue directory: %w", err)
 	}
 	return nil
 }
+
+// unsettled is the mode of a queue directory whose name may not be durable yet: what is accepted into it
+// would be lost together with it.
+const unsettled = 0o500
 
 // OpenOrCreate opens the queue directory, after creating it where it is missing.
 // A directory it made is durable: its parent has been synced.
@@ -131,18 +143,29 @@ func OpenOrCreate(dir string) (*Queue, error) {
 		return q, err
 	}
 	// Not MkdirAll: a missing home directory is not ours to make.
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(dir, unsettled); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("queue directory: %w", err)
 	}
+	if err := syncParent(dir); err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("queue directory: %w", err)
+	}
+	return Open(dir)
+}
+
+// syncParent makes the name of the queue directory durable.
+func syncParent(dir string) error {
 	parent, err := os.Open(filepath.Dir(dir))
 	if err != nil {
-		return nil, fmt.Errorf("queue directory: %w", err)
+		return fmt.Errorf("queue directory: %w", err)
 	}
 	defer parent.Close()
 	if err := syncDir(parent); err != nil {
-		return nil, fmt.Errorf("queue directory: sync: %w", err)
+		return fmt.Errorf("queue directory: sync: %w", err)
 	}
-	return Open(dir)
+	return nil
 }
 
 // Close closes the directory and gives up its lock.
