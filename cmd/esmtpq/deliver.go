@@ -116,6 +116,7 @@ func (p *program) deliver(opt *deliverOptions) error {
 			p.takeOver(q, r)
 		},
 	}
+	r.announce(&run, q, !opt.background)
 	sum, err := q.Run(ctx, r, run)
 	if err != nil {
 		return fail(exTempFail, "%w", err)
@@ -190,6 +191,9 @@ func (p *program) summarize(sum *queue.Summary) error {
 	}
 	for _, f := range sum.Failed {
 		fmt.Fprintf(p.err, "%s: %s: <%s> failed: %s\n", p.name, f.ID, printable(f.Address), f.Report.Explain())
+	}
+	for _, f := range sum.Dropped {
+		fmt.Fprintf(p.err, "%s: %s: <%s> dropped, having failed long ago: %s\n", p.name, f.ID, printable(f.Address), f.Report.Explain())
 	}
 	for _, w := range sum.Waiting {
 		lane := ""

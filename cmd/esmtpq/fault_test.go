@@ -23,6 +23,12 @@ func TestFaults(t *testing.T) {
 	for _, s := range scenarios {
 		t.Run("kill/"+s.program+"/"+s.name, func(t *testing.T) { killPoints(t, fig, s) })
 	}
+	for _, s := range scenarios {
+		t.Run("errors/"+s.program+"/"+s.name, func(t *testing.T) { failingCalls(t, fig, s) })
+	}
+	for _, r := range recordings {
+		t.Run("power/"+r.name, func(t *testing.T) { powerCuts(t, fig, r.name, r.work) })
+	}
 	t.Run("random", func(t *testing.T) { randomKills(t, fig, sample(200, 20_000)) })
 }
 

@@ -178,7 +178,7 @@ func (tr *tracer) follow(path string, argv, env []string, dir, stdin string) (*t
 	}
 	defer out.Close()
 	p, err := os.StartProcess(path, argv, &os.ProcAttr{
-		Dir: dir, Env: env, Files: []*os.File{in, out, out}, Sys: &syscall.SysProcAttr{Ptrace: true},
+		Dir: dir, Env: env, Files: []*os.File{in, out, out}, Sys: &syscall.SysProcAttr{Ptrace: true, Setpgid: true},
 	})
 	if err != nil {
 		return nil, err
@@ -226,8 +226,8 @@ func (tr *tracer) loop() (unix.WaitStatus, error) {
 	started := false
 	for {
 		var status unix.WaitStatus
-		// WNOTHREAD: what other tests have started is not for us to wait for.
-		tid, err := unix.Wait4(-1, &status, unix.WALL|unix.WNOTHREAD, nil)
+		// By process group: what other tests have started is not for us to wait for.
+		tid, err := unix.Wait4(-tr.pid, &status, unix.WALL|unix.WNOTHREAD, nil)
 		switch {
 		case err == unix.EINTR:
 			continue

@@ -310,10 +310,9 @@ func (w *world) traced(f fault, stdin, name string, args ...string) *traceResult
 	return r
 }
 
-// doubtful are the copies in the window: the disk says that their final dot was about to be
-// sent, and not what came of it.
-func (w *world) doubtful() map[copyOf]bool {
-	in := map[copyOf]bool{}
+// queued returns the entries of the queue, by the serials of their messages.
+func (w *world) queued() map[int]*queue.Message {
+	in := map[int]*queue.Message{}
 	q, err := queue.Open(w.queue())
 	if err != nil {
 		return in
@@ -325,14 +324,22 @@ func (w *world) doubtful() map[copyOf]bool {
 		return in
 	}
 	for _, id := range l.IDs {
-		m, err := q.Read(id)
-		if err != nil {
-			continue
-		}
 		content, _ := os.ReadFile(filepath.Join(w.queue(), id, "mail"))
+		if m, err := q.Read(id); err == nil {
+			in[serialOf(string(content))] = m
+		}
+	}
+	return in
+}
+
+// doubtful are the copies in the window: the disk says that their final dot was about to be
+// sent, and not what came of it.
+func (w *world) doubtful() map[copyOf]bool {
+	in := map[copyOf]bool{}
+	for serial, m := range w.queued() {
 		for i, p := range m.Progress {
 			if p.State == queue.Sending || p.State == queue.Unsure {
-				in[copyOf{serialOf(string(content)), m.Envelope.Recipients[i].Address}] = true
+				in[copyOf{serial, m.Envelope.Recipients[i].Address}] = true
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/term"
 
+	"esmtpq/message"
 	"esmtpq/queue"
 )
 
@@ -111,7 +112,7 @@ func (p *program) walk(q *queue.Queue, l *queue.Listing, w listWriter) {
 		}
 	}
 	for _, name := range l.Foreign {
-		p.remark(fmt.Sprintf("%s/%s is not a message of ours", q.Dir, printable(name)))
+		fmt.Fprintf(p.err, "%s: %s/%s is not a message of ours\n", p.name, q.Dir, printable(name))
 	}
 }
 
@@ -167,7 +168,7 @@ func (w *postfixList) recipient(address string) {
 }
 
 func (w *postfixList) message(m *queue.Message) {
-	w.entry(m.ID, w.mark(m), m.Envelope.Size, m.Envelope.Arrival, m.Envelope.Sender())
+	w.entry(m.ID, w.mark(m), m.Envelope.Size, m.Envelope.Arrival, listSender(&m.Envelope))
 	if w.verbose && (m.Attempts > 0 || !m.Next.IsZero()) {
 		w.reason(fmt.Sprintf("%s, next %s", plural(m.Attempts, "attempt", "attempts"), m.Next.Local().Format("Mon Jan _2 15:04:05")), false)
 	}
@@ -190,6 +191,14 @@ func (w *postfixList) damaged(id string, arrival time.Time, reason string) {
 	w.reason(reason+", not sent", true)
 }
 
+// listSender is the sender to show: the one given, be it null, else the author.
+func listSender(env *queue.Envelope) string {
+	if env.ReversePath != nil {
+		return *env.ReversePath
+	}
+	return env.From
+}
+
 // mark is what follows the queue ID: "*" for what is being sent, "!" for what is not tried until its owner says so.
 func (w *postfixList) mark(m *queue.Message) string {
 	switch {
@@ -209,7 +218,7 @@ func sending(m *queue.Message) bool {
 func why(m *queue.Message, s *queue.Progress) string {
 	switch {
 	case s.State == queue.Refused:
-		return "failed: " + s.Explain()
+		return "failed: " + s.Explain() + lineHint(&m.Envelope)
 	case m.Held:
 		return "held"
 	case s.State == queue.Sending:
@@ -218,6 +227,14 @@ func why(m *queue.Message, s *queue.Progress) string {
 		return ""
 	}
 	return s.Explain()
+}
+
+// lineHint says what may be behind a refusal, where a line is longer than SMTP has it.
+func lineHint(env *queue.Envelope) string {
+	if env.MaxLine <= message.MaxLine {
+		return ""
+	}
+	return fmt.Sprintf("; a line of it has %d octets, SMTP allows %d: see esmtpq check-message", env.MaxLine, message.MaxLine)
 }
 
 func (w *postfixList) legacy(e *queue.LegacyEntry, sender string, recipients []string, reason string) {

@@ -49,7 +49,7 @@ func unixOrZero(t time.Time) int64 {
 func (w *jsonList) message(m *queue.Message) {
 	j := jsonMessage{
 		QueueName: "deferred", QueueID: m.ID, ArrivalTime: m.Envelope.Arrival.Unix(), MessageSize: m.Envelope.Size,
-		Sender: m.Envelope.Sender(), Attempts: m.Attempts,
+		Sender: listSender(&m.Envelope), Attempts: m.Attempts,
 		LastAttempt: unixOrZero(m.Last), NextAttempt: unixOrZero(m.Next), Recipients: []jsonRecipient{},
 	}
 	if m.Held {

@@ -123,6 +123,9 @@ func (r *router) Route(env *queue.Envelope, rcpt queue.Recipient) (queue.Route, 
 	if err != nil {
 		return queue.Route{}, err
 	}
+	if env.Notice {
+		return r.routeLocal(cfg, env, rcpt)
+	}
 	id, rule, chooseErr := cfg.Choose(env.Sender())
 	local := !strings.Contains(rcpt.Address, "@")
 	if id != nil && id.QualifyDomain != "" {

@@ -143,7 +143,9 @@ func (p *program) deliverNow(q *queue.Queue, home, id string, trace io.Writer) {
 	r.step, _ = stepLimit() // checked before
 	ctx, stop := interruptible()
 	defer stop()
-	sum, err := q.Run(ctx, r, queue.RunOptions{All: true, Select: func(m *queue.Message) bool { return m.ID == id }})
+	run := queue.RunOptions{All: true, Select: func(m *queue.Message) bool { return m.ID == id }}
+	r.announce(&run, q, true)
+	sum, err := q.Run(ctx, r, run)
 	if err == nil {
 		p.summarize(sum)
 	}
