@@ -158,6 +158,7 @@ func (l *lane) stop(err error) {
 // Done implements Source.
 func (l *lane) Done(d *Delivery, reports []Report) error {
 	now := time.Now()
+	reports = l.giveUp(d, reports, now)
 	err := d.entry.record(d.indexes, reports, now)
 	if err != nil {
 		l.stop(err)
@@ -183,7 +184,8 @@ func (l *lane) tally(d *Delivery, reports []Report, now time.Time) {
 		case Relayed, Delivered:
 			r.sum.Done++
 		case Failed:
-			r.sum.Failed = append(r.sum.Failed, Failure{d.ID, d.Recipients[i].Address, *rep})
+			r.sum.Failed = append(r.sum.Failed, Failure{d.ID, d.indexes[i], d.Recipients[i].Address, *rep})
+			r.noted = append(r.noted, d.ID)
 		case Delayed:
 			if delayed == nil || delayed.Scope != ScopeIdentity {
 				delayed = rep

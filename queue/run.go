@@ -26,21 +26,30 @@ type RunOptions struct {
 	// Begun, if not nil, is called once the run has its lock and before it
 	// looks at the queue.
 	Begun func()
+
+	Limits Limits
+	// Notifier, if not nil, tells the owner of mail that failed, is late, or is dropped.
+	Notifier Notifier
+	// Attended says that somebody reads the Summary: what the Notifier could tell nobody counts
+	// as told by it.
+	Attended bool
 }
 
 // A Summary is what a queue run came to.
 type Summary struct {
 	Done    int       // recipients served
-	Failed  []Failure // recipients refused for good, in this run
+	Failed  []Failure // recipients refused for good, in this run or of which nobody could be told
+	Dropped []Failure // failed recipients of messages that were kept long enough
 	Waiting []Reason  // what is left to be tried, in the order met
 	Trouble []string  // what is wrong in the queue itself
 }
 
 // A Failure is a recipient that was refused for good.
 type Failure struct {
-	ID      string
-	Address string
-	Report  Report
+	ID        string
+	Recipient int // index
+	Address   string
+	Report    Report
 }
 
 // A Reason is why messages wait.
@@ -100,6 +109,7 @@ type run struct {
 	changed  bool  // parked has
 	blind    error // why the first scan saw nothing
 	reasons  map[Reason]int
+	noted    []string // messages of which the owner may have to hear
 	sum      Summary
 }
 
@@ -123,6 +133,9 @@ func (r *run) loop() {
 			}
 		}
 	}()
+	for noted := r.wait(); r.tell(noted); noted = r.wait() {
+		r.scan(false) // there are bounces to deliver
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for r.busy > 0 || r.scanning {
@@ -136,6 +149,18 @@ func (r *run) loop() {
 			r.trouble("%v", err)
 		}
 	}
+}
+
+// wait waits until no lane is at work, and returns the messages noted so far.
+func (r *run) wait() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.busy > 0 || r.scanning {
+		r.idle.Wait()
+	}
+	noted := r.noted
+	r.noted = nil
+	return noted
 }
 
 func (r *run) trouble(format string, args ...any) {
@@ -216,16 +241,20 @@ func (r *run) consider(id string, first bool) {
 		return
 	}
 	now := time.Now()
-	if err == nil && !first && untried(m) && now.Sub(m.Envelope.Arrival) < r.opt.Age && !m.Envelope.Arrival.After(now) {
+	if err == nil && !first && !m.Envelope.Notice && untried(m) && now.Sub(m.Envelope.Arrival) < r.opt.Age && !m.Envelope.Arrival.After(now) {
 		return // too young
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen[id] = struct{}{}
+	chosen := err == nil && (r.opt.Select == nil || r.opt.Select(m) || !first && m.Envelope.Notice)
+	if chosen && r.notable(m, now) {
+		r.noted = append(r.noted, id)
+	}
 	switch {
 	case err != nil:
 		r.unusable(id, "", err)
-	case r.opt.Select != nil && !r.opt.Select(m):
+	case !chosen:
 	case m.done():
 		r.sweepDone(id)
 	case m.Held || !m.Pending():
@@ -236,6 +265,13 @@ func (r *run) consider(id string, first bool) {
 	default:
 		r.dispatch(m, now)
 	}
+}
+
+// notable tells whether the owner of a message may have to hear of it before this run ends. One that fails
+// in this run is noted then.
+func (r *run) notable(m *Message, now time.Time) bool {
+	old := func(i int) bool { return m.Progress[i].State == Refused }
+	return !m.done() && (late(m.Envelope.Arrival, now, r.opt.Limits.delayNotice()) || len(m.indexes(old)) > 0)
 }
 
 // unusable tells of an entry that cannot be sent as it is. What is damaged is for its owner to look at; what the

@@ -1,0 +1,166 @@
+package queue
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+)
+
+// Mail that is accepted while a run is about to end, at each of the instants at which the run could
+// miss it. Each is met by construction: the test submits from inside the run.
+func TestMailAcceptedWhileTheRunEnds(t *testing.T) {
+	for _, instant := range []string{"before the last report", "after the last report", "in the last look", "at the goodbye, seen"} {
+		t.Run(instant, func(t *testing.T) {
+			q := newQueue(t)
+			ids := []string{submit(t, q, "a@example.com")}
+			arrive := func() { ids = append(ids, submit(t, again(t, q), "a@example.com")) }
+			h := &fakeHost{}
+			once := func(do func()) {
+				if len(h.got()) == 1 {
+					do()
+				}
+			}
+			switch instant {
+			case "before the last report":
+				h.before = func(*Delivery) { once(arrive) }
+			case "after the last report":
+				h.after = func(Source, *Delivery) { once(arrive) }
+			case "in the last look":
+				// The run sees mail while the lane asks for more: the lane waits for the scan.
+				h.after = func(src Source, _ *Delivery) {
+					once(func() { arrive(); src.(*lane).run.rescan() })
+				}
+			case "at the goodbye, seen":
+				h.goodbye = func(src Source) {
+					once(func() { arrive(); src.(*lane).run.rescan() })
+				}
+			}
+			sum := runQueue(t, q, one(h), RunOptions{})
+			if !slices.Equal(h.got(), ids) || sum.Done != 2 || len(sum.Waiting) != 0 {
+				t.Errorf("sent %q, want %q; %+v", h.got(), ids, sum)
+			}
+			wantNames(t, q.Dir)
+		})
+	}
+}
+
+// Young mail is left to the sleeper that its submission starts. It can: nobody has the wake-up lock.
+func TestYoungMailIsLeftToItsSleeper(t *testing.T) {
+	q := newQueue(t)
+	first := submit(t, q, "a@example.com")
+	var young string
+	h := &fakeHost{}
+	h.after = func(src Source, d *Delivery) {
+		other := again(t, q)
+		young = submit(t, other, "a@example.com")
+		f, err := other.TryWakeup()
+		if err != nil || f == nil {
+			t.Fatalf("the wake-up lock cannot be had while a run goes on: %v", err)
+		}
+		defer f.Close()
+		src.(*lane).run.rescan()
+	}
+	runQueue(t, q, one(h), RunOptions{Age: time.Hour})
+	if !slices.Equal(h.got(), []string{first}) {
+		t.Errorf("sent %q", h.got())
+	}
+	if m := read(t, q, young); letters(m) != "-" {
+		t.Errorf("the young message was touched: %+v", m)
+	}
+	h.after = nil
+	runQueue(t, q, one(h), RunOptions{Age: time.Hour}) // the sleeper wakes up
+	wantNames(t, q.Dir, wakeupFile)
+}
+
+// A sleeper holds the wake-up lock while it waits for a run to end, and lets go of it when its own
+// has begun and has not looked yet.
+func TestSleeperLetsGoBeforeItLooks(t *testing.T) {
+	q := newQueue(t)
+	sleeper, submitter := again(t, q), again(t, q)
+	lock, err := sleeper.TryWakeup()
+	if err != nil || lock == nil {
+		t.Fatal(err)
+	}
+	submit(t, q, "a@example.com")
+	h := &fakeHost{}
+	done := make(chan *Summary, 1)
+	var late string
+	begun := func() {
+		if f, _ := submitter.TryWakeup(); f != nil {
+			t.Error("the wake-up lock was free before the sleeper let go of it")
+		}
+		lock.Close()
+		f, err := submitter.TryWakeup()
+		if err != nil || f == nil {
+			t.Errorf("the wake-up lock is not free: %v", err)
+		}
+		f.Close()
+		// Nothing has been listed: what is accepted now is seen even if it is young.
+		late = submit(t, submitter, "late@example.com")
+	}
+	waiting := make(chan struct{})
+	running := &fakeHost{before: func(*Delivery) {
+		go func() {
+			sum, err := sleeper.Run(context.Background(), one(h), RunOptions{Age: time.Hour, Begun: begun, Waiting: func() { close(waiting) }})
+			if err != nil {
+				t.Error(err)
+			}
+			done <- sum
+		}()
+		wait(t, "the sleeper to wait", waiting)
+		if f, _ := submitter.TryWakeup(); f != nil {
+			t.Error("a sleeper that waits for a run has lost the wake-up lock")
+		}
+	}}
+	runQueue(t, q, one(running), RunOptions{Age: time.Hour})
+	wait(t, "the sleeper's run", done)
+	if !slices.Equal(h.got(), []string{late}) {
+		t.Errorf("the sleeper sent %q, want %q", h.got(), late)
+	}
+}
+
+func TestOneSleeperAtATime(t *testing.T) {
+	q := newQueue(t)
+	first, err := q.TryWakeup()
+	if err != nil || first == nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if f, err := again(t, q).TryWakeup(); f != nil || err != nil {
+			t.Errorf("a second one: %v, %v", f, err)
+		}
+	}
+	first.Close()
+	if f, err := q.TryWakeup(); f == nil || err != nil {
+		t.Errorf("none after the first has gone: %v", err)
+	} else {
+		f.Close()
+	}
+	wantNames(t, q.Dir, wakeupFile)
+}
+
+func TestWakeupFileThatIsNot(t *testing.T) {
+	for name, plant := range map[string]replacement{"symbolic link": symlink, "directory": mkdir} {
+		q := newQueue(t)
+		plant(t, t.TempDir()+"/outside", q.Dir+"/"+wakeupFile)
+		if f, err := q.TryWakeup(); err == nil {
+			f.Close()
+			t.Errorf("%s: taken for a lock", name)
+		}
+	}
+}
+
+// A look that comes too late must not start anything: the run has no lock any more.
+func TestNothingBeginsAfterTheRun(t *testing.T) {
+	q := newQueue(t)
+	submit(t, q, "a@example.com")
+	var ended *run
+	h := &fakeHost{goodbye: func(src Source) { ended = src.(*lane).run }}
+	runQueue(t, q, one(h), everything)
+	id := submit(t, q, "a@example.com")
+	ended.rescan()
+	if _, seen := ended.seen[id]; seen || len(h.got()) != 1 {
+		t.Errorf("a run that had ended looked at new mail")
+	}
+}
