@@ -1,0 +1,363 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const day = 24 * time.Hour
+
+func TestExpired(t *testing.T) {
+	arrival := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	tests := []struct {
+		name     string
+		limit    time.Duration
+		attempts int
+		age      time.Duration
+		want     bool
+	}{
+		{"young", 0, 3, 5*day - time.Second, false},
+		{"old", 0, 3, 5 * day, true},
+		{"the first attempt, after a week's sleep", 0, 0, 7 * day, false},
+		{"the second one", 0, 1, 7*day + time.Minute, true},
+		{"another limit", day, 1, day, true},
+		{"never", -1, 99, 1000 * day, false},
+		{"from the future", 0, 3, -day, false},
+	}
+	for _, test := range tests {
+		m := &Message{Envelope: Envelope{Arrival: arrival}, Attempts: test.attempts}
+		l := Limits{Expire: test.limit}
+		if got := l.expired(m, arrival.Add(test.age)); got != test.want {
+			t.Errorf("%s: expired is %v", test.name, got)
+		}
+	}
+}
+
+func TestForgotten(t *testing.T) {
+	failed := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	null, told := "", failed.Add(day)
+	tests := []struct {
+		name  string
+		m     Message
+		limit time.Duration
+		age   time.Duration
+		want  bool
+	}{
+		{"told lately", Message{Progress: []Progress{{State: Refused, Time: failed, Told: told}}}, 0, 31*day - time.Second, false},
+		{"told long ago", Message{Progress: []Progress{{State: Refused, Time: failed, Told: told}}}, 0, 31 * day, true},
+		{"never told", Message{Progress: []Progress{{State: Refused, Time: failed}}}, 0, 1000 * day, false},
+		{"nobody to tell", Message{Envelope: Envelope{ReversePath: &null}, Progress: []Progress{{State: Refused, Time: failed}}}, 0, 30 * day, true},
+		{"one is pending", Message{Progress: []Progress{{State: Refused, Time: failed, Told: told}, {State: Deferred}}}, 0, 99 * day, false},
+		{"one was served", Message{Progress: []Progress{{State: Refused, Time: failed, Told: told}, {State: Accepted}}}, 0, 99 * day, true},
+		{"held", Message{Held: true, Progress: []Progress{{State: Refused, Time: failed, Told: told}}}, 0, 99 * day, false},
+		{"kept for ever", Message{Progress: []Progress{{State: Refused, Time: failed, Told: told}}}, -1, 999 * day, false},
+		{"another limit", Message{Progress: []Progress{{State: Refused, Time: failed, Told: told}}}, time.Hour, 2 * day, true},
+	}
+	for _, test := range tests {
+		test.m.Envelope.Arrival = failed.Add(-day)
+		test.m.Envelope.Recipients = make([]Recipient, len(test.m.Progress))
+		l := Limits{KeepFailed: test.limit}
+		if got := l.forgotten(&test.m, failed.Add(test.age)); got != test.want {
+			t.Errorf("%s: forgotten is %v", test.name, got)
+		}
+	}
+}
+
+// A listener is a Notifier that writes down what it hears.
+type listener struct {
+	heard []string
+	err   error
+	after func(n *Notice)
+}
+
+func (l *listener) Notify(_ context.Context, n *Notice) error {
+	if l.err == nil {
+		kind := [...]string{"lost", "overdue", "dropped"}[n.Kind]
+		for _, i := range n.Recipients {
+			kind += " " + n.Message.Envelope.Recipients[i].Address
+		}
+		if n.Others > 0 {
+			kind += fmt.Sprintf(" and %d others", n.Others)
+		}
+		l.heard = append(l.heard, kind)
+	}
+	if l.after != nil {
+		l.after(n)
+	}
+	return l.err
+}
+
+// hears checks what was heard since the last time.
+func (l *listener) hears(t *testing.T, want ...string) {
+	t.Helper()
+	if !slices.Equal(l.heard, want) {
+		t.Errorf("heard %q, want %q", l.heard, want)
+	}
+	l.heard = nil
+}
+
+var (
+	noSuchUser = Report{Action: Failed, Scope: ScopeRecipient, Code: 550, Status: "5.1.1", Text: "no such user", Host: "mx.example.org"}
+	tryLater   = Report{Action: Delayed, Scope: ScopeMessage, Code: 451, Status: "4.7.1", Text: "try again later", Host: "mx.example.org"}
+	hostIsDown = Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.4.1", Text: "connection refused"}
+)
+
+// submitAged puts a message into the queue that arrived some time ago.
+func submitAged(t *testing.T, q *Queue, age time.Duration, recipients ...string) string {
+	t.Helper()
+	env := envelopeFor(recipients...)
+	env.Arrival = time.Now().Add(-age)
+	return commit(t, q, env, hello)
+}
+
+func TestFailureIsToldOnce(t *testing.T) {
+	q, l := newQueue(t), &listener{}
+	answer := func(_ *Delivery, rcpt Recipient) Report {
+		if strings.HasPrefix(rcpt.Address, "nobody") {
+			return noSuchUser
+		}
+		return relayed
+	}
+	host := one(&fakeHost{answer: answer})
+	id := submit(t, q, "nobody1@example.com", "bob@example.com", "nobody2@example.com")
+	run := RunOptions{All: true, Notifier: l}
+	runQueue(t, q, host, run)
+	l.hears(t, "lost nobody1@example.com nobody2@example.com")
+	for range 3 {
+		runQueue(t, again(t, q), host, run)
+	}
+	l.hears(t)
+	if m := read(t, q, id); letters(m) != "frf" || m.Progress[0].Told.IsZero() || !m.Progress[1].Told.IsZero() {
+		t.Errorf("after it: %+v", m.Progress)
+	}
+	// Mended, tried again, and failed again is news.
+	if _, err := q.Retry(id); err != nil {
+		t.Fatal(err)
+	}
+	runQueue(t, q, host, run)
+	l.hears(t, "lost nobody1@example.com nobody2@example.com")
+}
+
+// A notice that is not durable, or not recorded, is given again: at worst twice, never not at all.
+func TestNoticeThatFails(t *testing.T) {
+	q, l := newQueue(t), &listener{err: errors.New("disk full")}
+	host := one(&fakeHost{answer: refusing(noSuchUser)})
+	id := submit(t, q, "nobody@example.com")
+	run := RunOptions{All: true, Notifier: l}
+	if sum := runQueue(t, q, host, run); len(sum.Trouble) != 1 || !strings.Contains(sum.Trouble[0], "disk full") {
+		t.Errorf("trouble: %q", sum.Trouble)
+	}
+	l.err = nil
+	runQueue(t, q, host, run)
+	l.hears(t, "lost nobody@example.com")
+	// As a crash before the record leaves it.
+	p := read(t, q, id).Progress[0]
+	p.Told = time.Time{}
+	overwrite(t, q.path(id, "envelope"), progressOffset(t, q, id)+messageLine, string(appendRecipientLine(nil, &p)))
+	runQueue(t, q, host, run)
+	l.hears(t, "lost nobody@example.com")
+}
+
+// Who did not want to hear, and mail that must not be answered.
+func TestNoNotice(t *testing.T) {
+	null := ""
+	tests := []struct {
+		name string
+		env  Envelope
+	}{
+		{"null reverse-path", Envelope{ReversePath: &null, Recipients: []Recipient{{Address: "nobody@example.com"}}}},
+		{"NOTIFY=NEVER", Envelope{Recipients: []Recipient{{Address: "nobody@example.com", Notify: "NEVER"}}}},
+		{"NOTIFY=SUCCESS", Envelope{Recipients: []Recipient{{Address: "nobody@example.com", Notify: "SUCCESS,DELAY"}}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			q, l := newQueue(t), &listener{}
+			env := test.env
+			env.Arrival = time.Now().Add(-6 * day)
+			id := commit(t, q, &env, hello)
+			runQueue(t, q, one(&fakeHost{answer: refusing(noSuchUser)}), RunOptions{All: true, Notifier: l})
+			l.hears(t)
+			if got := letters(read(t, q, id)); got != "f" {
+				t.Errorf("state %s", got)
+			}
+		})
+	}
+}
+
+// With nobody to tell, the summary of a run that somebody reads tells of what failed unseen.
+func TestSummaryTells(t *testing.T) {
+	q, l := newQueue(t), &listener{err: ErrNobody}
+	host := one(&fakeHost{answer: refusing(noSuchUser)})
+	id := submit(t, q, "nobody@example.com")
+	runQueue(t, q, host, RunOptions{Notifier: l})
+	if !read(t, q, id).Progress[0].Told.IsZero() {
+		t.Error("an unattended run counts as told")
+	}
+	for i, want := range []int{1, 0} {
+		sum := runQueue(t, q, host, RunOptions{All: true, Notifier: l, Attended: true})
+		if len(sum.Failed) != want || len(sum.Trouble) > 0 {
+			t.Errorf("attended run %d: %+v", i+1, sum)
+		}
+	}
+	// What fails in the attended run itself is said once.
+	submit(t, q, "nobody@example.com")
+	if sum := runQueue(t, q, host, RunOptions{All: true, Notifier: l, Attended: true}); len(sum.Failed) != 1 {
+		t.Errorf("failed: %+v", sum.Failed)
+	}
+}
+
+// Five days of its own failures end a message; those of its identity never do.
+func TestGivingUp(t *testing.T) {
+	tests := []struct {
+		name   string
+		age    time.Duration
+		answer Report
+		want   []string // states after each attempt
+	}{
+		{"young", 4 * day, tryLater, []string{"d", "d", "d"}},
+		{"old", 6 * day, tryLater, []string{"d", "f", "f"}},
+		{"dead identity", 60 * day, hostIsDown, []string{"d", "d", "d"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			q, l := newQueue(t), &listener{}
+			id := submitAged(t, q, test.age, "bob@example.com")
+			for i, want := range test.want {
+				runQueue(t, q, one(&fakeHost{answer: refusing(test.answer)}), RunOptions{All: true, Notifier: l})
+				if got := letters(read(t, q, id)); got != want {
+					t.Fatalf("after attempt %d: %s, want %s", i+1, got, want)
+				}
+			}
+			last := "overdue bob@example.com"
+			if p := read(t, q, id).Progress[0]; p.State == Refused {
+				l.hears(t, last, "lost bob@example.com")
+				if why := p.Explain(); why != "given up, last attempt: host mx.example.org said: 451 4.7.1 try again later" {
+					t.Errorf("because: %s", why)
+				}
+			} else {
+				l.hears(t, last)
+			}
+		})
+	}
+}
+
+// A message that may have arrived says so when it is given up.
+func TestGivingUpUnsure(t *testing.T) {
+	q := newQueue(t)
+	id := submitAged(t, q, 6*day, "bob@example.com")
+	setMessage(t, q, id, func(m *Message) { m.Attempts = 1 })
+	setLetters(t, q, id, "u")
+	sum := runQueue(t, q, one(&fakeHost{answer: refusing(tryLater)}), everything)
+	if len(sum.Failed) != 1 || !strings.Contains(sum.Failed[0].Report.Text, "possibly delivered") {
+		t.Errorf("failed: %+v", sum.Failed)
+	}
+}
+
+// Late mail is told of once, and all that waits for one identity in one notice.
+func TestDelayNotice(t *testing.T) {
+	q, l := newQueue(t), &listener{}
+	run := RunOptions{All: true, Notifier: l}
+	host := one(&fakeHost{answer: refusing(hostIsDown)})
+	submitAged(t, q, 3*time.Hour, "young@example.com")
+	runQueue(t, q, host, run)
+	l.hears(t)
+	for _, name := range []string{"a", "b", "c"} {
+		submitAged(t, q, 5*time.Hour, name+"@example.com")
+	}
+	quiet := envelopeFor("d@example.com")
+	quiet.Arrival, quiet.Recipients[0].Notify = time.Now().Add(-5*time.Hour), "FAILURE"
+	commit(t, q, quiet, hello)
+	runQueue(t, q, host, run)
+	l.hears(t, "overdue a@example.com and 2 others")
+	runQueue(t, q, host, run)
+	l.hears(t)
+
+	never := run
+	never.Limits.DelayNotice = -1
+	submitAged(t, q, 5*time.Hour, "e@example.com")
+	runQueue(t, q, host, never)
+	l.hears(t)
+	host = one(&fakeHost{answer: refusing(tryLater)})
+	runQueue(t, q, host, run) // by the messages themselves now: told of the others already
+	l.hears(t, "overdue e@example.com")
+}
+
+// A machine that slept tries first, and tells of nothing that goes out.
+func TestDelayNoticeAfterSleep(t *testing.T) {
+	q, l := newQueue(t), &listener{}
+	submitAged(t, q, 5*day, "bob@example.com")
+	runQueue(t, q, one(&fakeHost{}), RunOptions{Notifier: l})
+	l.hears(t)
+	// Not tried in this run, and the last attempt was before it was late.
+	id := submitAged(t, q, 5*time.Hour, "bob@example.com")
+	setMessage(t, q, id, func(m *Message) {
+		m.Attempts, m.Last, m.Next = 1, m.Envelope.Arrival.Add(time.Hour), time.Now().Add(time.Hour)
+	})
+	setLetters(t, q, id, "d")
+	runQueue(t, q, one(&fakeHost{}), RunOptions{Notifier: l})
+	l.hears(t)
+}
+
+// Failed mail is dropped when it was kept long enough, and not unsaid.
+func TestDropping(t *testing.T) {
+	null := ""
+	for _, test := range []struct {
+		name     string
+		null     bool
+		nobody   bool
+		attended bool
+		dropped  bool
+	}{
+		{"with a notice", false, false, false, true},
+		{"nobody to tell", false, true, false, false},
+		{"nobody to tell but the reader of the summary", false, true, true, true},
+		{"null reverse-path", true, false, false, false},
+		{"null reverse-path, summary read", true, false, true, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			q, l := newQueue(t), &listener{}
+			env := envelopeFor("nobody@example.com")
+			if env.Arrival = time.Now().Add(-40 * day); test.null {
+				env.ReversePath = &null
+			}
+			id := commit(t, q, env, hello)
+			p := Progress{State: Refused, Time: time.Now().Add(-31 * day), Told: time.Now().Add(-31 * day), Status: "5.1.1"}
+			overwrite(t, q.path(id, "envelope"), progressOffset(t, q, id)+messageLine, string(appendRecipientLine(nil, &p)))
+			if test.nobody {
+				l.err = ErrNobody
+			}
+			sum := runQueue(t, q, one(&fakeHost{}), RunOptions{Notifier: l, Attended: test.attended})
+			if _, err := q.Read(id); (err != nil) != test.dropped || (len(sum.Dropped) == 1) != test.dropped {
+				t.Errorf("read: %v; dropped: %+v", err, sum.Dropped)
+			}
+			if test.dropped && !test.null && !test.nobody {
+				l.hears(t, "dropped nobody@example.com")
+			} else {
+				l.hears(t)
+			}
+		})
+	}
+}
+
+// What a notice adds to the queue is delivered by the same run, even if that was for one message only.
+func TestBounceGoesOutInTheSameRun(t *testing.T) {
+	q, local, null := newQueue(t), &fakeHost{}, ""
+	bounce := func(*Notice) {
+		env := envelopeFor("me")
+		env.ReversePath, env.Notice = &null, true
+		commit(t, q, env, hello)
+	}
+	l := &listener{after: bounce}
+	hosts := map[string]Transport{"example.com": &fakeHost{answer: refusing(noSuchUser)}, "local": local}
+	id := submit(t, q, "nobody@example.com")
+	only := func(m *Message) bool { return m.ID == id }
+	runQueue(t, q, &fakeRouter{hosts: hosts}, RunOptions{All: true, Age: time.Hour, Select: only, Notifier: l})
+	if len(local.got()) != 1 {
+		t.Errorf("delivered locally: %v", local.got())
+	}
+}
