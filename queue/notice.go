@@ -19,7 +19,7 @@ type Notice struct {
 	Content    Content // as submitted; nil if it cannot be read
 	// Others counts further messages that are late for the same reason, which get no notice of their own.
 	Others int
-	// Until is when an Overdue message is given up, or a Lost one forgotten; zero for never.
+	// Until is when an Overdue message is given up, or a Lost one dropped; zero if that is not known.
 	Until time.Time
 }
 
@@ -226,8 +226,10 @@ func (r *run) tellOverdue(ids []string) (told bool) {
 		if len(cs) == 0 {
 			return
 		}
-		n := &Notice{Kind: Overdue, Message: e.msg, Recipients: cs[0].recipients, Lane: cs[0].lane, Others: len(ids) - 1,
-			Until: after(e.msg.Envelope.Arrival, r.opt.Limits.expire())}
+		n := &Notice{Kind: Overdue, Message: e.msg, Recipients: cs[0].recipients, Lane: cs[0].lane, Others: len(ids) - 1}
+		if t := after(e.msg.Envelope.Arrival, r.opt.Limits.expire()); t.After(time.Now()) {
+			n.Until = t
+		}
 		err := r.notify(n)
 		told = err == nil
 		done = told || r.said(n, err)
