@@ -128,14 +128,14 @@ func (q *Queue) FinishLegacy(e *LegacyEntry) (bool, error) {
 	return false, nil
 }
 
-// dropLegacy removes a legacy entry for good, before the message in its new place can be sent.
+// dropLegacy removes a legacy entry for good. It is renamed first: of what a crash leaves then, nothing is taken
+// for an entry any more, and the next queue run sweeps it away.
 func (q *Queue) dropLegacy(name string) error {
-	dir := q.Dir + "/" + name
-	// Its arguments first: without them nothing can be sent from it again.
-	if err := os.Remove(q.path(name, "cmd")); err != nil {
+	dead := q.Dir + "/" + newPrefix + name
+	if err := os.Rename(q.Dir+"/"+name, dead); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	if err := os.RemoveAll(dead); err != nil {
 		return err
 	}
 	return syncDir(q.dir)
@@ -146,8 +146,5 @@ func (q *Queue) RemoveLegacy(name string) error {
 	if !q.looksLegacy(name) {
 		return fmt.Errorf("%w: not an entry of esmtp-wrapper's", os.ErrNotExist)
 	}
-	if err := os.RemoveAll(q.Dir + "/" + name); err != nil {
-		return err
-	}
-	return syncDir(q.dir)
+	return q.dropLegacy(name)
 }
