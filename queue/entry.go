@@ -127,13 +127,23 @@ func (q *Queue) open(id string) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := tryLock(f); err != nil {
+	e, err := q.lockEntry(id, f)
+	if err != nil {
 		f.Close()
+	}
+	return e, err
+}
+
+func (q *Queue) lockEntry(id string, f *os.File) (*entry, error) {
+	if err := tryLock(f); err != nil {
 		return nil, err
+	}
+	// Whoever had the lock before may have removed the entry.
+	if st, err := f.Stat(); err == nil && st.Sys().(*syscall.Stat_t).Nlink == 0 {
+		return nil, &fs.PathError{Op: "open", Path: q.path(id, "envelope"), Err: fs.ErrNotExist}
 	}
 	m, at, err := readEnvelope(f, id)
 	if err != nil {
-		f.Close()
 		return nil, err
 	}
 	for i := range m.Progress {

@@ -77,6 +77,9 @@ func (q *Queue) Retry(id string) (bool, error) {
 
 // Remove takes an entry out of the queue for good, whatever its state.
 func (q *Queue) Remove(id string) error {
+	if !IsID(id) {
+		return fmt.Errorf("%q is no queue ID: %w", id, os.ErrNotExist) // nor a path to somewhere else
+	}
 	err := q.edit(id, func(*entry) error { return q.removeEntry(id) })
 	if errors.Is(err, ErrBusy) {
 		return err
