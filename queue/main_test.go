@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"os"
@@ -172,4 +174,34 @@ func wait[T any](t testing.TB, what string, c <-chan T) (v T) {
 		t.Fatalf("waited in vain for %s", what)
 	}
 	return v
+}
+
+// entryUnsynced lays the i-th message of many into the queue, tried before and not due: what
+// Commit writes, without its syncs.
+func entryUnsynced(t testing.TB, q *Queue, i int) {
+	t.Helper()
+	env := envelopeFor("a@example.com")
+	env.Version, env.Arrival = envelopeVersion, time.Now().Add(time.Duration(i-1_000_000)*time.Millisecond)
+	sum := sha256.Sum256([]byte(hello))
+	env.Size, env.Lines, env.SHA256 = int64(len(hello)), 3, hex.EncodeToString(sum[:])
+	b, err := encodeEnvelope(env, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &Message{}
+	at, err := decodeEnvelope(b, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Attempts, m.Last, m.Next = 1, time.Now(), time.Now().Add(4*time.Hour)
+	copy(b[at:], appendMessageLine(nil, m))
+	id := newID(env.Arrival, byte(i))
+	if err := os.Mkdir(q.Dir+"/"+id, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for file, content := range map[string][]byte{"mail": []byte(hello), "envelope": b} {
+		if err := os.WriteFile(q.path(id, file), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
