@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"esmtpq/queue"
-	"esmtpq/tunnel"
 )
 
 // runConfig prints the configuration as YAML, secrets masked: the way from an esmtprc to a
@@ -29,8 +28,8 @@ func runConfig(p *program) error {
 		return configFailure(err)
 	}
 	for _, id := range cfg.Identities {
-		if _, err := tunnel.ParseCommand(id.Tunnel); id.Tunnel != "" && err != nil {
-			return fail(exConfig, "%s: tunnel of identity %s: %w", cfg.File, id.Name, err)
+		if _, err := tunnelOf(cfg, id); err != nil {
+			return configFailure(err)
 		}
 		if id != cfg.Default && len(id.Match) == 0 {
 			fmt.Fprintf(p.err, "%s: identity %s is not the default and matches no address: it is never used\n", p.name, printable(id.Name))

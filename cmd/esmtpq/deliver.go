@@ -69,6 +69,8 @@ func splitOptions(args []string) (short, long []string) {
 // interruptible returns a context that the usual signals end. They are taken even where the caller
 // ignored them: mutt and cron do, for themselves.
 func interruptible() (context.Context, context.CancelFunc) {
+	// Taken, where it was ignored before: what a delivery runs would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGXFSZ)
 	return signal.NotifyContext(context.Background(), syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
 }
 

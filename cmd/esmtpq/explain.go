@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strings"
 
 	"esmtpq/identity"
 	"esmtpq/message"
@@ -38,7 +37,7 @@ func (p *program) explain(inv *invocation) error {
 		return fail(exUsage, "which addresses? see esmtpq help explain")
 	}
 	r := newRouter(home, "")
-	cfg, id, rule, err := r.identity(d.env)
+	cfg, id, _, err := r.identity(d.env)
 	if err != nil {
 		return err
 	}
@@ -46,23 +45,22 @@ func (p *program) explain(inv *invocation) error {
 	for _, rcpt := range d.env.Recipients {
 		fmt.Fprintf(p.out, "%s\n", printable(rcpt.Address))
 		field("configuration", cfg.File)
-		route, err := r.Route(d.env, rcpt)
+		w, err := r.choose(d.env, rcpt)
+		var route queue.Route
+		if err == nil {
+			route, err = r.Route(d.env, rcpt)
+		}
 		switch {
 		case err != nil:
 			field("cannot be sent", configFailure(err).Error())
-		case r.local(route):
+		case w.id == nil:
 			field("delivered by", "the MDA: "+cfg.MDA)
 		default:
-			explainRoute(field, id, rule, route)
+			explainRoute(field, w.id, w.rule, route)
 		}
 	}
 	explainHeader(p.out, id)
 	return nil
-}
-
-// local tells whether a route ends at the local agent.
-func (r *router) local(route queue.Route) bool {
-	return strings.HasSuffix(route.Lane, localLane)
 }
 
 func explainRoute(field func(name, value string), id *identity.Identity, rule identity.Rule, route queue.Route) {

@@ -22,8 +22,7 @@ func harden() error {
 		limit.Cur = 0
 		syscall.Setrlimit(syscall.RLIMIT_CORE, &limit)
 	}
-	// Over the limit on the size of files a write is to fail, not the process. The signal is taken,
-	// not ignored, for what we run would inherit that.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGXFSZ)
+	// Over the limit on the size of files a write is to fail, not the process.
+	signal.Ignore(syscall.SIGXFSZ)
 	return nil
 }

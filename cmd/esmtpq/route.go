@@ -83,7 +83,11 @@ func (r *router) check(env *queue.Envelope) (time.Duration, error) {
 		return 0, configFailure(err)
 	}
 	for _, rcpt := range env.Recipients {
-		if _, err := r.Route(env, rcpt); err != nil {
+		w, err := r.choose(env, rcpt)
+		if err == nil {
+			err = w.check()
+		}
+		if err != nil {
 			return 0, configFailure(err)
 		}
 	}
@@ -115,78 +119,121 @@ func configFailure(err error) error {
 	return f
 }
 
-// Route implements queue.Router.
-func (r *router) Route(env *queue.Envelope, rcpt queue.Recipient) (queue.Route, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// A way is what is decided for a recipient: by which identity, or to the local agent.
+type way struct {
+	cfg     *identity.Config
+	id      *identity.Identity // nil: to the local agent
+	rule    identity.Rule
+	address string // complete
+}
+
+// choose decides which way mail for a recipient goes.
+func (r *router) choose(env *queue.Envelope, rcpt queue.Recipient) (way, error) {
 	cfg, err := r.load(env)
 	if err != nil {
-		return queue.Route{}, err
+		return way{}, err
 	}
+	w := way{cfg: cfg, address: rcpt.Address}
 	if env.Notice {
-		return r.routeLocal(cfg, env, rcpt)
+		return w, w.needMDA()
 	}
 	id, rule, chooseErr := cfg.Choose(env.Sender())
 	local := !strings.Contains(rcpt.Address, "@")
 	if id != nil && id.QualifyDomain != "" {
 		if local {
-			rcpt.Address += "@" + id.QualifyDomain
+			w.address += "@" + id.QualifyDomain
 		}
 		local = false
 	} else if cfg.ForceMDA != "" {
 		local = true
 	}
 	if local {
-		return r.routeLocal(cfg, env, rcpt)
+		return w, w.needMDA()
 	}
-	if chooseErr != nil {
-		return queue.Route{}, chooseErr
+	w.id, w.rule = id, rule
+	return w, chooseErr
+}
+
+func (w *way) needMDA() error {
+	if w.cfg.MDA != "" {
+		return nil
 	}
-	route := queue.Route{
-		Lane: id.Name, Address: rcpt.Address,
-		ReversePath: cfg.ReversePath(id, rule, env.ReversePath, env.From, r.login(), hostName()),
-		Sender:      identity.Expand(id.Sender, r.login()),
+	return &identity.ConfigError{
+		File: w.cfg.File,
+		Text: fmt.Sprintf("the recipient %s has no domain, and there is no local delivery agent", printable(w.address)),
+		Hint: "set mda, or qualify_domain (qualifydomain in an esmtprc) for its identity",
 	}
-	if file := filepath.Base(cfg.File); env.Config != "" && r.config == "" {
-		route.Lane = file + ": " + id.Name
+}
+
+// check finds the mistakes in a configuration that would keep this way from ever working.
+func (w *way) check() error {
+	if w.id == nil {
+		_, err := w.agent()
+		return err
 	}
-	if r.lanes[route.Lane] == nil {
-		lane, err := r.smartHost(cfg, id)
-		if err != nil {
-			return queue.Route{}, err
-		}
-		r.lanes[route.Lane] = lane
+	_, err := tunnelOf(w.cfg, w.id)
+	return err
+}
+
+// agent returns the local delivery agent.
+func (w *way) agent() (*localmda.Agent, error) {
+	agent, err := localmda.New(w.cfg.MDA, w.cfg.ForceMDA)
+	if err != nil {
+		return nil, &identity.ConfigError{File: w.cfg.File, Text: err.Error()}
 	}
-	return route, nil
+	if w.cfg.MDATimeout > 0 {
+		agent.Timeout = w.cfg.MDATimeout
+	}
+	return agent, nil
 }
 
 // localLane is the lane of the local agent.
 const localLane = "local mail"
 
-// routeLocal routes a recipient without a domain, or all with force_mda.
-func (r *router) routeLocal(cfg *identity.Config, env *queue.Envelope, rcpt queue.Recipient) (queue.Route, error) {
-	if cfg.MDA == "" {
-		return queue.Route{}, &identity.ConfigError{
-			File: cfg.File,
-			Text: fmt.Sprintf("the recipient %s has no domain, and there is no local delivery agent", printable(rcpt.Address)),
-			Hint: "set mda, or qualify_domain (qualifydomain in an esmtprc) for its identity",
+// lane names the lane of a way. A configuration of its own (-C) has lanes of its own.
+func (w *way) lane(own bool) string {
+	name := localLane
+	if w.id != nil {
+		if name = w.id.Name; name == localLane {
+			name = "identity " + name
 		}
 	}
-	route := queue.Route{Lane: localLane, Address: rcpt.Address, ReversePath: env.Sender()}
-	if file := filepath.Base(cfg.File); env.Config != "" && r.config == "" {
-		route.Lane = file + ": " + route.Lane
+	if own {
+		name = filepath.Base(w.cfg.File) + ": " + name
+	}
+	return name
+}
+
+// Route implements queue.Router.
+func (r *router) Route(env *queue.Envelope, rcpt queue.Recipient) (queue.Route, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w, err := r.choose(env, rcpt)
+	if err != nil {
+		return queue.Route{}, err
+	}
+	route := queue.Route{Lane: w.lane(env.Config != "" && r.config == ""), Address: w.address}
+	if w.id != nil {
+		route.ReversePath = w.cfg.ReversePath(w.id, w.rule, env.ReversePath, env.From, r.login(), hostName())
+		route.Sender = identity.Expand(w.id.Sender, r.login())
+	} else {
+		route.ReversePath = env.Sender()
 	}
 	if r.lanes[route.Lane] == nil {
-		agent, err := localmda.New(cfg.MDA, cfg.ForceMDA)
-		if err != nil {
-			return queue.Route{}, &identity.ConfigError{File: cfg.File, Text: err.Error()}
+		if r.lanes[route.Lane], err = r.transport(&w); err != nil {
+			delete(r.lanes, route.Lane)
+			return queue.Route{}, err
 		}
-		if cfg.MDATimeout > 0 {
-			agent.Timeout = cfg.MDATimeout
-		}
-		r.lanes[route.Lane] = agent
 	}
 	return route, nil
+}
+
+// transport makes the transport of a way.
+func (r *router) transport(w *way) (queue.Transport, error) {
+	if w.id == nil {
+		return w.agent()
+	}
+	return r.smartHost(w.cfg, w.id)
 }
 
 // Transport implements queue.Router.

@@ -42,11 +42,11 @@ func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.T
 // dialer returns what makes the connection: the tunnel, or a dial behind the preconnect line. Nil is
 // the transport's own.
 func (r *router) dialer(cfg *identity.Config, id *identity.Identity) (func(context.Context) (net.Conn, error), error) {
-	if id.Tunnel != "" {
-		cmd, err := tunnel.ParseCommand(id.Tunnel)
-		if err != nil {
-			return nil, &identity.ConfigError{File: cfg.File, Text: fmt.Sprintf("tunnel of identity %s: %v", id.Name, err)}
-		}
+	cmd, err := tunnelOf(cfg, id)
+	if err != nil {
+		return nil, err
+	}
+	if cmd != nil {
 		return func(ctx context.Context) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, r.limit(dialLimit))
 			defer cancel()
@@ -66,6 +66,18 @@ func (r *router) dialer(cfg *identity.Config, id *identity.Identity) (func(conte
 		defer cancel()
 		return tunnel.WaitDial(ctx, "tcp", net.JoinHostPort(id.Host, id.Port), r.limit(dialPatience))
 	}, nil
+}
+
+// tunnelOf returns the command that reaches an identity's smart host, nil if there is none.
+func tunnelOf(cfg *identity.Config, id *identity.Identity) (*tunnel.Command, error) {
+	if id.Tunnel == "" {
+		return nil, nil
+	}
+	cmd, err := tunnel.ParseCommand(id.Tunnel)
+	if err != nil {
+		return nil, &identity.ConfigError{File: cfg.File, Text: fmt.Sprintf("tunnel of identity %s: %v", id.Name, err)}
+	}
+	return cmd, nil
 }
 
 // limit returns the usual limit of a step, or the one that was asked for.
