@@ -43,7 +43,7 @@ type Config struct {
 	BatchDelay time.Duration
 
 	MDA        string        // shell command of the local delivery agent; "" where there is none
-	ForceMDA   string        // the same, for every recipient whatever its address
+	ForceMDA   string        // user that the local delivery agent gets all mail for, whatever its recipients; "" for none
 	MDATimeout time.Duration // limit for one run of it; 0 means the agent's usual one
 
 	// Notify is a shell command that tells the owner of mail that was not delivered, where no MDA can
@@ -95,6 +95,12 @@ type Identity struct {
 	CertificatePassphrase Secret // of the client key
 
 	Timeout time.Duration // limit of each step of the session; 0 means the standard's
+
+	MaxMessagesPerSession int           // after so many a new session is begun; 0 means any number
+	ReloginDelay          time.Duration // how long to wait before that
+	// Sessions is how many sessions may be open at the same time where many messages
+	// wait; 0 and 1 mean one, which keeps messages in their order.
+	Sessions int
 }
 
 // A TLSMode says how a session is protected.

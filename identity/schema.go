@@ -157,6 +157,15 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *node) bool {
 		id.CertificatePassphrase = r.secret(v, path)
 	case "timeout":
 		id.Timeout = r.duration(v, path, "2m")
+	case "max_messages_per_session":
+		id.MaxMessagesPerSession = r.count(v, path, maxMessages)
+	case "relogin_delay":
+		id.ReloginDelay = r.duration(v, path, "30s")
+		if id.ReloginDelay > maxReloginDelay {
+			r.fail(v.line, "%s should be an hour at most", path)
+		}
+	case "sessions":
+		id.Sessions = r.count(v, path, maxSessions)
 	default:
 		return false
 	}

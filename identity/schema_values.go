@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -59,6 +60,23 @@ func (r *yamlReader) boolean(v *node, path string) bool {
 	}
 	r.fail(v.line, "%s should be true or false", path)
 	return false
+}
+
+// Bounds of what an identity may ask for.
+const (
+	maxMessages     = 1_000_000
+	maxSessions     = 100
+	maxReloginDelay = time.Hour
+)
+
+// count reads a whole number from 1 to most.
+func (r *yamlReader) count(v *node, path string, most int) int {
+	n, err := strconv.Atoi(v.text)
+	if v.kind != nodeText || err != nil || n < 1 || n > most {
+		r.fail(v.line, "%s should be a number from 1 to %d", path, most)
+		return 0
+	}
+	return n
 }
 
 // duration reads a duration that is not negative.

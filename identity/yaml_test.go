@@ -48,6 +48,9 @@ identities:
     client_key: ~/.ssl/ann.key
     certificate_passphrase: open sesame
     timeout: 90s
+    max_messages_per_session: 50
+    relogin_delay: 1m
+    sessions: 4
   - name: work
     match:
       - ann@example.org
@@ -69,6 +72,7 @@ func TestYAMLFull(t *testing.T) {
 			Preconnect: "true", Postconnect: "false",
 			CAFile: "/home/ann/ca.pem", ClientCertificate: "/etc/ssl/ann.pem", ClientKey: "/home/ann/.ssl/ann.key",
 			CertificatePassphrase: NewSecret("open sesame"), Timeout: 90e9,
+			MaxMessagesPerSession: 50, ReloginDelay: 60e9, Sessions: 4,
 		}, {
 			Name: "work", Match: []string{"ann@example.org"}, Host: "2001:db8::1", Port: "465", TLS: TLSImplicit,
 			Tunnel: "ssh gateway", PasswordCommand: "pass show work",
@@ -179,6 +183,10 @@ func TestYAMLErrors(t *testing.T) {
 		{"duration", "batch_delay: " + canary + "\nidentities: [{name: a@b.example, host: h}]", "c.yaml:1: batch_delay should be a time with its unit, such as 5s or never"},
 		{"duration without unit", "mda_timeout: 5\nidentities: [{name: a@b.example, host: h}]", "c.yaml:1: mda_timeout should be a time with its unit"},
 		{"negative duration", "batch_delay: -1s\nidentities: [{name: a@b.example, host: h}]", "c.yaml:1: batch_delay should be a time"},
+		{"no messages a session", "identities: [{name: a@b.example, host: h, max_messages_per_session: 0}]", "c.yaml:1: identities[0].max_messages_per_session should be a number from 1 to 1000000"},
+		{"too many sessions", "identities: [{name: a@b.example, host: h, sessions: 1000}]", "c.yaml:1: identities[0].sessions should be a number from 1 to 100"},
+		{"sessions that are no number", "identities: [{name: a@b.example, host: h, sessions: [2]}]", "c.yaml:1: identities[0].sessions should be a number from 1 to 100"},
+		{"a long pause", "identities: [{name: a@b.example, host: h, relogin_delay: 2h}]", "c.yaml:1: identities[0].relogin_delay should be an hour at most"},
 		{"never elsewhere", "mda_timeout: never\nidentities: [{name: a@b.example, host: h}]", "c.yaml:1: mda_timeout should be a time"},
 		{"match is no list", "identities:\n- name: a@b.example\n  host: h\n  match: " + canary + "\n", "c.yaml:4: identities[0].match should be a list"},
 		{"brackets in match", "identities:\n- {name: a, host: h, match: ['Ann <a@b.example>']}\n", "c.yaml:2: identities[0].match[0] should be an address or pattern alone"},

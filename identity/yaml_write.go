@@ -75,6 +75,9 @@ func (c *Config) identityNode(id *Identity) *node {
 	n.addText("client_key", id.ClientKey)
 	n.addSecret("certificate_passphrase", id.CertificatePassphrase, "copy it from the file above")
 	n.addDuration("timeout", id.Timeout)
+	n.addCount("max_messages_per_session", id.MaxMessagesPerSession)
+	n.addDuration("relogin_delay", id.ReloginDelay)
+	n.addCount("sessions", id.Sessions)
 	return n
 }
 
@@ -91,6 +94,12 @@ func (n *node) addPlain(key, text string) {
 func (n *node) addText(key, text string) {
 	if text != "" {
 		n.add(key, &node{kind: nodeText, text: text, plain: harmless(text) || key == "port" && isNumber([]byte(text))})
+	}
+}
+
+func (n *node) addCount(key string, count int) {
+	if count != 0 {
+		n.addPlain(key, strconv.Itoa(count))
 	}
 }
 
