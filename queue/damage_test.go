@@ -97,7 +97,7 @@ func giveAway(t *testing.T, moved, path string) {
 func fingerprint(t *testing.T, root string) string {
 	t.Helper()
 	var b strings.Builder
-	filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	filepath.WalkDir(root, func(path string, _ fs.DirEntry, _ error) error {
 		st, err := os.Lstat(path)
 		if err != nil {
 			fmt.Fprintf(&b, "%s: %v\n", path, err)
