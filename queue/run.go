@@ -270,8 +270,9 @@ func (r *run) consider(id string, first bool) {
 // notable tells whether the owner of a message may have to hear of it before this run ends. One that fails
 // in this run is noted then.
 func (r *run) notable(m *Message, now time.Time) bool {
-	old := func(i int) bool { return m.Progress[i].State == Refused }
-	return !m.done() && (late(m.Envelope.Arrival, now, r.opt.Limits.delayNotice()) || len(m.indexes(old)) > 0)
+	l := &r.opt.Limits
+	return !m.DelayTold && m.Pending() && late(m.Envelope.Arrival, now, l.delayNotice()) ||
+		len(m.indexes(m.untold)) > 0 || l.forgotten(m, now)
 }
 
 // unusable tells of an entry that cannot be sent as it is. What is damaged is for its owner to look at; what the
