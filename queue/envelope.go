@@ -62,9 +62,14 @@ func (e *Envelope) Sender() string {
 // short, changed, or never ours. It is neither sent nor removed.
 var ErrDamaged = errors.New("damaged")
 
-// seal is the second line of the file envelope.
-type seal struct {
-	SHA256 string `json:"sha256"` // of the first line, its line end included
+// sealOf returns the second line of the file envelope, which has the SHA-256 of the first.
+func sealOf(first []byte) []byte {
+	const before, after = `{"sha256":"`, "\"}\n"
+	sum := sha256.Sum256(first)
+	b := make([]byte, 0, len(before)+2*len(sum)+len(after))
+	b = append(b, before...)
+	b = hex.AppendEncode(b, sum[:])
+	return append(b, after...)
 }
 
 // check refuses an envelope that would not be read back as it was submitted.
@@ -106,10 +111,9 @@ func encodeEnvelope(env *Envelope, refused []string) ([]byte, error) {
 		return nil, err
 	}
 	line = append(line, '\n')
-	sum := sha256.Sum256(line)
 	b := make([]byte, 0, len(line)+128+messageLine+recipientLine*len(env.Recipients))
 	b = append(b, line...)
-	b = fmt.Appendf(b, "{\"sha256\":\"%x\"}\n", sum)
+	b = append(b, sealOf(line)...)
 	b = appendMessageLine(b, &Message{})
 	for range served {
 		b = appendRecipientLine(b, &Progress{State: Untried})
@@ -131,14 +135,13 @@ func decodeEnvelope(b []byte, m *Message) (int64, error) {
 		return 0, fmt.Errorf("%w: envelope cut short", ErrDamaged)
 	}
 	second, progress, ok := cutLine(rest)
-	var s seal
-	if !ok || json.Unmarshal(second, &s) != nil {
+	if !ok {
 		return 0, fmt.Errorf("%w: envelope has no checksum", ErrDamaged)
 	}
-	if sum := sha256.Sum256(first); s.SHA256 != hex.EncodeToString(sum[:]) {
+	if !bytes.Equal(second, sealOf(first)) {
 		return 0, fmt.Errorf("%w: envelope does not match its checksum", ErrDamaged)
 	}
-	if err := json.Unmarshal(first, &m.Envelope); err != nil {
+	if err := readEnvelopeJSON(first, &m.Envelope); err != nil {
 		return 0, fmt.Errorf("%w: envelope is not JSON", ErrDamaged)
 	}
 	if v := m.Envelope.Version; v != envelopeVersion {

@@ -3,6 +3,7 @@ package queue
 import (
 	"errors"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -44,6 +45,45 @@ func (q *Queue) List() (*Listing, error) {
 	slices.Sort(l.Legacy)
 	slices.Sort(l.Foreign)
 	return l, nil
+}
+
+// ReadEach reads entries and gives each to f, in the order of ids, with the error that
+// Read would return. f is called from one goroutine; others read ahead.
+func (q *Queue) ReadEach(ids []string, f func(id string, m *Message, err error)) {
+	const batch = 64 // entries that one goroutine reads at a time
+	if len(ids) <= batch || runtime.GOMAXPROCS(0) == 1 {
+		for _, id := range ids {
+			m, err := q.Read(id)
+			f(id, m, err)
+		}
+		return
+	}
+	type result struct {
+		m   *Message
+		err error
+	}
+	ahead := make(chan chan []result, 2*runtime.GOMAXPROCS(0))
+	go func() {
+		defer close(ahead)
+		for some := range slices.Chunk(ids, batch) {
+			c := make(chan []result, 1)
+			ahead <- c
+			go func() {
+				rs := make([]result, len(some))
+				for i, id := range some {
+					rs[i].m, rs[i].err = q.Read(id)
+				}
+				c <- rs
+			}()
+		}
+	}()
+	i := 0
+	for c := range ahead {
+		for _, r := range <-c {
+			f(ids[i], r.m, r.err)
+			i++
+		}
+	}
 }
 
 // sweep removes what dead processes left: temporary entries that nobody has locked.

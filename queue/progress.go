@@ -201,7 +201,7 @@ func (m *Message) decodeProgress(b []byte) error {
 	default:
 		return fmt.Errorf("%w: unknown state of the message", ErrDamaged)
 	}
-	if json.Unmarshal(line, &mj) == nil {
+	if readMessageJSON(line, &mj) == nil {
 		m.Attempts, m.Last, m.Next, m.DelayTold = max(mj.Attempts, 0), timeOf(mj.Last), timeOf(mj.Next), mj.Told
 	}
 	m.Progress = make([]Progress, len(m.Envelope.Recipients))
@@ -209,7 +209,7 @@ func (m *Message) decodeProgress(b []byte) error {
 		line, b = b[:recipientLine], b[recipientLine:]
 		p := &m.Progress[i]
 		var pj progressJSON
-		if json.Unmarshal(line, &pj) == nil {
+		if readRecipientJSON(line, &pj) == nil {
 			*p = Progress{Time: timeOf(pj.Time), Code: pj.Code, Status: pj.Status, Host: pj.Host, Text: pj.Text, Told: timeOf(pj.Told)}
 		}
 		p.State = State(line[letterAt])

@@ -101,8 +101,7 @@ func (p *program) walk(q *queue.Queue, l *queue.Listing, w listWriter) {
 		sender, recipients := legacyAddresses(q, e)
 		w.legacy(e, sender, recipients, legacyReason(e, err))
 	}
-	for _, id := range l.IDs {
-		m, err := q.Read(id)
+	q.ReadEach(l.IDs, func(id string, m *queue.Message, err error) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // sent meanwhile
 		case err != nil:
@@ -110,7 +109,7 @@ func (p *program) walk(q *queue.Queue, l *queue.Listing, w listWriter) {
 		default:
 			w.message(m)
 		}
-	}
+	})
 	for _, name := range l.Foreign {
 		fmt.Fprintf(p.err, "%s: %s/%s is not a message of ours\n", p.name, q.Dir, printable(name))
 	}
