@@ -27,7 +27,7 @@ func TestProcessesKilledAtAnyInstant(t *testing.T) {
 	const submitters, runs = 4, 2
 	kills := 60
 	if *long {
-		kills = 5000
+		kills = 2000
 	}
 	dir := t.TempDir()
 	crew := make([]*exec.Cmd, submitters+runs)
@@ -65,7 +65,18 @@ func TestProcessesKilledAtAnyInstant(t *testing.T) {
 	}
 
 	q := openQueue(t, dir+"/queue")
-	sum := runQueue(t, q, one(journalist(dir, 0)), everything)
+	// How much is left depends on who was killed more often, and how long it takes on the disk.
+	ctx, cancel := context.WithTimeout(context.Background(), 20*soon)
+	defer cancel()
+	l, err := q.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d messages are left for the last run", len(l.IDs))
+	sum, err := q.Run(ctx, one(journalist(dir, 0)), everything)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(sum.Trouble)+len(sum.Waiting)+len(sum.Failed) > 0 {
 		t.Errorf("at the end there is %+v", sum)
 	}
