@@ -75,3 +75,13 @@ func (q *Queue) TryWakeup() (*os.File, error) {
 	}
 	return f, nil
 }
+
+// IsWakeup tells whether an open file is the one that TryWakeup locks.
+func (q *Queue) IsWakeup(f *os.File) bool {
+	open, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Lstat(q.Dir + "/" + wakeupFile)
+	return err == nil && os.SameFile(open, named)
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -72,9 +73,17 @@ func setenv(env []string, name, value string) []string {
 
 // sleep is the first half of the background process. It returns the lock, to be closed before the queue
 // is looked at: whoever finds it taken relies on being seen.
-func (p *program) sleep(delay time.Duration) *os.File {
-	syscall.CloseOnExec(wakeupFD)
+func sleep(q *queue.Queue, delay time.Duration) (*os.File, error) {
 	lock := os.NewFile(wakeupFD, "wakeup lock")
+	if !q.IsWakeup(lock) {
+		// Typed by hand: descriptor 3 is something else, and stays as it is.
+		runtime.SetFinalizer(lock, nil)
+		var err error
+		if lock, err = q.TryWakeup(); lock == nil {
+			return nil, err
+		}
+	}
+	syscall.CloseOnExec(int(lock.Fd()))
 	time.Sleep(delay)
-	return lock
+	return lock, nil
 }

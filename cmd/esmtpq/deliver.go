@@ -76,11 +76,6 @@ func interruptible() (context.Context, context.CancelFunc) {
 
 // deliver runs the queue.
 func (p *program) deliver(opt *deliverOptions) error {
-	var lock *os.File
-	if opt.background {
-		lock = p.sleep(opt.delay)
-		defer lock.Close()
-	}
 	home, err := homeDir()
 	if err != nil {
 		return err
@@ -94,6 +89,13 @@ func (p *program) deliver(opt *deliverOptions) error {
 		return err // no queue: nothing to do
 	}
 	defer q.Close()
+	var lock *os.File
+	if opt.background {
+		if lock, err = sleep(q, opt.delay); lock == nil {
+			return err // another one sleeps, and will see to all there is
+		}
+		defer lock.Close()
+	}
 	r := newRouter(home, opt.inv.config)
 	r.step = step
 	trace, done, err := p.openTrace(opt.inv)
