@@ -64,7 +64,7 @@ func (s *scenario) play(w *world, f fault) *traceResult {
 // the first, the second and so on, until a run comes to its end.
 func killPoints(t *testing.T, fig *figures, s scenario) {
 	const ample = 1000
-	inParallel(t, 2*ample, time.Minute, func(host *faultHost, i int) bool {
+	inParallel(t, 2*ample, noLimit, func(host *faultHost, i int) bool {
 		f := fault{deed: killBefore, at: i/2 + 1}
 		if i%2 == 1 {
 			f.deed = killAfter
@@ -89,7 +89,7 @@ func killPoints(t *testing.T, fig *figures, s scenario) {
 func randomKills(t *testing.T, fig *figures, n int) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	inParallel(t, n, time.Minute, func(host *faultHost, i int) bool {
+	inParallel(t, n, fig.remaining(), func(host *faultHost, i int) bool {
 		rng := rand.New(rand.NewPCG(seed, uint64(i)))
 		w := newWorld(t, fig, host, fmt.Sprintf("random kill %d, seed %d", i, seed))
 		defer w.end()
@@ -106,53 +106,33 @@ func randomKills(t *testing.T, fig *figures, n int) {
 
 // scramble runs two sendmails, if wanted, and a deliver at the same time and kills most of them somewhere.
 func (w *world) scramble(rng *rand.Rand, submit bool) {
-	type running struct {
-		cmd  *exec.Cmd
-		mail *faultMail
-	}
-	var all []running
+	mails := []*faultMail{nil} // nil is a deliver
 	if submit {
-		for range 2 {
-			m := w.mail(1000+rng.IntN(100_000), "c@example.com")
-			all = append(all, running{w.program("sendmail", submitted(m)...), m})
-		}
+		mails = append(mails, w.mail(1000+rng.IntN(100_000), "c@example.com"), w.mail(1000, "c@example.com"))
 	}
-	all = append(all, running{w.program("deliver"), nil})
 	done := make(chan func())
-	for _, p := range all {
+	for _, m := range mails {
+		cmd := w.started(m)
 		kill, after := rng.IntN(4) > 0, time.Duration(rng.Int64N(int64(12*time.Millisecond)))
 		go func() {
-			killed, code := w.killed(p.cmd, p.mail, kill, after)
+			killed, code := killed(cmd, kill, after)
 			done <- func() {
 				if killed {
 					w.fig.add(&w.fig.randomKills, 1)
 				}
-				if p.mail != nil {
-					w.accepted[p.mail.serial] = code == 0
+				if m != nil {
+					w.accepted[m.serial] = code == 0
 				}
 			}
 		}()
 	}
-	for range all {
+	for range mails {
 		(<-done)()
 	}
 }
 
-// killed runs a program, kills it if it still runs after a while, and tells whether it was.
-func (w *world) killed(cmd *exec.Cmd, m *faultMail, kill bool, after time.Duration) (bool, int) {
-	if m != nil {
-		in, err := memoryFile("stdin", m.content)
-		if err != nil {
-			w.t.Error(err)
-			return false, -1
-		}
-		defer in.Close()
-		cmd.Stdin = in
-	}
-	if err := cmd.Start(); err != nil {
-		w.t.Error(err)
-		return false, -1
-	}
+// killed waits for a program, kills it if it still runs after a while, and tells whether it did.
+func killed(cmd *exec.Cmd, kill bool, after time.Duration) (bool, int) {
 	if !kill {
 		after = hangs
 	}

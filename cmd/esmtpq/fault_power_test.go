@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // A recording is a history of sendmail and deliver, and what is needed to hold its
@@ -105,7 +104,7 @@ func powerCuts(t *testing.T, fig *figures, name string, work func(w *world, r *r
 	r := record(w, func(r *recording) { work(w, r) })
 	w.end()
 	cuts := r.all()
-	inParallel(t, len(cuts), 2*time.Minute, func(host *faultHost, i int) bool {
+	inParallel(t, len(cuts), noLimit, func(host *faultHost, i int) bool {
 		c := cuts[i]
 		w := newWorld(t, fig, host, fmt.Sprintf("%s, power cut after change %d, %v", name, c.n, c.fate))
 		defer w.end()
@@ -192,6 +191,7 @@ func (r *recording) goOn(w *world, c cut) {
 	w.host.taken = append([]transaction(nil), r.taken[:taken]...)
 	w.host.mu.Unlock()
 	w.window = r.windowAt(c.n)
+	w.oneMessage(w.window)
 	if w.remains() {
 		w.fig.add(&w.fig.reported, 1)
 		return

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // TestFaults breaks sendmail and deliver in every way at hand, and counts what that does to mail:
@@ -15,7 +16,7 @@ func TestFaults(t *testing.T) {
 	if err := canTrace(); err != nil {
 		missing(t, err.Error())
 	}
-	fig := &figures{}
+	fig := &figures{began: time.Now()}
 	defer func() {
 		t.Log(fig)
 		fmt.Println(fig)
@@ -23,14 +24,20 @@ func TestFaults(t *testing.T) {
 	for _, s := range scenarios {
 		t.Run("kill/"+s.program+"/"+s.name, func(t *testing.T) { killPoints(t, fig, s) })
 	}
-	for _, s := range scenarios {
-		t.Run("errors/"+s.program+"/"+s.name, func(t *testing.T) { failingCalls(t, fig, s) })
-	}
 	for _, r := range recordings {
 		t.Run("power/"+r.name, func(t *testing.T) { powerCuts(t, fig, r.name, r.work) })
 	}
+	t.Run("ext4", func(t *testing.T) { realPowerCuts(t, fig, sample(40, 2000)) })
+	for _, options := range []string{"size=64k", "size=64k,nr_inodes=20", "size=1m,nr_inodes=24"} {
+		t.Run("full/"+options, func(t *testing.T) { fullDisk(t, fig, options) })
+	}
+	t.Run("read-only", func(t *testing.T) { readOnly(t, fig) })
 	t.Run("random", func(t *testing.T) { randomKills(t, fig, sample(200, 20_000)) })
+	t.Run("errors", func(t *testing.T) { failingCalls(t, fig) })
 }
+
+// noLimit is for what has to be done to the end.
+const noLimit = 24 * time.Hour
 
 // sample is how much of something is done by default, and with -long.
 func sample(short, all int) int {

@@ -31,11 +31,13 @@ var long = flag.Bool("long", false, "run the exhaustive form of the fault tests:
 // Figures are what the fault tests come to.
 type figures struct {
 	sync.Mutex
-	killPoints, randomKills, injected, crashStates int
-	lost, torn, doubled, left, hung, silent        int
-	window                                         int // second copies inside the window
-	kept                                           int // refused, yet sent: what it had written could not be removed either
-	reported                                       int // remains of a removal that deliver reports and leaves alone
+	began time.Time
+
+	killPoints, randomKills, injected, crashStates, realCuts int
+	lost, torn, doubled, left, hung, silent                  int
+	window                                                   int // second copies inside the window
+	kept                                                     int // refused, yet sent: what it had written could not be removed either
+	reported                                                 int // remains of a removal that deliver reports and leaves alone
 }
 
 func (f *figures) add(n *int, more int) {
@@ -44,12 +46,20 @@ func (f *figures) add(n *int, more int) {
 	*n += more
 }
 
+// remaining is how much time is left for tests that are worth more the longer they go on.
+func (f *figures) remaining() time.Duration {
+	if *long {
+		return 24 * time.Hour
+	}
+	return 2*time.Minute - time.Since(f.began)
+}
+
 func (f *figures) String() string {
 	f.Lock()
 	defer f.Unlock()
-	return fmt.Sprintf("faults: %d kill points, %d random kills, %d failing calls, %d states after a power cut: "+
+	return fmt.Sprintf("faults: %d kill points, %d random kills, %d failing calls, %d states after a power cut, %d power cuts on ext4: "+
 		"lost %d, torn %d, doubled %d, left behind %d, hung %d, silent %d (second copies inside the window %d, refused yet sent %d, remains reported %d)",
-		f.killPoints, f.randomKills, f.injected, f.crashStates,
+		f.killPoints, f.randomKills, f.injected, f.crashStates, f.realCuts,
 		f.lost, f.torn, f.doubled, f.left, f.hung, f.silent, f.window, f.kept, f.reported)
 }
 
@@ -347,16 +357,34 @@ func (w *world) doubtful() map[copyOf]bool {
 }
 
 // died looks at what a deliver has left that may have died: for what the host took from it, and
-// whose record says no more than that it was about to be sent, there may be one copy more.
+// whose record says no more than that it was about to be sent, there may be one copy more. That
+// can be so of one message: a session records each before it ends the next.
 func (w *world) died() {
 	w.host.settle()
 	counts, _ := w.host.copies(w.mails)
+	window := map[copyOf]int{}
 	for c := range w.doubtful() {
 		if counts[c] > w.arrived[c] {
-			w.window[c]++
+			window[c] = 1
 		}
 	}
+	w.oneMessage(window)
+	for c := range window {
+		w.window[c]++
+	}
 	w.arrived = counts
+}
+
+// oneMessage sees that no more than one message of a session is in the window.
+func (w *world) oneMessage(window map[copyOf]int) {
+	serials := map[int]bool{}
+	for c := range window {
+		serials[c.serial] = true
+	}
+	if len(serials) > 1 {
+		w.fig.add(&w.fig.doubled, len(serials)-1)
+		w.t.Errorf("%s: more was sent before what had been sent was recorded: %v", w.what, window)
+	}
 }
 
 // reckon lets a real deliver finish what is in the queue and holds the outcome against
@@ -416,24 +444,25 @@ func (w *world) leftovers() []string {
 }
 
 // inParallel calls f for 0 to n-1 on as many workers as there are processors, each with a smart
-// host of its own. It stops early when f returns false or, unless -long is given, time is up.
+// host of its own. It stops early when f returns false or time is up.
 func inParallel(t *testing.T, n int, limit time.Duration, f func(host *faultHost, i int) bool) {
 	var mu sync.Mutex
 	next, stop := 0, false
-	began := time.Now()
+	deadline := time.Now().Add(limit)
+	take := func() (int, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if stop || next == n || time.Now().After(deadline) {
+			return 0, false
+		}
+		next++
+		return next - 1, true
+	}
 	var wg sync.WaitGroup
 	for range runtime.NumCPU() {
 		host := newFaultHost(t)
 		wg.Go(func() {
-			for {
-				mu.Lock()
-				i := next
-				next++
-				over := stop || i >= n || !*long && time.Since(began) > limit
-				mu.Unlock()
-				if over {
-					return
-				}
+			for i, ok := take(); ok; i, ok = take() {
 				if !f(host, i) {
 					mu.Lock()
 					stop = true
