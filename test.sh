@@ -227,7 +227,7 @@ as_user() {
 		cp -R "$package/." "$copy"
 		(cd "$package" && go test -c -o "$copy/tests" .)
 	done
-	cp -R docs "$scratch/as-user/"
+	cp -R docs contrib "$scratch/as-user/"
 	sed '/^tester:/d' /etc/passwd >"$scratch/passwd"
 	echo "tester:x:64999:64999:tester:$home:/bin/sh" >>"$scratch/passwd"
 	chmod 755 "$scratch" "$scratch/bin"
@@ -256,4 +256,4 @@ if [ "$root" ] && [ -z "$quick" ] && command -v setpriv >/dev/null && unshare --
 fi
 
 step 'tests'
-go test -race ./...
+go test -race -timeout 30m ./...

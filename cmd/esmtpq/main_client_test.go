@@ -244,7 +244,7 @@ func finish(t *testing.T, cmd *exec.Cmd, stdin string) result {
 }
 
 // hangs is when a test gives up on something that should have happened long ago.
-const hangs = time.Minute
+const hangs = 2 * time.Minute
 
 // deliver empties the queue through the smart host, as a person would.
 func (p *person) deliver() {

@@ -77,6 +77,21 @@ func TestNmhPipe(t *testing.T) {
 	mails[1].wellFormed(t)
 }
 
+// nmh's send by SMTP over pipes: a first round is undone with RSET.
+func TestNmhSMTP(t *testing.T) {
+	const send = "/usr/bin/mh/send"
+	needs(t, send)
+	host := newSmartHost(t)
+	me := newPerson(t, identity(host)...)
+	me.write("Mail/draft", without(scripted, "Bcc")+"text\n.\n..\nFrom here\n")
+	me.write(".mh_profile", "Path: Mail\nLocal-Mailbox: me@example.org\n")
+	me.run("", send, "-mts", "sendmail/smtp", "-sendmail", me.path("bin/sendmail"), me.path("Mail/draft"))
+	me.deliver()
+	mail := host.one(t)
+	mail.is(t, "me@example.org", "first@example.net", "second@example.net")
+	mail.says(t, "text\n.\n..\nFrom here\n")
+}
+
 // alpine, on a terminal, through its sendmail-path.
 func TestAlpine(t *testing.T) {
 	needs(t, "alpine", "tmux")
