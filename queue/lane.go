@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -84,6 +85,38 @@ func (l *lane) Next() *Delivery {
 		r.mu.Lock()
 	}
 	return nil
+}
+
+// Backlog implements Backlogger.
+func (l *lane) Backlog() int {
+	l.run.mu.Lock()
+	defer l.run.mu.Unlock()
+	return len(l.ids)
+}
+
+// Wait implements Waiter. What is waited for is mail that is in the queue already and still too young
+// for this run: submissions go on, and it may be of this lane.
+func (l *lane) Wait(ctx context.Context, limit time.Duration) bool {
+	r := l.run
+	r.mu.Lock()
+	ripe, stopped := r.ripe, l.stopped || l.dead != nil
+	r.mu.Unlock()
+	wait := time.Until(ripe)
+	if ripe.IsZero() || stopped || wait > limit {
+		return false
+	}
+	pause := time.NewTimer(wait)
+	defer pause.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-pause.C:
+	}
+	r.mu.Lock()
+	r.scanned = time.Time{} // what was too young has not changed the directory since
+	r.mu.Unlock()
+	r.rescan()
+	return l.Backlog() > 0
 }
 
 // draw makes a delivery of an entry. It returns nil where there is nothing (more) to deliver.

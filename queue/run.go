@@ -101,6 +101,7 @@ type run struct {
 	scanning bool
 	ended    bool      // no scan may begin any more
 	scanned  time.Time // when the last scan began
+	ripe     time.Time // when the first entry that it found too young will be old enough; zero for none
 	seen     map[string]struct{}
 	open     map[string]*entry
 	lanes    map[string]*lane
@@ -193,7 +194,7 @@ func (r *run) scan(first bool) {
 		r.mu.Unlock()
 		return
 	}
-	r.scanning, r.scanned = true, time.Now()
+	r.scanning, r.scanned, r.ripe = true, time.Now(), time.Time{}
 	r.mu.Unlock()
 	defer func() {
 		r.mu.Lock()
@@ -242,7 +243,8 @@ func (r *run) consider(id string, first bool) {
 	}
 	now := time.Now()
 	if err == nil && !first && !m.Envelope.Notice && untried(m) && now.Sub(m.Envelope.Arrival) < r.opt.Age && !m.Envelope.Arrival.After(now) {
-		return // too young
+		r.tooYoung(m.Envelope.Arrival.Add(r.opt.Age))
+		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -287,6 +289,15 @@ func (r *run) unusable(id, lane string, err error) {
 }
 
 // untried tells whether a message is new: neither tried nor refused together with others.
+// tooYoung notes when an entry that is left alone will be old enough.
+func (r *run) tooYoung(until time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ripe.IsZero() || until.Before(r.ripe) {
+		r.ripe = until
+	}
+}
+
 func untried(m *Message) bool {
 	return m.Last.IsZero() && !slices.ContainsFunc(m.Progress, func(p Progress) bool {
 		return p.State != Untried && p.State != Refused

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"io"
+	"time"
 )
 
 // A Transport carries messages over one lane: a session with a smart host, or
@@ -10,7 +11,8 @@ import (
 //
 // Run draws deliveries from src, in order, until Next returns nil, the lane
 // turns out to be unusable, Done returns an error, or ctx ends. Every delivery
-// drawn is answered with exactly one call of Done, in the order drawn; there
+// drawn is answered with exactly one call of Done, in the order drawn (with a
+// transport of several sessions: in that order for each session); there
 // is no error beside the reports, for "could not connect" is a report too.
 // Having reported with ScopeIdentity, Run returns: nothing more of this lane
 // can go out in this queue run, and what was not drawn is left in the queue
@@ -28,7 +30,10 @@ type Source interface {
 	// Sending notes that the last byte of d is about to be written: from
 	// now until Done the host may have taken the message without our
 	// knowing. Should the process die in between, the next run finds the
-	// message marked as possibly delivered. An error means that progress
+	// message marked as possibly delivered. Several messages may be in that
+	// state at a time, in the order drawn: they are the window of a transport
+	// that sends messages back to back without waiting for replies, and the
+	// marks are its window on disk. An error means that progress
 	// cannot be recorded: the last byte must not be sent, and d is
 	// answered with what its recipients' replies were so far, or delayed.
 	Sending(d *Delivery) error
@@ -36,9 +41,23 @@ type Source interface {
 	// Done records reports, one for each of d.Recipients in their order.
 	// When it returns nil, what was accepted is recorded durably and will
 	// never be sent again; only then may the end of the next message be
-	// written. An error means that progress can no longer be recorded: the
+	// written, but for those of a window, which the transport bounds. An error means that progress can no longer be recorded: the
 	// transport must end without sending anything more.
 	Done(d *Delivery, reports []Report) error
+}
+
+// A Backlogger is a Source that can tell how much there is to do.
+type Backlogger interface {
+	// Backlog returns how many messages are still to be drawn, as far as is known now.
+	Backlog() int
+}
+
+// A Waiter is a Source that can wait for mail that is about to come.
+type Waiter interface {
+	// Wait is for when Next has returned nil: it returns true as soon as Next
+	// may have something, and false when nothing is expected within limit, which may be
+	// at once. It ends with ctx.
+	Wait(ctx context.Context, limit time.Duration) bool
 }
 
 // A Delivery is one message on its way over one lane: the envelope, those of

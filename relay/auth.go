@@ -1,9 +1,11 @@
 package relay
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"strings"
+	"sync"
 
 	"github.com/emersion/go-sasl"
 )
@@ -75,7 +77,7 @@ func (s *session) login() *trouble {
 	if !s.ext.auth(sasl.Plain) && !s.ext.auth("LOGIN") {
 		return s.refuse(stageAUTH, h.name+" offers none of the ways to log in known here (PLAIN, LOGIN)")
 	}
-	user, password, err := h.credentials(s.ctx)
+	user, password, err := h.secrets.get(s.ctx, h.credentials)
 	if err != nil {
 		return s.refuse(stageAUTH, err.Error())
 	}
@@ -89,7 +91,36 @@ func (s *session) login() *trouble {
 			break
 		}
 	}
+	h.secrets.keep(user, password, t == nil)
 	return t
+}
+
+// secrets keeps user name and password for further sessions of the same run, once they
+// have been accepted: a password command may ask a person.
+type secrets struct {
+	mu             sync.Mutex
+	user, password string
+	good           bool
+}
+
+// get returns what was accepted, or asks.
+func (k *secrets) get(ctx context.Context, ask func(context.Context) (user, password string, err error)) (string, string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.good {
+		return k.user, k.password, nil
+	}
+	return ask(ctx)
+}
+
+// keep keeps what was accepted, and forgets what was not.
+func (k *secrets) keep(user, password string, good bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.good = good; !good {
+		user, password = "", ""
+	}
+	k.user, k.password = user, password
 }
 
 // aboutMechanism tells whether another mechanism may fare better. A refused

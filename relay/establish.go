@@ -101,6 +101,9 @@ func (s *session) handshake() *trouble {
 	// Encryption is all that is asked for where the session may as well be
 	// in clear (RFC 7435), and no password depends on it.
 	config.InsecureSkipVerify = s.host.tls == identity.TLSOpportunistic && s.host.username == ""
+	if s.host.tickets != nil {
+		config.ClientSessionCache = s.host.tickets
+	}
 
 	conn := tls.Client(s.conn, config)
 	ctx, cancel := context.WithTimeout(s.ctx, s.host.limits.ehlo)
@@ -112,6 +115,11 @@ func (s *session) handshake() *trouble {
 		return &trouble{at: stageTLS, event: eventLost, text: explainTLS(s.host.tlsName, err), host: s.host.name}
 	}
 	s.use(conn)
-	s.note(tls.VersionName(conn.ConnectionState().Version) + ", " + tls.CipherSuiteName(conn.ConnectionState().CipherSuite))
+	state := conn.ConnectionState()
+	how := ""
+	if state.DidResume {
+		how = ", resumed"
+	}
+	s.note(tls.VersionName(state.Version) + ", " + tls.CipherSuiteName(state.CipherSuite) + how)
 	return nil
 }

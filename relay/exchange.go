@@ -15,6 +15,9 @@ const flight = 50
 
 // send gathers the next commands of a transaction.
 func (s *session) send(tx *transaction) *trouble {
+	if !tx.begun() {
+		s.begun++
+	}
 	if !tx.begun() && s.reset {
 		tx.commands = append([]command{{at: stageRSET, line: "RSET"}}, tx.commands...)
 		s.reset = false
@@ -75,6 +78,7 @@ func (s *session) answer(tx *transaction) *trouble {
 	}
 	c.reply = r
 	tx.read++
+	s.watchProbe(c.at, r)
 	switch {
 	case r.code == 421:
 		return s.refused(c.at, r)
@@ -118,7 +122,11 @@ func (s *session) judge(tx *transaction) (wanted bool, t *trouble) {
 // about. The position of a reply says what it is about: behind a refused MAIL, the
 // others are only its echo.
 func (s *session) verdict(tx *transaction, data *reply) *trouble {
-	if m := tx.mail(); m.class() != 2 {
+	m := tx.mail()
+	if m == nil {
+		return nil // the session ended before
+	}
+	if m.class() != 2 {
 		return s.charge(tx, s.refused(stageMAIL, m))
 	}
 	for i := range tx.commands[:tx.read] {
@@ -187,6 +195,11 @@ func (s *session) cutShort(err error) *trouble {
 	return t
 }
 
+// relayed is the report that a reply to the end of a message makes.
+func (s *session) relayed(r *reply) queue.Report {
+	return queue.Report{Action: queue.Relayed, Status: r.enhanced(), Code: r.code, Text: r.words(stageFinal), Host: s.host.name}
+}
+
 // final reads the reply to the final dot and settles the transaction, or returns
 // what ended the session.
 func (s *session) final(tx *transaction) *trouble {
@@ -197,7 +210,7 @@ func (s *session) final(tx *transaction) *trouble {
 	if r.class() == 2 {
 		for i := range tx.reports {
 			if tx.reports[i].Action == "" {
-				tx.reports[i] = queue.Report{Action: queue.Relayed, Status: r.enhanced(), Code: r.code, Text: r.words(stageFinal), Host: s.host.name}
+				tx.reports[i] = s.relayed(r)
 			}
 		}
 		s.settled = true

@@ -32,8 +32,16 @@ type host struct {
 	username    string // "" means no login by password
 	credentials func(ctx context.Context) (user, password string, err error)
 
+	maxMessages  int           // to begin on one session; 0 for any number
+	reloginDelay time.Duration // before the session after one that has had so many
+
+	chunking chunking // what is known of its BDAT
+	tickets  *tickets // of TLS sessions; nil for none
+
+	secrets secrets // what credentials said, once accepted
+
 	limits limits
-	trace  func(dir byte, line string) // may be nil
+	trace  func(dir byte, line string) // may be nil; called by one goroutine at a time
 }
 
 // limits are the times that the steps of a session may take.
@@ -71,6 +79,8 @@ func (l *limits) of(at stage) time.Duration {
 		return l.rcpt
 	case stageDATA:
 		return l.data
+	case stageChunk, stageFinal:
+		return l.final
 	}
 	return l.mail
 }

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"esmtpq/queue"
 )
@@ -15,82 +16,122 @@ const (
 	maxBarren = 3
 )
 
-// A lane carries the deliveries of one run.
+// A lane carries the deliveries of one run, over one session at a time.
 type lane struct {
 	ctx  context.Context
 	host *host
 	src  queue.Source
 
-	s      *session     // nil while there is none
-	ahead  *transaction // drawn while its predecessor was on the wire
-	barren int          // sessions in a row that came to nothing
+	crew   *crew // who else works for the same source; nil for nobody
+	helper bool  // it is not the first of the crew
+
+	s      *session       // nil while there is none
+	ahead  []*transaction // drawn, and to be carried before any other
+	barren int            // sessions in a row that came to nothing
+
+	parked     *queue.Report // why nothing more of the identity can go out
+	unrecorded error         // why nothing more may be sent
+	notBefore  time.Time     // when the next session may be opened
 }
 
 // run carries deliveries until there are no more or the lane is of no use.
 func (l *lane) run() {
 	defer l.end()
-	for tx := l.draw(); tx != nil; tx = l.take() {
-		l.carry(tx)
-		if !l.done(tx) {
+	for tx := l.next(); tx != nil; tx = l.next() {
+		if !l.carry(tx) {
 			return
 		}
 	}
 }
 
-// draw takes a new delivery from the source.
-func (l *lane) draw() *transaction {
+// idleTime is how long a session is kept for mail that is known to be on its way.
+const idleTime = 3 * time.Second
+
+// next returns the next transaction, nil when there is none and none is to come soon.
+func (l *lane) next() *transaction {
+	for {
+		if tx := l.take(); tx != nil {
+			return tx
+		}
+		waiter, ok := l.src.(queue.Waiter)
+		if !ok || l.s == nil || l.over() || !waiter.Wait(l.ctx, idleTime) {
+			return nil
+		}
+	}
+}
+
+// take returns the first transaction drawn ahead, or a new one.
+func (l *lane) take() *transaction {
+	if len(l.ahead) > 0 {
+		tx := l.ahead[0]
+		l.ahead = l.ahead[1:]
+		return tx
+	}
 	if d := l.src.Next(); d != nil {
 		return newTransaction(d)
 	}
 	return nil
 }
 
-// take returns the transaction drawn ahead, or a new one.
-func (l *lane) take() *transaction {
-	if tx := l.ahead; tx != nil {
-		l.ahead = nil
-		return tx
+// putBack makes transactions the next to be taken, and to be begun anew.
+func (l *lane) putBack(all ...*transaction) {
+	for _, tx := range all {
+		tx.rewind()
 	}
-	return l.draw()
+	l.ahead = append(all, l.ahead...)
 }
 
-// done reports a transaction, and tells whether the lane goes on. If not, the one
-// drawn ahead is answered with the same.
-func (l *lane) done(tx *transaction) bool {
-	tx.close()
-	err := l.src.Done(tx.d, tx.reports)
-	if err != nil {
-		l.drop() // nothing more is to be sent, QUIT included
+// waiting returns how many messages wait, as far as the source says.
+func (l *lane) waiting() int {
+	n := len(l.ahead)
+	if b, ok := l.src.(queue.Backlogger); ok {
+		n += b.Backlog()
 	}
-	parked := tx.parked()
-	if err == nil && parked == nil && l.ctx.Err() == nil {
+	return n
+}
+
+// record reports a transaction, and notes what follows for the lane.
+func (l *lane) record(tx *transaction) {
+	tx.close()
+	if err := l.src.Done(tx.d, tx.reports); err != nil && l.unrecorded == nil {
+		l.unrecorded = err
+	}
+	if l.parked == nil {
+		l.parked = tx.parked()
+	}
+}
+
+// over tells whether nothing more is to be begun.
+func (l *lane) over() bool {
+	return l.unrecorded != nil || l.parked != nil || l.ctx.Err() != nil
+}
+
+// goesOn tells whether the lane goes on. If not, what was drawn ahead is answered with the reason.
+func (l *lane) goesOn() bool {
+	if !l.over() {
 		return true
 	}
-	next := l.ahead
-	if next == nil {
-		return false
+	if l.unrecorded != nil || len(l.ahead) > 0 {
+		// Nothing more is to be sent, QUIT included; and the envelope of the next may be
+		// with the host, which must not be led to wait for its content.
+		l.drop()
+	}
+	for _, tx := range l.ahead {
+		tx.rewind()
+		switch {
+		case l.parked != nil:
+			for i := range tx.reports {
+				tx.reports[i] = *l.parked
+				tx.reports[i].Unsure = false
+			}
+		case l.unrecorded != nil:
+			tx.settle(local(eventUnrecorded, "progress cannot be recorded: %v", l.unrecorded))
+		default:
+			tx.settle(stopped(stageMAIL))
+		}
+		l.src.Done(tx.d, tx.reports)
 	}
 	l.ahead = nil
-	next.rewind()
-	var t *trouble
-	switch {
-	case parked != nil:
-		for i := range next.reports {
-			next.reports[i] = *parked
-			next.reports[i].Unsure = false
-		}
-	case err != nil:
-		t = local(eventUnrecorded, "progress cannot be recorded: %v", err)
-	default:
-		t = stopped(stageMAIL)
-	}
-	if t != nil {
-		next.settle(t)
-	}
-	// The envelope of this one is with the host, which must not be led to
-	// wait for its content.
-	l.drop()
-	l.src.Done(next.d, next.reports)
 	return false
 }
 
@@ -108,28 +149,78 @@ func (l *lane) drop() {
 		l.s.abort()
 		l.s = nil
 	}
-	if l.ahead != nil {
-		l.ahead.rewind()
+	for _, tx := range l.ahead {
+		tx.rewind()
 	}
 }
 
 // carry brings a transaction to an answer for every recipient, over as many sessions
-// as that may take.
-func (l *lane) carry(tx *transaction) {
+// as that may take, and reports it; or it leaves it to a burst. It returns whether the lane goes on.
+func (l *lane) carry(tx *transaction) bool {
 	for !tx.settled() {
+		if !tx.begun() && l.s != nil && l.s.worn() {
+			l.end()
+			l.notBefore = time.Now().Add(l.host.reloginDelay)
+		}
 		if l.s == nil {
-			var t *trouble
-			if l.s, t = open(l.ctx, l.host); t != nil {
+			if t := l.open(); t != nil {
+				if l.helper && l.ctx.Err() == nil {
+					l.crew.handBack(append([]*transaction{tx}, l.ahead...)...)
+					return false
+				}
 				tx.settle(t)
-				return
+				break
 			}
 		}
-		t := l.attempt(tx)
-		if t == nil {
-			continue
+		burst, t := l.wantsBurst(tx)
+		switch {
+		case t != nil:
+			l.lost(tx, t)
+		case burst:
+			l.putBack(tx)
+			return l.burst()
+		default:
+			l.crew.grow(l)
+			if t := l.attempt(tx); t != nil {
+				l.lost(tx, t)
+			}
 		}
-		l.lost(tx, t)
 	}
+	l.record(tx)
+	return l.goesOn()
+}
+
+// open opens a session, after the pause that the host asks for.
+func (l *lane) open() *trouble {
+	if wait := time.Until(l.notBefore); wait > 0 {
+		pause := time.NewTimer(wait)
+		defer pause.Stop()
+		select {
+		case <-pause.C:
+		case <-l.ctx.Done():
+		}
+	}
+	var t *trouble
+	l.s, t = open(l.ctx, l.host)
+	return t
+}
+
+// wantsBurst tells whether a transaction is to begin a burst. Trouble is what ended the session
+// meanwhile.
+func (l *lane) wantsBurst(tx *transaction) (bool, *trouble) {
+	s := l.s
+	if s.drains == drainsNot || !tx.fitsBurst() || l.waiting()+1 < minBurst {
+		return false, nil
+	}
+	if t := s.quiet(stageMAIL); t != nil {
+		return false, t
+	}
+	if s.drains == drainsUnknown {
+		if t := s.probe(); t != nil {
+			return false, t
+		}
+	}
+	return s.drains == drainsYes, nil
 }
 
 // attempt carries a transaction over the present session. Trouble means that the
@@ -159,10 +250,12 @@ func (l *lane) attempt(tx *transaction) *trouble {
 // the host allows that.
 func (l *lane) finish(tx *transaction) *trouble {
 	s := l.s
-	if s.level >= pipelined {
+	var next *transaction
+	if l.rides() {
 		// It may have been drawn already, for a session that was lost.
-		if l.ahead = l.take(); l.ahead != nil {
-			l.ahead.prepare(l.host.name, s.ext)
+		if next = l.take(); next != nil {
+			next.prepare(l.host.name, s.ext)
+			l.ahead = append([]*transaction{next}, l.ahead...)
 		}
 	}
 	if t := s.quiet(stageDATA); t != nil {
@@ -172,8 +265,8 @@ func (l *lane) finish(tx *transaction) *trouble {
 		return local(eventUnrecorded, "progress cannot be recorded: %v", err)
 	}
 	s.w.endContent()
-	if l.ahead != nil && !l.ahead.settled() {
-		if t := s.send(l.ahead); t != nil {
+	if next != nil && !next.settled() {
+		if t := s.send(next); t != nil {
 			return t
 		}
 	}
@@ -183,12 +276,28 @@ func (l *lane) finish(tx *transaction) *trouble {
 	return s.final(tx)
 }
 
+// rides tells whether the next envelope goes behind a final dot. It does not where the next
+// message may go in a burst, or must go over another session.
+func (l *lane) rides() bool {
+	s := l.s
+	if s.level < pipelined || s.worn() {
+		return false
+	}
+	return s.drains == drainsNot || l.waiting() < minBurst
+}
+
 // lost does the accounts of a session that is over: what becomes of the transaction
 // that was on it. Whatever happened after the final dot is told as it is;
 // before it, the message may have another try.
 func (l *lane) lost(tx *transaction, t *trouble) {
 	l.count(t)
+	l.host.chunking.suspect(l.s, t)
 	l.drop()
+	l.decide(tx, t)
+}
+
+// decide tells what becomes of the transaction that a session ended over.
+func (l *lane) decide(tx *transaction, t *trouble) {
 	tx.deaths++
 	if l.barren >= maxBarren && l.ctx.Err() == nil {
 		if t.event != eventReply {

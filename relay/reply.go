@@ -21,6 +21,8 @@ const (
 	stageMAIL     stage = "MAIL FROM"
 	stageRCPT     stage = "RCPT TO"
 	stageDATA     stage = "DATA"                   // and the content, but for the final dot
+	stageChunk    stage = "BDAT"                   // a chunk that is not the last
+	stageProbe    stage = "a probe"                // of what the host does with BDAT
 	stageFinal    stage = "the end of the message" // from the final dot on
 	stageRSET     stage = "RSET"
 	stageQUIT     stage = "QUIT"
@@ -110,6 +112,13 @@ var policy = []rule{
 	{stageDATA, "5xx", queue.Failed, queue.ScopeMessage, "", false},
 	{stageDATA, eventAny, queue.Delayed, queue.ScopeSession, "4.4.2", false},
 
+	{stageChunk, "421", queue.Delayed, queue.ScopeSession, "", false},
+	{stageChunk, "503", queue.Delayed, queue.ScopeSession, "", false},
+	{stageChunk, "login", queue.Delayed, queue.ScopeIdentity, "", false},
+	{stageChunk, "4xx", queue.Delayed, queue.ScopeMessage, "", false},
+	{stageChunk, "5xx", queue.Failed, queue.ScopeMessage, "", false},
+	{stageChunk, eventAny, queue.Delayed, queue.ScopeSession, "4.4.2", false},
+
 	{stageFinal, "421", queue.Delayed, queue.ScopeSession, "", false},
 	{stageFinal, "503", queue.Delayed, queue.ScopeSession, "", false},
 	{stageFinal, "login", queue.Delayed, queue.ScopeIdentity, "", false},
@@ -117,6 +126,7 @@ var policy = []rule{
 	{stageFinal, "5xx", queue.Failed, queue.ScopeMessage, "", false},
 	{stageFinal, eventAny, queue.Delayed, queue.ScopeSession, "4.4.2", true},
 
+	{stageProbe, eventAny, queue.Delayed, queue.ScopeSession, "4.4.2", false},
 	{stageRSET, eventAny, queue.Delayed, queue.ScopeSession, "4.4.2", false},
 	{stageQUIT, eventAny, "", "", "", false}, // nothing depends on it
 

@@ -253,6 +253,7 @@ type testSource struct {
 	queue []*queue.Delivery
 
 	drawn    int
+	sent     int // Sending was called for
 	answered int
 	sending  map[string]bool
 	log      []string // one line for each report
@@ -270,10 +271,15 @@ func (s *testSource) Next() *queue.Delivery {
 	return s.queue[s.drawn-1]
 }
 
+// Backlog implements queue.Backlogger.
+func (s *testSource) Backlog() int { return len(s.queue) - s.drawn }
+
 func (s *testSource) Sending(d *queue.Delivery) error {
-	if d != s.queue[s.answered] {
-		s.t.Errorf("Sending(%s) while %s is not answered", d.ID, s.queue[s.answered].ID)
+	at := slices.Index(s.queue, d)
+	if at < s.sent && s.sending[d.ID] && at < s.answered || at >= s.drawn {
+		s.t.Errorf("Sending(%s), which is answered or not drawn", d.ID)
 	}
+	s.sent = at
 	if s.sending == nil {
 		s.sending = map[string]bool{}
 	}

@@ -37,6 +37,12 @@ type session struct {
 	// nothing: RSET goes before the next MAIL, which else would be answered
 	// with 503.
 	reset bool
+	// begun counts the messages that were begun.
+	begun int
+	// drains is what is known of chunks on this session, see probe.
+	drains drains
+	// chunksWork says that a message sent in chunks was accepted.
+	chunksWork bool
 	// settled says that a reply of this session has decided about a message.
 	settled bool
 }
@@ -64,6 +70,7 @@ func open(ctx context.Context, h *host) (*session, *trouble) {
 	if s.ext.has("PIPELINING") {
 		s.level = pipelined
 	}
+	s.drains = h.chunking.know(s)
 	return s, nil
 }
 
@@ -216,18 +223,33 @@ func stopped(at stage) *trouble {
 	return &trouble{at: at, event: eventStopped, text: "the delivery was interrupted"}
 }
 
+// quitTime is how long the reply to QUIT is waited for. All that matters is over, and someone may
+// be waiting for our end.
+const quitTime = time.Second
+
 // quit ends a session in order. Whether the host answers changes nothing.
 func (s *session) quit() {
 	if s.w.command("QUIT") == nil && s.w.flush() == nil {
-		s.expect(stageQUIT, s.host.limits.quit)
+		s.expect(stageQUIT, min(quitTime, s.host.limits.quit))
 	}
-	s.raw.SetDeadline(time.Now().Add(s.host.limits.quit))
+	s.raw.SetDeadline(time.Now().Add(min(quitTime, s.host.limits.quit)))
 	s.conn.Close()
 	s.abort()
 }
 
+// worn tells whether the session has had as many messages as it may.
+func (s *session) worn() bool {
+	return s.host.maxMessages > 0 && s.begun >= s.host.maxMessages
+}
+
+// giveUpAfter closes the connection after a while, unless it is stopped before.
+func (s *session) giveUpAfter(d time.Duration) *time.Timer {
+	return time.AfterFunc(d, func() { s.raw.Close() })
+}
+
 // abort closes the connection as it is.
 func (s *session) abort() {
+	s.host.tickets.save(s.conn)
 	s.stop()
 	s.raw.Close()
 }

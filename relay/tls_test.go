@@ -245,19 +245,19 @@ func TestUnreachable(t *testing.T) {
 	free := ln.Addr().String()
 	ln.Close()
 	for _, c := range []struct {
-		h    host
+		h    *host
 		want string
 	}{
-		{host{name: "mx", addr: free}, "4.4.1 cannot connect to mx (" + free + "): ..."},
-		{host{name: "mx", addr: "nonsense"}, "4.4.3 host mx: ..."},
-		{host{name: "mx", dial: func(context.Context) (net.Conn, error) {
+		{&host{name: "mx", addr: free}, "4.4.1 cannot connect to mx (" + free + "): ..."},
+		{&host{name: "mx", addr: "nonsense"}, "4.4.3 host mx: ..."},
+		{&host{name: "mx", dial: func(context.Context) (net.Conn, error) {
 			return nil, &net.DNSError{Err: "no such host", Name: "mx.example.org", IsNotFound: true}
 		}}, "4.4.3 cannot look up host mx.example.org: no such host"},
-		{host{name: "mx", dial: func(context.Context) (net.Conn, error) {
+		{&host{name: "mx", dial: func(context.Context) (net.Conn, error) {
 			return nil, os.ErrPermission
 		}}, "4.4.1 cannot reach mx: permission denied"},
 	} {
 		c.h.limits = newLimits(patience / 2)
-		run(t, &c.h, messages(2)...).expect("1 x1@example.com delayed/identity " + c.want)
+		run(t, c.h, messages(2)...).expect("1 x1@example.com delayed/identity " + c.want)
 	}
 }

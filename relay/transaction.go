@@ -15,6 +15,9 @@ type command struct {
 	line  string
 	rcpt  int // for RCPT: the index in Delivery.Recipients
 	reply *reply
+
+	size int   // for BDAT: octets of the chunk behind it
+	end  int64 // in a burst: how many octets of the session precede its end
 }
 
 // A transaction is one delivery on its way: what is known of each recipient, and,
@@ -27,6 +30,8 @@ type transaction struct {
 	commands []command
 	sent     int // of commands, those written (perhaps still in the buffer)
 	read     int // of commands, those answered
+
+	doubt *trouble // an answer in a burst that is not to be believed yet
 
 	content io.ReadCloser // opened with the envelope, so that what cannot be read is not begun
 }
@@ -67,7 +72,7 @@ func (tx *transaction) parked() *queue.Report {
 // rewind makes a transaction ready to be tried from its start on another session.
 func (tx *transaction) rewind() {
 	tx.close()
-	tx.commands, tx.sent, tx.read = nil, 0, 0
+	tx.commands, tx.sent, tx.read, tx.doubt = nil, 0, 0, nil
 	clear(tx.reports)
 }
 

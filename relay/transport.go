@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"net"
+	"sync"
 	"time"
 
 	"esmtpq/identity"
@@ -28,14 +29,19 @@ type Options struct {
 	HeloName string
 	// Trace, where it is set, is given each line of the dialogue with '<' or '>', and remarks
 	// with '*'. Secrets are masked and content is left out. Lines may hold any
-	// octets. It is called from the goroutine of Run.
+	// octets. One call is made at a time.
 	Trace func(dir byte, line string)
+	// StateDir is a directory, made if need be, in which to keep what makes the next
+	// session cheaper: tickets of TLS sessions, which are secret, and what is known of
+	// the host's BDAT. "" keeps nothing. All of it may be deleted at any time.
+	StateDir string
 }
 
 // A Transport sends messages through the smart host of one identity. It
 // implements queue.Transport.
 type Transport struct {
-	host host
+	host     host
+	sessions int // at most, at the same time
 }
 
 // New returns the transport for an identity.
@@ -52,14 +58,36 @@ func New(id *identity.Identity, opt Options) *Transport {
 	if tlsName == "" {
 		tlsName = id.Host
 	}
-	return &Transport{host{
+	t := &Transport{sessions: id.Sessions, host: host{
 		name: id.Host, addr: net.JoinHostPort(id.Host, id.Port),
 		dial: opt.Dial, private: opt.Private,
 		tls: id.TLS, tlsName: tlsName,
 		files: tlsFiles{ca: id.CAFile, cert: id.ClientCertificate, key: id.ClientKey, passphrase: id.CertificatePassphrase},
 		helo:  helo, username: id.Username, credentials: id.Credentials,
-		limits: newLimits(step), trace: opt.Trace,
+		maxMessages: id.MaxMessagesPerSession, reloginDelay: id.ReloginDelay,
+		limits: newLimits(step), trace: oneAtATime(opt.Trace),
 	}}
+	t.host.chunking.state, t.host.chunking.key = stateDir(opt.StateDir), t.host.addr
+	if opt.Dial != nil {
+		t.host.chunking.key = id.Name + ": " + t.host.addr // localhost behind one tunnel is not that behind another
+	}
+	if id.TLS != identity.TLSOff && opt.StateDir != "" {
+		t.host.tickets = &tickets{state: stateDir(opt.StateDir), key: t.host.ticketKey(id.Name)}
+	}
+	return t
+}
+
+// oneAtATime returns trace for several goroutines.
+func oneAtATime(trace func(dir byte, line string)) func(dir byte, line string) {
+	if trace == nil {
+		return nil
+	}
+	var mu sync.Mutex
+	return func(dir byte, line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		trace(dir, line)
+	}
 }
 
 // Run implements queue.Transport: it opens a session for the first delivery that
@@ -67,9 +95,20 @@ func New(id *identity.Identity, opt Options) *Transport {
 // new one, unless that has come to nothing three times in a row. A message
 // whose session ended before its final dot was sent is tried once more in the same run.
 //
+// Where the identity allows several sessions, many messages wait and the host is not one for bursts,
+// messages go over several sessions side by side: the order then holds only within
+// each of them.
+//
 // With a host that offers PIPELINING, src.Next is called while the message
-// before waits for its final dot, and must not wait for anything.
+// before waits for its final dot, and must not wait for anything. If src is a queue.Backlogger and many
+// messages wait, they may go in a burst, see burst; if it is a queue.Waiter, a session is kept
+// for mail that is about to come.
 func (t *Transport) Run(ctx context.Context, src queue.Source) {
+	if t.sessions > 1 {
+		c := crew{ctx: ctx, host: &t.host, src: src, sessions: t.sessions}
+		c.run()
+		return
+	}
 	l := lane{ctx: ctx, host: &t.host, src: src}
 	l.run()
 }

@@ -23,6 +23,8 @@ type wire struct {
 	buf []byte
 	err error // the first of w; nothing is written after it
 
+	tried int64 // octets that w was given, whether or not they have arrived
+
 	bol bool // content: the next octet is the first of a line
 	cr  bool // content: the last octet was CR, its line end has been written
 
@@ -153,8 +155,12 @@ func (w *wire) room() []byte {
 // to do with the connection than to close it.
 func (w *wire) flush() error {
 	if w.err == nil && len(w.buf) > 0 {
+		w.tried += int64(len(w.buf))
 		_, w.err = w.w.Write(w.buf)
 	}
 	w.buf = w.buf[:0]
 	return w.err
 }
+
+// gathered returns how many octets there are so far, written or not.
+func (w *wire) gathered() int64 { return w.tried + int64(len(w.buf)) }

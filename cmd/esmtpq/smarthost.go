@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"esmtpq/identity"
@@ -12,6 +13,10 @@ import (
 	"esmtpq/relay"
 	"esmtpq/tunnel"
 )
+
+// stateName is the name of the directory in the queue directory that sessions leave
+// something for later ones in.
+const stateName = ".sessions"
 
 // Limits of what happens around a session.
 const (
@@ -26,7 +31,7 @@ func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.T
 	if err != nil {
 		return nil, err
 	}
-	opt := relay.Options{Dial: dial, Private: id.Tunnel != "", Timeout: r.step}
+	opt := relay.Options{Dial: dial, Private: id.Tunnel != "", Timeout: r.step, StateDir: filepath.Join(r.home, queueName, stateName)}
 	if r.trace != nil {
 		opt.Trace = func(dir byte, line string) {
 			fmt.Fprintf(r.trace, "%s %c %s\n", id.Name, dir, printable(line))

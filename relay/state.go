@@ -1,0 +1,76 @@
+package relay
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+)
+
+// A stateDir is the directory of what is kept from one run to the next. All of it can
+// be lost without harm: what cannot be read is as if it were not there, and what cannot be
+// written is forgotten. "" keeps nothing.
+type stateDir string
+
+// maxState bounds a file of a stateDir, in octets.
+const maxState = 256 << 10
+
+// stateMu is held while a file is read, changed and written.
+var stateMu sync.Mutex
+
+// read reads a file into v, which it leaves alone where there is none that can be trusted: a
+// regular file of ours that nobody else has access to.
+func (d stateDir) read(name string, v any) {
+	if d == "" {
+		return
+	}
+	f, err := os.OpenFile(filepath.Join(string(d), name), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil || !st.Mode().IsRegular() || st.Mode().Perm()&0o077 != 0 || st.Size() > maxState {
+		return
+	}
+	if sys, ok := st.Sys().(*syscall.Stat_t); !ok || int(sys.Uid) != os.Geteuid() {
+		return
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxState))
+	if err == nil {
+		json.Unmarshal(text, v)
+	}
+}
+
+// write replaces a file as a whole. It is not synced: an empty one after a crash is one that
+// cannot be read.
+func (d stateDir) write(name string, v any) {
+	if d == "" {
+		return
+	}
+	text, err := json.Marshal(v)
+	if err != nil || len(text) > maxState {
+		return
+	}
+	if err := os.Mkdir(string(d), 0o700); err != nil && !os.IsExist(err) {
+		return
+	}
+	fresh := filepath.Join(string(d), name+".new")
+	os.Remove(fresh) // left by one that died
+	f, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return
+	}
+	_, err = f.Write(append(text, '\n'))
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(fresh, filepath.Join(string(d), name))
+	}
+	if err != nil {
+		os.Remove(fresh)
+	}
+}
