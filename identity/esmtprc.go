@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // An esmtprcParser reads the statements of an esmtprc:
@@ -21,6 +22,7 @@ type esmtprcParser struct {
 // A block is an identity of an esmtprc. Blocks do not inherit.
 type block struct {
 	identity   *Identity
+	word       string // behind "identity", "" in the unnamed block
 	line       int
 	host       string // as written
 	hostLine   int
@@ -91,8 +93,11 @@ func (p *esmtprcParser) file() error {
 
 // begin starts a block.
 func (p *esmtprcParser) begin(word string, line int) *block {
-	b := &block{identity: &Identity{Name: word}, line: line}
-	if word != "" {
+	b := &block{identity: &Identity{Name: word}, word: word, line: line}
+	switch {
+	case strings.ContainsAny(word, "<>"):
+		p.config.warn(line, "an identity with angle brackets in its word matches no address")
+	case word != "":
 		b.identity.Match = []string{word}
 	}
 	p.blocks = append(p.blocks, b)
@@ -266,7 +271,7 @@ func (p *esmtprcParser) finish() error {
 // sameWord returns the next block with the word of block i, nil if there is none.
 func (p *esmtprcParser) sameWord(i int) *block {
 	for _, later := range p.blocks[i+1:] {
-		if len(p.blocks[i].identity.Match) > 0 && slices.Equal(later.identity.Match, p.blocks[i].identity.Match) {
+		if p.blocks[i].word != "" && later.word == p.blocks[i].word {
 			return later
 		}
 	}
