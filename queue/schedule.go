@@ -14,21 +14,27 @@ const (
 )
 
 // nextAttempt returns when a message that arrived at some time and was just tried in
-// vain is to be tried again. The jitter, a quarter either way, keeps machines that came online
-// together from coming back together. An arrival in the future (a clock set back) counts as now.
+// vain is to be tried again. An arrival in the future (a clock set back) counts as now.
 func nextAttempt(arrival, now time.Time) time.Time {
-	return now.Add(jitter(clamp(now.Sub(arrival))))
+	return now.Add(Spread(RetryDelay(now.Sub(arrival)), rand.Int64N))
 }
 
 // nextIdentityAttempt is the same for an identity that has been out of order since some time.
 func nextIdentityAttempt(since, now time.Time) time.Time {
-	return now.Add(jitter(clamp(now.Sub(since))))
+	return now.Add(Spread(RetryDelay(now.Sub(since)), rand.Int64N))
 }
 
-func clamp(d time.Duration) time.Duration { return min(max(d, retryFloor), retryCeiling) }
+// RetryDelay returns how long to wait for the next attempt, before Spread, after one that was in vain
+// for what has waited so long already: about as long again.
+func RetryDelay(waited time.Duration) time.Duration {
+	return min(max(waited, retryFloor), retryCeiling)
+}
 
-func jitter(d time.Duration) time.Duration {
-	return d*3/4 + time.Duration(rand.Int64N(int64(d/2)))
+// Spread moves a delay by up to a quarter either way, so that machines that came online
+// together do not come back together. draw returns a number from 0 up to n, n excluded; rand.Int64N is
+// one. A delay is at least two nanoseconds.
+func Spread(delay time.Duration, draw func(n int64) int64) time.Duration {
+	return delay*3/4 + time.Duration(draw(int64(delay/2)))
 }
 
 // due tells whether a time has come. A time further ahead than the schedule ever

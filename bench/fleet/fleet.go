@@ -1,0 +1,124 @@
+package main
+
+import (
+	"container/heap"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"esmtpq/queue"
+)
+
+// A host is a smart host with limits: it takes so many sessions a second, lets so many wait, and
+// refuses the rest at once.
+type host struct {
+	rate    float64 // sessions a second
+	backlog int     // connections that wait to be served
+
+	free time.Duration // when all it has taken so far is served
+}
+
+// take tells whether a connection at a time is served, and when that is over.
+func (h *host) take(now time.Duration) (done time.Duration, ok bool) {
+	h.free = max(h.free, now)
+	if (h.free-now).Seconds()*h.rate >= float64(h.backlog) {
+		return 0, false
+	}
+	h.free += time.Duration(float64(time.Second) / h.rate)
+	return h.free, true
+}
+
+// A fleet is many machines with one message each, none of which could reach the host for some time,
+// and all of which can at time 0.
+type fleet struct {
+	machines int
+	offline  time.Duration // how long the host could not be reached
+	within   time.Duration // the first attempts are spread over this
+	next     schedule
+	draw     *rand.Rand
+}
+
+// A schedule returns when a machine tries again whose attempt at now was in vain; offline is for how long
+// nothing had been reached when time began.
+type schedule func(now, offline time.Duration, draw *rand.Rand) time.Duration
+
+// jittered is the schedule of the queue.
+func jittered(now, offline time.Duration, draw *rand.Rand) time.Duration {
+	return now + queue.Spread(queue.RetryDelay(offline+now), draw.Int64N)
+}
+
+// unjittered is the schedule of the queue without its jitter.
+func unjittered(now, offline time.Duration, _ *rand.Rand) time.Duration {
+	return now + queue.RetryDelay(offline+now)
+}
+
+// crontab is the attempt that cron starts everywhere at the same minutes, whatever the schedule says. Clocks
+// that are kept by NTP agree; a second goes by until the program runs.
+func crontab(now, _ time.Duration, draw *rand.Rand) time.Duration {
+	const every = 10 * time.Minute
+	return now.Truncate(every) + every + time.Duration(draw.Int64N(int64(time.Second)))
+}
+
+// A result is what became of a fleet.
+type result struct {
+	delivered int
+	attempts  int
+	wasted    int           // attempts that were refused
+	peak      int           // most attempts in one second, the first round aside
+	half      time.Duration // until half of the mail was delivered
+	last      time.Duration // until all was
+}
+
+// An attempt is one that is to come.
+type attempt struct {
+	at    time.Duration
+	round int
+}
+
+// attempts are a heap, the earliest first.
+type attempts []attempt
+
+func (a attempts) Len() int           { return len(a) }
+func (a attempts) Less(i, j int) bool { return a[i].at < a[j].at }
+func (a attempts) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
+func (a *attempts) Push(x any)        { *a = append(*a, x.(attempt)) }
+func (a *attempts) Pop() any {
+	old := *a
+	x := old[len(old)-1]
+	*a = old[:len(old)-1]
+	return x
+}
+
+// run lets the fleet try until all its mail is delivered, or limit is over.
+func (f *fleet) run(h *host, limit time.Duration) result {
+	todo := make(attempts, f.machines)
+	for i := range todo {
+		todo[i].at = time.Duration(f.draw.Int64N(int64(f.within) + 1))
+	}
+	heap.Init(&todo)
+	var r result
+	var done []time.Duration
+	second, inSecond := time.Duration(-1), 0
+	for len(todo) > 0 && todo[0].at < limit {
+		a := heap.Pop(&todo).(attempt)
+		r.attempts++
+		if a.round > 0 {
+			if s := a.at.Truncate(time.Second); s != second {
+				second, inSecond = s, 0
+			}
+			inSecond++
+			r.peak = max(r.peak, inSecond)
+		}
+		if at, ok := h.take(a.at); ok {
+			done = append(done, at)
+			continue
+		}
+		r.wasted++
+		heap.Push(&todo, attempt{f.next(a.at, f.offline, f.draw), a.round + 1})
+	}
+	if r.delivered = len(done); r.delivered > 0 {
+		slices.Sort(done)
+		r.half, r.last = done[len(done)/2], done[len(done)-1]
+	}
+	return r
+}
