@@ -72,13 +72,15 @@ func (s *session) envelope(tx *transaction) (wanted bool, t *trouble) {
 // answer reads the reply to the next command of tx. Trouble is what ends the session.
 func (s *session) answer(tx *transaction) *trouble {
 	c := &tx.commands[tx.read]
-	r, t := s.expect(c.at, s.host.limits.of(c.at))
+	r, t := s.expect(c.at, s.limit(tx))
 	if t != nil {
-		return t
+		return s.lostRider(tx, t)
+	}
+	if s.unproven(tx) {
+		s.host.riding.works()
 	}
 	c.reply = r
 	tx.read++
-	s.watchProbe(c.at, r)
 	switch {
 	case r.code == 421:
 		return s.refused(c.at, r)

@@ -36,6 +36,7 @@ type host struct {
 	reloginDelay time.Duration // before the session after one that has had so many
 
 	chunking chunking // what is known of its BDAT
+	riding   riding   // and of its way with envelopes behind messages
 	tickets  *tickets // of TLS sessions; nil for none
 
 	secrets secrets // what credentials said, once accepted

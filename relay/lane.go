@@ -269,6 +269,7 @@ func (l *lane) finish(tx *transaction) *trouble {
 		if t := s.send(next); t != nil {
 			return t
 		}
+		next.rode = true
 	}
 	if err := s.w.flush(); err != nil {
 		return s.broken(stageFinal, err)
@@ -280,7 +281,7 @@ func (l *lane) finish(tx *transaction) *trouble {
 // message may go in a burst, or must go over another session.
 func (l *lane) rides() bool {
 	s := l.s
-	if s.level < pipelined || s.worn() {
+	if s.level < pipelined || s.worn() || !l.host.riding.allowed() {
 		return false
 	}
 	return s.drains == drainsNot || l.waiting() < minBurst
@@ -291,7 +292,6 @@ func (l *lane) rides() bool {
 // before it, the message may have another try.
 func (l *lane) lost(tx *transaction, t *trouble) {
 	l.count(t)
-	l.host.chunking.suspect(l.s, t)
 	l.drop()
 	l.decide(tx, t)
 }

@@ -28,8 +28,9 @@ type transaction struct {
 	deaths  int            // sessions that ended over this message in this run
 
 	commands []command
-	sent     int // of commands, those written (perhaps still in the buffer)
-	read     int // of commands, those answered
+	sent     int  // of commands, those written (perhaps still in the buffer)
+	read     int  // of commands, those answered
+	rode     bool // the commands went behind the final dot of the message before
 
 	doubt *trouble // an answer in a burst that is not to be believed yet
 
@@ -72,7 +73,7 @@ func (tx *transaction) parked() *queue.Report {
 // rewind makes a transaction ready to be tried from its start on another session.
 func (tx *transaction) rewind() {
 	tx.close()
-	tx.commands, tx.sent, tx.read, tx.doubt = nil, 0, 0, nil
+	tx.commands, tx.sent, tx.read, tx.rode, tx.doubt = nil, 0, 0, false, nil
 	clear(tx.reports)
 }
 

@@ -71,6 +71,7 @@ func New(id *identity.Identity, opt Options) *Transport {
 	if opt.Dial != nil {
 		t.host.chunking.key = id.Name + ": " + t.host.addr // localhost behind one tunnel is not that behind another
 	}
+	t.host.riding.state, t.host.riding.key = t.host.chunking.state, t.host.chunking.key
 	if id.TLS != identity.TLSOff && opt.StateDir != "" {
 		t.host.tickets = &tickets{state: stateDir(opt.StateDir), key: t.host.ticketKey(id.Name)}
 	}
