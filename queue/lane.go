@@ -119,7 +119,8 @@ func (l *lane) Wait(ctx context.Context, limit time.Duration) bool {
 	return l.Backlog() > 0
 }
 
-// draw makes a delivery of an entry. It returns nil where there is nothing (more) to deliver.
+// draw makes a delivery of an entry. It returns nil where there is nothing (more) to deliver. Called
+// with the run's mu held, which it lets go of while it reads.
 func (l *lane) draw(id string) *Delivery {
 	r := l.run
 	e, err := r.acquire(id)
@@ -142,7 +143,11 @@ func (l *lane) draw(id string) *Delivery {
 		r.release(e)
 		return nil
 	}
-	if d.Content, err = r.q.contentFor(e.msg, d.sender); err != nil {
+	// A slow disk is not to keep other lanes waiting.
+	r.mu.Unlock()
+	d.Content, err = r.q.contentFor(e.msg, d.sender)
+	r.mu.Lock()
+	if err != nil {
 		r.unusable(id, l.name, err)
 		r.release(e)
 		return nil

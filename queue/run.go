@@ -288,7 +288,6 @@ func (r *run) unusable(id, lane string, err error) {
 	r.trouble("%s: %v: not sent", id, err)
 }
 
-// untried tells whether a message is new: neither tried nor refused together with others.
 // tooYoung notes when an entry that is left alone will be old enough.
 func (r *run) tooYoung(until time.Time) {
 	r.mu.Lock()
@@ -298,6 +297,7 @@ func (r *run) tooYoung(until time.Time) {
 	}
 }
 
+// untried tells whether a message is new: neither tried nor refused together with others.
 func untried(m *Message) bool {
 	return m.Last.IsZero() && !slices.ContainsFunc(m.Progress, func(p Progress) bool {
 		return p.State != Untried && p.State != Refused

@@ -130,6 +130,9 @@ func (inv *invocation) parse(args []string) error {
 			inv.operands = append(inv.operands, args[i+1:]...)
 			return nil
 		}
+		if strings.HasPrefix(arg, "--") {
+			return fail(exUsage, "unknown option %s: see --help", printable(arg))
+		}
 		if len(arg) < 2 || arg[0] != '-' {
 			inv.operands = append(inv.operands, arg)
 			continue
@@ -155,7 +158,7 @@ func (inv *invocation) cluster(letters string, next *string) (took bool, err err
 	for len(letters) > 0 {
 		opt := findOption(letters[0])
 		if opt == nil {
-			return false, fail(exUsage, "unknown option -%s: see sendmail -h, or esmtpq help sendmail", printable(letters[:1]))
+			return false, fail(exUsage, "unknown option -%s: see --help", printable(letters[:1]))
 		}
 		letters = letters[1:]
 		value := ""
