@@ -12,9 +12,9 @@ const (
 	// connection that is lost leaves a whole window in doubt, not one message.
 	minBurst = 3
 	// firstWindow is how many messages may be without an answer at first. Each that
-	// is accepted widens it by one, up to maxWindow: a host that keeps up is
-	// worth more, and over a long link sixteen a round trip are few.
-	firstWindow = 16
+	// is accepted widens it by one, up to maxWindow: over a long link the window is what
+	// goes out in one round trip, and a host that keeps up is worth the risk.
+	firstWindow = 32
 	maxWindow   = 64
 	// windowOctets is how much content may be without an answer. One chunk may always be.
 	windowOctets = 1 << 20

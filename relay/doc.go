@@ -9,10 +9,18 @@
 //
 //	lockstep    one command, one reply (RFC 5321)
 //	pipelined   the commands of an envelope in one flight, and behind the final
-//	            dot of a message already the next envelope (RFC 2920)
+//	            dot of a message already the next envelope (RFC 2920): one
+//	            message a round trip
+//	burst       envelopes and contents of many messages in one flight, by
+//	            BDAT (RFC 3030): a window of them a round trip
 //
-// No goroutine reads behind the writer's back: what is in flight is bounded so
-// that its replies fit into the buffers of any transport, and a host that
+// Bursts are for several messages that wait and a host that has passed a probe
+// once (probe.go). A connection that is lost leaves a window of messages possibly
+// delivered, not one. The window is bounded, and it is on disk: each message in it has been
+// announced to the queue by Source.Sending.
+//
+// But in a burst, no goroutine reads behind the writer's back: what is in flight
+// is bounded so that its replies fit into the buffers of any transport, and a host that
 // makes both sides wait for each other runs into the deadline of a write.
 //
 // Content leaves through one writer, as CRLF lines with dots stuffed. Octets

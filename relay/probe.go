@@ -15,28 +15,32 @@ type drains int
 
 const (
 	drainsUnknown drains = iota
-	drainsClaimed        // it gave the two replies of the probe, and may have a third in store
 	drainsYes
 	drainsNot
 )
 
 // probe asks the host. BDAT without a message is refused (RFC 3030, section 2); its chunk is NOOP, which harms
-// nobody if it is taken for a command, but gives itself away by a reply of its own.
-// That there is no third reply is shown by the next message, which goes by DATA: with one reply too
-// many, 354 is not in its place.
+// nobody if it is taken for a command, but gives itself away by a reply of its own. A host that
+// drains gives two replies, to BDAT and to RSET. All is sent twice in one flight, so that one reply
+// too many shows by what comes in its place, and not by how long nothing more comes.
 func (s *session) probe() *trouble {
-	known := &s.host.chunking
-	s.w.command("BDAT 6 LAST")
-	s.w.command("NOOP")
-	s.w.command("RSET")
+	for range 2 {
+		s.w.command("BDAT 6 LAST")
+		s.w.command("NOOP")
+		s.w.command("RSET")
+	}
 	var t *trouble
 	if err := s.w.flush(); err != nil {
 		t = s.broken(stageProbe, err)
 	} else {
 		t = s.probed()
 	}
+	known := &s.host.chunking
 	switch {
-	case t == nil || s.ctx.Err() != nil || t.event == eventReply:
+	case t == nil:
+		s.drains = drainsYes
+		known.confirm(s)
+	case s.ctx.Err() != nil || t.event == eventReply:
 	case t.event == eventGarbage:
 		known.refuse(s, "it takes a chunk for commands, or does not refuse it")
 	default:
@@ -45,42 +49,21 @@ func (s *session) probe() *trouble {
 	return t
 }
 
-// probed reads the replies to the probe.
+// probed reads the replies to the probe. What else a host has to say that does not drain cannot be
+// told from replies to come, so there is trouble with the session.
 func (s *session) probed() *trouble {
-	first, t := s.expect(stageProbe, s.host.limits.mail)
-	if t != nil {
-		return t
+	for _, class := range [...]int{5, 2, 5, 2} {
+		r, t := s.expect(stageProbe, s.host.limits.mail)
+		switch {
+		case t != nil:
+			return t
+		case r.code == 421:
+			return s.refused(stageProbe, r)
+		case r.class() != class:
+			return s.garbage(stageProbe, r)
+		}
 	}
-	if first.code == 421 {
-		return s.refused(stageProbe, first)
-	}
-	second, t := s.expect(stageProbe, s.host.limits.mail)
-	if t != nil {
-		return t
-	}
-	if second.code == 421 {
-		return s.refused(stageProbe, second)
-	}
-	if first.class() != 5 || second.code != 250 || s.r.br.Buffered() > 0 {
-		// What else it has to say to this cannot be told from replies to come.
-		return s.garbage(stageProbe, second)
-	}
-	s.drains = drainsClaimed
 	return nil
-}
-
-// watchProbe looks out for the 354 that confirms a probe.
-func (s *session) watchProbe(at stage, r *reply) {
-	if s.drains != drainsClaimed || at != stageDATA {
-		return
-	}
-	switch {
-	case r.code == 354:
-		s.drains = drainsYes
-		s.host.chunking.confirm(s)
-	case r.class() == 2:
-		s.host.chunking.refuse(s, "it takes a chunk for commands")
-	}
 }
 
 // chunking is what is known of a host's BDAT, from this run and those before.
@@ -179,14 +162,6 @@ func (c *chunking) refuse(s *session, why string) {
 	c.refused = true
 	s.note("no BDAT with this host from now on: " + why)
 	c.store(knownHost{Host: c.key, Why: why})
-}
-
-// suspect remembers a session that was lost while the probe was not confirmed: its host may have
-// said one reply too many.
-func (c *chunking) suspect(s *session, t *trouble) {
-	if s.drains == drainsClaimed && t.event == eventGarbage {
-		c.refuse(s, "it takes a chunk for commands")
-	}
 }
 
 // load reads what was written down.

@@ -33,6 +33,7 @@ const patience = 20 * time.Second
 //	C* line          must come; may be preceded by any lines (a content)
 //	! close          the connection is closed
 //	! reset          the connection is reset
+//	! pause          a moment passes, for what was sent to arrive alone
 //	! hang           nothing is said until the client has gone
 //	! deaf           nothing is read either, until the end of the test
 //	! tls            the server's side of a handshake
@@ -129,6 +130,8 @@ func (s *scriptServer) play(conn net.Conn, script string, n int) {
 			}
 		case line == "! close":
 			return
+		case line == "! pause":
+			time.Sleep(20 * time.Millisecond)
 		case line == "! reset":
 			raw.(*net.TCPConn).SetLinger(0)
 			return
