@@ -33,6 +33,12 @@ var scenarios = []scenario{
 		w.submit(w.mail(300<<10, "d@example.com"))
 		w.host.begin(true)
 	}, nil},
+	{"back to back", "deliver", func(w *world) {
+		for n := range 6 {
+			w.submit(w.mail(500+n, "a@example.com"))
+		}
+		w.host.setChunking(true)
+	}, nil},
 	{"a second attempt", "deliver", func(w *world) {
 		w.submit(w.mail(500, "a@example.com", "later@example.net"))
 		w.host.begin(true)
@@ -93,6 +99,7 @@ func randomKills(t *testing.T, fig *figures, n int) {
 		rng := rand.New(rand.NewPCG(seed, uint64(i)))
 		w := newWorld(t, fig, host, fmt.Sprintf("random kill %d, seed %d", i, seed))
 		defer w.end()
+		w.host.setChunking(rng.IntN(2) > 0)
 		w.submit(w.mail(500, "a@example.com", "b@example.com"))
 		w.submit(w.mail(300<<10, "a@example.com"))
 		for round := range 2 {

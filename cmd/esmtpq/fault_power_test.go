@@ -5,6 +5,7 @@ package main_test
 import (
 	"crypto/sha256"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +19,7 @@ type recording struct {
 	mails    []*faultMail
 	accepted []int         // serials, in the order in which sendmail exited with 0
 	taken    []transaction // by the host, in order
+	chunking bool          // the host offered it
 }
 
 // record lets programs work in a world and records all they do.
@@ -27,7 +29,7 @@ func record(w *world, work func(r *recording)) *recording {
 	w.host.settle()
 	w.host.mu.Lock()
 	defer w.host.mu.Unlock()
-	r.mails, r.taken = w.mails, w.host.taken
+	r.mails, r.taken, r.chunking = w.mails, w.host.taken, w.host.chunking
 	return r
 }
 
@@ -68,6 +70,13 @@ var recordings = []struct {
 		r.submit(w, w.mail(900, "a@example.com"), fault{})
 		r.deliver(w)
 	}},
+	{"back to back", func(w *world, r *recording) {
+		w.host.setChunking(true)
+		for n := range 6 {
+			r.submit(w, w.mail(400+100*n, "a@example.com"), fault{})
+		}
+		r.deliver(w)
+	}},
 	{"no smart host", func(w *world, r *recording) {
 		r.submit(w, w.mail(400, "a@example.com"), fault{})
 		w.unreachable()
@@ -104,6 +113,11 @@ func powerCuts(t *testing.T, fig *figures, name string, work func(w *world, r *r
 	r := record(w, func(r *recording) { work(w, r) })
 	w.end()
 	cuts := r.all()
+	if most := sample(700, len(cuts)); len(cuts) > most {
+		t.Logf("%d of %d states", most, len(cuts))
+		rand.New(rand.NewPCG(1, 2)).Shuffle(len(cuts), func(i, j int) { cuts[i], cuts[j] = cuts[j], cuts[i] })
+		cuts = cuts[:most]
+	}
 	inParallel(t, len(cuts), noLimit, func(host *faultHost, i int) bool {
 		c := cuts[i]
 		w := newWorld(t, fig, host, fmt.Sprintf("%s, power cut after change %d, %v", name, c.n, c.fate))
@@ -191,7 +205,8 @@ func (r *recording) goOn(w *world, c cut) {
 	w.host.taken = append([]transaction(nil), r.taken[:taken]...)
 	w.host.mu.Unlock()
 	w.window = r.windowAt(c.n)
-	w.oneMessage(w.window)
+	w.host.setChunking(r.chunking)
+	w.bounded(w.window)
 	if w.remains() {
 		w.fig.add(&w.fig.reported, 1)
 		return

@@ -412,6 +412,3 @@ func canTrace() error {
 	}
 	return nil
 }
-
-// errnoName names an error number as it is written.
-func errnoName(e unix.Errno) string { return unix.ErrnoName(e) }
