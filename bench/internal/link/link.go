@@ -1,0 +1,124 @@
+// Package link relays TCP connections as a long link would: each octet arrives later, and not more than so many
+// in a second, all connections of a direction sharing that.
+//
+// Opening a connection takes two round trips until the server's greeting is there, as on a real
+// link. TCP's slow start is not modelled: on a real link a connection that sends 400 kB in one go
+// would take four or five round trips more, once.
+package link
+
+import (
+	"net"
+	"sync"
+	"time"
+)
+
+// A Link is a running relay.
+type Link struct {
+	delay    time.Duration // one way
+	target   string
+	listener net.Listener
+	up, down line
+}
+
+// A line is one direction.
+type line struct {
+	rate int64 // bits a second; 0: any number
+	mu   sync.Mutex
+	free time.Time // when the last octet that was given to it has left
+}
+
+// leaves returns when the last of n octets given to the line now has left it.
+func (l *line) leaves(n int) time.Time {
+	now := time.Now()
+	if l.rate <= 0 {
+		return now
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.free.Before(now) {
+		l.free = now
+	}
+	l.free = l.free.Add(time.Duration(int64(n) * 8 * int64(time.Second) / l.rate))
+	return l.free
+}
+
+// Listen starts a link from addr to target, with a round-trip time and a rate in bits a second; 0 is
+// no limit.
+func Listen(addr, target string, roundTrip time.Duration, rate int64) (*Link, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	k := &Link{delay: roundTrip / 2, target: target, listener: l}
+	k.up.rate, k.down.rate = rate, rate
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go k.relay(c.(*net.TCPConn))
+		}
+	}()
+	return k, nil
+}
+
+// Addr is the address it listens on.
+func (k *Link) Addr() string { return k.listener.Addr().String() }
+
+// Close stops listening; open connections go on.
+func (k *Link) Close() error { return k.listener.Close() }
+
+func (k *Link) relay(near *net.TCPConn) {
+	defer near.Close()
+	// The handshake is local here: on the link it would take a round trip, and half of one goes
+	// by until the server has its last part and sends the greeting.
+	time.Sleep(3 * k.delay)
+	c, err := net.Dial("tcp", k.target)
+	if err != nil {
+		return
+	}
+	far := c.(*net.TCPConn)
+	defer far.Close()
+	var both sync.WaitGroup
+	both.Go(func() { k.pump(far, near, &k.up) })
+	both.Go(func() { k.pump(near, far, &k.down) })
+	both.Wait()
+}
+
+// A packet is what was read at once, and when it arrives; empty at the end.
+type packet struct {
+	octets []byte
+	at     time.Time
+}
+
+func (k *Link) pump(dst, src *net.TCPConn, l *line) {
+	under := make(chan packet, 1024) // way
+	go func() {
+		defer close(under)
+		for {
+			b := make([]byte, 8<<10)
+			n, err := src.Read(b)
+			if n > 0 {
+				under <- packet{b[:n], l.leaves(n).Add(k.delay)}
+			}
+			if err != nil {
+				under <- packet{nil, time.Now().Add(k.delay)}
+				return
+			}
+		}
+	}()
+	for p := range under {
+		time.Sleep(time.Until(p.at))
+		if len(p.octets) == 0 {
+			dst.CloseWrite()
+			continue
+		}
+		if _, err := dst.Write(p.octets); err != nil {
+			src.CloseRead()
+			for range under {
+			}
+			return
+		}
+	}
+}

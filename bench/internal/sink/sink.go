@@ -1,0 +1,125 @@
+// Package sink is an SMTP server that accepts every message, throws it away, and counts what its clients did.
+//
+// It offers PIPELINING, CHUNKING, 8BITMIME, SIZE, STARTTLS and AUTH. Replies are written when no more input is
+// waiting, so that a client that pipelines gets them together, as from a good server.
+package sink
+
+import (
+	"crypto/tls"
+	"net"
+	"sync"
+	"time"
+)
+
+// Config says what a sink offers.
+type Config struct {
+	TLS        *tls.Config // nil: no STARTTLS; else MAIL is refused before STARTTLS and AUTH
+	NoChunking bool        // CHUNKING is not offered
+}
+
+// Counts are what the clients did.
+type Counts struct {
+	Sessions int // that brought a message
+	AtOnce   int // most connections open at the same time
+	Messages int
+	Octets   int64
+	Chunked  int       // messages that came by BDAT
+	Disorder int       // messages whose X-Seq is below that of the one before
+	Last     time.Time // when the last message was accepted
+	sequence int       // X-Seq of the last message
+}
+
+// A Sink is a running server.
+type Sink struct {
+	config   Config
+	listener net.Listener
+
+	mu      sync.Mutex
+	counts  Counts
+	open    int
+	arrived chan struct{} // a token where messages arrived since somebody looked
+}
+
+// Listen starts a sink on addr.
+func Listen(addr string, config Config) (*Sink, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sink{config: config, listener: l, arrived: make(chan struct{}, 1)}
+	go s.accept()
+	return s, nil
+}
+
+// Addr is the address it listens on.
+func (s *Sink) Addr() string { return s.listener.Addr().String() }
+
+// Close stops listening; open connections go on.
+func (s *Sink) Close() error { return s.listener.Close() }
+
+// Counts returns the counts so far.
+func (s *Sink) Counts() Counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts
+}
+
+// Wait waits until n messages have arrived, and tells whether they have.
+func (s *Sink) Wait(n int, limit time.Duration) bool {
+	end := time.NewTimer(limit)
+	defer end.Stop()
+	for s.Counts().Messages < n {
+		select {
+		case <-s.arrived:
+		case <-end.C:
+			return s.Counts().Messages >= n
+		}
+	}
+	return true
+}
+
+func (s *Sink) accept() {
+	for {
+		c, err := s.listener.Accept()
+		if err != nil {
+			return
+		}
+		s.opened(1)
+		go func() {
+			defer s.opened(-1)
+			defer c.Close()
+			newSession(s, c).serve()
+		}()
+	}
+}
+
+func (s *Sink) opened(by int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open += by
+	s.counts.AtOnce = max(s.counts.AtOnce, s.open)
+}
+
+// accepted counts a message; its sequence number is 0 where it has none.
+func (s *Sink) accepted(first bool, octets int64, chunked bool, sequence int) {
+	s.mu.Lock()
+	c := &s.counts
+	if first {
+		c.Sessions++
+	}
+	c.Messages++
+	c.Octets += octets
+	if chunked {
+		c.Chunked++
+	}
+	if sequence < c.sequence {
+		c.Disorder++
+	}
+	c.sequence = sequence
+	c.Last = time.Now()
+	s.mu.Unlock()
+	select {
+	case s.arrived <- struct{}{}:
+	default:
+	}
+}

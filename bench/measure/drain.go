@@ -1,0 +1,198 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"esmtpq/bench/internal/limit"
+	"esmtpq/bench/internal/link"
+	"esmtpq/bench/internal/sink"
+)
+
+// A way is what lies between a program and its smart host.
+type way struct {
+	secure   bool
+	chunking bool
+	rtt      time.Duration
+	rate     int64 // bits a second; 0: any number
+}
+
+// open starts a smart host on a port. It takes connections until close is called.
+func (b *bench) open(port int, w way) (s *sink.Sink, close func(), err error) {
+	config := sink.Config{NoChunking: !w.chunking}
+	if w.secure {
+		config.TLS = b.server
+	}
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
+	if w.rtt == 0 && w.rate == 0 {
+		s, err = sink.Listen(addr, config)
+		return s, func() { s.Close() }, err
+	}
+	if s, err = sink.Listen("127.0.0.1:0", config); err != nil {
+		return nil, nil, err
+	}
+	l, err := link.Listen(addr, s.Addr(), w.rtt, w.rate)
+	if err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	return s, func() { l.Close(); s.Close() }, nil
+}
+
+// limitOf sends messages as fast as the protocol allows.
+func (b *bench) limitOf(w way, messages, size int, o observation) (observation, error) {
+	s, close, err := b.open(b.nextPort(), w)
+	if err != nil {
+		return o, err
+	}
+	defer close()
+	var all [][]byte
+	for i := range messages {
+		all = append(all, crlf(message(i+1, size)))
+	}
+	secure := b.client
+	if !w.secure {
+		secure = nil
+	}
+	start := time.Now()
+	err = limit.Send(fmt.Sprintf("127.0.0.1:%d", b.port), secure, w.chunking, all)
+	if err != nil {
+		return o, err
+	}
+	o.Wall = s.Counts().Last.Sub(start).Seconds()
+	o.Returned = time.Since(start).Seconds()
+	o.Sessions = 1
+	return o, nil
+}
+
+// drainOf lets a program, whose configuration has port, deliver what is in its queue.
+func (b *bench) drainOf(p *program, port int, w way, o observation) (observation, error) {
+	s, close, err := b.open(port, w)
+	if err != nil {
+		return o, err
+	}
+	defer close()
+	start := time.Now()
+	c := b.onceCommand(p.env, os.DevNull, p.deliver...)
+	var out strings.Builder
+	c.Stdout = &out
+	if err := c.Start(); err != nil {
+		return o, err
+	}
+	arrived := s.Wait(o.Messages, patience)
+	if !arrived {
+		b.endAll()
+		return o, fmt.Errorf("%s: %d of %d messages arrived in %v: %s", p.name, s.Counts().Messages, o.Messages, patience, b.tail())
+	}
+	counts := s.Counts()
+	o.Wall, o.Sessions, o.Disorder = counts.Last.Sub(start).Seconds(), counts.Sessions, counts.Disorder
+	if p.daemon {
+		b.endAll()
+		return o, nil
+	}
+	err = end(c)
+	o.Returned = time.Since(start).Seconds()
+	u, err := parseUsage(p.name, []byte(out.String()), err)
+	o.CPU, o.Peak = u.cpu.Seconds(), u.peak
+	return o, err
+}
+
+// end waits for a command, but not for ever.
+func end(c *exec.Cmd) error {
+	late := time.AfterFunc(patience, func() { c.Process.Kill() })
+	defer late.Stop()
+	return c.Wait()
+}
+
+// drain measures delivery on loopback, in clear.
+func (b *bench) drain() error {
+	w := way{chunking: true}
+	for _, n := range b.drainCounts() {
+		like := observation{Measure: "drain", Messages: n, Size: submitSize, Chunking: true}
+		for range max(b.runs/4, 1) {
+			like.Program = "(limit)"
+			o, err := b.limitOf(w, n, submitSize, like)
+			if err == nil {
+				err = b.rec.add(o)
+			}
+			if err != nil {
+				return err
+			}
+			if err := b.drainEach(like, w, smartHost{}, "known host", "new host"); err != nil {
+				return err
+			}
+		}
+	}
+	title(fmt.Sprintf("Drain on loopback, messages of %d octets", submitSize),
+		"", "host", "messages", "messages/s", "wall s", "cpu ms a message", "peak MiB", "sessions", "in order")
+	for _, r := range b.rec.rows("drain") {
+		last, n := b.rec.last(r), float64(r.Messages)
+		rate := b.rec.values(r, func(o observation) float64 { return n / o.Wall })
+		line(r.Program, r.Case, fmt.Sprint(r.Messages), rate.spread(1), figure(b.rec.values(r, wallOf).median()),
+			figure(b.rec.values(r, cpuOf).median()*1000/n), figure(b.rec.values(r, peakOf).at(1)), fmt.Sprint(last.Sessions), inOrder(last))
+	}
+	fmt.Println()
+	return nil
+}
+
+func (b *bench) drainCounts() []int { return b.settings.drain }
+
+func inOrder(o observation) string {
+	if o.Disorder > 0 {
+		return fmt.Sprintf("no (%d)", o.Disorder)
+	}
+	return "yes"
+}
+
+// drainEach measures all programs. esmtpq delivers in each of the given cases: a "known host" is one that
+// it has delivered to before.
+func (b *bench) drainEach(like observation, w way, h smartHost, cases ...string) error {
+	for _, p := range b.programs {
+		ours := p == b.programs[0]
+		for i, how := range cases {
+			if w.secure && p.clear || !ours && i > 0 {
+				continue
+			}
+			o := like
+			o.Program, o.Case = p.name, how
+			if !ours {
+				o.Case = ""
+			}
+			h.port, h.secure = b.nextPort(), w.secure
+			if err := p.prepare(h); err != nil {
+				return err
+			}
+			if ours && strings.HasPrefix(how, "known host") {
+				if err := b.acquaint(p, h, w); err != nil {
+					return err
+				}
+			}
+			if err := p.fill(like.Messages, like.Size); err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			o, err := b.drainOf(p, h.port, w, o)
+			if err == nil {
+				err = b.rec.add(o)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// acquaint lets a program deliver to a host that is near, so that it knows what it is capable of.
+func (b *bench) acquaint(p *program, h smartHost, w way) error {
+	w.rtt, w.rate = 0, 0
+	if err := p.fill(3, submitSize); err != nil {
+		return err
+	}
+	_, err := b.drainOf(p, h.port, w, observation{Messages: 3})
+	return err
+}

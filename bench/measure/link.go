@@ -1,0 +1,105 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	linkMessages = 100
+	linkSize     = 4 << 10
+	linkRate     = 10_000_000
+	manySessions = 20
+)
+
+// link measures delivery over long links, with TLS and a login.
+func (b *bench) link() error {
+	for _, rtt := range b.trips {
+		for _, chunking := range []bool{true, false} {
+			for range max(b.runs/8, 1) {
+				if err := b.linkOnce(rtt, chunking); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	title(fmt.Sprintf("Drain of %d messages of %d octets, TLS and login, %d Mbit/s where the link is long", linkMessages, linkSize, linkRate/1_000_000),
+		"", "host", "RTT ms", "CHUNKING", "wall s", "to the limit", "sessions", "in order")
+	for _, r := range b.rec.rows("link") {
+		last, wall := b.rec.last(r), b.rec.values(r, wallOf)
+		base := r
+		base.Program, base.Case = "(limit)", ""
+		line(r.Program, r.Case, fmt.Sprintf("%.0f", r.RTT*1000), map[bool]string{true: "yes", false: "no"}[r.Chunking],
+			wall.spread(1), figure(wall.median()/b.rec.values(base, wallOf).median()), fmt.Sprint(last.Sessions), inOrder(last))
+	}
+	fmt.Println()
+	return nil
+}
+
+func (b *bench) linkOnce(rtt time.Duration, chunking bool) error {
+	w := way{secure: true, chunking: chunking, rtt: rtt}
+	if rtt > 0 {
+		w.rate = linkRate
+	}
+	like := observation{Measure: "link", Program: "(limit)", Messages: linkMessages, Size: linkSize, RTT: rtt.Seconds(), Chunking: chunking}
+	o, err := b.limitOf(w, linkMessages, linkSize, like)
+	if err == nil {
+		err = b.rec.add(o)
+	}
+	if err != nil {
+		return err
+	}
+	cases := []string{"known host"}
+	if chunking {
+		cases = append(cases, "new host")
+	}
+	if err := b.drainEach(like, w, smartHost{}, cases...); err != nil {
+		return err
+	}
+	if chunking || rtt == 0 {
+		return nil
+	}
+	us := *b
+	us.programs = b.programs[:1]
+	return us.drainEach(like, w, smartHost{sessions: manySessions}, fmt.Sprintf("known host, sessions: %d", manySessions))
+}
+
+// setup measures how many round trips one message takes, from nothing to accepted.
+func (b *bench) setup() error {
+	for _, rtt := range b.trips {
+		if rtt == 0 {
+			continue
+		}
+		for range max(b.runs/8, 1) {
+			for _, secure := range []bool{false, true} {
+				w := way{secure: secure, chunking: true, rtt: rtt, rate: linkRate}
+				like := observation{Measure: "setup", Program: "(limit)", Messages: 1, Size: submitSize, RTT: rtt.Seconds(), Chunking: true}
+				if secure {
+					like.Measure = "setup, STARTTLS and login"
+				}
+				o, err := b.limitOf(w, 1, submitSize, like)
+				if err == nil {
+					err = b.rec.add(o)
+				}
+				if err == nil {
+					err = b.drainEach(like, w, smartHost{}, "known host", "new host")
+				}
+				if err != nil {
+					return err
+				}
+			}
+		}
+	}
+	title("One message", "", "host", "RTT ms", "session", "wall s", "round trips")
+	for _, measure := range []string{"setup", "setup, STARTTLS and login"} {
+		for _, r := range b.rec.rows(measure) {
+			wall := b.rec.values(r, wallOf).median()
+			session := map[bool]string{true: "in clear", false: "STARTTLS and login"}[measure == "setup"]
+			line(r.Program, r.Case, fmt.Sprintf("%.0f", r.RTT*1000), session, figure(wall), fmt.Sprintf("%.1f", wall/r.RTT))
+		}
+	}
+	fmt.Println()
+	return nil
+}

@@ -1,0 +1,49 @@
+#!/bin/bash
+# Measures esmtpq, built from this tree, beside the mail programs that are installed here.
+set -eu
+
+usage() {
+	cat <<END
+usage: bench/run.sh [-only LIST] [-runs N] [-queued LIST] [-drain LIST] [-large LIST]
+                    [-rtt LIST] [-out FILE]
+
+Prints Markdown tables, and writes every observation to FILE, or else to a new file in
+bench/results/. All traffic is on the loopback of a network namespace of its own, and
+nothing is installed; dma, nullmailer and Postfix are measured too where they are
+there, with queues and configurations of their own. Wants Linux, root and Go.
+Takes about five minutes; 'bench/run.sh -h' lists the options. BENCH_WORK names the
+directory to work in, which should be on the disk that is to be measured.
+END
+}
+
+need() { command -v "$1" >/dev/null || { echo "bench/run.sh: $1 is missing: $2" >&2; exit 69; }; }
+wish() { command -v "$1" >/dev/null || echo "bench/run.sh: $1 is not there: $2" >&2; }
+
+case ${1-} in -h | --help | -help) usage ;; esac
+[ "$(uname)" = Linux ] || { echo 'bench/run.sh: this is for Linux' >&2; exit 69; }
+[ "$(id -u)" = 0 ] || { echo 'bench/run.sh: only root can make the namespaces' >&2; exit 77; }
+need go 'see https://go.dev/doc/install'
+need unshare 'install util-linux'
+wish strace 'syncs are not counted'
+wish cc 'there is no floor in C'
+
+here=$(cd "$(dirname "$0")" && pwd)
+work=${BENCH_WORK-}
+if [ -z "$work" ]; then
+	work=$(mktemp -d /var/tmp/esmtpq-bench.XXXXXX)
+	trap 'rm -rf "$work"' EXIT
+	trap 'exit 130' INT TERM
+fi
+mkdir -p "$work/bin"
+
+export CGO_ENABLED=0
+cd "$here"
+go build -buildmode=exe -trimpath -ldflags '-s -w -X main.version=bench' -o "$work/bin/esmtpq" ../cmd/esmtpq
+go build -trimpath -ldflags '-s -w' -o "$work/bin/" ./floor ./once ./measure
+for name in sendmail deliver mailq; do ln -sf esmtpq "$work/bin/$name"; done
+if command -v cc >/dev/null; then cc -O2 -Wall -static -o "$work/bin/floor-c" floor/c/floor.c; fi
+
+cd "$OLDPWD"
+out=$here/results/$(date +%Y%m%d-%H%M%S).jsonl
+unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private \
+	"$work/bin/measure" -bin "$work/bin" -work "$work" -out "$out" "$@"
