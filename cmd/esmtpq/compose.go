@@ -20,7 +20,8 @@ type draft struct {
 	env    *queue.Envelope
 	header *message.Header
 	body   *bufio.Reader
-	bad    []error // what stands for recipients in the header and cannot be read
+	known  map[string]bool // the recipients, as sameFor has them
+	bad    []error         // what stands for recipients in the header and cannot be read
 }
 
 // compose reads a message's header from in and makes its envelope, as the command line
@@ -95,25 +96,25 @@ func (d *draft) takeHeader(inv *invocation) error {
 
 // add adds recipients to the envelope, each once.
 func (d *draft) add(inv *invocation, addrs []message.Address) {
-next:
+	if d.known == nil {
+		d.known = map[string]bool{}
+	}
 	for _, a := range addrs {
 		spec := a.Spec()
-		for i := range d.env.Recipients {
-			if sameAddress(d.env.Recipients[i].Address, spec) {
-				continue next
-			}
+		if key := sameFor(spec); !d.known[key] {
+			d.known[key] = true
+			d.env.Recipients = append(d.env.Recipients, queue.Recipient{Address: spec, Notify: inv.notify})
 		}
-		d.env.Recipients = append(d.env.Recipients, queue.Recipient{Address: spec, Notify: inv.notify})
 	}
 }
 
-// sameAddress compares addresses: the domain without regard to case.
-func sameAddress(a, b string) bool {
-	i, j := strings.LastIndexByte(a, '@'), strings.LastIndexByte(b, '@')
-	if i < 0 || j < 0 {
-		return a == b
+// sameFor returns what is the same for all spellings of an address: the case of its domain is of no account.
+func sameFor(spec string) string {
+	at := strings.LastIndexByte(spec, '@')
+	if at < 0 {
+		return spec
 	}
-	return a[:i] == b[:j] && strings.EqualFold(a[i:], b[j:])
+	return spec[:at] + strings.ToLower(spec[at:])
 }
 
 // complete takes out of the header what must not be sent, and adds what is missing.
