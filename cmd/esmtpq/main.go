@@ -89,9 +89,20 @@ func (p *program) main() int {
 		return exOK
 	}
 	if !errors.Is(err, errSilent) {
-		fmt.Fprintf(p.err, "%s: %s\n", p.name, printable(err.Error()))
+		fmt.Fprintf(p.err, "%s: %s\n", p.name, printable(shortened(err.Error())))
 	}
 	return exitCode(err)
+}
+
+// maxError is how much of an error is shown, in octets: it may quote an argument, which can be of any length.
+const maxError = 4000
+
+// shortened leaves out the middle of a text that is too long. What to try stands at the end.
+func shortened(s string) string {
+	if len(s) <= maxError {
+		return s
+	}
+	return s[:maxError/2] + " ... " + s[len(s)-maxError/2:]
 }
 
 func (p *program) run() error {

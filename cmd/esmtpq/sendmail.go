@@ -14,6 +14,9 @@ import (
 	"esmtpq/queue"
 )
 
+// maxTag is how much of a name given with -L is used, in octets.
+const maxTag = 64
+
 func runSendmail(p *program) error {
 	if p.asksHelp() {
 		return errHelp
@@ -24,7 +27,7 @@ func runSendmail(p *program) error {
 		return err
 	}
 	if inv.tag != "" {
-		p.name = printable(inv.tag)
+		p.name = printable(inv.tag[:min(len(inv.tag), maxTag)])
 	}
 	return p.invoke(inv)
 }
