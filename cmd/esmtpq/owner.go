@@ -181,8 +181,13 @@ func (p *program) show(q *queue.Queue, name string, raw bool) error {
 			return err
 		}
 		defer f.Close()
-		_, err = io.Copy(p.out, f)
-		return err
+		if raw {
+			_, err = io.Copy(p.out, f)
+			return err
+		}
+		out := bufio.NewWriter(p.out)
+		showHeader(out, f)
+		return out.Flush()
 	}
 	m, err := q.Read(name)
 	if err != nil {
