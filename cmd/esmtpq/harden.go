@@ -2,10 +2,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 )
+
+// fewestFiles is how many files must be allowed to be open at once for a message to be taken.
+const fewestFiles = 8
 
 // harden makes the process a careful one before it reads anything.
 //
@@ -21,6 +25,10 @@ func harden() error {
 	if syscall.Getrlimit(syscall.RLIMIT_CORE, &limit) == nil {
 		limit.Cur = 0
 		syscall.Setrlimit(syscall.RLIMIT_CORE, &limit)
+	}
+	// With fewer the runtime dies in the middle of something, and with a page of its own words.
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil && limit.Cur < fewestFiles {
+		return &failure{code: exOSErr, err: fmt.Errorf("only %d files may be open", limit.Cur), hint: "raise the limit (ulimit -n)"}
 	}
 	// Over the limit on the size of files a write is to fail, not the process.
 	signal.Ignore(syscall.SIGXFSZ)
