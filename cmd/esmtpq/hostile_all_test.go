@@ -20,6 +20,19 @@ func TestHostile(t *testing.T) {
 	}{
 		{"host", hostileReplies},
 		{"network", hostileNetwork},
+		{"body", smugglingBodies},
+		{"header", smugglingHeaders},
+		{"arguments", evilCommandLines},
+		{"transcript", transcriptPaths},
+		{"recipients", crowdedEnvelope},
+		{"planted", plantedEntries},
+		{"queue", foreignQueues},
+		{"clock", clockJumps},
+		{"umask", oddMasks},
+		{"limits", tightLimits},
+		{"descriptors", closedDescriptors},
+		{"signals", signalsAtAnyTime},
+		{"suspended", suspended},
 	} {
 		t.Run(attack.from, func(t *testing.T) { attack.run(t, fig) })
 	}
