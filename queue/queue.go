@@ -48,9 +48,10 @@
 // ID appeared in it (Writer.Commit). Before, its files and their names were synced.
 //
 // A recipient is done when its progress has been synced, which happens before
-// the end of the next message is sent over the same session. A message goes out
-// twice only when the queue run or the machine dies between the smart host
-// taking the final dot and that sync.
+// the end of the next message is sent over the same session, or the end of a next message where
+// a transport sends several without waiting: then as many as its window has are in state
+// "s" at a time. A message goes out twice only when the connection, the queue run or the
+// machine dies between the smart host taking its end and that sync.
 //
 // # Locks
 //
