@@ -20,7 +20,7 @@ import (
 )
 
 // patience ends any one thing that is measured.
-const patience = 3 * time.Minute
+const patience = 5 * time.Minute
 
 // A bench is what measures have in common.
 type bench struct {

@@ -72,6 +72,11 @@ func (b *bench) limitOf(w way, messages, size int, o observation) (observation, 
 
 // drainOf lets a program, whose configuration has port, deliver what is in its queue.
 func (b *bench) drainOf(p *program, port int, w way, o observation) (observation, error) {
+	if p.ready != nil {
+		if err := p.ready(o.Messages); err != nil {
+			return o, err
+		}
+	}
 	s, close, err := b.open(port, w)
 	if err != nil {
 		return o, err
@@ -93,6 +98,7 @@ func (b *bench) drainOf(p *program, port int, w way, o observation) (observation
 	o.Wall, o.Sessions, o.Disorder = counts.Last.Sub(start).Seconds(), counts.Sessions, counts.Disorder
 	if p.daemon {
 		b.endAll()
+		c.Wait()
 		return o, nil
 	}
 	err = end(c)
@@ -149,42 +155,51 @@ func inOrder(o observation) string {
 	return "yes"
 }
 
-// drainEach measures all programs. esmtpq delivers in each of the given cases: a "known host" is one that
-// it has delivered to before.
+// drainEach measures esmtpq in each of the given cases, and then its peers. A "known host" is one that
+// esmtpq has delivered to before.
 func (b *bench) drainEach(like observation, w way, h smartHost, cases ...string) error {
-	for _, p := range b.programs {
-		ours := p == b.programs[0]
-		for i, how := range cases {
-			if w.secure && p.clear || !ours && i > 0 {
-				continue
-			}
-			o := like
-			o.Program, o.Case = p.name, how
-			if !ours {
-				o.Case = ""
-			}
-			h.port, h.secure = b.nextPort(), w.secure
-			if err := p.prepare(h); err != nil {
-				return err
-			}
-			if ours && strings.HasPrefix(how, "known host") {
-				if err := b.acquaint(p, h, w); err != nil {
-					return err
-				}
-			}
-			if err := p.fill(like.Messages, like.Size); err != nil {
-				return fmt.Errorf("%s: %w", p.name, err)
-			}
-			o, err := b.drainOf(p, h.port, w, o)
-			if err == nil {
-				err = b.rec.add(o)
-			}
-			if err != nil {
-				return err
-			}
+	for _, how := range cases {
+		o := like
+		o.Program, o.Case = b.programs[0].name, how
+		if err := b.drainBy(b.programs[0], o, w, h); err != nil {
+			return err
+		}
+	}
+	for _, p := range b.programs[1:] {
+		o := like
+		o.Program = p.name
+		if err := b.drainBy(p, o, w, h); err != nil {
+			fmt.Fprintln(os.Stderr, "measure: left out:", err)
 		}
 	}
 	return nil
+}
+
+func (b *bench) drainBy(p *program, o observation, w way, h smartHost) error {
+	h.port, h.secure = b.nextPort(), w.secure
+	if err := p.prepare(h); err != nil {
+		return err
+	}
+	if strings.HasPrefix(o.Case, "known host") {
+		if err := b.acquaint(p, h, w); err != nil {
+			return err
+		}
+	}
+	if err := p.fill(o.Messages, o.Size); err != nil {
+		return fmt.Errorf("%s: %w", p.name, err)
+	}
+	o, err := b.drainOf(p, h.port, w, o)
+	if err != nil {
+		return err
+	}
+	return b.rec.add(o)
+}
+
+// alone returns a bench for esmtpq without its peers.
+func (b *bench) alone() *bench {
+	us := *b
+	us.programs = b.programs[:1]
+	return &us
 }
 
 // acquaint lets a program deliver to a host that is near, so that it knows what it is capable of.

@@ -21,10 +21,11 @@ type program struct {
 	// prepare writes the configuration for a smart host on loopback, and empties the queue.
 	prepare func(smartHost) error
 	// fill puts messages of a size into the queue, numbered from 1.
-	fill   func(messages, size int) error
-	drop   func() error // empties the queue
-	daemon bool         // deliver does not return
-	clear  bool         // it cannot be told to trust our certificate: only what goes in clear is measured
+	fill func(messages, size int) error
+	drop func() error // empties the queue
+	// ready, if there is one, is called before deliver is timed, with the number of messages that wait.
+	ready  func(messages int) error
+	daemon bool // deliver does not return
 }
 
 // A smartHost is what a program has to know of the host that it sends to.

@@ -147,7 +147,7 @@ func (b *bench) asleep(p *program) error {
 func (b *bench) fullQueues(messages int) ([]submission, error) {
 	var all []submission
 	for _, p := range b.programs {
-		if p != b.programs[0] && messages > 10_000 {
+		if p != b.programs[0] && messages > 1000 {
 			continue // filled by a command a message, that takes too long
 		}
 		if err := p.prepare(smartHost{port: 1}); err != nil {
