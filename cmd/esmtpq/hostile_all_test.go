@@ -33,6 +33,10 @@ func TestHostile(t *testing.T) {
 		{"descriptors", closedDescriptors},
 		{"signals", signalsAtAnyTime},
 		{"suspended", suspended},
+		{"secrets shown", secretArtefacts},
+		{"secrets misplaced", misplacedSecrets},
+		{"secrets open", openSecrets},
+		{"secrets of processes", secretProcesses},
 	} {
 		t.Run(attack.from, func(t *testing.T) { attack.run(t, fig) })
 	}
