@@ -79,6 +79,7 @@ usr/lib/postfix/sbin/master postfix
 usr/bin/chasquid chasquid
 usr/sbin/cron cron
 usr/sbin/atd at
+usr/bin/fetchmail fetchmail
 usr/sbin/sshd openssh-server
 usr/lib/nagios/plugins/check_mailq monitoring-plugins-standard
 usr/lib/nagios/plugins/utils.pm monitoring-plugins-common
