@@ -37,6 +37,9 @@ func TestHostile(t *testing.T) {
 		{"secrets misplaced", misplacedSecrets},
 		{"secrets open", openSecrets},
 		{"secrets of processes", secretProcesses},
+		{"crowd", crowd},
+		{"cron", overlappingRuns},
+		{"agent", agentThatSends},
 	} {
 		t.Run(attack.from, func(t *testing.T) { attack.run(t, fig) })
 	}
