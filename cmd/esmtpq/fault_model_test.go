@@ -193,7 +193,7 @@ func (h *history) cuts(n int, f func(fate map[int]loss)) {
 // changes, else those in which the first of them share one fate and the rest another, and those in which one
 // differs from all others.
 func combinations(changes []int, fates []loss, full int) []map[int]loss {
-	if len(changes) <= full || *long && len(changes) <= 2*full {
+	if len(changes) <= full || *long && len(changes) <= full+1 {
 		all := []map[int]loss{{}}
 		for _, i := range changes {
 			var more []map[int]loss

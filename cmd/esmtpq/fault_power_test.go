@@ -113,7 +113,7 @@ func powerCuts(t *testing.T, fig *figures, name string, work func(w *world, r *r
 	r := record(w, func(r *recording) { work(w, r) })
 	w.end()
 	cuts := r.all()
-	if most := sample(700, len(cuts)); len(cuts) > most {
+	if most := sample(700, 4000); len(cuts) > most {
 		t.Logf("%d of %d states", most, len(cuts))
 		rand.New(rand.NewPCG(1, 2)).Shuffle(len(cuts), func(i, j int) { cuts[i], cuts[j] = cuts[j], cuts[i] })
 		cuts = cuts[:most]

@@ -27,12 +27,12 @@ func TestFaults(t *testing.T) {
 	for _, r := range recordings {
 		t.Run("power/"+r.name, func(t *testing.T) { powerCuts(t, fig, r.name, r.work) })
 	}
-	t.Run("ext4", func(t *testing.T) { realPowerCuts(t, fig, sample(40, 1000)) })
+	t.Run("ext4", func(t *testing.T) { realPowerCuts(t, fig, sample(40, 300)) })
 	for _, options := range []string{"size=64k", "size=64k,nr_inodes=20", "size=1m,nr_inodes=24"} {
 		t.Run("full/"+options, func(t *testing.T) { fullDisk(t, fig, options) })
 	}
 	t.Run("read-only", func(t *testing.T) { readOnly(t, fig) })
-	t.Run("random", func(t *testing.T) { randomKills(t, fig, sample(200, 3000)) })
+	t.Run("random", func(t *testing.T) { randomKills(t, fig, sample(200, 1000)) })
 	t.Run("errors", func(t *testing.T) { failingCalls(t, fig) })
 }
 

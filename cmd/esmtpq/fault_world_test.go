@@ -27,7 +27,7 @@ import (
 )
 
 // long asks for the exhaustive form of tests that sample by default.
-var long = flag.Bool("long", false, "run the exhaustive form of the fault tests: some twenty minutes rather than two")
+var long = flag.Bool("long", false, "run the exhaustive form of the fault tests: some ten minutes rather than two")
 
 // Figures are what the fault tests come to.
 type figures struct {
@@ -134,6 +134,16 @@ func (l faultListener) Accept() (net.Conn, error) {
 type faultConn struct {
 	net.Conn
 	host *faultHost
+}
+
+// Read turns the end of the connection into an error: in a chunk, the library would take it for
+// the end of the message, and a truncated message for one that was sent.
+func (c faultConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 func (c faultConn) Write(p []byte) (int, error) {
