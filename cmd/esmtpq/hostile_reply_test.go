@@ -117,6 +117,9 @@ func hostileCases() []hostileCase {
 					if act.yes {
 						c.script = "! take\n" + c.script
 					}
+					if act.name == "more than asked" && strings.Contains(offers, "CHUNKING") {
+						continue // asked it has been by then, and a lie is as good as an answer
+					}
 				}
 				cases = append(cases, c)
 			}
@@ -190,7 +193,8 @@ func surviveReplies(t *testing.T, template string, c hostileCase) {
 	if n := other.copies()["friend@example.net"]; n != 1 {
 		t.Errorf("the mail of the other identity arrived %d times in the same run", n)
 	}
-	if c.only != "" {
+	// With chunks sent back to back, the messages behind a lost one are in doubt, and wait for the next run.
+	if c.only != "" && !strings.Contains(c.offers, "CHUNKING") {
 		for _, to := range []string{"a2@example.net", "a3@example.net"} {
 			if n := bad.copies()[to]; n != 1 {
 				t.Errorf("%s got %d copies while the host was hostile to another message", to, n)
