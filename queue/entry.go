@@ -118,6 +118,7 @@ type entry struct {
 	msg    *Message
 	marked []bool // of recipients: "s" stands in the file
 	use    int    // how many lanes do; guarded by the run
+	served bool   // it is recorded that every recipient is
 }
 
 // open locks an entry and reads it again under the lock. errLocked: another process works on it.
@@ -190,16 +191,15 @@ func (e *entry) note(indexes []int, reports []Report, now time.Time) error {
 }
 
 // record writes the reports of one attempt and syncs them if one of them must
-// never be forgotten. It removes the entry when all its recipients are served.
+// never be forgotten.
 func (e *entry) record(indexes []int, reports []Report, now time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.writeReports(indexes, reports, now); err != nil {
 		return fmt.Errorf("record progress of %s: %w", e.msg.ID, err)
 	}
-	if e.msg.done() {
-		// What is recorded is what counts: a removal that fails is made good, or told of, by the next run.
-		e.remove()
+	if e.msg.Served() {
+		e.served = true // to be removed when the run lets go of it
 		return nil
 	}
 	if charged(reports) && e.msg.Pending() {

@@ -67,8 +67,8 @@ func (m *Message) Pending() bool {
 	return false
 }
 
-// done tells whether every recipient has been served.
-func (m *Message) done() bool {
+// Served tells whether every recipient has been served: nothing is left but to remove the entry.
+func (m *Message) Served() bool {
 	for i := range m.Progress {
 		if s := m.Progress[i].State; s != Accepted && s != LocalDone {
 			return false

@@ -75,6 +75,7 @@ func (q *Queue) Run(ctx context.Context, router Router, opt RunOptions) (*Summar
 		q: q, ctx: ctx, router: router, opt: opt, called: called, waited: waited,
 		seen: map[string]struct{}{}, open: map[string]*entry{}, lanes: map[string]*lane{},
 		reasons: map[Reason]int{}, parked: q.readParkings(),
+		gone: make(chan *entry, 64),
 	}
 	r.idle = sync.NewCond(&r.mu)
 	if err := q.sweep(); err != nil {
@@ -104,6 +105,7 @@ type run struct {
 	ripe     time.Time // when the first entry that it found too young will be old enough; zero for none
 	seen     map[string]struct{}
 	open     map[string]*entry
+	gone     chan *entry // done, to be removed
 	lanes    map[string]*lane
 	busy     int // lanes at work
 	parked   parkings
@@ -119,6 +121,12 @@ type run struct {
 const rescanEvery = time.Second
 
 func (r *run) loop() {
+	removed := make(chan struct{})
+	go r.remover(removed)
+	defer func() {
+		close(r.gone)
+		<-removed
+	}()
 	r.scan(true)
 	tick := time.NewTicker(rescanEvery)
 	defer tick.Stop()
@@ -257,7 +265,7 @@ func (r *run) consider(id string, first bool) {
 	case err != nil:
 		r.unusable(id, "", err)
 	case !chosen:
-	case m.done():
+	case m.Served():
 		r.sweepDone(id)
 	case m.Held || !m.Pending():
 	case r.opt.All && r.triedMeanwhile(m.Last, now):
@@ -485,9 +493,35 @@ func (r *run) acquire(id string) (*entry, error) {
 	return e, nil
 }
 
+// release lets go of an entry. One that is done is removed, by the remover if that is not behind:
+// no session waits for it.
 func (r *run) release(e *entry) {
-	if e.use--; e.use == 0 {
-		delete(r.open, e.msg.ID)
-		e.close()
+	if e.use--; e.use > 0 {
+		return
 	}
+	delete(r.open, e.msg.ID)
+	if !e.served {
+		e.close()
+		return
+	}
+	select {
+	case r.gone <- e:
+	default:
+		e.drop()
+	}
+}
+
+// remover removes what is done.
+func (r *run) remover(end chan<- struct{}) {
+	for e := range r.gone {
+		e.drop()
+	}
+	close(end)
+}
+
+// drop removes an entry that is done. What is recorded is what counts: a removal that fails is made good,
+// or told of, by the next run.
+func (e *entry) drop() {
+	e.remove()
+	e.close()
 }

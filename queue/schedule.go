@@ -78,7 +78,7 @@ func late(arrival, attempt time.Time, limit time.Duration) bool {
 // forgotten tells whether a message that waits for nothing but its owner has done so for long enough, counted
 // from when its owner heard of it. One whose owner has yet to hear of it is kept.
 func (l *Limits) forgotten(m *Message, now time.Time) bool {
-	if l.keepFailed() < 0 || m.Held || m.Pending() || m.done() {
+	if l.keepFailed() < 0 || m.Held || m.Pending() || m.Served() {
 		return false
 	}
 	last := m.Envelope.Arrival

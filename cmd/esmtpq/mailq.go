@@ -106,7 +106,7 @@ func (p *program) walk(q *queue.Queue, l *queue.Listing, w listWriter) {
 		case errors.Is(err, fs.ErrNotExist): // sent meanwhile
 		case err != nil:
 			w.damaged(id, queue.ArrivalOf(id), printable(err.Error()))
-		default:
+		case !m.Served():
 			w.message(m)
 		}
 	})
