@@ -34,7 +34,6 @@ type networkCase struct {
 	stage, script string // as in a hostileCase
 	cert          string // what is wrong with the certificate
 	implicit      bool
-	offers        []string // "" for the usual
 }
 
 var networkCases = []networkCase{
@@ -67,7 +66,7 @@ var networkCases = []networkCase{
 	{name: "name as a part", cert: "part"},
 	{name: "not for servers", cert: "client"},
 	{name: "old TLS", cert: "TLS 1.1"},
-	{name: "clear text where TLS should be", stage: "greeting", implicit: false, cert: "none"},
+	{name: "clear text where TLS should be", cert: "none"},
 }
 
 // String is the name of the subtest.
