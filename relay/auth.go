@@ -84,6 +84,7 @@ func (s *session) login() *trouble {
 	if strings.Contains(user+password, "\x00") {
 		return s.refuse(stageAUTH, "the user name or password holds a NUL octet, which no login can carry")
 	}
+	s.r.hide = forms(user, password)
 	var t *trouble
 	for _, mech := range mechanisms(s.ext, user, password) {
 		t = s.authenticate(mech)
@@ -121,6 +122,19 @@ func (k *secrets) keep(user, password string, good bool) {
 		user, password = "", ""
 	}
 	k.user, k.password = user, password
+}
+
+// minSecret is the length from which on a password is looked for in what a host says: a shorter one
+// stands in every other word.
+const minSecret = 4
+
+// forms returns the forms in which a password goes over the wire.
+func forms(user, password string) []string {
+	if len(password) < minSecret {
+		return nil
+	}
+	encode := base64.StdEncoding.EncodeToString
+	return []string{password, encode([]byte(password)), encode([]byte("\x00" + user + "\x00" + password))}
 }
 
 // aboutMechanism tells whether another mechanism may fare better. A refused

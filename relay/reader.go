@@ -74,6 +74,7 @@ const (
 // limits are the connection's business.
 type replyReader struct {
 	br    *bufio.Reader
+	hide  []string                    // what must not be kept or shown of what a host says
 	trace func(dir byte, line string) // may be nil
 }
 
@@ -123,11 +124,24 @@ func (rr *replyReader) line() (string, error) {
 	case err != nil:
 		return "", err
 	}
-	s := strings.TrimSuffix(string(b[:len(b)-1]), "\r")
+	s := rr.hidden(strings.TrimSuffix(string(b[:len(b)-1]), "\r"))
 	if rr.trace != nil {
 		rr.trace('<', s)
 	}
 	return s, nil
+}
+
+// hidden returns a line without secrets. A reply's words end up in the queue, in mailq and in
+// transcripts, and a host may well repeat there what it was told.
+func (rr *replyReader) hidden(s string) string {
+	if len(s) <= 4 {
+		return s
+	}
+	text := s[4:]
+	for _, secret := range rr.hide {
+		text = strings.ReplaceAll(text, secret, "***")
+	}
+	return s[:4] + text
 }
 
 // splitReplyLine takes a line apart (RFC 5321, 4.2): three digits, "-" where

@@ -42,6 +42,8 @@ var secretConfigurations = []struct{ name, file, text string }{
 var secretEndings = []struct{ name, stage, script string }{
 	{"accepted", "", ""},
 	{"wrong password", "AUTH", "S: 535 5.7.8 no"},
+	{"echoed", "AUTH", "S: 535 5.7.8 no login as me with " + canary},
+	{"echoed as sent", "AUTH", "S: 535-5.7.8 " + base64.StdEncoding.EncodeToString([]byte("\x00me\x00"+canary)) + "\nS: 535 5.7.8 " + base64.StdEncoding.EncodeToString([]byte(canary))},
 	{"lost at AUTH", "AUTH", "! close"},
 	{"garbage at AUTH", "AUTH", "S: 250-ok\nS: 334 ok\n! hang"},
 	{"refused", "RCPT", "S: 550 5.1.1 nobody"},
