@@ -1,0 +1,171 @@
+package queue
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// How a run finds what there is to do.
+
+// rescan looks for new mail if the directory has changed since the last look.
+// The change time is a hint only: what it hides is found by the next run.
+func (r *run) rescan() {
+	st, err := r.q.dir.Stat()
+	r.mu.Lock()
+	skip := r.scanning || r.ctx.Err() != nil || err == nil && st.ModTime().Before(r.scanned.Add(-time.Second))
+	r.mu.Unlock()
+	if !skip {
+		r.scan(false)
+	}
+}
+
+// interrupted is why messages wait that a run did not come to.
+const interrupted = "the queue run was ended"
+
+// scan goes through the queue once and hands what is to be tried to its lanes,
+// which begin with it while the scan goes on.
+func (r *run) scan(first bool) {
+	r.mu.Lock()
+	for r.scanning {
+		r.idle.Wait()
+	}
+	if r.ended {
+		r.mu.Unlock()
+		return
+	}
+	r.scanning, r.scanned, r.ripe = true, time.Now(), time.Time{}
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		r.scanning = false
+		r.idle.Broadcast()
+		r.mu.Unlock()
+	}()
+
+	l, err := r.q.List()
+	if err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if first {
+			r.blind = err
+		} else {
+			r.trouble("list queue: %v", err)
+		}
+		return
+	}
+	if first {
+		r.mu.Lock()
+		for _, name := range l.Foreign {
+			r.trouble("%s/%s is not a message of ours: skipped", r.q.Dir, Printable(name))
+		}
+		r.mu.Unlock()
+	}
+	for _, id := range l.IDs {
+		r.mu.Lock()
+		_, seen := r.seen[id]
+		stop := r.ctx.Err() != nil
+		if stop && first {
+			r.count("", interrupted)
+		}
+		r.mu.Unlock()
+		if !seen && !stop {
+			r.consider(id, first)
+		}
+	}
+}
+
+// consider decides what this run does about an entry that it has not seen before.
+func (r *run) consider(id string, first bool) {
+	m, err := r.q.Read(id)
+	if errors.Is(err, fs.ErrNotExist) && r.q.sweepEmpty(id) {
+		return
+	}
+	now := time.Now()
+	if err == nil && !first && !m.Envelope.Notice && untried(m) && now.Sub(m.Envelope.Arrival) < r.opt.Age && !m.Envelope.Arrival.After(now) {
+		r.tooYoung(m.Envelope.Arrival.Add(r.opt.Age))
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen[id] = struct{}{}
+	chosen := err == nil && (r.opt.Select == nil || r.opt.Select(m) || !first && m.Envelope.Notice)
+	if chosen && r.notable(m, now) {
+		r.noted = append(r.noted, id)
+	}
+	switch {
+	case err != nil:
+		r.unusable(id, "", err)
+	case !chosen:
+	case m.Served():
+		r.sweepDone(id)
+	case m.Held || !m.Pending():
+	case r.opt.All && r.triedMeanwhile(m.Last, now):
+		r.leave(m, "")
+	case !r.opt.All && !due(m.Next, now):
+		r.leave(m, "")
+	default:
+		r.dispatch(m, now)
+	}
+}
+
+// notable tells whether the owner of a message may have to hear of it before this run ends. One that fails
+// in this run is noted then.
+func (r *run) notable(m *Message, now time.Time) bool {
+	l := &r.opt.Limits
+	return !m.DelayTold && m.Pending() && late(m.Envelope.Arrival, now, l.delayNotice()) ||
+		len(m.indexes(m.untold)) > 0 || l.forgotten(m, now)
+}
+
+// unusable tells of an entry that cannot be sent as it is. What is damaged is for its owner to look at; what the
+// system does not let us read today is mail that remains to be tried. Called with mu held.
+func (r *run) unusable(id, lane string, err error) {
+	var refusal syscall.Errno
+	if errors.As(err, &refusal) && refusal != syscall.ENOENT && !errors.Is(err, ErrDamaged) {
+		r.count(lane, id+": "+err.Error())
+		return
+	}
+	r.trouble("%s: %v: not sent", id, err)
+}
+
+// tooYoung notes when an entry that is left alone will be old enough.
+func (r *run) tooYoung(until time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ripe.IsZero() || until.Before(r.ripe) {
+		r.ripe = until
+	}
+}
+
+// untried tells whether a message is new: neither tried nor refused together with others.
+func untried(m *Message) bool {
+	return m.Last.IsZero() && !slices.ContainsFunc(m.Progress, func(p Progress) bool {
+		return p.State != Untried && p.State != Refused
+	})
+}
+
+// triedMeanwhile tells whether an attempt was made by the run that this one had to wait for. Times are
+// recorded in seconds. One still to come is of a clock that has been set back since.
+func (r *run) triedMeanwhile(last, now time.Time) bool {
+	return r.waited && !last.Before(r.called.Truncate(time.Second)) && !last.After(now)
+}
+
+// sweepDone ends the removal of an entry whose recipients are all served.
+func (r *run) sweepDone(id string) {
+	e, err := r.q.open(id)
+	if err != nil {
+		return // somebody else is at it
+	}
+	defer e.close()
+	if err := e.remove(); err != nil {
+		r.trouble("remove %s, which has been sent: %v", id, err)
+	}
+}
+
+// sweepEmpty ends the removal of an entry that has lost its files already, and tells
+// whether the entry is gone.
+func (q *Queue) sweepEmpty(id string) bool {
+	return rmdir(q.Dir+"/"+id) == nil
+}
