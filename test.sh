@@ -257,4 +257,8 @@ if [ "$root" ] && [ -z "$quick" ] && command -v setpriv >/dev/null && unshare --
 fi
 
 step 'tests'
-go test -race -timeout 30m ./...
+ESMTPQ_TEST_FIGURES=$scratch/figures
+export ESMTPQ_TEST_FIGURES
+if go test -race -timeout 30m ./...; then status=0; else status=$?; fi
+cat "$ESMTPQ_TEST_FIGURES" 2>/dev/null || true
+exit "$status"

@@ -53,6 +53,10 @@ type Config struct {
 	// 0 means the queue's usual time, negative (Never) that it does not happen.
 	ExpireAfter, DelayNoticeAfter, KeepFailed time.Duration
 
+	// HoldPossiblyDelivered holds a message whose delivery was cut off before the host's last reply,
+	// for its owner to decide; else it is tried again.
+	HoldPossiblyDelivered bool
+
 	Identities []*Identity // in the order of the file; their names are unique
 	Default    *Identity   // for mail that no identity matches; may be nil
 

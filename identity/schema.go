@@ -64,6 +64,8 @@ func (r *yamlReader) file(root *node) {
 			c.DelayNoticeAfter = r.period(v, key, "4h or never")
 		case "keep_failed":
 			c.KeepFailed = r.period(v, key, "30d or never")
+		case "hold_possibly_delivered":
+			c.HoldPossiblyDelivered = r.boolean(v, key)
 		case "identities":
 			r.identities(v)
 		default:

@@ -26,6 +26,7 @@ notify: mail-popup --from esmtpq
 expire_after: 3d
 delay_notice_after: never
 keep_failed: 36h
+hold_possibly_delivered: true
 identities:
   - name: ann@example.com
     match: [ann@example.com, "*@lists.example.com"]

@@ -24,6 +24,9 @@ func (c *Config) WriteYAML(w io.Writer) error {
 	root.addPeriod("expire_after", c.ExpireAfter)
 	root.addPeriod("delay_notice_after", c.DelayNoticeAfter)
 	root.addPeriod("keep_failed", c.KeepFailed)
+	if c.HoldPossiblyDelivered {
+		root.addPlain("hold_possibly_delivered", "true")
+	}
 	list := &node{kind: nodeList}
 	for _, id := range c.Identities {
 		list.items = append(list.items, c.identityNode(id))

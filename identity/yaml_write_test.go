@@ -96,7 +96,7 @@ func TestRoundTrip(t *testing.T) {
 	t.Run("full", func(t *testing.T) { checkRoundTrip(t, parseText(t, "c.yaml", fullYAML)) })
 	for _, text := range []string{
 		"batch_delay: never\nidentities: [{name: a, host: h}]",
-		"expire_after: never\ndelay_notice_after: 90m\nkeep_failed: 30d\nnotify: 'a \"b\"'\nidentities: [{name: a, host: h}]",
+		"expire_after: never\ndelay_notice_after: 90m\nkeep_failed: 30d\nhold_possibly_delivered: on\nnotify: 'a \"b\"'\nidentities: [{name: a, host: h}]",
 		"batch_delay: 0s\nidentities: [{name: a, host: h}]",
 		"identities: [{name: a, host: h}, {name: b, host: '[::1]'}]",
 		"identities: [{name: 'true', host: 'null', port: smtp}, {name: '12', host: h, username: '0x1', helo: '~'}]",

@@ -119,6 +119,7 @@ type entry struct {
 	marked []bool // of recipients: "s" stands in the file
 	use    int    // how many lanes do; guarded by the run
 	served bool   // it is recorded that every recipient is
+	cutOff bool   // a run died while it was sending it
 }
 
 // open locks an entry and reads it again under the lock. errLocked: another process works on it.
@@ -147,13 +148,34 @@ func (q *Queue) lockEntry(id string, f *os.File) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	e := &entry{q: q, f: f, at: at, msg: m, marked: make([]bool, len(m.Progress))}
 	for i := range m.Progress {
 		// We hold the lock, so whoever was sending is dead.
 		if m.Progress[i].State == Sending {
 			m.Progress[i].State = Unsure
+			e.cutOff = true
 		}
 	}
-	return &entry{q: q, f: f, at: at, msg: m, marked: make([]bool, len(m.Progress))}, nil
+	return e, nil
+}
+
+// holdUnsure holds an entry whose recipients may have the message, until its owner releases it.
+func (e *entry) holdUnsure() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range e.msg.Progress {
+		if e.msg.Progress[i].State != Unsure {
+			continue
+		}
+		if _, err := e.f.WriteAt([]byte{byte(Unsure)}, e.recipientAt(i)+int64(letterAt)); err != nil {
+			return fmt.Errorf("hold %s: %w", e.msg.ID, err)
+		}
+	}
+	e.msg.Held = true
+	if err := e.writeMessageLine(); err != nil {
+		return fmt.Errorf("hold %s: %w", e.msg.ID, err)
+	}
+	return syncData(e.f)
 }
 
 func (e *entry) close() { e.f.Close() }

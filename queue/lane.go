@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -134,6 +135,9 @@ func (l *lane) draw(id string) *Delivery {
 		r.unusable(id, l.name, err)
 		return nil
 	}
+	if r.opt.HoldUnsure && e.cutOff {
+		r.hold(e)
+	}
 	if e.msg.Held {
 		r.release(e)
 		return nil
@@ -208,8 +212,18 @@ func (l *lane) Done(d *Delivery, reports []Report) error {
 		r.count(l.name, "its progress could not be recorded")
 	}
 	l.tally(d, reports, now)
+	if r.opt.HoldUnsure && slices.ContainsFunc(reports, func(rep Report) bool { return rep.Unsure }) {
+		r.hold(d.entry)
+	}
 	r.release(d.entry)
 	return err
+}
+
+// hold holds an entry that was possibly delivered.
+func (r *run) hold(e *entry) {
+	if err := e.holdUnsure(); err != nil {
+		r.trouble("%v", err)
+	}
 }
 
 // tally adds reports to the summary and to what is known of the identity.

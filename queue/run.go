@@ -23,6 +23,9 @@ type RunOptions struct {
 	// looks at the queue.
 	Begun func()
 
+	// HoldUnsure holds a message that was possibly delivered, instead of trying it again.
+	HoldUnsure bool
+
 	Limits Limits
 	// Notifier, if not nil, tells the owner of mail that failed, is late, or is dropped.
 	Notifier Notifier

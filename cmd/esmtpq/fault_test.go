@@ -19,7 +19,7 @@ func TestFaults(t *testing.T) {
 	fig := &figures{began: time.Now()}
 	defer func() {
 		t.Log(fig)
-		fmt.Println(fig)
+		printFigures(t, fig)
 	}()
 	for _, s := range scenarios {
 		t.Run("kill/"+s.program+"/"+s.name, func(t *testing.T) { killPoints(t, fig, s) })

@@ -13,7 +13,7 @@ import (
 // caller, as another user, and by chance. Nothing may be lost, torn or sent twice, nothing may hang, and nobody may get in.
 func TestHostile(t *testing.T) {
 	fig := &hostileFigures{}
-	defer func() { fmt.Println(fig) }()
+	defer func() { printFigures(t, fig) }()
 	for _, attack := range []struct {
 		from string
 		run  func(*testing.T, *hostileFigures)

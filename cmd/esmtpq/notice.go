@@ -31,6 +31,7 @@ func (r *router) announce(opt *queue.RunOptions, q *queue.Queue, attended bool) 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if cfg, err := r.load(&queue.Envelope{}); err == nil {
+		opt.HoldUnsure = cfg.HoldPossiblyDelivered
 		opt.Limits = queue.Limits{Expire: cfg.ExpireAfter, DelayNotice: cfg.DelayNoticeAfter, KeepFailed: cfg.KeepFailed}
 	}
 }
