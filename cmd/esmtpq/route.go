@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"esmtpq/identity"
@@ -112,6 +113,11 @@ func batchDelay(cfg *identity.Config) (time.Duration, error) {
 
 func configFailure(err error) error {
 	f := &failure{code: exConfig, err: err}
+	for _, passing := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EIO, syscall.ENOMEM} {
+		if errors.Is(err, passing) {
+			f.code = exTempFail // the file may be as right as ever
+		}
+	}
 	var ce *identity.ConfigError
 	if errors.As(err, &ce) {
 		f.hint = ce.Hint
