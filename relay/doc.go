@@ -8,9 +8,6 @@
 // these levels:
 //
 //	lockstep    one command, one reply (RFC 5321)
-//	burst       message after message with BDAT (RFC 3030), many of them before the first
-//	            is answered, where the host offers CHUNKING, drains (probe.go), and
-//	            some messages wait
 //	pipelined   the commands of an envelope in one flight, and behind the final
 //	            dot of a message already the next envelope (RFC 2920): one
 //	            message a round trip
