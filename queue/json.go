@@ -117,7 +117,12 @@ func (s *scanner) between(next, end byte) {
 
 // done tells whether all of it was read, but for the blanks that fill a line.
 func (s *scanner) done() bool {
-	return !s.lost && len(bytes.TrimRight(s.b, " \n")) == 0
+	for _, c := range s.b {
+		if c != ' ' && c != '\n' {
+			return false
+		}
+	}
+	return !s.lost
 }
 
 // readEnvelopeJSON reads the first line of the file envelope.
