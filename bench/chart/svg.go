@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,24 @@ const (
 
 // colours are those of the round-trip times, from the shortest to the longest.
 var colours = []string{"#9ecae1", "#4292c6", "#08306b"}
+
+// roundTrips returns the round-trip times of all rows, the shortest first.
+func roundTrips(rows []row) []float64 {
+	var all []float64
+	for _, r := range rows {
+		for _, p := range r.times {
+			if !slices.Contains(all, p.rtt) {
+				all = append(all, p.rtt)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func colour(trips []float64, rtt float64) string {
+	return colours[min(slices.Index(trips, rtt), len(colours)-1)]
+}
 
 // An axis is logarithmic: times differ by factors.
 type axis struct{ low, high float64 } // powers of ten
@@ -43,45 +62,40 @@ func (a axis) x(seconds float64) float64 {
 func draw(w io.Writer, rows []row, messages int) error {
 	a, bottom := axisOf(rows), top+rowHeight*len(rows)
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="13">`+"\n", width, bottom+40)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" font-family="sans-serif" font-size="13">`+"\n", width, bottom+40)
 	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="white"/>`+"\n")
 	text(&b, 12, 22, "start", fmt.Sprintf("Seconds until %d messages were accepted, TLS and login", messages))
-	legend(&b, rows)
+	trips := roundTrips(rows)
+	legend(&b, trips)
 	for power := a.low; power <= a.high; power++ {
 		x := a.x(math.Pow(10, power))
 		fmt.Fprintf(&b, `<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="#ddd"/>`+"\n", x, top, x, bottom)
 		text(&b, x, float64(bottom+18), "middle", fmt.Sprintf("%g", math.Pow(10, power)))
 	}
 	for i, r := range rows {
-		a.row(&b, r, float64(top+rowHeight*i+rowHeight/2))
+		a.row(&b, r, trips, float64(top+rowHeight*i+rowHeight/2))
 	}
 	b.WriteString("</svg>\n")
 	_, err := w.Write(b.Bytes())
 	return err
 }
 
-func (a axis) row(b *bytes.Buffer, r row, y float64) {
+func (a axis) row(b *bytes.Buffer, r row, trips []float64, y float64) {
 	text(b, left-14, y+4, "end", r.name)
 	first, last := a.x(r.times[0].wall), a.x(r.slowest())
 	fmt.Fprintf(b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#bbb"/>`+"\n", first, y, last, y)
-	for i, p := range r.times {
-		fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="5" fill="%s"/>`+"\n", a.x(p.wall), y, colours[min(i, len(colours)-1)])
+	for _, p := range r.times {
+		fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="5" fill="%s"/>`+"\n", a.x(p.wall), y, colour(trips, p.rtt))
 	}
 	text(b, last+10, y+4, "start", fmt.Sprintf("%.3g", r.slowest()))
 }
 
 // legend says which dot is for which round-trip time.
-func legend(b *bytes.Buffer, rows []row) {
-	longest := rows[0]
-	for _, r := range rows {
-		if len(r.times) > len(longest.times) {
-			longest = r
-		}
-	}
-	for i, p := range longest.times {
+func legend(b *bytes.Buffer, trips []float64) {
+	for i, rtt := range trips {
 		x := float64(left + 110*i)
-		fmt.Fprintf(b, `<circle cx="%.1f" cy="44" r="5" fill="%s"/>`+"\n", x, colours[min(i, len(colours)-1)])
-		text(b, x+10, 48, "start", fmt.Sprintf("RTT %g ms", p.rtt))
+		fmt.Fprintf(b, `<circle cx="%.1f" cy="44" r="5" fill="%s"/>`+"\n", x, colour(trips, rtt))
+		text(b, x+10, 48, "start", fmt.Sprintf("RTT %g ms", rtt))
 	}
 }
 

@@ -137,9 +137,8 @@ func (b *bench) drain() error {
 	title(fmt.Sprintf("Drain on loopback, messages of %d octets", submitSize),
 		"", "host", "messages", "messages/s", "wall s", "cpu ms a message", "peak MiB", "sessions", "in order")
 	for _, r := range b.rec.rows("drain") {
-		last, n := b.rec.last(r), float64(r.Messages)
-		rate := b.rec.values(r, func(o observation) float64 { return n / o.Wall })
-		line(r.Program, r.Case, fmt.Sprint(r.Messages), rate.spread(1), figure(b.rec.values(r, wallOf).median()),
+		last, n, wall := b.rec.last(r), float64(r.Messages), b.rec.values(r, wallOf)
+		line(r.Program, r.Case, fmt.Sprint(r.Messages), figure(n/wall.median()), wall.spread(1),
 			figure(b.rec.values(r, cpuOf).median()*1000/n), figure(b.rec.values(r, peakOf).at(1)), fmt.Sprint(last.Sessions), inOrder(last))
 	}
 	fmt.Println()
