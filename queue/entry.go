@@ -287,6 +287,24 @@ func (p *Progress) sameReason(as *Progress) bool {
 	return p.Code == as.Code && p.Status == as.Status && p.Host == as.Host && p.Text == as.Text
 }
 
+// saysAll tells whether each recipient that is pending waits for this reason already: there is nothing to note.
+func (m *Message) saysAll(why *Progress) bool {
+	for i := range m.Progress {
+		p := &m.Progress[i]
+		if p.State.Pending() && (p.State != Deferred && p.State != Unsure || !why.sameReason(p)) {
+			return false
+		}
+	}
+	return true
+}
+
+// said returns what a line of progress says of a report.
+func (r *Report) said() *Progress {
+	p := &Progress{Code: r.Code, Status: r.Status, Host: r.Host, Text: r.Text}
+	p.fit()
+	return p
+}
+
 // remove takes the entry out of the queue. The progress that says so is synced: should
 // the removal be lost in a crash, the next run does it again.
 func (e *entry) remove() error { return e.q.removeEntry(e.msg.ID) }

@@ -15,13 +15,20 @@ import (
 type lane struct {
 	run     *run
 	name    string
-	ids     []string // still to be drawn
-	parked  []string // found by a scan, waiting for a reason to try the identity
+	ids     []string  // still to be drawn
+	parked  []waiting // found by a scan, waiting for a reason to try the identity
+	why     *Progress // the reason for that, as it stands in an entry
 	working bool
 	begun   bool    // it has worked
 	drawn   int     // how often something was taken from ids
 	dead    *Report // why nothing more of it can go out in this run
 	stopped bool    // progress could not be recorded
+}
+
+// waiting is a message that waits for its identity.
+type waiting struct {
+	id    string
+	noted bool // that reason stands in its entry already
 }
 
 // idle tells whether nothing of the lane has been given to its transport in this run.

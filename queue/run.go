@@ -245,13 +245,18 @@ func (r *run) enqueue(name string, m *Message, now time.Time) {
 			return
 		}
 		if !r.opt.All && p.waits(untried(m), now) {
-			l.parked = append(l.parked, m.ID)
+			if l.why == nil {
+				l.why = p.Report.said()
+			}
+			l.parked = append(l.parked, waiting{m.ID, m.saysAll(l.why)})
 			return
 		}
 	}
 	// What waited for the identity goes along, in its order.
-	l.ids = append(append(l.ids, l.parked...), m.ID)
-	l.parked = nil
+	for _, w := range l.parked {
+		l.ids = append(l.ids, w.id)
+	}
+	l.ids, l.parked = append(l.ids, m.ID), nil
 	if !l.working {
 		l.working = true
 		r.busy++
@@ -264,8 +269,13 @@ func (r *run) enqueue(name string, m *Message, now time.Time) {
 // of the run: until then new mail can find the host and take the old along.
 func (r *run) refuseParked() {
 	for name, l := range r.lanes {
-		for _, id := range l.parked {
-			r.refuse(id, name, r.parked[name].Report)
+		why := r.parked[name]
+		for _, w := range l.parked {
+			if w.noted {
+				r.count(name, why.Report.Explain())
+			} else {
+				r.refuse(w.id, name, why.Report)
+			}
 		}
 		l.parked = nil
 	}

@@ -7,6 +7,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 
 	"esmtpq/queue"
@@ -69,13 +70,13 @@ func gecosName() string {
 }
 
 // hostName returns this machine's name.
-func hostName() string {
+var hostName = sync.OnceValue(func() string {
 	name, err := os.Hostname()
 	if err != nil || name == "" || hasControl(name) {
 		return "localhost"
 	}
 	return name
-}
+})
 
 // openQueue opens the user's queue; nil and no error if there is none yet.
 func openQueue() (*queue.Queue, error) {
