@@ -92,6 +92,9 @@ func (p *program) send(inv *invocation) error {
 	if err != nil {
 		return err
 	}
+	for _, bad := range d.bad {
+		p.remark("the others get it, but " + printable(bad.Error()) + ": see mailq")
+	}
 	switch {
 	case (inv.verbose || inv.transcript != "") && !inv.queueOnly:
 		p.deliverNow(q, home, id, trace)
