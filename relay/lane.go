@@ -258,7 +258,7 @@ func (l *lane) finish(tx *transaction) *trouble {
 	s.w.endContent()
 	if next != nil && !next.settled() {
 		if t := s.send(next); t != nil {
-			return t
+			return s.broken(stageFinal, s.w.err) // the final dot may have gone out with what failed
 		}
 		next.rode = true
 	}

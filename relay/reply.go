@@ -167,7 +167,7 @@ func (t *trouble) fits(on event) bool {
 	case t.event != eventReply:
 		return false
 	case on == "login":
-		return t.reply.wantsLogin()
+		return t.reply.wantsLogin(t.at)
 	case strings.HasSuffix(string(on), "xx"):
 		return int(on[0]-'0') == t.reply.code/100
 	}
@@ -190,15 +190,19 @@ func (t *trouble) report() queue.Report {
 }
 
 // wantsLogin tells whether the reply asks for AUTH or TLS (RFC 4954, section 6;
-// RFC 3207, section 4), rather than refusing what it was given.
-func (r *reply) wantsLogin() bool {
+// RFC 3207, section 4), rather than refusing what it was given. 5.7.0 says no such thing: it is what hosts say
+// to a content that they suspect. Once they have seen the content, the code alone counts.
+func (r *reply) wantsLogin(at stage) bool {
 	switch r.code {
 	case 530, 534, 535, 538:
 		return true
 	}
+	if at == stageMAIL && r.code == 502 && r.status == "5.7.0" {
+		return true // "not implemented" cannot be meant of MAIL
+	}
 	switch r.status {
-	case "5.7.0", "5.7.8", "5.7.9", "5.7.10", "5.7.11":
-		return true
+	case "5.7.8", "5.7.9", "5.7.10", "5.7.11":
+		return at == stageMAIL || at == stageRCPT
 	}
 	return false
 }
