@@ -11,11 +11,13 @@ import (
 )
 
 // A lane is the mail of one queue run that goes over one transport, in the
-// order of its arrival. It is the Source of that transport.
+// order of its arrival: first what has no failed attempt of its own, so that a message which the host
+// does not get along with stands in nobody's way. It is the Source of that transport.
 type lane struct {
 	run     *run
 	name    string
 	ids     []string  // still to be drawn
+	again   []string  // to be drawn behind those: it has failed before
 	parked  []waiting // found by a scan, waiting for a reason to try the identity
 	why     *Progress // the reason for that, as it stands in an entry
 	working bool
@@ -28,8 +30,21 @@ type lane struct {
 // waiting is a message that waits for its identity.
 type waiting struct {
 	id    string
+	again bool // it has failed by itself before
 	noted bool // that reason stands in its entry already
 }
+
+// add adds a message to what is to be drawn.
+func (l *lane) add(id string, again bool) {
+	if again {
+		l.again = append(l.again, id)
+	} else {
+		l.ids = append(l.ids, id)
+	}
+}
+
+// left returns how many messages are still to be drawn.
+func (l *lane) left() int { return len(l.ids) + len(l.again) }
 
 // idle tells whether nothing of the lane has been given to its transport in this run.
 func (l *lane) idle() bool { return !l.working && !l.begun }
@@ -40,7 +55,7 @@ func (l *lane) work() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l.begun = true
-	for len(l.ids) > 0 && l.dead == nil && !l.stopped {
+	for l.left() > 0 && l.dead == nil && !l.stopped {
 		before := l.drawn
 		r.mu.Unlock()
 		r.router.Transport(l.name).Run(r.ctx, l)
@@ -49,7 +64,7 @@ func (l *lane) work() {
 			break // it will not draw
 		}
 	}
-	for _, id := range l.ids {
+	for _, id := range slices.Concat(l.ids, l.again) {
 		switch {
 		case l.dead != nil:
 			r.refuse(id, l.name, *l.dead)
@@ -59,7 +74,7 @@ func (l *lane) work() {
 			r.count(l.name, interrupted) // what is known of them is worth more than that
 		}
 	}
-	l.ids, l.working = nil, false
+	l.ids, l.again, l.working = nil, nil, false
 	r.busy--
 	r.idle.Broadcast()
 }
@@ -84,6 +99,10 @@ func (l *lane) Next() *Delivery {
 			r.idle.Wait()
 			continue
 		}
+		if len(l.again) > 0 {
+			l.ids, l.again = l.again, nil
+			continue
+		}
 		if looked {
 			break
 		}
@@ -99,7 +118,7 @@ func (l *lane) Next() *Delivery {
 func (l *lane) Backlog() int {
 	l.run.mu.Lock()
 	defer l.run.mu.Unlock()
-	return len(l.ids)
+	return l.left()
 }
 
 // Wait implements Waiter. What is waited for is mail that is in the queue already and still too young
@@ -120,9 +139,6 @@ func (l *lane) Wait(ctx context.Context, limit time.Duration) bool {
 		return false
 	case <-pause.C:
 	}
-	r.mu.Lock()
-	r.scanned = time.Time{} // what was too young has not changed the directory since
-	r.mu.Unlock()
 	r.rescan()
 	return l.Backlog() > 0
 }
@@ -260,11 +276,14 @@ func (l *lane) tally(d *Delivery, reports []Report, now time.Time) {
 		l.dead = &dead
 		r.parked.park(l.name, dead, now)
 		r.changed = true
-	} else if _, ok := r.parked[l.name]; ok {
+	} else if _, ok := r.parked[l.name]; ok && slices.ContainsFunc(reports, proves) {
 		delete(r.parked, l.name)
 		r.changed = true
 	}
 }
+
+// proves tells whether a report shows that the identity works: the message got as far as being decided about.
+func proves(r Report) bool { return r.Action != Delayed || r.Code != 0 }
 
 // rmdir removes an empty directory.
 func rmdir(path string) error {

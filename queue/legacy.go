@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -106,7 +107,11 @@ func (q *Queue) ReplaceLegacy(e *LegacyEntry, w *Writer, env *Envelope) (string,
 	if err != nil {
 		return "", err
 	}
-	return id, q.dropLegacy(e.Name)
+	if err := q.dropLegacy(e.Name); err != nil {
+		// Both would be sent.
+		return "", errors.Join(err, q.Remove(id))
+	}
+	return id, nil
 }
 
 // FinishLegacy tells whether the message of a legacy entry is in the queue already; if so it

@@ -32,9 +32,9 @@ func (p *parking) locked() bool {
 
 // waits tells whether a background run leaves the identity alone for now. Its
 // first message since is a reason to try a network that was down, but no reason to
-// try a refused password.
-func (p *parking) waits(untried bool, now time.Time) bool {
-	if due(p.Next, now) {
+// try a refused password; that the configuration was changed is one for both.
+func (p *parking) waits(untried bool, mended, now time.Time) bool {
+	if due(p.Next, now) || p.Last.Before(mended) {
 		return false
 	}
 	return !untried || p.locked()

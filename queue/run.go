@@ -23,6 +23,8 @@ type RunOptions struct {
 	// looks at the queue.
 	Begun func()
 
+	// Mended is when the configuration was last changed: what was parked before may work now.
+	Mended time.Time
 	// HoldUnsure holds a message that was possibly delivered, instead of trying it again.
 	HoldUnsure bool
 
@@ -99,6 +101,7 @@ type run struct {
 	mu       sync.Mutex
 	idle     *sync.Cond // work came in, the scan ended, or a lane did
 	scanning bool
+	telling  bool      // the owner is told: no lane may begin
 	ended    bool      // no scan may begin any more
 	scanned  time.Time // when the last scan began
 	ripe     time.Time // when the first entry that it found too young will be old enough; zero for none
@@ -141,9 +144,11 @@ func (r *run) loop() {
 			}
 		}
 	}()
-	for noted := r.wait(); r.tell(noted); noted = r.wait() {
+	for r.tell(r.wait()) {
+		r.setTelling(false)
 		r.scan(false) // there are bounces to deliver
 	}
+	r.setTelling(false)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for r.busy > 0 || r.scanning {
@@ -159,7 +164,8 @@ func (r *run) loop() {
 	}
 }
 
-// wait waits until no lane is at work, and returns the messages noted so far.
+// wait waits until no lane is at work, and returns the messages noted so far. None begins until
+// setTelling: what is told is read without the locks of the entries.
 func (r *run) wait() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -167,8 +173,14 @@ func (r *run) wait() []string {
 		r.idle.Wait()
 	}
 	noted := r.noted
-	r.noted = nil
+	r.noted, r.telling = nil, true
 	return noted
+}
+
+func (r *run) setTelling(on bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.telling = on
 }
 
 func (r *run) trouble(format string, args ...any) {
@@ -244,19 +256,20 @@ func (r *run) enqueue(name string, m *Message, now time.Time) {
 			r.refuse(m.ID, name, p.Report)
 			return
 		}
-		if !r.opt.All && p.waits(untried(m), now) {
+		if !r.opt.All && p.waits(untried(m), r.opt.Mended, now) {
 			if l.why == nil {
 				l.why = p.Report.said()
 			}
-			l.parked = append(l.parked, waiting{m.ID, m.saysAll(l.why)})
+			l.parked = append(l.parked, waiting{m.ID, m.Attempts > 0, m.saysAll(l.why)})
 			return
 		}
 	}
 	// What waited for the identity goes along, in its order.
 	for _, w := range l.parked {
-		l.ids = append(l.ids, w.id)
+		l.add(w.id, w.again)
 	}
-	l.ids, l.parked = append(l.ids, m.ID), nil
+	l.parked = nil
+	l.add(m.ID, m.Attempts > 0)
 	if !l.working {
 		l.working = true
 		r.busy++

@@ -15,7 +15,9 @@ import (
 func (r *run) rescan() {
 	st, err := r.q.dir.Stat()
 	r.mu.Lock()
-	skip := r.scanning || r.ctx.Err() != nil || err == nil && st.ModTime().Before(r.scanned.Add(-time.Second))
+	ripe := !r.ripe.IsZero() && !time.Now().Before(r.ripe) // what was too young has not changed the directory since
+	unchanged := err == nil && st.ModTime().Before(r.scanned.Add(-time.Second))
+	skip := r.scanning || r.telling || r.ctx.Err() != nil || unchanged && !ripe
 	r.mu.Unlock()
 	if !skip {
 		r.scan(false)
@@ -32,7 +34,7 @@ func (r *run) scan(first bool) {
 	for r.scanning {
 		r.idle.Wait()
 	}
-	if r.ended {
+	if r.ended || r.telling {
 		r.mu.Unlock()
 		return
 	}
