@@ -116,7 +116,10 @@ func (c *choice) selector(q *queue.Queue) (func(*queue.Message) bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(m *queue.Message) bool { return slices.Contains(ids, m.ID) }, nil
+	// One of esmtp-wrapper's has got a queue ID by then.
+	return func(m *queue.Message) bool {
+		return slices.Contains(ids, m.ID) || m.Envelope.Legacy != "" && slices.Contains(ids, m.Envelope.Legacy)
+	}, nil
 }
 
 // resolve returns the names of the entries that are meant, in the order of their arrival. An ID

@@ -120,7 +120,8 @@ func (p *program) deliver(opt *deliverOptions) error {
 			p.takeOver(q, r)
 		},
 	}
-	r.announce(&run, q, !opt.background)
+	run.Mended = r.mended()
+	r.announce(&run, q, !opt.background && !isNull(p.err))
 	sum, err := q.Run(ctx, r, run)
 	if err != nil {
 		return fail(exTempFail, "%w", err)
@@ -139,6 +140,16 @@ func (r *router) age() time.Duration {
 		}
 	}
 	return 0
+}
+
+// mended returns when the configuration was last changed.
+func (r *router) mended() time.Time {
+	if cfg, err := r.load(&queue.Envelope{}); err == nil {
+		if st, err := os.Stat(cfg.File); err == nil {
+			return st.ModTime()
+		}
+	}
+	return time.Time{}
 }
 
 // selector returns the filter for a queue run; nil for everything.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -205,7 +204,7 @@ func (w *way) lane(own bool) string {
 		}
 	}
 	if own {
-		name = filepath.Base(w.cfg.File) + ": " + name
+		name = w.cfg.File + ": " + name
 	}
 	return name
 }

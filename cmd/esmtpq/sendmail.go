@@ -95,24 +95,35 @@ func (p *program) send(inv *invocation) error {
 	for _, bad := range d.bad {
 		p.remark("the others get it, but " + printable(bad.Error()) + ": see mailq")
 	}
-	switch {
-	case (inv.verbose || inv.transcript != "") && !inv.queueOnly:
+	if inv.queueOnly {
+		return nil
+	}
+	if inv.verbose || inv.transcript != "" {
 		p.deliverNow(q, home, id, trace)
-	case !inv.queueOnly && delay >= 0:
-		startSleeper(q, home, delay)
+	}
+	if delay >= 0 {
+		startSleeper(q, home, delay) // for what waited before, too
 	}
 	return nil
 }
 
-// stdinClosed tells whether we were started without a standard input. The Go runtime then opens
-// /dev/null in its place, for reading and writing, which nobody does who has no message to send.
-func stdinClosed(f *os.File) bool {
+// isNull tells whether a file is /dev/null: what is written there nobody reads.
+func isNull(f *os.File) bool {
 	st, err := f.Stat()
 	if err != nil {
 		return true
 	}
 	null, err := os.Stat(os.DevNull)
-	if err != nil || !os.SameFile(st, null) {
+	return err == nil && os.SameFile(st, null)
+}
+
+// stdinClosed tells whether we were started without a standard input. The Go runtime then opens
+// /dev/null in its place, for reading and writing, which nobody does who has no message to send.
+func stdinClosed(f *os.File) bool {
+	if _, err := f.Stat(); err != nil {
+		return true
+	}
+	if !isNull(f) {
 		return false
 	}
 	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
