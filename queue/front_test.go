@@ -1,0 +1,67 @@
+package queue
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// A message that the host does not get along with goes behind the others at its next attempt.
+func TestFailedBeforeGoesBehind(t *testing.T) {
+	q := newQueue(t)
+	var ids []string
+	for range 3 {
+		ids = append(ids, submit(t, q, "a@example.com"))
+	}
+	setMessage(t, q, ids[0], func(m *Message) { m.Attempts = 1; m.Last = time.Now().Add(-time.Hour) })
+	h := &fakeHost{}
+	runQueue(t, q, one(h), everything)
+	if want := []string{ids[1], ids[2], ids[0]}; !slices.Equal(h.got(), want) {
+		t.Errorf("sent in the order %v, want %v", h.got(), want)
+	}
+}
+
+// While the host of one identity is mute, new mail of another goes out in the same run once it is old enough.
+func TestMuteHostHoldsUpNobody(t *testing.T) {
+	q := newQueue(t)
+	submit(t, q, "a@mute.example")
+	release, begun := make(chan struct{}), make(chan struct{})
+	mute := &fakeHost{before: func(*Delivery) { close(begun); <-release }}
+	arrived := make(chan struct{})
+	other := &fakeHost{before: func(*Delivery) { close(arrived) }}
+	router := &fakeRouter{hosts: map[string]Transport{"mute.example": mute, "other.example": other}}
+	done := make(chan *Summary, 1)
+	go func() { done <- runQueue(t, q, router, RunOptions{Age: 2500 * time.Millisecond}) }()
+	wait(t, "the mute host", begun)
+	again := openQueue(t, q.Dir)
+	submit(t, again, "b@other.example")
+	wait(t, "the other identity's mail", arrived)
+	close(release)
+	wait(t, "the end of the run", done)
+}
+
+// A refused password keeps new mail waiting, until the configuration is changed.
+func TestMendedConfiguration(t *testing.T) {
+	refused := Report{Action: Delayed, Scope: ScopeIdentity, Status: "5.7.8", Code: 535, Text: "wrong password"}
+	q, ids := parked(t, refused, 1)
+	h := &fakeHost{}
+	ids = append(ids, submit(t, q, "a@example.com"))
+	runQueue(t, q, one(h), RunOptions{Mended: time.Now().Add(-time.Hour)})
+	if len(h.got()) != 0 {
+		t.Fatal("tried with a password that was refused")
+	}
+	runQueue(t, q, one(h), RunOptions{Mended: time.Now()})
+	if !slices.Equal(h.got(), ids) {
+		t.Errorf("sent %v once the configuration was changed, want %v", h.got(), ids)
+	}
+}
+
+// Being interrupted proves nothing about an identity.
+func TestInterruptionLeavesParking(t *testing.T) {
+	q, _ := parked(t, Report{Action: Delayed, Scope: ScopeIdentity, Status: "5.7.8", Code: 535, Text: "wrong password"}, 1)
+	stopped := Report{Action: Delayed, Scope: ScopeSession, Status: "4.3.2", Text: "the delivery was interrupted"}
+	runQueue(t, q, one(&fakeHost{answer: refusing(stopped)}), everything)
+	if q.readParkings()["example.com"] == nil {
+		t.Error("the identity is taken for mended")
+	}
+}
