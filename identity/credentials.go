@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -58,6 +60,12 @@ func runPasswordCommand(ctx context.Context, command string) (string, error) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = passwordLinger
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	// A delivery in the background is in another directory than one that is typed.
+	if home := os.Getenv("HOME"); filepath.IsAbs(home) {
+		if info, err := os.Stat(home + "/."); err == nil && info.IsDir() {
+			cmd.Dir = home
+		}
+	}
 	err := cmd.Run()
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil // it succeeded, and left something behind that holds the pipe

@@ -141,3 +141,16 @@ func TestSecretDoesNotPrint(t *testing.T) {
 		t.Error("Reveal, String, IsSet do not agree")
 	}
 }
+
+// The command is run in the home directory, wherever the delivery is.
+func TestCredentialsInHome(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	if err := os.WriteFile(filepath.Join(home, "secret"), []byte("s3cret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	id := Identity{Name: "work", Username: "ann", PasswordCommand: "cat secret"}
+	if _, password, err := id.Credentials(context.Background()); err != nil || password != "s3cret" {
+		t.Errorf("password %q, %v", password, err)
+	}
+}
