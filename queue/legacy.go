@@ -107,11 +107,12 @@ func (q *Queue) ReplaceLegacy(e *LegacyEntry, w *Writer, env *Envelope) (string,
 	if err != nil {
 		return "", err
 	}
-	if err := q.dropLegacy(e.Name); err != nil {
-		// Both would be sent.
-		return "", errors.Join(err, q.Remove(id))
+	err = q.dropLegacy(e.Name)
+	if _, gone := os.Lstat(q.Dir + "/" + e.Name); err == nil || gone != nil {
+		return id, err // the new entry is the only one: it stays, whatever went wrong behind the rename
 	}
-	return id, nil
+	// Both would be sent.
+	return "", errors.Join(err, q.Remove(id))
 }
 
 // FinishLegacy tells whether the message of a legacy entry is in the queue already; if so it

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"errors"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -198,4 +199,65 @@ func TestLegacyEntriesThatAreNotWhole(t *testing.T) {
 	if e := readLegacy(t, q, "ABCDEFGH"); !e.Locked {
 		t.Error("a lock was overlooked")
 	}
+}
+
+// Where the old entry cannot be taken away, the new one is: only one of them may be sent.
+func TestLegacyEntryThatStays(t *testing.T) {
+	q := newQueue(t)
+	e := legacyEntry(t, q)
+	if err := os.MkdirAll(q.Dir+"/"+newPrefix+e.Name+"/in the way", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := replaceLegacy(t, q, e); err == nil {
+		t.Fatal("no error, though the old entry is still there")
+	}
+	if l, err := q.List(); err != nil || len(l.IDs) != 0 || len(l.Legacy) != 1 {
+		t.Errorf("%+v, %v: want the old entry alone", l, err)
+	}
+}
+
+// Where it is gone and only its remains cannot be removed, the new one is the message, and stays.
+func TestLegacyEntryWhoseRemainsStay(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root can remove anything")
+	}
+	q := newQueue(t)
+	e := legacyEntry(t, q)
+	fixed := q.Dir + "/" + e.Name + "/fixed"
+	if err := os.MkdirAll(fixed+"/file", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(fixed, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(q.Dir+"/"+newPrefix+e.Name+"/fixed", 0o700) })
+	if _, err := replaceLegacy(t, q, e); err == nil {
+		t.Fatal("no error, though remains are left")
+	}
+	if l, err := q.List(); err != nil || len(l.IDs) != 1 || len(l.Legacy) != 0 {
+		t.Errorf("%+v, %v: want the new entry alone", l, err)
+	}
+}
+
+// legacyEntry puts an entry of esmtp-wrapper's into the queue.
+func legacyEntry(t *testing.T, q *Queue) *LegacyEntry {
+	t.Helper()
+	wrapperLeft(t, q, "aB3dE6gH", time.Now().Add(-time.Hour), map[string]string{"cmd": "a@example.com\n", "mail": hello})
+	e, err := q.ReadLegacy("aB3dE6gH")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func replaceLegacy(t *testing.T, q *Queue, e *LegacyEntry) (string, error) {
+	t.Helper()
+	w, err := q.NewWriter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(w, hello); err != nil {
+		t.Fatal(err)
+	}
+	return q.ReplaceLegacy(e, w, envelopeFor("a@example.com"))
 }

@@ -26,7 +26,7 @@ func (p *program) takeOver(q *queue.Queue, r *router) {
 			continue
 		}
 		if err := takeOverOne(q, r, e); err != nil {
-			fmt.Fprintf(p.err, "%s: %s, queued by esmtp-wrapper, is left as it is: %s\n", p.name, name, printable(err.Error()))
+			fmt.Fprintf(p.err, "%s: %s, queued by esmtp-wrapper, is not taken over cleanly: %s; see mailq\n", p.name, name, printable(err.Error()))
 		}
 	}
 }
