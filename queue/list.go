@@ -52,8 +52,9 @@ func (q *Queue) List() (*Listing, error) {
 func (q *Queue) ReadEach(ids []string, f func(id string, m *Message, err error)) {
 	const batch = 64 // entries that one goroutine reads at a time
 	if len(ids) <= batch || runtime.GOMAXPROCS(0) == 1 {
+		var buf []byte
 		for _, id := range ids {
-			m, err := q.Read(id)
+			m, err := q.readWith(&buf, id)
 			f(id, m, err)
 		}
 		return
@@ -69,9 +70,9 @@ func (q *Queue) ReadEach(ids []string, f func(id string, m *Message, err error))
 			c := make(chan []result, 1)
 			ahead <- c
 			go func() {
-				rs := make([]result, len(some))
+				rs, buf := make([]result, len(some)), []byte(nil)
 				for i, id := range some {
-					rs[i].m, rs[i].err = q.Read(id)
+					rs[i].m, rs[i].err = q.readWith(&buf, id)
 				}
 				c <- rs
 			}()

@@ -116,7 +116,7 @@ func (q *Queue) check() error {
 	if err != nil {
 		return fmt.Errorf("queue directory: %w", err)
 	}
-	if owner := st.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() {
+	if owner := st.Sys().(*syscall.Stat_t).Uid; owner != euid {
 		return fmt.Errorf("queue directory %s: %w: it belongs to user %d", q.Dir, ErrNotOurs, owner)
 	}
 	if st.Mode().Perm() == 0o700 {
