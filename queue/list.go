@@ -19,6 +19,27 @@ type Listing struct {
 // List reads the names in the queue directory; it opens nothing. Names that begin with
 // a dot are ours and are left out.
 func (q *Queue) List() (*Listing, error) {
+	l, err := q.list()
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(l.IDs)
+	slices.Sort(l.Legacy)
+	slices.Sort(l.Foreign)
+	return l, nil
+}
+
+// Count returns how many messages there are, those of esmtp-wrapper's making with them.
+func (q *Queue) Count() (int, error) {
+	l, err := q.list()
+	if err != nil {
+		return 0, err
+	}
+	return len(l.IDs) + len(l.Legacy), nil
+}
+
+// list is List in the order of the file system.
+func (q *Queue) list() (*Listing, error) {
 	// A descriptor of its own: the directory's offset is shared otherwise.
 	d, err := os.Open(q.Dir)
 	if err != nil {
@@ -41,9 +62,6 @@ func (q *Queue) List() (*Listing, error) {
 			l.Foreign = append(l.Foreign, name)
 		}
 	}
-	slices.Sort(l.IDs)
-	slices.Sort(l.Legacy)
-	slices.Sort(l.Foreign)
 	return l, nil
 }
 

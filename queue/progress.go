@@ -179,6 +179,9 @@ func cut(s string, n int) string {
 // Printable returns s on one line, with each octet that is not part of a printable character replaced
 // by a question mark: what hosts say may hold terminal escapes.
 func Printable(s string) string {
+	if plain(s) {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t' || r == '\n' || r == '\r':
@@ -188,6 +191,16 @@ func Printable(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// plain tells whether s is printable ASCII, as nearly all is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // decodeProgress reads the lines from the third on; b has their exact length.
