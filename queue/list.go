@@ -2,6 +2,7 @@ package queue
 
 import (
 	"errors"
+	"io"
 	"os"
 	"runtime"
 	"slices"
@@ -40,18 +41,8 @@ func (q *Queue) Count() (int, error) {
 
 // list is List in the order of the file system.
 func (q *Queue) list() (*Listing, error) {
-	// A descriptor of its own: the directory's offset is shared otherwise.
-	d, err := os.Open(q.Dir)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	names, err := d.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	l := &Listing{IDs: names[:0]}
-	for _, name := range names {
+	l := &Listing{}
+	err := q.names(func(name string) {
 		switch {
 		case strings.HasPrefix(name, "."):
 		case IsID(name):
@@ -61,8 +52,30 @@ func (q *Queue) list() (*Listing, error) {
 		default:
 			l.Foreign = append(l.Foreign, name)
 		}
+	})
+	return l, err
+}
+
+// names calls f with each name in the queue directory, in the order of the file system.
+func (q *Queue) names(f func(name string)) error {
+	// A descriptor of its own: the directory's offset is shared otherwise.
+	d, err := openFile(q.Dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return err
 	}
-	return l, nil
+	defer d.Close()
+	for {
+		names, err := d.Readdirnames(1024)
+		for _, name := range names {
+			f(name)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // ReadEach reads entries and gives each to f, in the order of ids, with the error that
@@ -105,20 +118,39 @@ func (q *Queue) ReadEach(ids []string, f func(id string, m *Message, err error))
 	}
 }
 
-// sweep removes what dead processes left: temporary entries that nobody has locked.
-func (q *Queue) sweep() error {
-	d, err := os.Open(q.Dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	names, err := d.Readdirnames(-1)
-	for _, name := range names {
+// An inventory is what a queue run finds in the queue directory: a Listing for a queue of any length.
+type inventory struct {
+	ids     []uint64 // queue IDs as numbers, in the order of their arrival
+	foreign []string
+	dead    []string // what processes leave that die: see sweep
+}
+
+func (q *Queue) inventory() (*inventory, error) {
+	v := &inventory{}
+	err := q.names(func(name string) {
 		switch {
-		case strings.HasPrefix(name, newPrefix):
+		case IsID(name):
+			v.ids = append(v.ids, idNumber(name))
+		case strings.HasPrefix(name, newPrefix), strings.HasPrefix(name, "."+parkFile), strings.HasPrefix(name, "."+agendaFile):
+			v.dead = append(v.dead, name)
+		case strings.HasPrefix(name, "."), q.looksLegacy(name):
+		default:
+			v.foreign = append(v.foreign, name)
+		}
+	})
+	slices.Sort(v.ids)
+	slices.Sort(v.foreign)
+	return v, err
+}
+
+// sweep removes what dead processes left: temporary entries that nobody has locked, and what renameio writes to
+// first, which only a queue run does.
+func (q *Queue) sweep(dead []string) error {
+	var err error
+	for _, name := range dead {
+		if strings.HasPrefix(name, newPrefix) {
 			err = errors.Join(err, q.sweepOne(name))
-		case strings.HasPrefix(name, "."+parkFile):
-			// What renameio writes to first. Only a queue run does, and we are the only one.
+		} else {
 			err = errors.Join(err, os.Remove(q.Dir+"/"+name))
 		}
 	}

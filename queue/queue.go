@@ -205,6 +205,22 @@ func IsID(name string) bool {
 	return true
 }
 
+// idNumber returns a queue ID as a number, which takes a third of the room.
+func idNumber(id string) uint64 {
+	n, _ := strconv.ParseUint(id, 16, 64)
+	return n
+}
+
+// idText returns the queue ID that a number stands for.
+func idText(n uint64) string {
+	const digits = "0123456789ABCDEF"
+	var b [idLength]byte
+	for i := range b {
+		b[i] = digits[n>>(4*(idLength-1-i))&15]
+	}
+	return string(b[:])
+}
+
 // ArrivalOf returns the time in a queue ID.
 func ArrivalOf(id string) time.Time {
 	us, err := strconv.ParseUint(id[:min(len(id), idLength-2)], 16, 64)
