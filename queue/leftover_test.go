@@ -30,7 +30,7 @@ func TestRunSweepsWhatItsPredecessorLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer q.Close()
-	for _, name := range []string{"..parked1234567", ".parked", ".parked-notes"} {
+	for _, name := range []string{"..parked1234567", "..agenda1234567", ".parked", ".parked-notes"} {
 		if err := os.WriteFile(filepath.Join(q.Dir, name), []byte("{}\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +38,7 @@ func TestRunSweepsWhatItsPredecessorLeft(t *testing.T) {
 	if _, err := q.Run(context.Background(), nil, RunOptions{All: true}); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]bool{"..parked1234567": false, ".parked": true, ".parked-notes": true} {
+	for name, want := range map[string]bool{"..parked1234567": false, "..agenda1234567": false, ".parked": true, ".parked-notes": true} {
 		if _, err := os.Lstat(filepath.Join(q.Dir, name)); (err == nil) != want {
 			t.Errorf("%s: %v, want it there: %v", name, err, want)
 		}

@@ -121,6 +121,7 @@ func (q *Queue) ReadEach(ids []string, f func(id string, m *Message, err error))
 // An inventory is what a queue run finds in the queue directory: a Listing for a queue of any length.
 type inventory struct {
 	ids     []uint64 // queue IDs as numbers, in the order of their arrival
+	legacy  []string
 	foreign []string
 	dead    []string // what processes leave that die: see sweep
 }
@@ -133,12 +134,15 @@ func (q *Queue) inventory() (*inventory, error) {
 			v.ids = append(v.ids, idNumber(name))
 		case strings.HasPrefix(name, newPrefix), strings.HasPrefix(name, "."+parkFile), strings.HasPrefix(name, "."+agendaFile):
 			v.dead = append(v.dead, name)
-		case strings.HasPrefix(name, "."), q.looksLegacy(name):
+		case strings.HasPrefix(name, "."):
+		case q.looksLegacy(name):
+			v.legacy = append(v.legacy, name)
 		default:
 			v.foreign = append(v.foreign, name)
 		}
 	})
 	slices.Sort(v.ids)
+	slices.Sort(v.legacy)
 	slices.Sort(v.foreign)
 	return v, err
 }

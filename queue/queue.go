@@ -59,6 +59,12 @@
 // The queue directory itself is the lock of the queue run; the file .wakeup that of
 // the one background process that sleeps before a run; an entry's envelope
 // is locked while a run or a command works on it. Writers take none of them.
+//
+// # Caches
+//
+// .parked says which identities are out of order (park.go), and .agenda when there is something to do about each
+// entry of a long queue (agenda.go); .edited makes the latter void. None is needed, and a
+// run makes them anew.
 package queue
 
 import (

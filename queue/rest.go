@@ -112,12 +112,10 @@ func (r *run) disturb(id string) {
 	r.notes.forget(idNumber(id))
 }
 
-// saveAgenda writes what is known now for the next run.
+// saveAgenda writes what is known now for the next run. Where that fails, be it for a full disk, the next run
+// takes longer, and that is all.
 func (r *run) saveAgenda() {
-	if !r.notes.changed {
-		return
-	}
-	if err := r.q.writeAgenda(r.notes.agenda(), r.setup(), time.Now()); err != nil {
-		r.trouble("%v", err)
+	if r.notes.changed {
+		r.q.writeAgenda(r.notes.agenda(), r.setup(), time.Now())
 	}
 }

@@ -23,6 +23,9 @@ type RunOptions struct {
 	// Begun, if not nil, is called once the run has its lock and before it
 	// looks at the queue.
 	Begun func()
+	// Legacy, if not nil, is called with the names of entries of esmtp-wrapper's before anything is
+	// tried. It may make messages of them.
+	Legacy func(names []string)
 
 	// Setup stands for what decides about the lanes of mail, be it a configuration file and its
 	// state: what runs found out under another one is not relied upon.

@@ -48,6 +48,10 @@ func (r *run) scan(first bool) {
 	}()
 
 	v, err := r.q.inventory()
+	if first && err == nil && len(v.legacy) > 0 && r.opt.Legacy != nil {
+		r.opt.Legacy(v.legacy)
+		v, err = r.q.inventory()
+	}
 	if err != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()

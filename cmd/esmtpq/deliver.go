@@ -117,8 +117,8 @@ func (p *program) deliver(opt *deliverOptions) error {
 			if lock != nil {
 				lock.Close()
 			}
-			p.takeOver(q, r)
 		},
+		Legacy: func(names []string) { p.takeOver(q, r, names) },
 	}
 	run.Mended, run.Setup = r.mended()
 	r.announce(&run, q, !opt.background && !isNull(p.err))

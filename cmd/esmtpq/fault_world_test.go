@@ -480,7 +480,7 @@ func (w *world) judge(counts map[copyOf]int, torn int) {
 }
 
 // ours are the files in the queue directory that are no messages.
-var ours = []string{".wakeup", ".parked", ".sessions"}
+var ours = []string{".wakeup", ".parked", ".agenda", ".edited", ".sessions"}
 
 // leftovers returns what is in the queue that should not be after everything has gone out.
 func (w *world) leftovers() []string {

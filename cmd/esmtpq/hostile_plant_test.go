@@ -53,7 +53,7 @@ func plantings() []plant {
 	var list []plant
 	for _, place := range []string{
 		plantID, plantID + "/envelope", plantID + "/mail", plantID + "/other",
-		".wakeup", ".parked", ".new-0123456789ABCDEF", ".new-0123456789ABCDEF/mail", "\x1b[2J", "AbCdEfGh", "AbCdEfGh/cmd", "AbCdEfGh/mail", "AbCdEfGh/lock",
+		".wakeup", ".parked", ".agenda", ".edited", ".new-0123456789ABCDEF", ".new-0123456789ABCDEF/mail", "\x1b[2J", "AbCdEfGh", "AbCdEfGh/cmd", "AbCdEfGh/mail", "AbCdEfGh/lock",
 	} {
 		for _, f := range plantedFiles {
 			list = append(list, plant{fmt.Sprintf("%q/%s", place, f.name), f.root, func(queue, victim string) error {

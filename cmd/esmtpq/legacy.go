@@ -13,14 +13,10 @@ import (
 // where one ends is not always known. What is not known is not guessed: such an entry is
 // held, and its owner told why.
 
-// takeOver moves what esmtp-wrapper has queued into our form. What cannot be
+// takeOver moves entries that esmtp-wrapper has queued into our form. What cannot be
 // moved stays as it is; mailq shows it with the reason.
-func (p *program) takeOver(q *queue.Queue, r *router) {
-	l, err := q.List()
-	if err != nil {
-		return
-	}
-	for _, name := range l.Legacy {
+func (p *program) takeOver(q *queue.Queue, r *router, names []string) {
+	for _, name := range names {
 		e, err := q.ReadLegacy(name)
 		if legacyReason(e, err) != "" {
 			continue

@@ -1,0 +1,282 @@
+package queue
+
+import (
+	"bytes"
+	"os"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+)
+
+// restful returns a queue with an agenda, by which nothing is to be done about any message for hours, and
+// their IDs; and makes the first of them due behind its back, for runs that open it to find out.
+func restful(t *testing.T) (*Queue, []string) {
+	t.Helper()
+	q := newQueue(t)
+	for i := range agendaWorth {
+		entryUnsynced(t, q, i)
+	}
+	sum := runQueue(t, q, one(&fakeHost{}), RunOptions{})
+	wantWaiting(t, sum, agendaWorth)
+	l, err := q.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !hasAgenda(q) {
+		t.Fatal("there is no agenda")
+	}
+	setMessage(t, q, l.IDs[0], dueNow)
+	return q, l.IDs
+}
+
+func dueNow(m *Message) { m.Next = time.Now().Add(-time.Minute) }
+
+func hasAgenda(q *Queue) bool {
+	_, err := os.Lstat(q.Dir + "/" + agendaFile)
+	return err == nil
+}
+
+func wantWaiting(t *testing.T, sum *Summary, want int) {
+	t.Helper()
+	n := 0
+	for _, r := range sum.Waiting {
+		n += r.Messages
+	}
+	if n != want || len(sum.Trouble) > 0 {
+		t.Errorf("%d messages wait, want %d; trouble %q", n, want, sum.Trouble)
+	}
+}
+
+func TestRunReliesOnTheAgenda(t *testing.T) {
+	q, _ := restful(t)
+	before, _ := os.ReadFile(q.Dir + "/" + agendaFile)
+	h := &fakeHost{}
+	wantWaiting(t, runQueue(t, q, one(h), RunOptions{}), agendaWorth)
+	if len(h.got()) > 0 {
+		t.Errorf("opened %q all the same", h.got())
+	}
+	after, _ := os.ReadFile(q.Dir + "/" + agendaFile)
+	if !bytes.Equal(before, after) {
+		t.Error("a run that found nothing new wrote the agenda again")
+	}
+}
+
+// Whatever makes the agenda void, what is due goes out.
+func TestAgendaIsVoid(t *testing.T) {
+	rewrite := func(change func(a *agenda) time.Time) func(*testing.T, *Queue, []string) {
+		return func(t *testing.T, q *Queue, ids []string) {
+			r := &run{q: q}
+			a := q.readAgenda(r.setup(), time.Now())
+			written := change(a)
+			if err := q.writeAgenda(a, r.setup(), written); err != nil || !hasAgenda(q) {
+				t.Fatal(err)
+			}
+		}
+	}
+	spoil := func(at int) func(*testing.T, *Queue, []string) {
+		return func(t *testing.T, q *Queue, ids []string) {
+			b, err := os.ReadFile(q.Dir + "/" + agendaFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b[(at+len(b))%len(b)] ^= 1
+			if err := os.WriteFile(q.Dir+"/"+agendaFile, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		before func(t *testing.T, q *Queue, ids []string)
+		opt    RunOptions
+	}{
+		"all is asked for":    {opt: everything},
+		"one is asked for":    {opt: RunOptions{Select: func(*Message) bool { return true }}},
+		"another setup":       {opt: RunOptions{Setup: "another"}},
+		"other limits":        {opt: RunOptions{Limits: Limits{DelayNotice: -1}}},
+		"its time has come":   {before: rewrite(func(a *agenda) time.Time { a.rests[0].until = time.Now().Unix(); return time.Now() })},
+		"it is old":           {before: rewrite(func(*agenda) time.Time { return time.Now().Add(-agendaTrust - time.Minute) })},
+		"the clock was set":   {before: rewrite(func(*agenda) time.Time { return time.Now().Add(time.Minute) })},
+		"a record is damaged": {before: spoil(-3)},
+		"the head is damaged": {before: spoil(2)},
+		"it is gone":          {before: func(t *testing.T, q *Queue, _ []string) { os.Remove(q.Dir + "/" + agendaFile) }},
+		"it is a directory": {before: func(t *testing.T, q *Queue, _ []string) {
+			os.Remove(q.Dir + "/" + agendaFile)
+			os.Mkdir(q.Dir+"/"+agendaFile, 0o700)
+		}},
+		"a message was held":      {before: func(t *testing.T, q *Queue, ids []string) { q.SetHeld(ids[5], true) }},
+		"the message was retried": {before: func(t *testing.T, q *Queue, ids []string) { q.Retry(ids[0]) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q, ids := restful(t)
+			if c.before != nil {
+				c.before(t, q, ids)
+			}
+			h := &fakeHost{}
+			runQueue(t, q, one(h), c.opt)
+			if !slices.Contains(h.got(), ids[0]) {
+				t.Errorf("sent %q", h.got())
+			}
+		})
+	}
+}
+
+// Held mail is at rest, and released goes out with the next run.
+func TestReleasedInSpiteOfTheAgenda(t *testing.T) {
+	q, ids := restful(t)
+	if err := q.SetHeld(ids[0], true); err != nil {
+		t.Fatal(err)
+	}
+	h := &fakeHost{}
+	runQueue(t, q, one(h), RunOptions{})
+	wantWaiting(t, runQueue(t, q, one(h), RunOptions{}), agendaWorth-1)
+	if !hasAgenda(q) || q.edited() {
+		t.Fatal("no agenda was made anew")
+	}
+	if err := q.SetHeld(ids[0], false); err != nil {
+		t.Fatal(err)
+	}
+	runQueue(t, q, one(h), RunOptions{})
+	if !slices.Equal(h.got(), ids[:1]) {
+		t.Errorf("sent %q", h.got())
+	}
+}
+
+// What is changed while a run goes on, which has looked at it already, is seen by the next.
+func TestEditedBehindARun(t *testing.T) {
+	q, ids := restful(t)
+	if err := q.SetHeld(ids[9], true); err != nil {
+		t.Fatal(err)
+	}
+	h := &fakeHost{}
+	h.before = func(*Delivery) {
+		if err := again(t, q).SetHeld(ids[9], false); err != nil {
+			t.Error(err)
+		}
+		setMessage(t, q, ids[9], dueNow)
+	}
+	runQueue(t, q, one(h), RunOptions{})
+	h.before = nil
+	runQueue(t, q, one(h), RunOptions{})
+	if !slices.Equal(h.got(), []string{ids[0], ids[9]}) {
+		t.Errorf("sent %q", h.got())
+	}
+}
+
+// Mail that waits for its identity is not opened either, and goes along, in order, with new mail that finds the host.
+func TestParkedByTheAgenda(t *testing.T) {
+	q, ids := restful(t)
+	for _, id := range ids {
+		setMessage(t, q, id, func(m *Message) { *m = Message{Next: time.Now().Add(-time.Minute)} })
+	}
+	wantWaiting(t, runQueue(t, q, one(&fakeHost{answer: refusing(unreachable)}), everything), agendaWorth)
+	h := &fakeHost{}
+	runQueue(t, q, one(h), RunOptions{}) // reads the one that was tried
+	if err := os.Rename(q.path(ids[7], "envelope"), q.path(ids[7], "hidden")); err != nil {
+		t.Fatal(err)
+	}
+	sum := runQueue(t, q, one(h), RunOptions{})
+	wantWaiting(t, sum, agendaWorth)
+	if len(h.got()) > 0 || len(sum.Waiting) != 1 || sum.Waiting[0].Text != unreachable.Text {
+		t.Errorf("sent %q; waits for %+v", h.got(), sum.Waiting)
+	}
+	if err := os.Rename(q.path(ids[7], "hidden"), q.path(ids[7], "envelope")); err != nil {
+		t.Fatal(err)
+	}
+	ids = append(ids, submit(t, q, "a@example.com"))
+	runQueue(t, q, one(h), RunOptions{})
+	if !slices.Equal(h.got(), ids) {
+		t.Errorf("sent %d in the order %q", len(h.got()), h.got())
+	}
+	if hasAgenda(q) {
+		t.Error("an agenda of nothing was left")
+	}
+}
+
+// A run that dies leaves no agenda that tells of what it has changed.
+func TestAgendaGoesBeforeAnEntryIsChanged(t *testing.T) {
+	q, ids := restful(t)
+	q.Retry(ids[0])
+	runQueue(t, q, one(&fakeHost{}), RunOptions{})
+	submit(t, q, "a@example.com")
+	during := true
+	runQueue(t, q, one(&fakeHost{before: func(*Delivery) { during = hasAgenda(q) }}), RunOptions{})
+	if during || len(ids)-1 >= agendaWorth {
+		t.Error("it was there while a message was sent")
+	}
+}
+
+func TestShortQueueHasNoAgenda(t *testing.T) {
+	q := newQueue(t)
+	for i := range agendaWorth - 1 {
+		entryUnsynced(t, q, i)
+	}
+	wantWaiting(t, runQueue(t, q, one(&fakeHost{}), RunOptions{}), agendaWorth-1)
+	if hasAgenda(q) {
+		t.Error("it has")
+	}
+}
+
+// A message of which nobody may hear for longer than the agenda is believed is looked at again all the same.
+func TestNothingUntil(t *testing.T) {
+	now := time.Now()
+	hours := func(n int) time.Time { return now.Add(time.Duration(n) * time.Hour) }
+	for name, c := range map[string]struct {
+		m    Message
+		want time.Time
+	}{
+		"its next attempt":    {Message{Next: hours(1), DelayTold: true, Progress: []Progress{{State: Deferred}}}, hours(1)},
+		"an attempt far away": {Message{Next: hours(7), DelayTold: true, Progress: []Progress{{State: Deferred}}}, hours(4)},
+		"late before that":    {Message{Next: hours(3), Envelope: Envelope{Arrival: hours(-2)}, Progress: []Progress{{State: Deferred}}}, hours(2)},
+		"held":                {Message{Held: true, DelayTold: true, Progress: []Progress{{State: Deferred}}}, hours(4)},
+		"failed":              {Message{Envelope: Envelope{Arrival: hours(-24*30 + 1)}, Progress: []Progress{{State: Refused, Told: hours(-24*30 + 2)}}}, hours(2)},
+		"not told of yet":     {Message{Envelope: Envelope{Arrival: hours(-1), Recipients: []Recipient{{}}}, Progress: []Progress{{State: Refused}}}, now},
+	} {
+		r := &run{}
+		if c.m.Envelope.Recipients == nil {
+			c.m.Envelope.Recipients = make([]Recipient, len(c.m.Progress))
+		}
+		if got := r.nothingUntil(&c.m, now); !got.Equal(c.want) {
+			t.Errorf("%s: %v from now, want %v", name, got.Sub(now), c.want.Sub(now))
+		}
+	}
+}
+
+func FuzzDecodeAgenda(f *testing.F) {
+	now := time.Now()
+	a := &agenda{lanes: []string{"example.com"}, ids: []uint64{1, 1 << 63}, rests: []rest{{now.Unix() + 60, 0, true}, {now.Unix() + 70, restIdle, false}}}
+	b, err := a.encode("setup", now)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add(append(b, 0))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var got agenda
+		if !got.decode(b, "setup", now) {
+			return
+		}
+		for i, r := range got.rests {
+			if r.lane >= 0 && int(r.lane) >= len(got.lanes) || r.until > now.Add(agendaTrust).Unix() || i > 0 && got.ids[i-1] > got.ids[i] {
+				t.Fatalf("record %d: %+v", i, r)
+			}
+		}
+	})
+}
+
+func TestAgendaIsReadAsWritten(t *testing.T) {
+	now := time.Unix(2e9, 0)
+	a := &agenda{lanes: []string{"a", "b"}, ids: []uint64{3, 9}, rests: []rest{{2e9 + 60, 1, true}, {2e9 + 70, restLater, false}}}
+	b, err := a.encode("s", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got agenda
+	if !got.decode(b, "s", now) {
+		t.Fatal("refused")
+	}
+	a.fate = make([]fate, 2)
+	if !reflect.DeepEqual(&got, a) {
+		t.Errorf("%+v became %+v", a, got)
+	}
+}
