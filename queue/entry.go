@@ -78,9 +78,10 @@ func readEnvelope(fd int, size int64, id string, buf *[]byte) (*Message, int64, 
 
 // An entry is a message that this process works on. Its lock is held until close.
 type entry struct {
-	q  *Queue
-	f  *os.File // the envelope, for writing
-	at int64    // offset of the message's line in f
+	q    *Queue
+	name string   // of its directory: the queue ID, until it is done
+	f    *os.File // the envelope, for writing
+	at   int64    // offset of the message's line in f
 
 	mu     sync.Mutex // several lanes may work on one message
 	msg    *Message
@@ -120,7 +121,7 @@ func (q *Queue) lockEntry(id string, f *os.File) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{q: q, f: f, at: at, msg: m, marked: make([]bool, len(m.Progress))}
+	e := &entry{q: q, name: id, f: f, at: at, msg: m, marked: make([]bool, len(m.Progress))}
 	for i := range m.Progress {
 		// We hold the lock, so whoever was sending is dead.
 		if m.Progress[i].State == Sending {
@@ -181,7 +182,11 @@ func (e *entry) sending(indexes []int) error {
 func (e *entry) note(indexes []int, reports []Report, now time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.writeReports(indexes, reports, now)
+	must, err := e.writeReports(indexes, reports, now)
+	if err == nil && must {
+		err = syncData(e.f)
+	}
+	return err
 }
 
 // record writes the reports of one attempt and syncs them if one of them must
@@ -189,9 +194,21 @@ func (e *entry) note(indexes []int, reports []Report, now time.Time) error {
 func (e *entry) record(indexes []int, reports []Report, now time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err := e.writeReports(indexes, reports, now); err != nil {
+	must, err := e.writeReports(indexes, reports, now)
+	if err == nil && must {
+		err = syncData(e.f)
+	}
+	if err == nil {
+		err = e.recorded(reports, now)
+	}
+	if err != nil {
 		return fmt.Errorf("record progress of %s: %w", e.msg.ID, err)
 	}
+	return nil
+}
+
+// recorded does what follows once reports are durable.
+func (e *entry) recorded(reports []Report, now time.Time) error {
 	if e.msg.Served() {
 		e.served = true // to be removed when the run lets go of it
 		return nil
@@ -201,10 +218,7 @@ func (e *entry) record(indexes []int, reports []Report, now time.Time) error {
 		e.msg.Next = nextAttempt(e.msg.Envelope.Arrival, now)
 	}
 	e.msg.Last = now
-	if err := e.writeMessageLine(); err != nil {
-		return fmt.Errorf("record progress of %s: %w", e.msg.ID, err)
-	}
-	return nil
+	return e.writeMessageLine()
 }
 
 // charged tells whether an attempt counts as one of the message's own.
@@ -212,9 +226,8 @@ func charged(reports []Report) bool {
 	return slices.ContainsFunc(reports, func(r Report) bool { return r.Action == Delayed && r.Scope != ScopeIdentity })
 }
 
-// writeReports overwrites the lines of recipients.
-func (e *entry) writeReports(indexes []int, reports []Report, now time.Time) error {
-	sync := false
+// writeReports overwrites the lines of recipients, and tells whether that must be synced.
+func (e *entry) writeReports(indexes []int, reports []Report, now time.Time) (must bool, err error) {
 	for k, i := range indexes {
 		r, p := &reports[k], &e.msg.Progress[i]
 		if !p.State.Pending() {
@@ -227,15 +240,12 @@ func (e *entry) writeReports(indexes []int, reports []Report, now time.Time) err
 		}
 		*p = next
 		if _, err := e.f.WriteAt(appendRecipientLine(nil, p), e.recipientAt(i)); err != nil {
-			return err
+			return must, err
 		}
 		e.marked[i] = false
-		sync = sync || next.State != Deferred
+		must = must || next.State != Deferred
 	}
-	if !sync {
-		return nil
-	}
-	return syncData(e.f)
+	return must, nil
 }
 
 // stateAfter returns the state of a recipient after a report. What was possibly delivered
@@ -279,7 +289,7 @@ func (r *Report) said() *Progress {
 
 // remove takes the entry out of the queue. The progress that says so is synced: should
 // the removal be lost in a crash, the next run does it again.
-func (e *entry) remove() error { return e.q.removeEntry(e.msg.ID) }
+func (e *entry) remove() error { return e.q.removeEntry(e.name) }
 
 // removeEntry removes the files of an entry, the content first: an envelope without
 // content is known to be one being removed, content without an envelope is not.

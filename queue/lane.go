@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -221,25 +222,41 @@ func (l *lane) stop(err error) {
 }
 
 // Done implements Source.
-func (l *lane) Done(d *Delivery, reports []Report) error {
+func (l *lane) Done(d *Delivery, reports []Report) error { return l.DoneAll([]Outcome{{d, reports}}) }
+
+// DoneAll implements Batcher.
+func (l *lane) DoneAll(all []Outcome) error {
 	now := time.Now()
-	reports = l.giveUp(d, reports, now)
-	err := d.entry.record(d.indexes, reports, now)
-	if err != nil {
-		l.stop(err)
+	all = slices.Clone(all) // they are the transport's
+	for i := range all {
+		all[i].Reports = l.giveUp(all[i].Delivery, all[i].Reports, now)
 	}
+	errs := l.run.q.recordAll(all, now)
 	r := l.run
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	var first error
+	for i, err := range errs {
+		if err != nil {
+			l.stop(err)
+			first = cmp.Or(first, err)
+		}
+		r.mu.Lock()
+		l.settle(all[i], err, now)
+		r.mu.Unlock()
+	}
+	return first
+}
+
+// settle takes an outcome into account that has been recorded, or could not be. Called with mu held.
+func (l *lane) settle(o Outcome, err error, now time.Time) {
+	r := l.run
 	if err != nil {
 		r.count(l.name, "its progress could not be recorded")
 	}
-	l.tally(d, reports, now)
-	if r.opt.HoldUnsure && slices.ContainsFunc(reports, func(rep Report) bool { return rep.Unsure }) {
-		r.hold(d.entry)
+	l.tally(o.Delivery, o.Reports, now)
+	if r.opt.HoldUnsure && slices.ContainsFunc(o.Reports, func(rep Report) bool { return rep.Unsure }) {
+		r.hold(o.Delivery.entry)
 	}
-	r.release(d.entry)
-	return err
+	r.release(o.Delivery.entry)
 }
 
 // hold holds an entry that was possibly delivered.

@@ -132,7 +132,7 @@ func (q *Queue) inventory() (*inventory, error) {
 		switch {
 		case IsID(name):
 			v.ids = append(v.ids, idNumber(name))
-		case strings.HasPrefix(name, newPrefix), strings.HasPrefix(name, "."+parkFile), strings.HasPrefix(name, "."+agendaFile):
+		case strings.HasPrefix(name, newPrefix), strings.HasPrefix(name, sentPrefix), strings.HasPrefix(name, "."+parkFile), strings.HasPrefix(name, "."+agendaFile):
 			v.dead = append(v.dead, name)
 		case strings.HasPrefix(name, "."):
 		case q.looksLegacy(name):
@@ -147,14 +147,17 @@ func (q *Queue) inventory() (*inventory, error) {
 	return v, err
 }
 
-// sweep removes what dead processes left: temporary entries that nobody has locked, and what renameio writes to
-// first, which only a queue run does.
+// sweep removes what dead processes left: temporary entries that nobody has locked, entries that have been sent, and
+// what renameio writes to first. The last two are of queue runs, and we are the only one.
 func (q *Queue) sweep(dead []string) error {
 	var err error
 	for _, name := range dead {
-		if strings.HasPrefix(name, newPrefix) {
+		switch {
+		case strings.HasPrefix(name, newPrefix):
 			err = errors.Join(err, q.sweepOne(name))
-		} else {
+		case strings.HasPrefix(name, sentPrefix):
+			err = errors.Join(err, q.removeEntry(name))
+		default:
 			err = errors.Join(err, os.Remove(q.Dir+"/"+name))
 		}
 	}

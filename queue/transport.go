@@ -60,6 +60,32 @@ type Waiter interface {
 	Wait(ctx context.Context, limit time.Duration) bool
 }
 
+// A Batcher is a Source that can record several deliveries together, which takes hardly longer than one.
+type Batcher interface {
+	// DoneAll is Done for each, in their order.
+	DoneAll(all []Outcome) error
+}
+
+// An Outcome is what Done is told of.
+type Outcome struct {
+	Delivery *Delivery
+	Reports  []Report
+}
+
+// DoneAll tells src of outcomes, of all together if it is a Batcher.
+func DoneAll(src Source, all []Outcome) error {
+	if batch, ok := src.(Batcher); ok && len(all) > 1 {
+		return batch.DoneAll(all)
+	}
+	var first error
+	for _, o := range all {
+		if err := src.Done(o.Delivery, o.Reports); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
 // A Delivery is one message on its way over one lane: the envelope, those of
 // its recipients that this lane is to try, and the content.
 type Delivery struct {

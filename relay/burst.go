@@ -37,6 +37,7 @@ type burst struct {
 	pump *pump
 
 	flying []*transaction // begun and not reported, in order
+	at     int            // how many of flying, from the first, are finished
 	part   *transaction   // the last of them, while chunks of it are to come
 	cut    *trouble       // why part cannot be completed
 	held   []*transaction // before flying: answered in a way that may be the fault of BDAT
@@ -54,6 +55,7 @@ func (l *lane) burst() bool {
 	b := &burst{l: l, s: l.s, pump: newPump(l.s), window: firstWindow}
 	t := b.exchange()
 	if t != nil {
+		b.report() // what was answered before
 		b.lost(t)
 	} else {
 		b.pump.stop()
@@ -72,7 +74,7 @@ func (b *burst) exchange() *trouble {
 		if t := b.fill(); t != nil {
 			return b.drain(t)
 		}
-		if b.report() {
+		if b.advance(); b.report() {
 			continue
 		}
 		if len(b.flying) == 0 {
@@ -95,6 +97,7 @@ func (b *burst) drain(t *trouble) *trouble {
 	}
 	defer b.s.giveUpAfter(b.s.host.limits.quit).Stop()
 	for {
+		b.advance()
 		b.report()
 		if b.unanswered == 0 {
 			return t
@@ -229,16 +232,14 @@ func (b *burst) command(tx *transaction, c *command) {
 	b.pump.want <- c.at
 }
 
-// read waits for a reply, and takes what others have come with it.
+// read waits for a reply, and takes all that have come with it: what they decide about is recorded together.
 func (b *burst) read() *trouble {
 	a := <-b.pump.got
 	for {
 		if t := b.take(a); t != nil {
 			return t
 		}
-		if tx := b.flying[0]; b.finished(tx) {
-			return nil
-		}
+		b.advance()
 		select {
 		case a = <-b.pump.got:
 		default:
@@ -252,7 +253,7 @@ func (b *burst) take(a answer) *trouble {
 	if a.t != nil {
 		return a.t
 	}
-	tx := b.flying[0]
+	tx := b.flying[b.at]
 	c := &tx.commands[tx.read]
 	c.reply = a.r
 	tx.read++
@@ -272,43 +273,51 @@ func (b *burst) finished(tx *transaction) bool {
 	return tx != b.part && tx.read == len(tx.commands)
 }
 
+// advance counts what is finished: the next reply is for the message behind.
+func (b *burst) advance() {
+	for b.at < len(b.flying) && b.finished(b.flying[b.at]) {
+		b.at++
+	}
+}
+
 // report reports the messages at the front that are finished, and returns whether there were any.
 func (b *burst) report() bool {
-	any := false
-	for len(b.flying) > 0 && b.finished(b.flying[0]) {
-		any = true
-		tx := b.flying[0]
-		b.flying = b.flying[1:]
+	done := b.flying[:b.at]
+	b.flying, b.at = b.flying[b.at:], 0
+	var ready []*transaction
+	for _, tx := range done {
 		if !b.judge(tx) {
 			b.held = append(b.held, tx)
 			b.dry = true
 			continue
 		}
-		b.record(tx)
+		ready = append(ready, b.giveUp()...)
+		ready = append(ready, tx)
 	}
-	return any
+	b.l.record(ready...)
+	return len(done) > 0
 }
 
 // record reports a message, and before it those that were held: their turn has come.
 func (b *burst) record(tx *transaction) {
-	b.giveUp()
-	b.l.record(tx)
+	b.l.record(append(b.giveUp(), tx)...)
 }
 
-// giveUp reports what is held as delayed. It can no longer be tried by other means in this run,
-// since a message behind it has its answer, and what is reported is reported in order.
-func (b *burst) giveUp() {
-	if len(b.held) > 0 {
+// giveUp settles what is held as delayed, for it to be reported. It can no longer be tried by other means in this
+// run, since a message behind it has its answer, and what is reported is reported in order.
+func (b *burst) giveUp() []*transaction {
+	all := b.held
+	if len(all) > 0 {
 		b.l.host.chunking.refuse(b.s, "it refused messages sent with BDAT")
 	}
-	for _, tx := range b.held {
+	for _, tx := range all {
 		for i := range tx.reports {
 			if tx.reports[i].Action == "" {
 				tx.reports[i] = tx.doubt.report()
 				tx.reports[i].Action, tx.reports[i].Scope = queue.Delayed, queue.ScopeMessage
 			}
 		}
-		b.l.record(tx)
 	}
 	b.held = nil
+	return all
 }

@@ -106,15 +106,22 @@ func (m member) Sending(d *queue.Delivery) error {
 
 // Done implements queue.Source.
 func (m member) Done(d *queue.Delivery, reports []queue.Report) error {
+	return m.DoneAll([]queue.Outcome{{Delivery: d, Reports: reports}})
+}
+
+// DoneAll implements queue.Batcher.
+func (m member) DoneAll(all []queue.Outcome) error {
 	m.c.mu.Lock()
 	defer m.c.mu.Unlock()
-	err := m.c.src.Done(d, reports)
+	err := queue.DoneAll(m.c.src, all)
 	if err != nil && m.c.failed == nil {
 		m.c.failed = err
 	}
-	for i := range reports {
-		if reports[i].Scope == queue.ScopeIdentity && m.c.parked == nil {
-			m.c.parked = &reports[i]
+	for _, o := range all {
+		for i := range o.Reports {
+			if o.Reports[i].Scope == queue.ScopeIdentity && m.c.parked == nil {
+				m.c.parked = &o.Reports[i]
+			}
 		}
 	}
 	return err

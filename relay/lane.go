@@ -81,14 +81,23 @@ func (l *lane) waiting() int {
 	return n
 }
 
-// record reports a transaction, and notes what follows for the lane.
-func (l *lane) record(tx *transaction) {
-	tx.close()
-	if err := l.src.Done(tx.d, tx.reports); err != nil && l.unrecorded == nil {
+// record reports transactions, in order, and notes what follows for the lane.
+func (l *lane) record(all ...*transaction) {
+	if len(all) == 0 {
+		return
+	}
+	outcomes := make([]queue.Outcome, len(all))
+	for i, tx := range all {
+		tx.close()
+		outcomes[i] = queue.Outcome{Delivery: tx.d, Reports: tx.reports}
+	}
+	if err := queue.DoneAll(l.src, outcomes); err != nil && l.unrecorded == nil {
 		l.unrecorded = err
 	}
-	if l.parked == nil {
-		l.parked = tx.parked()
+	for _, tx := range all {
+		if l.parked == nil {
+			l.parked = tx.parked()
+		}
 	}
 }
 

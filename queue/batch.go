@@ -1,0 +1,84 @@
+package queue
+
+import (
+	"slices"
+	"syscall"
+	"time"
+)
+
+// Recording one message takes a sync of its envelope. When the replies to many come in together, as they do
+// behind a burst, those that are done with are recorded by their names: each entry is renamed, and the queue
+// directory, which has all their names, synced once. What has such a name has been sent, and nothing is to be done
+// but to remove it.
+
+// sentPrefix begins the names of entries whose recipients are all served.
+const sentPrefix = ".sent-"
+
+// batchWorth is how many entries are worth that: the sync of a directory takes as long as those of two envelopes.
+const batchWorth = 3
+
+// recordAll records outcomes. It returns an error for each, nil where it is recorded.
+func (q *Queue) recordAll(all []Outcome, now time.Time) []error {
+	errs := make([]error, len(all))
+	renamed := q.renameDone(all)
+	together := len(renamed) > 0 && syncDir(q.dir) == nil
+	for i := range all {
+		d := all[i].Delivery
+		if together && slices.Contains(renamed, i) {
+			d.entry.done(d.indexes, all[i].Reports, now)
+		} else {
+			errs[i] = d.entry.record(d.indexes, all[i].Reports, now)
+		}
+	}
+	return errs
+}
+
+// renameDone gives the entries that nothing is to be done for any more their last names, if there are enough, and
+// returns the indexes of those that have them.
+func (q *Queue) renameDone(all []Outcome) (renamed []int) {
+	var done []int
+	for i := range all {
+		if d := all[i].Delivery; d.entry.completedBy(d.indexes, all[i].Reports) {
+			done = append(done, i)
+		}
+	}
+	if len(done) < batchWorth {
+		return nil
+	}
+	for _, i := range done {
+		e := all[i].Delivery.entry
+		if syscall.Rename(q.Dir+"/"+e.name, q.Dir+"/"+sentPrefix+e.msg.ID) == nil {
+			e.name = sentPrefix + e.msg.ID
+			renamed = append(renamed, i)
+		}
+	}
+	return renamed
+}
+
+// completedBy tells whether reports say of each recipient that is still pending that it is served, and all others are.
+func (e *entry) completedBy(indexes []int, reports []Report) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range e.msg.Progress {
+		state := e.msg.Progress[i].State
+		if k := slices.Index(indexes, i); k >= 0 && state.Pending() {
+			state = stateAfter(state, &reports[k])
+		}
+		if state != Accepted && state != LocalDone {
+			return false
+		}
+	}
+	return true
+}
+
+// done notes reports that the name of the entry has made durable.
+func (e *entry) done(indexes []int, reports []Report, now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for k, i := range indexes {
+		if p := &e.msg.Progress[i]; p.State.Pending() {
+			*p = Progress{State: stateAfter(p.State, &reports[k]), Time: now}
+		}
+	}
+	e.served = true
+}
