@@ -21,7 +21,8 @@ const batchWorth = 3
 func (q *Queue) recordAll(all []Outcome, now time.Time) []error {
 	errs := make([]error, len(all))
 	renamed := q.renameDone(all)
-	together := len(renamed) > 0 && syncDir(q.dir) == nil
+	// Not syncDir: where a directory cannot be synced, an envelope still can.
+	together := len(renamed) > 0 && q.dir.Sync() == nil
 	for i := range all {
 		d := all[i].Delivery
 		if together && slices.Contains(renamed, i) {

@@ -40,6 +40,7 @@
 //	  all "r" or "l"                   done                             a queue run removes it
 //	ID/{envelope}, all "r" or "l"      being removed                    a queue run removes it
 //	ID/ empty                          being removed                    a queue run removes it
+//	.sent-ID/                          done, recorded by this name      a queue run removes it
 //	anything else                      damaged, or not ours             its owner; reported, never sent or removed
 //
 // # The promise
@@ -47,7 +48,8 @@
 // A message is accepted at one instant: when the queue directory has been synced after
 // ID appeared in it (Writer.Commit). Before, its files and their names were synced.
 //
-// A recipient is done when its progress has been synced, which happens before
+// A recipient is done when its progress has been synced, be it in the envelope or, for several messages that are
+// done with at once, as the name of the entry (batch.go). That happens before
 // the end of the next message is sent over the same session, or the end of a next message where
 // a transport sends several without waiting: then as many as its window has are in state
 // "s" at a time. A message goes out twice only when the connection, the queue run or the

@@ -1,0 +1,145 @@
+package queue
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A burstHost is a Transport that answers all it has drawn at once.
+type burstHost struct {
+	drawn    []*Delivery
+	answer   func(d *Delivery, rcpt Recipient) Report
+	recorded func(all []Outcome) // called once all is recorded
+	before   func()              // called before that
+}
+
+func (h *burstHost) Run(ctx context.Context, src Source) {
+	var all []Outcome
+	for d := src.Next(); d != nil; d = src.Next() {
+		h.drawn = append(h.drawn, d)
+		if src.Sending(d) != nil {
+			return
+		}
+		o := Outcome{Delivery: d}
+		for _, rcpt := range d.Recipients {
+			r := relayed
+			if h.answer != nil {
+				r = h.answer(d, rcpt)
+			}
+			o.Reports = append(o.Reports, r)
+		}
+		all = append(all, o)
+	}
+	if h.before != nil {
+		h.before()
+	}
+	if DoneAll(src, all) == nil && h.recorded != nil {
+		h.recorded(all)
+	}
+}
+
+// What is done with is recorded by its name, what is not by its envelope, before DoneAll returns.
+func TestBatchIsRecorded(t *testing.T) {
+	q := newQueue(t)
+	var ids []string
+	for range 6 {
+		ids = append(ids, submit(t, q, "a@example.com", "b@example.com"))
+	}
+	partly := submit(t, q, "a@example.com", "b@elsewhere.example")
+	h := &burstHost{}
+	h.answer = func(d *Delivery, rcpt Recipient) Report {
+		switch {
+		case d.ID == ids[1] && rcpt.Address[0] == 'b':
+			return unknownUser
+		case d.ID == ids[4]:
+			return busy
+		}
+		return relayed
+	}
+	h.recorded = func([]Outcome) {
+		for _, i := range []int{0, 2, 3, 5} {
+			if _, err := os.Lstat(q.Dir + "/" + ids[i]); err == nil {
+				t.Errorf("message %d is in the queue still", i)
+			}
+		}
+		for id, want := range map[string]string{ids[1]: "rf", ids[4]: "dd", partly: "r"} {
+			if got := letters(read(t, q, id)); !strings.HasPrefix(got, want) {
+				t.Errorf("recorded %q, want %q", got, want)
+			}
+		}
+	}
+	elsewhere := &fakeHost{answer: refusing(busy)}
+	sum := runQueue(t, q, &fakeRouter{hosts: map[string]Transport{"example.com": h, "elsewhere.example": elsewhere}}, everything)
+	if sum.Done != 4*2+1+1 || len(sum.Failed) != 1 || len(sum.Trouble) > 0 {
+		t.Errorf("came to %+v", sum)
+	}
+	wantNames(t, q.Dir, ids[1], ids[4], partly)
+}
+
+// A run that dies behind the new names leaves nothing to be sent, and its successor removes it.
+func TestSentIsNeverSentAgain(t *testing.T) {
+	for _, files := range []string{"envelope mail", "envelope", ""} {
+		q := newQueue(t)
+		id := entryInState(t, q, "s", files, func(*Message) {})
+		if err := os.Rename(q.Dir+"/"+id, q.Dir+"/"+sentPrefix+id); err != nil {
+			t.Fatal(err)
+		}
+		if l, err := q.List(); err != nil || len(l.IDs)+len(l.Foreign) > 0 {
+			t.Errorf("listed: %+v, %v", l, err)
+		}
+		h := &fakeHost{}
+		if sum := runQueue(t, q, one(h), everything); len(h.got()) > 0 || len(sum.Trouble) > 0 {
+			t.Errorf("%q: sent %q, trouble %q", files, h.got(), sum.Trouble)
+		}
+		wantNames(t, q.Dir)
+	}
+}
+
+// Where an entry cannot have its last name, its envelope has to do.
+func TestBatchWithANameTaken(t *testing.T) {
+	q := newQueue(t)
+	var ids []string
+	for range batchWorth + 1 {
+		ids = append(ids, submit(t, q, "a@example.com"))
+	}
+	h := &burstHost{before: func() {
+		if err := os.MkdirAll(q.Dir+"/"+sentPrefix+ids[1]+"/in the way", 0o700); err != nil {
+			t.Error(err)
+		}
+	}}
+	h.recorded = func([]Outcome) {
+		if got := letters(read(t, q, ids[1])); got != "r" {
+			t.Errorf("recorded %q", got)
+		}
+	}
+	if sum := runQueue(t, q, one(h), everything); sum.Done != len(ids) || len(sum.Trouble) > 0 {
+		t.Errorf("came to %+v", sum)
+	}
+	left := slices.DeleteFunc(names(t, q.Dir), func(name string) bool { return strings.HasPrefix(name, sentPrefix) })
+	if len(left) > 0 {
+		t.Errorf("left %q", left)
+	}
+}
+
+// A few are recorded by their envelopes, so that the names in the queue directory stay as they are.
+func TestFewAreRecordedEach(t *testing.T) {
+	q := newQueue(t)
+	for range batchWorth - 1 {
+		submit(t, q, "a@example.com")
+	}
+	h := &burstHost{recorded: func(all []Outcome) {
+		for _, o := range all {
+			if name := o.Delivery.entry.name; name != o.Delivery.ID {
+				t.Errorf("renamed to %s", name)
+			}
+		}
+	}}
+	runQueue(t, q, one(h), everything)
+	if len(h.drawn) != batchWorth-1 {
+		t.Errorf("drew %d", len(h.drawn))
+	}
+	wantNames(t, q.Dir)
+}
