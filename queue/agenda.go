@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
@@ -40,9 +39,9 @@ const (
 
 // A rest is why and until when there is nothing to do about an entry.
 type rest struct {
-	until int64 // Unix time
-	lane  int16 // of agenda.lanes: it waits for that identity, as stands in it; or one of these
-	again bool  // it has failed by itself before
+	until uint32 // Unix time
+	lane  int16  // of agenda.lanes: it waits for that identity, as stands in it; or one of these
+	again bool   // it has failed by itself before
 }
 
 const (
@@ -50,12 +49,17 @@ const (
 	restLater int16 = -2 // its own next attempt is not due
 )
 
+// A line of the agenda is about one entry. There may be very many.
+type agendaLine struct {
+	id uint64 // the queue ID as a number
+	rest
+}
+
 // An agenda is an agenda as it was read.
 type agenda struct {
 	lanes []string
-	ids   []uint64 // sorted
-	rests []rest   // of each
-	fate  []fate   // of each, in this run
+	lines []agendaLine // by ID
+	fate  []fate       // of each, in this run
 }
 
 // A fate is what a run has come to about an entry of the agenda.
@@ -138,34 +142,35 @@ func (a *agenda) decode(b []byte, setup string, now time.Time) bool {
 	if !ok || json.Unmarshal(line, &head) != nil || head.Version != agendaVersion || head.Setup != setup {
 		return false
 	}
-	age := now.Unix() - head.Written
+	age := now.Unix() - head.Written // Written is positive where this is small
 	sum := sha256.Sum256(records)
 	if age < 0 || age > int64(agendaTrust/time.Second) || len(records)%agendaRecord != 0 || hex.EncodeToString(sum[:]) != head.SHA256 {
 		return false
 	}
 	n := len(records) / agendaRecord
-	a.lanes, a.ids, a.rests, a.fate = head.Lanes, make([]uint64, n), make([]rest, n), make([]fate, n)
+	a.lanes, a.lines, a.fate = head.Lanes, make([]agendaLine, n), make([]fate, n)
 	for i := range n {
 		r := records[i*agendaRecord:]
-		a.ids[i] = binary.BigEndian.Uint64(r)
-		seconds := min(int64(binary.BigEndian.Uint32(r[8:])), int64(agendaTrust/time.Second))
-		a.rests[i] = rest{head.Written + seconds, int16(binary.BigEndian.Uint16(r[12:])), r[15] == 1}
-		if lane := a.rests[i].lane; lane < restLater || int(lane) >= len(a.lanes) {
+		seconds := min(binary.BigEndian.Uint32(r[8:]), uint32(agendaTrust/time.Second))
+		l := agendaLine{binary.BigEndian.Uint64(r), rest{uint32(head.Written) + seconds, int16(binary.BigEndian.Uint16(r[12:])), r[15] == 1}}
+		if l.lane < restLater || int(l.lane) >= len(a.lanes) || i > 0 && l.id <= a.lines[i-1].id {
 			return false
 		}
+		a.lines[i] = l
 	}
-	return slices.IsSorted(a.ids)
+	return true
 }
 
 // encode returns the file.
 func (a *agenda) encode(setup string, now time.Time) ([]byte, error) {
-	records := make([]byte, 0, len(a.ids)*agendaRecord)
-	for i, r := range a.rests {
-		records = binary.BigEndian.AppendUint64(records, a.ids[i])
-		records = binary.BigEndian.AppendUint32(records, uint32(min(max(r.until-now.Unix(), 0), int64(agendaTrust/time.Second))))
-		records = binary.BigEndian.AppendUint16(records, uint16(r.lane))
+	records := make([]byte, 0, len(a.lines)*agendaRecord)
+	for _, l := range a.lines {
+		seconds := min(max(int64(l.until)-now.Unix(), 0), int64(agendaTrust/time.Second))
+		records = binary.BigEndian.AppendUint64(records, l.id)
+		records = binary.BigEndian.AppendUint32(records, uint32(seconds))
+		records = binary.BigEndian.AppendUint16(records, uint16(l.lane))
 		again := byte(0)
-		if r.again {
+		if l.again {
 			again = 1
 		}
 		records = append(records, 0, again)
@@ -175,13 +180,13 @@ func (a *agenda) encode(setup string, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bytes.Join([][]byte{head, records}, []byte("\n")), nil
+	return slices.Insert(records, 0, append(head, '\n')...), nil
 }
 
 // writeAgenda writes the agenda in place of the one before; too short a one is left out.
 func (q *Queue) writeAgenda(a *agenda, setup string, now time.Time) error {
 	path := q.Dir + "/" + agendaFile
-	if len(a.ids) < agendaWorth || q.edited() {
+	if len(a.lines) < agendaWorth || q.edited() {
 		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 			return err
 		}
@@ -208,11 +213,11 @@ type notes struct {
 // find returns the index of an entry in the old agenda, -1 if it is not there. hint is where to look first, and
 // where to look for the next one is returned, for who goes through them in order.
 func (n *notes) find(id uint64, hint int) (i, next int) {
-	ids := n.old.ids
-	for hint < len(ids) && ids[hint] < id {
+	lines := n.old.lines
+	for hint < len(lines) && lines[hint].id < id {
 		hint++
 	}
-	if hint < len(ids) && ids[hint] == id {
+	if hint < len(lines) && lines[hint].id == id {
 		return hint, hint + 1
 	}
 	return -1, hint
@@ -229,7 +234,8 @@ func (n *notes) forget(id uint64) {
 	if _, ok := n.rests[id]; ok {
 		delete(n.rests, id)
 	}
-	if i, ok := slices.BinarySearch(n.old.ids, id); ok && n.old.fate[i] != fateOver {
+	i, ok := slices.BinarySearchFunc(n.old.lines, id, func(l agendaLine, id uint64) int { return cmp.Compare(l.id, id) })
+	if ok && n.old.fate[i] != fateOver {
 		n.old.fate[i] = fateOver
 		n.changed = true
 	}
@@ -249,23 +255,15 @@ func (n *notes) lane(name string) (int16, bool) {
 
 // agenda puts together what is known at the end of a run.
 func (n *notes) agenda() *agenda {
-	type line struct {
-		id uint64
-		rest
-	}
-	lines := make([]line, 0, len(n.old.ids)+len(n.rests))
-	for i, id := range n.old.ids {
-		if _, again := n.rests[id]; n.old.fate[i] == fateKept && !again {
-			lines = append(lines, line{id, n.old.rests[i]})
+	lines := make([]agendaLine, 0, len(n.old.lines)+len(n.rests))
+	for i, l := range n.old.lines {
+		if _, again := n.rests[l.id]; n.old.fate[i] == fateKept && !again {
+			lines = append(lines, l)
 		}
 	}
 	for id, r := range n.rests {
-		lines = append(lines, line{id, r})
+		lines = append(lines, agendaLine{id, r})
 	}
-	slices.SortFunc(lines, func(a, b line) int { return cmp.Compare(a.id, b.id) })
-	a := &agenda{lanes: n.lanes, ids: make([]uint64, len(lines)), rests: make([]rest, len(lines))}
-	for i, l := range lines {
-		a.ids[i], a.rests[i] = l.id, l.rest
-	}
-	return a
+	slices.SortFunc(lines, func(a, b agendaLine) int { return cmp.Compare(a.id, b.id) })
+	return &agenda{lanes: n.lanes, lines: lines}
 }

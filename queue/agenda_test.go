@@ -94,7 +94,7 @@ func TestAgendaIsVoid(t *testing.T) {
 		"one is asked for":    {opt: RunOptions{Select: func(*Message) bool { return true }}},
 		"another setup":       {opt: RunOptions{Setup: "another"}},
 		"other limits":        {opt: RunOptions{Limits: Limits{DelayNotice: -1}}},
-		"its time has come":   {before: rewrite(func(a *agenda) time.Time { a.rests[0].until = time.Now().Unix(); return time.Now() })},
+		"its time has come":   {before: rewrite(func(a *agenda) time.Time { a.lines[0].until = uint32(time.Now().Unix()); return time.Now() })},
 		"it is old":           {before: rewrite(func(*agenda) time.Time { return time.Now().Add(-agendaTrust - time.Minute) })},
 		"the clock was set":   {before: rewrite(func(*agenda) time.Time { return time.Now().Add(time.Minute) })},
 		"a record is damaged": {before: spoil(-3)},
@@ -244,7 +244,7 @@ func TestNothingUntil(t *testing.T) {
 
 func FuzzDecodeAgenda(f *testing.F) {
 	now := time.Now()
-	a := &agenda{lanes: []string{"example.com"}, ids: []uint64{1, 1 << 63}, rests: []rest{{now.Unix() + 60, 0, true}, {now.Unix() + 70, restIdle, false}}}
+	a := &agenda{lanes: []string{"example.com"}, lines: []agendaLine{{1, rest{uint32(now.Unix()) + 60, 0, true}}, {1 << 63, rest{uint32(now.Unix()) + 70, restIdle, false}}}}
 	b, err := a.encode("setup", now)
 	if err != nil {
 		f.Fatal(err)
@@ -256,8 +256,8 @@ func FuzzDecodeAgenda(f *testing.F) {
 		if !got.decode(b, "setup", now) {
 			return
 		}
-		for i, r := range got.rests {
-			if r.lane >= 0 && int(r.lane) >= len(got.lanes) || r.until > now.Add(agendaTrust).Unix() || i > 0 && got.ids[i-1] > got.ids[i] {
+		for i, r := range got.lines {
+			if r.lane >= 0 && int(r.lane) >= len(got.lanes) || int64(r.until) > now.Add(agendaTrust).Unix() || i > 0 && got.lines[i-1].id >= r.id {
 				t.Fatalf("record %d: %+v", i, r)
 			}
 		}
@@ -266,7 +266,7 @@ func FuzzDecodeAgenda(f *testing.F) {
 
 func TestAgendaIsReadAsWritten(t *testing.T) {
 	now := time.Unix(2e9, 0)
-	a := &agenda{lanes: []string{"a", "b"}, ids: []uint64{3, 9}, rests: []rest{{2e9 + 60, 1, true}, {2e9 + 70, restLater, false}}}
+	a := &agenda{lanes: []string{"a", "b"}, lines: []agendaLine{{3, rest{2e9 + 60, 1, true}}, {9, rest{2e9 + 70, restLater, false}}}}
 	b, err := a.encode("s", now)
 	if err != nil {
 		t.Fatal(err)

@@ -17,8 +17,8 @@ import (
 type lane struct {
 	run     *run
 	name    string
-	ids     []string  // still to be drawn
-	again   []string  // to be drawn behind those: it has failed before
+	ids     []uint64  // still to be drawn, by number
+	again   []uint64  // to be drawn behind those: it has failed before
 	parked  []waiting // found by a scan, waiting for a reason to try the identity
 	why     *Progress // the reason for that, as it stands in an entry
 	working bool
@@ -36,7 +36,7 @@ type waiting struct {
 }
 
 // add adds a message to what is to be drawn.
-func (l *lane) add(id string, again bool) {
+func (l *lane) add(id uint64, again bool) {
 	if again {
 		l.again = append(l.again, id)
 	} else {
@@ -68,7 +68,7 @@ func (l *lane) work() {
 	for _, id := range slices.Concat(l.ids, l.again) {
 		switch {
 		case l.dead != nil:
-			r.refuse(id, l.name, *l.dead)
+			r.refuse(idText(id), l.name, *l.dead)
 		case l.stopped:
 			r.count(l.name, "not tried: progress can no longer be recorded")
 		default:
@@ -91,7 +91,7 @@ func (l *lane) Next() *Delivery {
 			id := l.ids[0]
 			l.ids = l.ids[1:]
 			l.drawn++
-			if d := l.draw(id); d != nil {
+			if d := l.draw(idText(id)); d != nil {
 				return d
 			}
 			continue

@@ -17,24 +17,24 @@ func (r *run) setup() string {
 // rests tells whether there is nothing to do about entry i of the agenda, and counts it. Called with mu held.
 func (r *run) rests(i int, first bool) bool {
 	n := &r.notes
-	rest := &n.old.rests[i]
+	line := &n.old.lines[i]
 	now := time.Now()
-	if n.old.fate[i] == fateOver || now.Unix() >= rest.until || r.opt.All || r.opt.Select != nil {
+	if n.old.fate[i] == fateOver || now.Unix() >= int64(line.until) || r.opt.All || r.opt.Select != nil {
 		return false
 	}
 	switch {
-	case rest.lane == restIdle:
-	case rest.lane == restLater:
+	case line.lane == restIdle:
+	case line.lane == restLater:
 		if first {
 			r.count("", notDue)
 		}
 	default:
-		if !r.parks(n.old.lanes[rest.lane], now) {
+		if !r.parks(n.old.lanes[line.lane], now) {
 			return false
 		}
-		r.seen[n.old.ids[i]] = struct{}{}
-		l := r.laneOf(n.old.lanes[rest.lane])
-		l.parked = append(l.parked, waiting{id: n.old.ids[i], again: rest.again, noted: true})
+		r.seen[line.id] = struct{}{}
+		l := r.laneOf(n.old.lanes[line.lane])
+		l.parked = append(l.parked, waiting{id: line.id, again: line.again, noted: true})
 	}
 	n.old.fate[i] = fateKept
 	return true
@@ -50,7 +50,7 @@ func (r *run) parks(name string, now time.Time) bool {
 func (r *run) rest(m *Message, lane int16, now time.Time) {
 	until := r.nothingUntil(m, now)
 	if until.After(now) {
-		r.notes.keep(idNumber(m.ID), rest{until: until.Unix(), lane: lane, again: m.Attempts > 0})
+		r.notes.keep(idNumber(m.ID), rest{until: uint32(until.Unix()), lane: lane, again: m.Attempts > 0})
 	}
 }
 
@@ -105,7 +105,7 @@ func (r *run) nothingUntil(m *Message, now time.Time) time.Time {
 // disturb notes that an entry is about to be changed by this run. The old agenda goes: if this process dies, it would
 // tell of a state that is past. Called with mu held.
 func (r *run) disturb(id string) {
-	if len(r.notes.old.ids) > 0 && !r.notes.changed {
+	if len(r.notes.old.lines) > 0 && !r.notes.changed {
 		os.Remove(r.q.Dir + "/" + agendaFile)
 	}
 	r.notes.changed = true

@@ -272,10 +272,10 @@ func (r *run) enqueue(name string, m *Message, now time.Time) {
 	}
 	// What waited for the identity goes along, in its order.
 	for _, w := range l.parked {
-		l.add(idText(w.id), w.again)
+		l.add(w.id, w.again)
 	}
 	l.parked = nil
-	l.add(m.ID, m.Attempts > 0)
+	l.add(idNumber(m.ID), m.Attempts > 0)
 	if !l.working {
 		l.working = true
 		r.busy++
