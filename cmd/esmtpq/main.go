@@ -1,4 +1,5 @@
-// Reading the limits of cgroups costs a tenth of a millisecond at every start.
+// The runtime is not to keep the limits of cgroups open, nor to look at them again: what runs for long here waits
+// for hosts, not for processors.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
