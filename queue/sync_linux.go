@@ -15,3 +15,16 @@ func syncData(f *os.File) error {
 		}
 	}
 }
+
+// beginWriteback tells the disk to begin with a part of a file, and does not wait for it. That makes
+// nothing durable. Where it cannot be done, the sync at the end does all of it; but what the disk
+// could not take must not be forgotten.
+func beginWriteback(f *os.File, off, n int64) error {
+	const rangeWrite = 2 // SYNC_FILE_RANGE_WRITE
+	err := syscall.SyncFileRange(int(f.Fd()), off, n, rangeWrite)
+	switch err {
+	case syscall.EIO, syscall.ENOSPC, syscall.EDQUOT:
+		return os.NewSyscallError("sync_file_range", err)
+	}
+	return nil
+}
