@@ -3,6 +3,8 @@ package queue
 import (
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // syncData makes what was overwritten in place durable. The length of the file
@@ -20,8 +22,7 @@ func syncData(f *os.File) error {
 // nothing durable. Where it cannot be done, the sync at the end does all of it; but what the disk
 // could not take must not be forgotten.
 func beginWriteback(f *os.File, off, n int64) error {
-	const rangeWrite = 2 // SYNC_FILE_RANGE_WRITE
-	err := syscall.SyncFileRange(int(f.Fd()), off, n, rangeWrite)
+	err := unix.SyncFileRange(int(f.Fd()), off, n, unix.SYNC_FILE_RANGE_WRITE)
 	switch err {
 	case syscall.EIO, syscall.ENOSPC, syscall.EDQUOT:
 		return os.NewSyscallError("sync_file_range", err)
