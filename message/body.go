@@ -7,28 +7,33 @@ import (
 )
 
 const (
-	bufferSize = 64 << 10 // of a copy, however large the message
+	bufferSize = 64 << 10 // of a copy, however large the message; a BlockWriter may have others
 
 	// maxEmptyReads is how often a reader may return nothing and no error.
 	maxEmptyReads = 100
 )
 
+// A BlockWriter takes whole blocks without copying them, and may work on one while the next is
+// filled.
+type BlockWriter interface {
+	io.Writer
+	// WriteBlock writes p, which is the writer's from then on, and returns the block
+	// that is to be filled next, all of its length.
+	WriteBlock(p []byte) (next []byte, err error)
+}
+
 // Copy writes a message: the header h, a blank line, and the body that br still
-// holds, in its normal form as CopyBody has it. It returns the measures of all
-// it has written.
-func Copy(w io.Writer, h *Header, br *bufio.Reader) (Stats, error) {
-	m := NewMeter(w)
-	c := copier{w: m, buf: make([]byte, bufferSize)}
-	if len(h.raw) < len(c.buf)/2 {
-		// Header and body of a small message go out in one write.
-		c.n = copy(c.buf, h.raw)
-		c.buf[c.n] = '\n'
-		c.n++
-	} else if _, err := h.WriteTo(m); err != nil {
-		return m.Stats(), err
+// holds, in its normal form as CopyBody has it. Header and body of a small message go
+// out in one write. If w is a BlockWriter, everything goes to it in blocks.
+func Copy(w io.Writer, h *Header, br *bufio.Reader) error {
+	c := newCopier(w)
+	if err := c.add(h.raw); err != nil {
+		return err
 	}
-	err := c.copy(br)
-	return m.Stats(), err
+	if err := c.add([]byte{'\n'}); err != nil {
+		return err
+	}
+	return c.copy(br)
 }
 
 // CopyBody copies the rest of br to w with LF line ends: each CR, LF and CRLF
@@ -38,19 +43,41 @@ func Copy(w io.Writer, h *Header, br *bufio.Reader) (Stats, error) {
 // its lines.
 func CopyBody(w io.Writer, br *bufio.Reader) (Stats, error) {
 	m := NewMeter(w)
-	c := copier{w: m, buf: make([]byte, bufferSize)}
-	err := c.copy(br)
+	err := newCopier(m).copy(br)
 	return m.Stats(), err
 }
 
-// A copier gathers text in a buffer of a fixed size while it makes line ends
-// uniform.
+// A copier gathers text in a buffer while it makes line ends uniform.
 type copier struct {
 	w       io.Writer
+	blocks  BlockWriter // w, if it is one
 	buf     []byte
 	n       int  // octets in buf that are to be written
 	afterCR bool // the last octet read was CR: an LF now is the rest of that line end
 	open    bool // something was read, and the last octet of it is not a line end
+}
+
+func newCopier(w io.Writer) *copier {
+	c := &copier{w: w, buf: make([]byte, bufferSize)}
+	c.blocks, _ = w.(BlockWriter)
+	return c
+}
+
+// add gathers what is uniform already, and leaves room for more.
+func (c *copier) add(p []byte) error {
+	for {
+		n := copy(c.buf[c.n:], p)
+		c.n += n
+		p = p[n:]
+		if c.n > len(c.buf)/2 {
+			if err := c.flush(); err != nil {
+				return err
+			}
+		}
+		if len(p) == 0 {
+			return nil
+		}
+	}
 }
 
 func (c *copier) copy(r io.Reader) error {
@@ -84,6 +111,17 @@ func (c *copier) take(n int) {
 	if len(p) == 0 {
 		return
 	}
+	if !c.afterCR && bytes.IndexByte(p, '\r') < 0 {
+		c.n += n
+	} else {
+		c.normalize(p)
+	}
+	c.open = c.n > 0 && c.buf[c.n-1] != '\n'
+}
+
+// normalize moves p, which lies at the end of what is gathered or behind, there with uniform
+// line ends.
+func (c *copier) normalize(p []byte) {
 	if c.afterCR && p[0] == '\n' {
 		p = p[1:]
 	}
@@ -104,7 +142,6 @@ func (c *copier) take(n int) {
 			p = p[1:]
 		}
 	}
-	c.open = c.n > 0 && c.buf[c.n-1] != '\n'
 }
 
 // finish writes what is left, and the line end that the last line lacks.
@@ -125,7 +162,15 @@ func (c *copier) flush() error {
 	if c.n == 0 {
 		return nil
 	}
-	_, err := c.w.Write(c.buf[:c.n])
+	p := c.buf[:c.n]
 	c.n = 0
+	if c.blocks == nil {
+		_, err := c.w.Write(p)
+		return err
+	}
+	next, err := c.blocks.WriteBlock(p)
+	if err == nil {
+		c.buf = next
+	}
 	return err
 }

@@ -107,7 +107,9 @@ func TestCopy(t *testing.T) {
 	for _, tt := range tests {
 		h, br := readString(t, tt.in)
 		var b strings.Builder
-		stats, err := Copy(&b, h, br)
+		m := NewMeter(&b)
+		err := Copy(m, h, br)
+		stats := m.Stats()
 		if err != nil || b.String() != tt.want || stats != measured(tt.want) {
 			t.Errorf("Copy of %.40q: %.40q, %+v, %v; want %.40q, %+v", tt.in, b.String(), stats, err, tt.want, measured(tt.want))
 		}

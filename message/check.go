@@ -19,10 +19,11 @@ func Check(r io.Reader) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	stats, err := Copy(io.Discard, h, br)
-	if err != nil {
+	meter := NewMeter(io.Discard)
+	if err := Copy(meter, h, br); err != nil {
 		return nil, err
 	}
+	stats := meter.Stats()
 	remarks := h.check()
 	if stats.MaxLine > MaxLine {
 		remarks = append(remarks, fmt.Sprintf("a line has %d octets: hosts may refuse or break lines over %d (RFC 5321); encode the part as quoted-printable or base64", stats.MaxLine, MaxLine))

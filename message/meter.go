@@ -37,29 +37,58 @@ func (m *Meter) Write(p []byte) (int, error) {
 func (m *Meter) count(p []byte) {
 	m.stats.Size += int64(len(p))
 	m.stats.EightBit = m.stats.EightBit || hasEightBit(p)
-	for {
-		i := bytes.IndexByte(p, '\n')
-		if i < 0 {
-			break
-		}
-		m.stats.MaxLine = max(m.stats.MaxLine, m.line+int64(i))
-		m.stats.Lines++
+	end := bytes.IndexByte(p, '\n')
+	if end >= 0 {
+		m.stats.Lines += int64(bytes.Count(p, lineFeed))
+		m.stats.MaxLine = max(m.stats.MaxLine, m.line+int64(end))
+		p = longestLine(p[end+1:], &m.stats.MaxLine)
 		m.line = 0
-		p = p[i+1:]
 	}
 	m.line += int64(len(p))
 	m.stats.MaxLine = max(m.stats.MaxLine, m.line)
 }
 
-// hasEightBit tells whether p has an octet over 127, looking at 32 at a time.
+var lineFeed = []byte{'\n'}
+
+// longestLine raises longest to the length of the longest line of p, which begins with a
+// line, and returns what is behind the last line end.
+//
+// Only a line that may be longer than the longest so far is looked at: a line end before
+// that many octets are over says that no line up to it is, however many there are. It is
+// looked for near the end of them, so that most are never seen.
+func longestLine(p []byte, longest *int64) []byte {
+	const tail = 128
+	for {
+		if window := *longest + 1; window <= int64(len(p)) {
+			if p[window-1] == '\n' { // the lines of an attachment, all as long
+				p = p[window:]
+				continue
+			}
+			from := max(0, window-tail)
+			if i := bytes.IndexByte(p[from:window], '\n'); i >= 0 {
+				p = p[from+int64(i)+1:]
+				continue
+			}
+		}
+		i := bytes.IndexByte(p, '\n')
+		if i < 0 {
+			return p
+		}
+		*longest = max(*longest, int64(i))
+		p = p[i+1:]
+	}
+}
+
+// hasEightBit tells whether p has an octet over 127, looking at 64 at a time.
 func hasEightBit(p []byte) bool {
 	const high = 0x8080808080808080
-	for len(p) >= 32 {
-		word := binary.NativeEndian.Uint64
-		if (word(p)|word(p[8:])|word(p[16:])|word(p[24:]))&high != 0 {
+	for len(p) >= 64 {
+		q := p[:64]
+		all := word(q, 0) | word(q, 1) | word(q, 2) | word(q, 3) | word(q, 4) | word(q, 5) | word(q, 6) | word(q, 7)
+		if all&high != 0 {
 			return true
 		}
-		p = p[32:]
+		p = p[64:]
 	}
 	var all byte
 	for _, c := range p {
@@ -67,3 +96,6 @@ func hasEightBit(p []byte) bool {
 	}
 	return all >= 0x80
 }
+
+// word returns eight octets of p, in whatever order.
+func word(p []byte, at int) uint64 { return binary.NativeEndian.Uint64(p[8*at:]) }

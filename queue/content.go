@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 
@@ -70,37 +69,8 @@ func (c *spooled) Open() (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &checkedReader{f: f, left: c.env.Size, sum: sha256.New(), want: c.env.SHA256}, nil
+	return newCheckedReader(f, c.env.Size, c.env.SHA256), nil
 }
-
-// A checkedReader reads a file of known length and checksum.
-type checkedReader struct {
-	f    *os.File
-	left int64
-	sum  hash.Hash
-	want string
-}
-
-func (r *checkedReader) Read(p []byte) (int, error) {
-	if r.left == 0 {
-		if hex.EncodeToString(r.sum.Sum(nil)) != r.want {
-			return 0, fmt.Errorf("%w: content does not match its checksum", ErrDamaged)
-		}
-		return 0, io.EOF
-	}
-	if int64(len(p)) > r.left {
-		p = p[:r.left]
-	}
-	n, err := r.f.Read(p)
-	r.sum.Write(p[:n])
-	r.left -= int64(n)
-	if err == io.EOF {
-		err = fmt.Errorf("%w: content is shorter than it was", ErrDamaged)
-	}
-	return n, err
-}
-
-func (r *checkedReader) Close() error { return r.f.Close() }
 
 // contentFor returns the content of an entry, with sender forced upon its header if there is such.
 func (q *Queue) contentFor(m *Message, sender string) (Content, error) {

@@ -1,13 +1,8 @@
 package queue
 
 import (
-	"bufio"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"math/rand/v2"
 	"os"
 	"syscall"
@@ -16,20 +11,21 @@ import (
 	"esmtpq/message"
 )
 
+var _ message.BlockWriter = (*Writer)(nil)
+
 // newPrefix begins the names of entries that are being written.
 const newPrefix = ".new-"
 
 // A Writer takes one message into the queue. Between NewWriter and the end of Commit
 // the message is a temporary entry, which vanishes if anything goes wrong.
 type Writer struct {
-	q        *Queue
-	name     string   // of the temporary entry
-	lock     *os.File // its directory, locked
-	mail     *os.File
-	sum      hash.Hash
-	measured *message.Meter // of what goes into mail and sum
-	buf      *bufio.Writer
-	refused  []string // why what stood for a recipient is none
+	q       *Queue
+	name    string   // of the temporary entry
+	lock    *os.File // its directory, locked
+	mail    *os.File
+	content *sink    // what goes into mail
+	pending []byte   // what Write has gathered of it
+	refused []string // why what stood for a recipient is none
 }
 
 // NewWriter begins a message.
@@ -65,9 +61,7 @@ func (w *Writer) create() error {
 	if w.mail, err = createFile(dir + "/mail"); err != nil {
 		return err
 	}
-	w.sum = sha256.New()
-	w.measured = message.NewMeter(io.MultiWriter(w.mail, w.sum))
-	w.buf = bufio.NewWriterSize(w.measured, 64<<10)
+	w.content = newSink(w.mail)
 	return nil
 }
 
@@ -84,8 +78,42 @@ func createFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// Write adds to the content, which is to have LF line ends.
-func (w *Writer) Write(p []byte) (int, error) { return w.buf.Write(p) }
+// Write adds to the content, which is to have LF line ends. Small pieces are gathered.
+func (w *Writer) Write(p []byte) (n int, err error) {
+	if w.pending == nil {
+		w.pending = make([]byte, 0, firstBlock)
+	}
+	for n < len(p) {
+		if len(w.pending) == cap(w.pending) {
+			if err := w.flush(); err != nil {
+				return n, err
+			}
+		}
+		k := copy(w.pending[len(w.pending):cap(w.pending)], p[n:])
+		w.pending = w.pending[:len(w.pending)+k]
+		n += k
+	}
+	return n, nil
+}
+
+// WriteBlock adds a large piece without copying it: p is the writer's from now on, and the
+// block returned is to be filled next.
+func (w *Writer) WriteBlock(p []byte) (next []byte, err error) {
+	if err := w.flush(); err != nil || len(p) == 0 {
+		return p, err
+	}
+	return w.content.put(p)
+}
+
+// flush writes what Write has gathered.
+func (w *Writer) flush() error {
+	if len(w.pending) == 0 {
+		return w.content.err
+	}
+	next, err := w.content.put(w.pending)
+	w.pending = next[:0]
+	return err
+}
 
 // Refuse adds a recipient who cannot be served because what stands for the address cannot be read.
 // The others get the message; this one is failed from the start, and its owner will hear of it.
@@ -101,9 +129,10 @@ func (w *Writer) Commit(env *Envelope) (id string, err error) {
 			w.Abort()
 		}
 	}()
-	if err := w.buf.Flush(); err != nil {
+	if err := w.flush(); err != nil {
 		return "", err
 	}
+	w.content.finish()
 	w.fill(env)
 	b, err := encodeEnvelope(env, w.refused)
 	if err != nil {
@@ -151,14 +180,14 @@ func (w *Writer) publish(arrival time.Time) (string, error) {
 }
 
 func (w *Writer) fill(env *Envelope) {
-	m := w.measured.Stats()
+	m := w.content.stats()
 	env.Version = envelopeVersion
 	if env.Arrival.IsZero() {
 		env.Arrival = time.Now()
 	}
 	env.Arrival = env.Arrival.Round(0).UTC() // in local time, its zone would have to be found out
 	env.Size, env.Lines, env.MaxLine, env.EightBit = m.Size, m.Lines, m.MaxLine, m.EightBit
-	env.SHA256 = hex.EncodeToString(w.sum.Sum(nil))
+	env.SHA256 = w.content.checksum()
 }
 
 // syncAll syncs the files side by side, so that they share a flush of the disk. A failed sync is
@@ -173,6 +202,9 @@ func syncAll(content, envelope, dir *os.File) error {
 
 // Abort drops what was written. It is for messages that have not been committed.
 func (w *Writer) Abort() {
+	if w.content != nil {
+		w.content.finish()
+	}
 	if w.mail != nil {
 		w.mail.Close()
 	}

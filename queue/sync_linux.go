@@ -3,6 +3,8 @@ package queue
 import (
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // syncData makes what was overwritten in place durable. The length of the file
@@ -14,4 +16,16 @@ func syncData(f *os.File) error {
 			return os.NewSyscallError("fdatasync", err)
 		}
 	}
+}
+
+// beginWriteback tells the disk to begin with a part of a file, and does not wait for it. That makes
+// nothing durable. Where it cannot be done, the sync at the end does all of it; but what the disk
+// could not take must not be forgotten.
+func beginWriteback(f *os.File, off, n int64) error {
+	err := unix.SyncFileRange(int(f.Fd()), off, n, unix.SYNC_FILE_RANGE_WRITE)
+	switch err {
+	case syscall.EIO, syscall.ENOSPC, syscall.EDQUOT:
+		return os.NewSyscallError("sync_file_range", err)
+	}
+	return nil
 }

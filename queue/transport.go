@@ -117,8 +117,16 @@ type Content interface {
 	// Open returns a reader of the content from its start. Where what is read
 	// turns out not to be what was submitted, Read returns ErrDamaged in
 	// place of io.EOF (or earlier): the transport must then not complete the
-	// message.
+	// message. It may be a BlockReader.
 	Open() (io.ReadCloser, error)
+}
+
+// A BlockReader is a reader that can hand out what it has read without copying it.
+type BlockReader interface {
+	io.Reader
+	// NextBlock returns what comes next, at least an octet of it, good until the next call
+	// of either method; or an error as Read would.
+	NextBlock() ([]byte, error)
 }
 
 // An Action says what became of a recipient in one attempt (RFC 3464, 2.3.3).

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 )
 
 // chunkSize is the most that one BDAT carries. A large message is sent in many: what
@@ -17,23 +18,21 @@ var errSize = errors.New("its length is not what it was")
 // dots as they are. The last chunk is never empty and ends in CRLF, and all
 // together have exactly the length that was announced.
 type chunker struct {
-	r    io.Reader
+	src  source
 	left int64 // octets that are still to come, by what was announced
 
-	in, out []byte // a block as read, and the chunk being made
-	cr      bool   // the last octet was CR; its line end has not been made
-	bol     bool   // the next octet is the first of a line
-	kept    int    // octets of in that did not fit into the last chunk
-	eof     bool   // there is nothing to be read after in
+	in  []byte // what was read and is not in a chunk yet
+	out []byte // the chunk being made
+	cr  bool   // the last octet was CR; its line end has not been made
+	bol bool   // the next octet is the first of a line
+	eof bool   // there is nothing to be read after in
 }
 
 // begin makes ready for a content whose wire form has size octets.
 func (c *chunker) begin(r io.Reader, size int64) {
-	c.r, c.left = r, size
-	c.cr, c.bol, c.kept, c.eof = false, true, 0, false
-	if c.in == nil {
-		c.in = make([]byte, wireSize)
-	}
+	c.src.begin(r)
+	c.left, c.in = size, nil
+	c.cr, c.bol, c.eof = false, true, false
 }
 
 // next returns the next chunk, which is good until the next call, and whether it is
@@ -41,21 +40,23 @@ func (c *chunker) begin(r io.Reader, size int64) {
 // its last chunk.
 func (c *chunker) next() (chunk []byte, last bool, err error) {
 	c.out = c.out[:0]
-	n := c.kept
 	for {
-		// An octet of the block becomes two at most, and a line end may be due from before.
-		if n > 0 && len(c.out) > 0 && len(c.out)+2*n+2 > chunkSize {
-			c.kept = n
-			return c.count(false)
+		for len(c.in) > 0 {
+			p := c.in[:min(len(c.in), wireSize)]
+			// An octet becomes two at most, and a line end may be due from before.
+			if len(c.out) > 0 && len(c.out)+2*len(p)+2 > chunkSize {
+				return c.count(false)
+			}
+			c.convert(p)
+			c.in = c.in[len(p):]
 		}
-		c.convert(c.in[:n])
 		if c.eof {
 			if c.cr || !c.bol {
 				c.endLine()
 			}
 			return c.count(true)
 		}
-		n, err = c.r.Read(c.in)
+		c.in, err = c.src.next()
 		if c.eof = err == io.EOF; err != nil && !c.eof {
 			return nil, false, err
 		}
@@ -73,6 +74,10 @@ func (c *chunker) count(last bool) ([]byte, bool, error) {
 
 // convert adds a block to the chunk. CR, LF and CRLF each end a line.
 func (c *chunker) convert(p []byte) {
+	if !c.cr && bytes.IndexByte(p, '\r') < 0 {
+		c.lines(p)
+		return
+	}
 	for len(p) > 0 {
 		if c.cr {
 			c.endLine()
@@ -99,6 +104,25 @@ func (c *chunker) convert(p []byte) {
 		c.endLine()
 		p = p[end+1:]
 	}
+}
+
+// lines adds what has no CR in it, as content of ours has none.
+func (c *chunker) lines(p []byte) {
+	n := len(c.out)
+	out := slices.Grow(c.out, 2*len(p))[:n+2*len(p)]
+	for {
+		end := bytes.IndexByte(p, '\n')
+		if end < 0 {
+			break
+		}
+		n += copy(out[n:], p[:end])
+		out[n], out[n+1] = '\r', '\n'
+		n += 2
+		p = p[end+1:]
+		c.bol = true
+	}
+	c.out = out[:n]
+	c.text(p)
 }
 
 func (c *chunker) text(p []byte) {

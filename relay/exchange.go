@@ -165,12 +165,10 @@ func (s *session) content(tx *transaction) *trouble {
 		return t
 	}
 	s.w.startContent()
-	if s.buf == nil {
-		s.buf = make([]byte, wireSize)
-	}
+	s.src.begin(tx.content)
 	for {
-		n, err := tx.content.Read(s.buf)
-		if _, werr := s.w.Write(s.buf[:n]); werr != nil {
+		p, err := s.src.next()
+		if _, werr := s.w.Write(p); werr != nil {
 			return s.cutShort(werr)
 		}
 		if err == io.EOF {

@@ -29,7 +29,7 @@ type session struct {
 
 	r   *replyReader
 	w   *wire
-	buf []byte // for reading content
+	src source // of the content that is sent
 	ext extensions
 
 	level level

@@ -63,6 +63,9 @@ func (w *wire) startContent() { w.bol, w.cr = true, false }
 // Write gathers a piece of content.
 func (w *wire) Write(p []byte) (int, error) {
 	size := len(p)
+	if !w.cr && bytes.IndexByte(p, '\r') < 0 {
+		p = w.lines(p)
+	}
 	for len(p) > 0 && w.err == nil {
 		end := bytes.IndexByte(p, '\n')
 		if end < 0 {
@@ -81,6 +84,35 @@ func (w *wire) Write(p []byte) (int, error) {
 		return 0, w.err
 	}
 	return size, nil
+}
+
+// lines gathers whole lines that have no CR in them, as content of ours has none, and returns
+// the rest.
+func (w *wire) lines(p []byte) []byte {
+	for w.err == nil {
+		end := bytes.IndexByte(p, '\n')
+		if end < 0 {
+			break
+		}
+		if cap(w.buf)-len(w.buf) < end+3 {
+			w.text(p[:end])
+			w.endLine()
+		} else {
+			w.line(p[:end])
+		}
+		p = p[end+1:]
+	}
+	return p
+}
+
+// line gathers a line for which there is room.
+func (w *wire) line(p []byte) {
+	buf := w.buf
+	if w.bol && len(p) > 0 && p[0] == '.' {
+		buf = append(buf, '.')
+	}
+	w.buf = append(append(buf, p...), '\r', '\n')
+	w.bol = true
 }
 
 // segment gathers content without LF.
@@ -135,8 +167,15 @@ func (w *wire) add(s string) {
 	}
 }
 
+// addBytes gathers p. Of what is larger than the buffer, most is written without being gathered, in
+// pieces of the same size.
 func (w *wire) addBytes(p []byte) {
 	for len(p) > 0 {
+		if len(w.buf) == 0 && len(p) >= cap(w.buf) {
+			w.write(p[:cap(w.buf)])
+			p = p[cap(w.buf):]
+			continue
+		}
 		n := copy(w.room(), p)
 		w.buf = w.buf[:len(w.buf)+n]
 		p = p[n:]
@@ -154,12 +193,16 @@ func (w *wire) room() []byte {
 // flush writes what has been gathered. After an error there is nothing more
 // to do with the connection than to close it.
 func (w *wire) flush() error {
-	if w.err == nil && len(w.buf) > 0 {
-		w.tried += int64(len(w.buf))
-		_, w.err = w.w.Write(w.buf)
-	}
+	w.write(w.buf)
 	w.buf = w.buf[:0]
 	return w.err
+}
+
+func (w *wire) write(p []byte) {
+	if w.err == nil && len(p) > 0 {
+		w.tried += int64(len(p))
+		_, w.err = w.w.Write(p)
+	}
 }
 
 // gathered returns how many octets there are so far, written or not.

@@ -198,7 +198,7 @@ func (d *draft) write(w *queue.Writer) error {
 	for _, err := range d.bad {
 		w.Refuse(err.Error())
 	}
-	_, err := message.Copy(w, d.header, d.body)
+	err := message.Copy(w, d.header, d.body)
 	var pe *os.PathError
 	switch {
 	case err == nil:
