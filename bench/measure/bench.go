@@ -47,7 +47,7 @@ func newBench(s *settings) (*bench, error) {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(authority)
 	b.server, b.client = server, &tls.Config{RootCAs: pool, ServerName: "localhost"}
-	b.programs = append(b.programs, esmtpq(b))
+	b.programs = append(b.programs, esmtpq(b, "home", "ESMTPQ_DELAY=never"))
 	b.programs = append(b.programs, b.peers()...)
 	b.rec, err = newRecorder(s.out)
 	return b, err
@@ -107,16 +107,23 @@ const waits exitStatus = 75
 
 func (s exitStatus) Error() string { return fmt.Sprintf("ended with status %d", int(s)) }
 
+// A place is where commands are run.
+type place struct {
+	env   []string
+	root  string // their root directory; "" is the machine's
+	group string // the control group they are in; "" is ours
+}
+
 // once runs a command with the file stdin as its input; it must end well.
-func (b *bench) once(env []string, stdin string, command ...string) (usage, error) {
-	c := b.onceCommand(env, stdin, command...)
+func (b *bench) once(at place, stdin string, command ...string) (usage, error) {
+	c := b.onceCommand(at, stdin, command...)
 	out, err := c.Output()
 	return parseUsage(command[0], out, err)
 }
 
-func (b *bench) onceCommand(env []string, stdin string, command ...string) *exec.Cmd {
-	c := exec.Command(filepath.Join(b.bin, "once"), append([]string{stdin, b.log()}, command...)...)
-	c.Env, c.Dir, c.Stderr = env, b.work, os.Stderr
+func (b *bench) onceCommand(at place, stdin string, command ...string) *exec.Cmd {
+	c := exec.Command(filepath.Join(b.bin, "once"), append([]string{at.root, at.group, stdin, b.log()}, command...)...)
+	c.Env, c.Dir, c.Stderr = at.env, b.work, os.Stderr
 	return c
 }
 

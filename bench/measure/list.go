@@ -13,7 +13,7 @@ import (
 func (b *bench) list() error {
 	for _, n := range b.queued {
 		for _, p := range b.programs {
-			if p != b.programs[0] && (n > 1000 || p.list == nil) {
+			if !p.ours && (n > 1000 || p.list == nil) {
 				continue
 			}
 			if err := p.prepare(smartHost{port: 1}); err != nil {
@@ -25,7 +25,7 @@ func (b *bench) list() error {
 			if err := b.listSamples(p, n, "list", p.list...); err != nil {
 				return err
 			}
-			if p != b.programs[0] {
+			if !p.ours {
 				continue
 			}
 			if err := b.listSamples(p, n, "count", append(p.list, "--count")...); err != nil {
@@ -48,7 +48,7 @@ func (b *bench) list() error {
 
 func (b *bench) listSamples(p *program, queued int, what string, command ...string) error {
 	for range max(b.runs/4, 1) {
-		u, err := b.once(p.env, os.DevNull, command...)
+		u, err := b.once(p.place, os.DevNull, command...)
 		if err != nil && !errors.Is(err, waits) {
 			return err
 		}
@@ -67,7 +67,7 @@ func (b *bench) listSamples(p *program, queued int, what string, command ...stri
 // reached.
 func (b *bench) nothingDue(p *program, queued int) error {
 	// Tries, finds nobody, and writes that down.
-	b.onceCommand(p.env, os.DevNull, p.deliver...).Run()
+	b.onceCommand(p.place, os.DevNull, p.deliver...).Run()
 	parked := filepath.Join(b.work, "home/.esmtp_queue/.parked")
 	before, err := os.ReadFile(parked)
 	if err != nil {

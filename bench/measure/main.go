@@ -18,6 +18,7 @@ import (
 // settings are what can be chosen.
 type settings struct {
 	bin, work string
+	roots     string
 	out       string
 	only      string
 	runs      int
@@ -82,6 +83,7 @@ func main() {
 	flag.StringVar(&s.bin, "bin", "", "directory of the programs (run.sh gives it)")
 	flag.StringVar(&s.work, "work", "", "directory to work in (run.sh gives it)")
 	flag.StringVar(&s.out, "out", "", "file for the observations (run.sh gives it)")
+	flag.StringVar(&s.roots, "roots", "", "directory of root directories DIR/dma, DIR/nullmailer and DIR/postfix, for peers that are installed there")
 	flag.StringVar(&s.only, "only", "", "measure only these, separated by commas: "+names())
 	flag.IntVar(&s.runs, "runs", s.runs, "samples of what is short; a quarter of it of what is longer")
 	flag.Var(&s.queued, "queued", "lengths of the queue; add 100000 for a few minutes more")
