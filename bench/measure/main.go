@@ -74,6 +74,7 @@ var measures = []struct {
 	{"setup", (*bench).setup},
 	{"large", (*bench).large},
 	{"recipients", (*bench).recipients},
+	{"patches", (*bench).patches},
 	{"binary", (*bench).binary},
 }
 

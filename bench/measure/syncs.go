@@ -57,7 +57,11 @@ func (b *bench) syncsOf(s submission, strace, stdin string) ([]call, error) {
 	command := []string{strace, "-f", "-qq", "-ttt", "-T", "-o", trace, "-e", "trace=" + flushes, "-e", "signal=none",
 		"-e", fmt.Sprintf("inject=%s:delay_enter=%d", flushes, flushDelay)}
 	if s.root != "" {
-		command = append(command, "/usr/sbin/chroot", s.root)
+		chroot, err := exec.LookPath("chroot")
+		if err != nil {
+			return nil, err
+		}
+		command = append(command, chroot, s.root)
 	}
 	if _, err := b.once(place{env: s.env}, stdin, append(command, s.command...)...); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, b.tail())
