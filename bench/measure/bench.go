@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -51,6 +52,40 @@ func newBench(s *settings) (*bench, error) {
 	b.programs = append(b.programs, b.peers()...)
 	b.rec, err = newRecorder(s.out)
 	return b, err
+}
+
+// close ends what newBench has begun.
+func (b *bench) close() {
+	b.endAll()
+	for _, p := range b.programs {
+		p.processes.remove()
+	}
+	b.rec.close()
+}
+
+// chart draws the delivery over long links, where that was measured, next to the observations.
+func (b *bench) chart() error {
+	if len(b.rec.rows("link")) == 0 {
+		return nil
+	}
+	name := strings.TrimSuffix(b.out, ".jsonl") + ".svg"
+	in, err := os.Open(b.out)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	c := exec.Command(filepath.Join(b.bin, "chart"))
+	c.Stdin, c.Stdout, c.Stderr = in, out, os.Stderr
+	if err := c.Run(); err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "the chart is", name)
+	return out.Close()
 }
 
 // authority is the file with the certificate of the smart host.

@@ -14,6 +14,9 @@ const (
 	manySessions = 20
 )
 
+// manyCase is the case of a host to which the identity may have many sessions.
+var manyCase = fmt.Sprintf("known host, sessions: %d", manySessions)
+
 // link measures delivery over long links, with TLS and a login.
 func (b *bench) link() error {
 	for _, rtt := range b.trips {
@@ -65,5 +68,5 @@ func (b *bench) linkOnce(rtt time.Duration, chunking bool) error {
 	if chunking || rtt == 0 {
 		return nil
 	}
-	return b.drainEach(like, w, smartHost{sessions: manySessions}, fmt.Sprintf("known host, sessions: %d", manySessions))
+	return b.drainEach(like, w, smartHost{sessions: manySessions}, manyCase)
 }

@@ -84,7 +84,7 @@ func main() {
 	flag.StringVar(&s.bin, "bin", "", "directory of the programs (run.sh gives it)")
 	flag.StringVar(&s.work, "work", "", "directory to work in (run.sh gives it)")
 	flag.StringVar(&s.out, "out", "", "file for the observations (run.sh gives it)")
-	flag.StringVar(&s.roots, "roots", "", "directory of root directories DIR/dma, DIR/nullmailer and DIR/postfix, for peers that are installed there")
+	flag.StringVar(&s.roots, "roots", "", "directory with root directories, for peers that are installed there: ROOTS/dma, ROOTS/nullmailer, ROOTS/postfix")
 	flag.StringVar(&s.only, "only", "", "measure only these, separated by commas: "+names())
 	flag.IntVar(&s.runs, "runs", s.runs, "samples of what is short; a quarter of it of what is longer")
 	flag.Var(&s.queued, "queued", "lengths of the queue; add 100000 for a few minutes more")
@@ -120,7 +120,7 @@ func (s *settings) measure() error {
 	if err != nil {
 		return err
 	}
-	defer b.rec.close()
+	defer b.close()
 	for _, m := range measures {
 		if s.only != "" && !strings.Contains(","+s.only+",", ","+m.name+",") {
 			continue
@@ -131,5 +131,6 @@ func (s *settings) measure() error {
 		}
 		b.endAll()
 	}
-	return nil
+	b.printBars()
+	return b.chart()
 }
