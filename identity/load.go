@@ -96,8 +96,20 @@ func (opt LoadOptions) candidates() []candidate {
 // openConfig opens a file without waiting for the writer that a FIFO would want.
 // A symbolic link is followed, for people who keep their files elsewhere; what
 // it leads to is what is checked.
+//
+// Not by os.OpenFile: that sets up the runtime's poller, for a file that nobody waits for, at each start.
 func openConfig(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	for {
+		fd, err := syscall.Open(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+		switch err {
+		case nil:
+			err = syscall.SetNonblock(fd, false)
+			return os.NewFile(uintptr(fd), path), err
+		case syscall.EINTR:
+		default:
+			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+	}
 }
 
 // load reads and checks an opened file.

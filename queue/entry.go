@@ -3,7 +3,6 @@ package queue
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -23,85 +22,54 @@ const (
 // is the state at some instant. errors.Is fs.ErrNotExist: it is gone; ErrDamaged:
 // it is there and not what was accepted.
 func (q *Queue) Read(id string) (*Message, error) {
-	f, err := q.openEnvelope(id, os.O_RDONLY)
+	return q.readWith(new([]byte), id)
+}
+
+// readWith is Read by way of a buffer, which grows as need be.
+func (q *Queue) readWith(buf *[]byte, id string) (*Message, error) {
+	fd, st, err := q.openEnvelope(id, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	m, _, err := readEnvelope(f, id)
+	defer syscall.Close(fd)
+	m, _, err := readEnvelope(fd, st.Size, id, buf)
 	return m, err
 }
 
 // openEnvelope opens the envelope of an entry, as hostile input: it must be
 // a regular file of ours under one name, in a directory of ours.
-func (q *Queue) openEnvelope(id string, flag int) (*os.File, error) {
+func (q *Queue) openEnvelope(id string, flag int) (fd int, st syscall.Stat_t, err error) {
 	dir := q.Dir + "/" + id
-	st, err := os.Lstat(dir)
-	if err != nil {
-		return nil, err
+	switch err := lstat(dir, &st); {
+	case err != nil:
+		return -1, st, err
+	case st.Mode&syscall.S_IFMT != syscall.S_IFDIR:
+		return -1, st, fmt.Errorf("%w: %s is not a directory", ErrDamaged, dir)
+	case st.Uid != euid:
+		return -1, st, fmt.Errorf("%w: %s belongs to user %d", ErrDamaged, dir, st.Uid)
 	}
-	if !st.IsDir() {
-		return nil, fmt.Errorf("%w: %s is not a directory", ErrDamaged, dir)
-	}
-	if owner := st.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() {
-		return nil, fmt.Errorf("%w: %s belongs to user %d", ErrDamaged, dir, owner)
-	}
-	f, err := openOurs(q.path(id, "envelope"), flag)
+	fd, err = openRegular(dir+"/envelope", flag, &st)
 	if errors.Is(err, fs.ErrNotExist) {
 		// Removal takes the envelope last: where something is left, nobody is removing it.
 		if left, _ := os.ReadDir(dir); len(left) > 0 {
-			return nil, fmt.Errorf("%w: %s has no envelope", ErrDamaged, dir)
+			return -1, st, fmt.Errorf("%w: %s has no envelope", ErrDamaged, dir)
 		}
 	}
-	return f, err
+	return fd, st, err
 }
 
-// openOurs opens a regular file of ours that has no other name.
-func openOurs(path string, flag int) (*os.File, error) {
-	f, err := os.OpenFile(path, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	switch {
-	case errors.Is(err, syscall.ELOOP):
-		return nil, fmt.Errorf("%w: %s is a symbolic link", ErrDamaged, path)
-	case errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.EISDIR):
-		return nil, fmt.Errorf("%w: %s is not a regular file", ErrDamaged, path)
+// readEnvelope reads an open envelope of some size and returns the offset of its progress.
+func readEnvelope(fd int, size int64, id string, buf *[]byte) (*Message, int64, error) {
+	if size > maxEnvelope {
+		return nil, 0, fmt.Errorf("%w: envelope of %d octets", ErrDamaged, size)
 	}
+	*buf = slices.Grow((*buf)[:0], int(size))[:size]
+	n, err := readAt(fd, *buf)
 	if err != nil {
-		return nil, err
-	}
-	st, err := f.Stat()
-	if err == nil {
-		sys := st.Sys().(*syscall.Stat_t)
-		switch {
-		case !st.Mode().IsRegular():
-			err = fmt.Errorf("%w: %s is not a regular file", ErrDamaged, path)
-		case int(sys.Uid) != os.Geteuid():
-			err = fmt.Errorf("%w: %s belongs to user %d", ErrDamaged, path, sys.Uid)
-		case sys.Nlink > 1:
-			err = fmt.Errorf("%w: %s has another name (a hard link)", ErrDamaged, path)
-		}
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-// readEnvelope reads an open envelope and returns the offset of its progress.
-func readEnvelope(f *os.File, id string) (*Message, int64, error) {
-	st, err := f.Stat()
-	if err != nil {
-		return nil, 0, err
-	}
-	if st.Size() > maxEnvelope {
-		return nil, 0, fmt.Errorf("%w: envelope of %d octets", ErrDamaged, st.Size())
-	}
-	b := make([]byte, st.Size())
-	if _, err := f.ReadAt(b, 0); err != nil && err != io.EOF {
-		return nil, 0, err
+		return nil, 0, &fs.PathError{Op: "read", Path: id + "/envelope", Err: err}
 	}
 	m := &Message{ID: id}
-	at, err := decodeEnvelope(b, m)
+	at, err := decodeEnvelope((*buf)[:n], m)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -125,10 +93,11 @@ type entry struct {
 // open locks an entry and reads it again under the lock. errLocked: another process works on it.
 // That progress can be recorded is made sure of here, before anything is sent.
 func (q *Queue) open(id string) (*entry, error) {
-	f, err := q.openEnvelope(id, os.O_RDWR)
+	fd, _, err := q.openEnvelope(id, os.O_RDWR)
 	if err != nil {
 		return nil, err
 	}
+	f := os.NewFile(uintptr(fd), q.path(id, "envelope"))
 	e, err := q.lockEntry(id, f)
 	if err != nil {
 		f.Close()
@@ -141,10 +110,13 @@ func (q *Queue) lockEntry(id string, f *os.File) (*entry, error) {
 		return nil, err
 	}
 	// Whoever had the lock before may have removed the entry.
-	if st, err := f.Stat(); err == nil && st.Sys().(*syscall.Stat_t).Nlink == 0 {
+	var st syscall.Stat_t
+	if err := fstat(int(f.Fd()), &st); err == nil && st.Nlink == 0 {
 		return nil, &fs.PathError{Op: "open", Path: q.path(id, "envelope"), Err: fs.ErrNotExist}
+	} else if err != nil {
+		return nil, &fs.PathError{Op: "stat", Path: q.path(id, "envelope"), Err: err}
 	}
-	m, at, err := readEnvelope(f, id)
+	m, at, err := readEnvelope(int(f.Fd()), st.Size, id, new([]byte))
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -87,6 +86,9 @@ func (e *Envelope) check() error {
 			return fmt.Errorf("%q in the envelope is not UTF-8", s)
 		}
 	}
+	if year := e.Arrival.Year(); year < 0 || year > 9999 {
+		return fmt.Errorf("a message of the year %d", year)
+	}
 	switch n := len(e.Recipients); {
 	case n == 0:
 		return errors.New("a message without recipients")
@@ -106,14 +108,9 @@ func encodeEnvelope(env *Envelope, refused []string) ([]byte, error) {
 	if err := env.check(); err != nil {
 		return nil, err
 	}
-	line, err := json.Marshal(env)
-	if err != nil {
-		return nil, err
-	}
-	line = append(line, '\n')
-	b := make([]byte, 0, len(line)+128+messageLine+recipientLine*len(env.Recipients))
-	b = append(b, line...)
-	b = append(b, sealOf(line)...)
+	b := make([]byte, 0, 1024+messageLine+(recipientLine+64)*len(env.Recipients))
+	b = append(appendEnvelopeJSON(b, env), '\n')
+	b = append(b, sealOf(b)...)
 	b = appendMessageLine(b, &Message{})
 	for range served {
 		b = appendRecipientLine(b, &Progress{State: Untried})

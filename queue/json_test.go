@@ -65,3 +65,33 @@ func TestScannerKnowsOurLines(t *testing.T) {
 		t.Errorf("recipient: %v allocations, as encoding/json", allocs)
 	}
 }
+
+// What is written without encoding/json is what it would have written.
+func FuzzWriter(f *testing.F) {
+	f.Add(int64(1e18), "a@example.org", "b@example.org", "NEVER", "250 ok", 7, true)
+	f.Add(int64(-5), `"a b"@x`, "grüße@x", "<&>\u2028", "\x1b\xff", 0, false)
+	f.Add(int64(0), "", "", "", "", -1, true)
+	f.Fuzz(func(t *testing.T, nano int64, a, b, c, d string, n int, on bool) {
+		env := &Envelope{Version: n, Arrival: time.Unix(0, nano).UTC(), From: a, Recipients: []Recipient{{Address: b, Notify: c}, {Address: a}},
+			Return: c, EnvelopeID: d, Body: a, Config: b, Notice: on, Legacy: d, Size: nano, Lines: int64(n), EightBit: on, UTF8: !on, MaxLine: -nano, SHA256: d}
+		if on {
+			env.ReversePath = &c
+		}
+		same(t, env, appendEnvelopeJSON(nil, env))
+		m := &messageJSON{State: a, Attempts: n, Last: nano, Next: int64(n), Told: on}
+		same(t, m, m.appendJSON(nil))
+		p := &progressJSON{State: a, Time: nano, Code: n, Status: b, Host: c, Text: d, Told: int64(n)}
+		same(t, p, p.appendJSON(nil))
+	})
+}
+
+func same(t *testing.T, v any, got []byte) {
+	t.Helper()
+	want, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(want) {
+		t.Errorf("%s\nencoding/json: %s", got, want)
+	}
+}

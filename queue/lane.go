@@ -29,7 +29,7 @@ type lane struct {
 
 // waiting is a message that waits for its identity.
 type waiting struct {
-	id    string
+	id    uint64
 	again bool // it has failed by itself before
 	noted bool // that reason stands in its entry already
 }

@@ -56,7 +56,7 @@ func (q *Queue) ReadLegacy(name string) (*LegacyEntry, error) {
 		return nil, err
 	}
 	e := &LegacyEntry{Name: name, Arrival: dir.ModTime()}
-	if owner := dir.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() {
+	if owner := dir.Sys().(*syscall.Stat_t).Uid; owner != euid {
 		return e, fmt.Errorf("%w: it belongs to user %d", ErrDamaged, owner)
 	}
 	if _, err := os.Lstat(q.path(name, "lock")); err == nil {

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"errors"
+	"io"
 	"os"
 	"runtime"
 	"slices"
@@ -19,18 +20,29 @@ type Listing struct {
 // List reads the names in the queue directory; it opens nothing. Names that begin with
 // a dot are ours and are left out.
 func (q *Queue) List() (*Listing, error) {
-	// A descriptor of its own: the directory's offset is shared otherwise.
-	d, err := os.Open(q.Dir)
+	l, err := q.list()
 	if err != nil {
 		return nil, err
 	}
-	defer d.Close()
-	names, err := d.Readdirnames(-1)
+	slices.Sort(l.IDs)
+	slices.Sort(l.Legacy)
+	slices.Sort(l.Foreign)
+	return l, nil
+}
+
+// Count returns how many messages there are, those of esmtp-wrapper's making with them.
+func (q *Queue) Count() (int, error) {
+	l, err := q.list()
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	l := &Listing{IDs: names[:0]}
-	for _, name := range names {
+	return len(l.IDs) + len(l.Legacy), nil
+}
+
+// list is List in the order of the file system.
+func (q *Queue) list() (*Listing, error) {
+	l := &Listing{}
+	err := q.names(func(name string) {
 		switch {
 		case strings.HasPrefix(name, "."):
 		case IsID(name):
@@ -40,11 +52,30 @@ func (q *Queue) List() (*Listing, error) {
 		default:
 			l.Foreign = append(l.Foreign, name)
 		}
+	})
+	return l, err
+}
+
+// names calls f with each name in the queue directory, in the order of the file system.
+func (q *Queue) names(f func(name string)) error {
+	// A descriptor of its own: the directory's offset is shared otherwise.
+	d, err := openFile(q.Dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return err
 	}
-	slices.Sort(l.IDs)
-	slices.Sort(l.Legacy)
-	slices.Sort(l.Foreign)
-	return l, nil
+	defer d.Close()
+	for {
+		names, err := d.Readdirnames(1024)
+		for _, name := range names {
+			f(name)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // ReadEach reads entries and gives each to f, in the order of ids, with the error that
@@ -52,8 +83,9 @@ func (q *Queue) List() (*Listing, error) {
 func (q *Queue) ReadEach(ids []string, f func(id string, m *Message, err error)) {
 	const batch = 64 // entries that one goroutine reads at a time
 	if len(ids) <= batch || runtime.GOMAXPROCS(0) == 1 {
+		var buf []byte
 		for _, id := range ids {
-			m, err := q.Read(id)
+			m, err := q.readWith(&buf, id)
 			f(id, m, err)
 		}
 		return
@@ -69,9 +101,9 @@ func (q *Queue) ReadEach(ids []string, f func(id string, m *Message, err error))
 			c := make(chan []result, 1)
 			ahead <- c
 			go func() {
-				rs := make([]result, len(some))
+				rs, buf := make([]result, len(some)), []byte(nil)
 				for i, id := range some {
-					rs[i].m, rs[i].err = q.Read(id)
+					rs[i].m, rs[i].err = q.readWith(&buf, id)
 				}
 				c <- rs
 			}()
@@ -86,20 +118,39 @@ func (q *Queue) ReadEach(ids []string, f func(id string, m *Message, err error))
 	}
 }
 
-// sweep removes what dead processes left: temporary entries that nobody has locked.
-func (q *Queue) sweep() error {
-	d, err := os.Open(q.Dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	names, err := d.Readdirnames(-1)
-	for _, name := range names {
+// An inventory is what a queue run finds in the queue directory: a Listing for a queue of any length.
+type inventory struct {
+	ids     []uint64 // queue IDs as numbers, in the order of their arrival
+	foreign []string
+	dead    []string // what processes leave that die: see sweep
+}
+
+func (q *Queue) inventory() (*inventory, error) {
+	v := &inventory{}
+	err := q.names(func(name string) {
 		switch {
-		case strings.HasPrefix(name, newPrefix):
+		case IsID(name):
+			v.ids = append(v.ids, idNumber(name))
+		case strings.HasPrefix(name, newPrefix), strings.HasPrefix(name, "."+parkFile), strings.HasPrefix(name, "."+agendaFile):
+			v.dead = append(v.dead, name)
+		case strings.HasPrefix(name, "."), q.looksLegacy(name):
+		default:
+			v.foreign = append(v.foreign, name)
+		}
+	})
+	slices.Sort(v.ids)
+	slices.Sort(v.foreign)
+	return v, err
+}
+
+// sweep removes what dead processes left: temporary entries that nobody has locked, and what renameio writes to
+// first, which only a queue run does.
+func (q *Queue) sweep(dead []string) error {
+	var err error
+	for _, name := range dead {
+		if strings.HasPrefix(name, newPrefix) {
 			err = errors.Join(err, q.sweepOne(name))
-		case strings.HasPrefix(name, "."+parkFile):
-			// What renameio writes to first. Only a queue run does, and we are the only one.
+		} else {
 			err = errors.Join(err, os.Remove(q.Dir+"/"+name))
 		}
 	}

@@ -62,7 +62,7 @@ const wakeupFile = ".wakeup"
 // on the lock. It returns nil and no error when somebody holds it: whoever that
 // is has not begun to look at the queue, so what is there now will be seen.
 func (q *Queue) TryWakeup() (*os.File, error) {
-	f, err := openMended(q.Dir+"/"+wakeupFile, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+	f, err := openMended(q.Dir+"/"+wakeupFile, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}

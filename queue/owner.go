@@ -40,9 +40,17 @@ func (q *Queue) edit(id string, f func(e *entry) error) error {
 	}
 }
 
+// change is edit for what a queue run has to know of.
+func (q *Queue) change(id string, f func(e *entry) error) error {
+	return q.edit(id, func(e *entry) error {
+		defer q.setEdited() // behind the change, whatever came of it
+		return f(e)
+	})
+}
+
 // SetHeld holds an entry back from queue runs, or releases it.
 func (q *Queue) SetHeld(id string, on bool) error {
-	return q.edit(id, func(e *entry) error {
+	return q.change(id, func(e *entry) error {
 		e.msg.Held = on
 		if err := e.writeMessageLine(); err != nil {
 			return fmt.Errorf("record it: %w", err)
@@ -55,7 +63,7 @@ func (q *Queue) SetHeld(id string, on bool) error {
 // its schedule begun anew. It tells whether there is anything to try.
 func (q *Queue) Retry(id string) (bool, error) {
 	pending := false
-	err := q.edit(id, func(e *entry) error {
+	err := q.change(id, func(e *entry) error {
 		for i := range e.msg.Progress {
 			p := &e.msg.Progress[i]
 			if p.State == Refused && e.msg.Envelope.Recipients[i].Address != "" {

@@ -81,10 +81,11 @@ func TestLockOfAnEntryThatWasRemoved(t *testing.T) {
 	if err := q.Remove(id); !errors.Is(err, ErrBusy) {
 		t.Errorf("removed while it is worked on: %v", err)
 	}
-	f, err := q.openEnvelope(id, os.O_RDWR)
+	f, err := openOurs(q.path(id, "envelope"), os.O_RDWR)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer f.Close()
 	e.remove()
 	e.close()
 	if _, err := q.lockEntry(id, f); !errors.Is(err, fs.ErrNotExist) {

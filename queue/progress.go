@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -126,7 +125,8 @@ func appendMessageLine(b []byte, m *Message) []byte {
 	if m.Held {
 		s = held
 	}
-	return appendPadded(b, messageJSON{string(rune(s)), m.Attempts, unixTime(m.Last), unixTime(m.Next), m.DelayTold}, messageLine)
+	line := messageJSON{string(rune(s)), m.Attempts, unixTime(m.Last), unixTime(m.Next), m.DelayTold}
+	return appendPadded(b, &line, messageLine)
 }
 
 func appendRecipientLine(b []byte, p *Progress) []byte {
@@ -135,31 +135,32 @@ func appendRecipientLine(b []byte, p *Progress) []byte {
 	return appendPadded(b, fitted.json(), recipientLine)
 }
 
-func (p *Progress) json() progressJSON {
-	return progressJSON{string(rune(p.State)), unixTime(p.Time), p.Code, p.Status, p.Host, p.Text, unixTime(p.Told)}
+func (p *Progress) json() *progressJSON {
+	return &progressJSON{string(rune(p.State)), unixTime(p.Time), p.Code, p.Status, p.Host, p.Text, unixTime(p.Told)}
 }
 
 // fit makes what was said printable and so short that the line can hold it.
 func (p *Progress) fit() {
 	p.Status, p.Host, p.Text = cut(Printable(p.Status), 16), cut(Printable(p.Host), 100), cut(Printable(p.Text), 300)
 	// Escapes can make the text longer in JSON than it is; halve it until it fits.
-	for {
-		if line, err := json.Marshal(p.json()); err == nil && len(line)+toldRoom < recipientLine {
-			return
-		}
+	var room [recipientLine]byte
+	for len(p.json().appendJSON(room[:0]))+toldRoom >= recipientLine {
 		p.Text, p.Host = cut(p.Text, len(p.Text)/2), cut(p.Host, len(p.Host)/2)
 	}
 }
 
+// blanks fill a line, many at a time.
+const blanks = "                                                                "
+
 // appendPadded appends v as JSON, blanks and a line end: n octets in all.
-func appendPadded(b []byte, v any, n int) []byte {
-	line, err := json.Marshal(v)
-	if err != nil || len(line) >= n {
-		panic(fmt.Sprintf("queue: a line of %d octets of progress, %d reserved", len(line), n))
+func appendPadded(b []byte, v interface{ appendJSON([]byte) []byte }, n int) []byte {
+	end := len(b) + n - 1
+	b = v.appendJSON(b)
+	if len(b) > end {
+		panic(fmt.Sprintf("queue: a line of %d octets of progress, %d reserved", len(b)-end+n-1, n))
 	}
-	b = append(b, line...)
-	for range n - len(line) - 1 {
-		b = append(b, ' ')
+	for len(b) < end {
+		b = append(b, blanks[:min(len(blanks), end-len(b))]...)
 	}
 	return append(b, '\n')
 }
@@ -178,6 +179,9 @@ func cut(s string, n int) string {
 // Printable returns s on one line, with each octet that is not part of a printable character replaced
 // by a question mark: what hosts say may hold terminal escapes.
 func Printable(s string) string {
+	if plain(s) {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t' || r == '\n' || r == '\r':
@@ -187,6 +191,16 @@ func Printable(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// plain tells whether s is printable ASCII, as nearly all is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // decodeProgress reads the lines from the third on; b has their exact length.

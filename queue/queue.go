@@ -85,7 +85,7 @@ var ErrNotOurs = errors.New("not a directory of ours")
 // Open opens the queue directory and sees to its mode. A missing directory
 // is an error that errors.Is fs.ErrNotExist.
 func Open(dir string) (*Queue, error) {
-	f, err := openMended(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o700)
+	f, err := openMended(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0o700)
 	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, fmt.Errorf("queue directory %s: %w (a symbolic link or a file): move it away", dir, ErrNotOurs)
 	}
@@ -103,9 +103,9 @@ func Open(dir string) (*Queue, error) {
 // openMended opens a file or directory of ours, after giving it its mode where it
 // cannot be opened: a umask can take even its owner's access away. Only the owner can chmod.
 func openMended(path string, flag int, mode fs.FileMode) (*os.File, error) {
-	f, err := os.OpenFile(path, flag, mode)
+	f, err := openFile(path, flag, mode)
 	if errors.Is(err, fs.ErrPermission) && os.Chmod(path, mode) == nil {
-		return os.OpenFile(path, flag, mode)
+		return openFile(path, flag, mode)
 	}
 	return f, err
 }
@@ -116,7 +116,7 @@ func (q *Queue) check() error {
 	if err != nil {
 		return fmt.Errorf("queue directory: %w", err)
 	}
-	if owner := st.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() {
+	if owner := st.Sys().(*syscall.Stat_t).Uid; owner != euid {
 		return fmt.Errorf("queue directory %s: %w: it belongs to user %d", q.Dir, ErrNotOurs, owner)
 	}
 	if st.Mode().Perm() == 0o700 {
@@ -158,7 +158,7 @@ func OpenOrCreate(dir string) (*Queue, error) {
 
 // syncParent makes the name of the queue directory durable.
 func syncParent(dir string) error {
-	parent, err := os.Open(filepath.Dir(dir))
+	parent, err := openFile(filepath.Dir(dir), os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return fmt.Errorf("queue directory: %w", err)
 	}
@@ -203,6 +203,22 @@ func IsID(name string) bool {
 		}
 	}
 	return true
+}
+
+// idNumber returns a queue ID as a number, which takes a third of the room.
+func idNumber(id string) uint64 {
+	n, _ := strconv.ParseUint(id, 16, 64)
+	return n
+}
+
+// idText returns the queue ID that a number stands for.
+func idText(n uint64) string {
+	const digits = "0123456789ABCDEF"
+	var b [idLength]byte
+	for i := range b {
+		b[i] = digits[n>>(4*(idLength-1-i))&15]
+	}
+	return string(b[:])
 }
 
 // ArrivalOf returns the time in a queue ID.

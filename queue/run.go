@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -23,6 +24,9 @@ type RunOptions struct {
 	// looks at the queue.
 	Begun func()
 
+	// Setup stands for what decides about the lanes of mail, be it a configuration file and its
+	// state: what runs found out under another one is not relied upon.
+	Setup string
 	// Mended is when the configuration was last changed: what was parked before may work now.
 	Mended time.Time
 	// HoldUnsure holds a message that was possibly delivered, instead of trying it again.
@@ -74,14 +78,13 @@ func (q *Queue) Run(ctx context.Context, router Router, opt RunOptions) (*Summar
 	}
 	r := &run{
 		q: q, ctx: ctx, router: router, opt: opt, called: called, waited: waited,
-		seen: map[string]struct{}{}, open: map[string]*entry{}, lanes: map[string]*lane{},
+		seen: map[uint64]struct{}{}, open: map[string]*entry{}, lanes: map[string]*lane{},
 		reasons: map[Reason]int{}, parked: q.readParkings(),
 		gone: make(chan *entry, 64),
 	}
 	r.idle = sync.NewCond(&r.mu)
-	if err := q.sweep(); err != nil {
-		r.trouble("remove what a dead submission left: %v", err)
-	}
+	r.notes = notes{old: q.readAgenda(r.setup(), called), rests: map[uint64]rest{}}
+	r.notes.lanes = r.notes.old.lanes
 	r.loop()
 	if r.blind != nil {
 		return nil, fmt.Errorf("list queue: %w", r.blind)
@@ -105,7 +108,7 @@ type run struct {
 	ended    bool      // no scan may begin any more
 	scanned  time.Time // when the last scan began
 	ripe     time.Time // when the first entry that it found too young will be old enough; zero for none
-	seen     map[string]struct{}
+	seen     map[uint64]struct{}
 	open     map[string]*entry
 	gone     chan *entry // done, to be removed
 	lanes    map[string]*lane
@@ -115,6 +118,8 @@ type run struct {
 	blind    error // why the first scan saw nothing
 	reasons  map[Reason]int
 	noted    []string // messages of which the owner may have to hear
+	notes    notes
+	envelope []byte // for the scan to read into
 	sum      Summary
 }
 
@@ -162,6 +167,7 @@ func (r *run) loop() {
 			r.trouble("%v", err)
 		}
 	}
+	r.saveAgenda()
 }
 
 // wait waits until no lane is at work, and returns the messages noted so far. None begins until
@@ -187,9 +193,11 @@ func (r *run) trouble(format string, args ...any) {
 	r.sum.Trouble = append(r.sum.Trouble, fmt.Sprintf(format, args...))
 }
 
+const notDue = "not due yet"
+
 // leave counts a message that stays, with the reason of its last attempt where there is none now.
 func (r *run) leave(m *Message, lane string) {
-	text := "not due yet"
+	text := notDue
 	for i := range m.Progress {
 		if p := &m.Progress[i]; p.State.Pending() && p.Text != "" {
 			text = p.Explain()
@@ -226,27 +234,22 @@ func (r *run) dispatch(m *Message, now time.Time) {
 			reports = append(reports, Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.3.5", Text: err.Error()})
 			continue
 		}
-		if len(names) == 0 || names[len(names)-1] != route.Lane {
+		if !slices.Contains(names, route.Lane) {
 			names = append(names, route.Lane)
 		}
 	}
 	r.refuseRecipients(m.ID, "", indexes, reports)
-	given := map[string]bool{}
 	for _, name := range names {
-		if !given[name] {
-			given[name] = true
-			r.enqueue(name, m, now)
-		}
+		r.enqueue(name, m, now)
+	}
+	if len(names) == 1 && len(indexes) == 0 {
+		r.restParked(names[0], m, now)
 	}
 }
 
 // enqueue gives a message to a lane, which begins to work if it does not yet.
 func (r *run) enqueue(name string, m *Message, now time.Time) {
-	l := r.lanes[name]
-	if l == nil {
-		l = &lane{run: r, name: name}
-		r.lanes[name] = l
-	}
+	l := r.laneOf(name)
 	if l.dead != nil {
 		r.refuse(m.ID, name, *l.dead)
 		return
@@ -260,13 +263,13 @@ func (r *run) enqueue(name string, m *Message, now time.Time) {
 			if l.why == nil {
 				l.why = p.Report.said()
 			}
-			l.parked = append(l.parked, waiting{m.ID, m.Attempts > 0, m.saysAll(l.why)})
+			l.parked = append(l.parked, waiting{idNumber(m.ID), m.Attempts > 0, m.saysAll(l.why)})
 			return
 		}
 	}
 	// What waited for the identity goes along, in its order.
 	for _, w := range l.parked {
-		l.add(w.id, w.again)
+		l.add(idText(w.id), w.again)
 	}
 	l.parked = nil
 	l.add(m.ID, m.Attempts > 0)
@@ -278,6 +281,16 @@ func (r *run) enqueue(name string, m *Message, now time.Time) {
 	r.idle.Broadcast()
 }
 
+// laneOf returns the lane of a name.
+func (r *run) laneOf(name string) *lane {
+	l := r.lanes[name]
+	if l == nil {
+		l = &lane{run: r, name: name}
+		r.lanes[name] = l
+	}
+	return l
+}
+
 // refuseParked leaves the mail of identities that are out of order and not due. It is for the end
 // of the run: until then new mail can find the host and take the old along.
 func (r *run) refuseParked() {
@@ -287,7 +300,7 @@ func (r *run) refuseParked() {
 			if w.noted {
 				r.count(name, why.Report.Explain())
 			} else {
-				r.refuse(w.id, name, why.Report)
+				r.refuse(idText(w.id), name, why.Report)
 			}
 		}
 		l.parked = nil
@@ -316,6 +329,9 @@ func (r *run) refuse(id, lane string, report Report) {
 	}
 	e.mu.Unlock()
 	r.refuseRecipients(id, lane, indexes, reports)
+	if len(indexes) == len(e.msg.indexes(func(i int) bool { return e.msg.Progress[i].State.Pending() })) {
+		r.restRefused(lane, e.msg, time.Now())
+	}
 }
 
 // refuseRecipients notes why some recipients of a message were not tried. The message counts
@@ -343,6 +359,7 @@ func (r *run) refuseRecipients(id, lane string, indexes []int, reports []Report)
 
 // acquire opens an entry, or returns it if a lane of this run has it open.
 func (r *run) acquire(id string) (*entry, error) {
+	r.disturb(id)
 	e := r.open[id]
 	if e == nil {
 		var err error

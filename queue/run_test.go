@@ -487,7 +487,7 @@ func TestOwnerIsFasterThanTheRun(t *testing.T) {
 	if got := h.got(); len(got) != 2 || got[1] != last {
 		t.Errorf("sent %q", got)
 	}
-	wantNames(t, q.Dir, held, locked)
+	wantNames(t, q.Dir, held, locked, editedFile)
 	if len(sum.Trouble) > 0 || len(sum.Waiting) != 1 {
 		t.Errorf("came to %+v", sum)
 	}

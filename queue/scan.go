@@ -47,7 +47,7 @@ func (r *run) scan(first bool) {
 		r.mu.Unlock()
 	}()
 
-	l, err := r.q.List()
+	v, err := r.q.inventory()
 	if err != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -59,29 +59,46 @@ func (r *run) scan(first bool) {
 		return
 	}
 	if first {
-		r.mu.Lock()
-		for _, name := range l.Foreign {
-			r.trouble("%s/%s is not a message of ours: skipped", r.q.Dir, Printable(name))
-		}
-		r.mu.Unlock()
+		r.takeStock(v)
 	}
-	for _, id := range l.IDs {
+	at := 0
+	for _, id := range v.ids {
 		r.mu.Lock()
 		_, seen := r.seen[id]
 		stop := r.ctx.Err() != nil
 		if stop && first {
 			r.count("", interrupted)
 		}
+		pass := seen || stop
+		if !seen {
+			var old int
+			old, at = r.notes.find(id, at)
+			pass = old >= 0 && r.rests(old, first) || stop
+		}
 		r.mu.Unlock()
-		if !seen && !stop {
+		if !pass {
 			r.consider(id, first)
 		}
 	}
 }
 
+// takeStock sweeps, and tells of what has no business in the queue directory.
+func (r *run) takeStock(v *inventory) {
+	err := r.q.sweep(v.dead)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		r.trouble("remove what a dead submission left: %v", err)
+	}
+	for _, name := range v.foreign {
+		r.trouble("%s/%s is not a message of ours: skipped", r.q.Dir, Printable(name))
+	}
+}
+
 // consider decides what this run does about an entry that it has not seen before.
-func (r *run) consider(id string, first bool) {
-	m, err := r.q.Read(id)
+func (r *run) consider(number uint64, first bool) {
+	id := idText(number)
+	m, err := r.q.readWith(&r.envelope, id)
 	if errors.Is(err, fs.ErrNotExist) && r.q.sweepEmpty(id) {
 		return
 	}
@@ -92,9 +109,10 @@ func (r *run) consider(id string, first bool) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.seen[id] = struct{}{}
+	r.seen[number] = struct{}{}
 	chosen := err == nil && (r.opt.Select == nil || r.opt.Select(m) || !first && m.Envelope.Notice)
-	if chosen && r.notable(m, now) {
+	notable := chosen && r.notable(m, now)
+	if notable {
 		r.noted = append(r.noted, id)
 	}
 	switch {
@@ -104,10 +122,14 @@ func (r *run) consider(id string, first bool) {
 	case m.Served():
 		r.sweepDone(id)
 	case m.Held || !m.Pending():
+		if !notable {
+			r.rest(m, restIdle, now)
+		}
 	case r.opt.All && r.triedMeanwhile(m.Last, now):
 		r.leave(m, "")
 	case !r.opt.All && !due(m.Next, now):
 		r.leave(m, "")
+		r.rest(m, restLater, now)
 	default:
 		r.dispatch(m, now)
 	}

@@ -81,19 +81,24 @@ func (l *Limits) forgotten(m *Message, now time.Time) bool {
 	if l.keepFailed() < 0 || m.Held || m.Pending() || m.Served() {
 		return false
 	}
+	if len(m.indexes(m.untold)) > 0 {
+		return false
+	}
+	return now.Sub(m.failedSince()) >= l.keepFailed()
+}
+
+// failedSince returns when something was last tried of a failed message, or told of it.
+func (m *Message) failedSince() time.Time {
 	last := m.Envelope.Arrival
 	for i := range m.Progress {
 		p := &m.Progress[i]
-		if m.untold(i) {
-			return false
-		}
 		for _, t := range [...]time.Time{p.Time, p.Told} {
 			if t.After(last) {
 				last = t
 			}
 		}
 	}
-	return now.Sub(last) >= l.keepFailed()
+	return last
 }
 
 // after returns the time some while after t; zero for never.

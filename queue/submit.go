@@ -2,13 +2,13 @@ package queue
 
 import (
 	"bufio"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"math/rand/v2"
 	"os"
 	"syscall"
 	"time"
@@ -35,7 +35,8 @@ type Writer struct {
 // NewWriter begins a message.
 func (q *Queue) NewWriter() (*Writer, error) {
 	for range 100 {
-		w := &Writer{q: q, name: newPrefix + rand.Text()[:16]}
+		// Not crypto/rand: nobody else can write here, and its first use starts a timer and with it a thread.
+		w := &Writer{q: q, name: newPrefix + fmt.Sprintf("%016X", rand.Uint64())}
 		err := w.create()
 		if err == nil {
 			return w, nil
@@ -72,7 +73,7 @@ func (w *Writer) create() error {
 
 // createFile creates a file that only its owner can read, whatever the umask.
 func createFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+	f, err := openFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -128,17 +129,15 @@ func (w *Writer) Commit(env *Envelope) (id string, err error) {
 
 // publish gives the complete, synced entry its queue ID.
 func (w *Writer) publish(arrival time.Time) (string, error) {
-	var random [1]byte
 	for range 256 {
-		rand.Read(random[:])
-		id := newID(arrival, random[0])
-		// Rename never replaces a directory that has something in it.
-		err := os.Rename(w.q.Dir+"/"+w.name, w.q.Dir+"/"+id)
+		id := newID(arrival, byte(rand.Uint32()))
+		// Rename never replaces a directory that has something in it. (os.Rename would look first.)
+		err := syscall.Rename(w.q.Dir+"/"+w.name, w.q.Dir+"/"+id)
 		if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, os.ErrExist) {
 			continue
 		}
 		if err != nil {
-			return "", err
+			return "", &os.LinkError{Op: "rename", Old: w.q.Dir + "/" + w.name, New: w.q.Dir + "/" + id, Err: err}
 		}
 		w.name = id // what Abort would have to remove
 		if err := syncDir(w.q.dir); err != nil {
@@ -157,7 +156,7 @@ func (w *Writer) fill(env *Envelope) {
 	if env.Arrival.IsZero() {
 		env.Arrival = time.Now()
 	}
-	env.Arrival = env.Arrival.Round(0)
+	env.Arrival = env.Arrival.Round(0).UTC() // in local time, its zone would have to be found out
 	env.Size, env.Lines, env.MaxLine, env.EightBit = m.Size, m.Lines, m.MaxLine, m.EightBit
 	env.SHA256 = hex.EncodeToString(w.sum.Sum(nil))
 }

@@ -200,7 +200,11 @@ func TestWriterGetsOverASweepBeforeItsLock(t *testing.T) {
 				swept <- nil
 				return
 			default:
-				if err := q.sweep(); err != nil {
+				v, err := q.inventory()
+				if err == nil {
+					err = q.sweep(v.dead)
+				}
+				if err != nil {
 					swept <- err
 					return
 				}

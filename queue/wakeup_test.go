@@ -160,7 +160,7 @@ func TestNothingBeginsAfterTheRun(t *testing.T) {
 	runQueue(t, q, one(h), everything)
 	id := submit(t, q, "a@example.com")
 	ended.rescan()
-	if _, seen := ended.seen[id]; seen || len(h.got()) != 1 {
+	if _, seen := ended.seen[idNumber(id)]; seen || len(h.got()) != 1 {
 		t.Errorf("a run that had ended looked at new mail")
 	}
 }

@@ -120,7 +120,7 @@ func (p *program) deliver(opt *deliverOptions) error {
 			p.takeOver(q, r)
 		},
 	}
-	run.Mended = r.mended()
+	run.Mended, run.Setup = r.mended()
 	r.announce(&run, q, !opt.background && !isNull(p.err))
 	sum, err := q.Run(ctx, r, run)
 	if err != nil {
@@ -142,14 +142,14 @@ func (r *router) age() time.Duration {
 	return 0
 }
 
-// mended returns when the configuration was last changed.
-func (r *router) mended() time.Time {
+// mended returns when the configuration was last changed, and what it is known by.
+func (r *router) mended() (time.Time, string) {
 	if cfg, err := r.load(&queue.Envelope{}); err == nil {
 		if st, err := os.Stat(cfg.File); err == nil {
-			return st.ModTime()
+			return st.ModTime(), fmt.Sprint(cfg.File, " ", st.ModTime().UnixNano(), " ", st.Size(), " ", r.login(), "@", hostName())
 		}
 	}
-	return time.Time{}
+	return time.Time{}, ""
 }
 
 // selector returns the filter for a queue run; nil for everything.

@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -60,18 +62,19 @@ func (p *program) list(opt listOptions) error {
 	if err != nil {
 		return err
 	}
-	listing := &queue.Listing{}
 	if q != nil {
 		defer q.Close()
+	}
+	if opt.count {
+		return p.count(q)
+	}
+	listing := &queue.Listing{}
+	if q != nil {
 		if listing, err = q.List(); err != nil {
 			return spoolFailure("cannot read the queue", err)
 		}
 	}
 	out := bufio.NewWriterSize(p.out, 64<<10)
-	if opt.count {
-		fmt.Fprintln(out, len(listing.IDs)+len(listing.Legacy))
-		return out.Flush()
-	}
 	var w listWriter = &postfixList{out: out, verbose: opt.verbose, colour: colourful(p.out), running: q != nil && q.Running()}
 	if opt.json {
 		w = &jsonList{json.NewEncoder(out)}
@@ -81,6 +84,19 @@ func (p *program) list(opt listOptions) error {
 		return err
 	}
 	return out.Flush()
+}
+
+// count prints how many messages there are.
+func (p *program) count(q *queue.Queue) error {
+	n := 0
+	if q != nil {
+		var err error
+		if n, err = q.Count(); err != nil {
+			return spoolFailure("cannot read the queue", err)
+		}
+	}
+	_, err := fmt.Fprintln(p.out, n)
+	return err
 }
 
 // A listWriter prints the queue in some form.
@@ -142,16 +158,34 @@ func (w *postfixList) entry(id string, mark string, size int64, arrival time.Tim
 	if sender == "" {
 		sender = "MAILER-DAEMON"
 	}
-	fmt.Fprintf(w.out, "%-17s %8d %20.20s %s\n", id+mark, size, arrival.Local().Format("Mon Jan _2 15:04:05"), printable(sender))
+	// "%-17s %8d  %s %s\n", but in a queue of many thousands fmt would take a tenth of all the time.
+	octets := strconv.FormatInt(size, 10)
+	b := append(append(w.out.AvailableBuffer(), id...), mark...)
+	b = append(pad(b, 17), ' ')
+	b = append(pad(b, 18+8-len(octets)), octets...)
+	b = arrival.Local().AppendFormat(append(b, "  "...), "Mon Jan _2 15:04:05")
+	b = append(append(b, ' '), printable(sender)...)
+	w.out.Write(append(b, '\n'))
+}
+
+// pad appends blanks until b is n octets long.
+func pad(b []byte, n int) []byte {
+	for len(b) < n {
+		b = append(b, ' ')
+	}
+	return b
 }
 
 // reason prints why something waits; failed marks what will not be tried again by itself.
 func (w *postfixList) reason(text string, failed bool) {
-	line := fmt.Sprintf("%*s", listWidth, "("+text+")")
+	b := pad(w.out.AvailableBuffer(), listWidth-len("()")-utf8.RuneCountInString(text))
 	if w.colour && failed {
-		line = "\x1b[31m" + line + "\x1b[0m"
+		b = append(b, "\x1b[31m("...)
+		b = append(append(b, text...), ")\x1b[0m\n"...)
+	} else {
+		b = append(append(append(b, '('), text...), ")\n"...)
 	}
-	fmt.Fprintln(w.out, line)
+	w.out.Write(b)
 }
 
 // colourful tells whether colours are welcome: at a terminal that has them, unless NO_COLOR is set.
@@ -163,7 +197,8 @@ func (w *postfixList) recipient(address string) {
 	if address == "" {
 		address = "(unreadable address)"
 	}
-	fmt.Fprintf(w.out, "%*s%s\n", listIndent, "", printable(address))
+	b := append(pad(w.out.AvailableBuffer(), listIndent), printable(address)...)
+	w.out.Write(append(b, '\n'))
 }
 
 func (w *postfixList) message(m *queue.Message) {

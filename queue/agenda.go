@@ -1,0 +1,271 @@
+package queue
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/google/renameio/v2"
+)
+
+// The agenda is what queue runs found out about the entries that they left in the queue: until when there is
+// nothing to do about each. With it, a run of the background opens those that something is to be done about, and not
+// 100 000 that wait for a host. It is a cache, and what is wrong in it delays mail by agendaTrust at
+// most: a run that a person asks for opens everything, and without the file, which anybody may delete, all do.
+//
+// It is not used once an owner's command has changed an entry (editedFile), once the configuration
+// has changed, and where the clock has been set back.
+const (
+	agendaFile = ".agenda"
+	// editedFile says that an entry was changed behind the back of a run: what runs before have found out
+	// does not count. Whoever changes one makes the file afterwards; a run removes it before it reads any.
+	editedFile = ".edited"
+
+	agendaVersion = 1
+	// agendaTrust is how long anything in it is believed.
+	agendaTrust = retryCeiling
+	// agendaWorth is how many entries are worth an agenda: fewer are read before it is.
+	agendaWorth = 256
+	// maxAgenda bounds what is read of one, in octets.
+	maxAgenda = 256 << 20
+)
+
+// A rest is why and until when there is nothing to do about an entry.
+type rest struct {
+	until int64 // Unix time
+	lane  int16 // of agenda.lanes: it waits for that identity, as stands in it; or one of these
+	again bool  // it has failed by itself before
+}
+
+const (
+	restIdle  int16 = -1 // held or failed: nothing is to be tried
+	restLater int16 = -2 // its own next attempt is not due
+)
+
+// An agenda is an agenda as it was read.
+type agenda struct {
+	lanes []string
+	ids   []uint64 // sorted
+	rests []rest   // of each
+	fate  []fate   // of each, in this run
+}
+
+// A fate is what a run has come to about an entry of the agenda.
+type fate byte
+
+const (
+	fateUnseen fate = iota // it was not in the queue
+	fateKept               // it is there, and what is said of it holds
+	fateOver               // it was opened to be changed
+)
+
+// agendaHead is the first line of the file. Its records follow: the queue ID as a number, the seconds from
+// Written until the end of the rest, the lane, and 1 for again; 8, 4, 2 and 2 octets, big-endian.
+type agendaHead struct {
+	Version int      `json:"version"`
+	Written int64    `json:"written"` // Unix time
+	Setup   string   `json:"setup"`   // what decides about lanes and limits
+	Lanes   []string `json:"lanes"`
+	SHA256  string   `json:"sha256"` // of the records
+}
+
+const agendaRecord = 16
+
+// readAgenda returns the agenda, an empty one where there is none to be used.
+func (q *Queue) readAgenda(setup string, now time.Time) *agenda {
+	a := &agenda{}
+	if err := q.forgetEdited(); err != nil {
+		return a
+	}
+	var st syscall.Stat_t
+	fd, err := openRegular(q.Dir+"/"+agendaFile, os.O_RDONLY, &st)
+	if err != nil {
+		return a
+	}
+	defer syscall.Close(fd)
+	if st.Size > maxAgenda {
+		return a
+	}
+	b := make([]byte, st.Size)
+	n, err := readAt(fd, b)
+	if err != nil || !a.decode(b[:n], setup, now) {
+		return &agenda{}
+	}
+	return a
+}
+
+// forgetEdited removes the agenda if an entry was changed since it was begun. The order matters: a
+// command makes editedFile after its change, so what is read after its removal has that change.
+func (q *Queue) forgetEdited() error {
+	if !q.edited() {
+		return nil
+	}
+	for _, name := range [...]string{agendaFile, editedFile} {
+		if err := os.Remove(q.Dir + "/" + name); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// edited tells whether an owner's command has changed an entry since this was last forgotten.
+func (q *Queue) edited() bool {
+	_, err := os.Lstat(q.Dir + "/" + editedFile)
+	return err == nil
+}
+
+// setEdited notes that an entry has been changed. That it cannot be noted is no failure of the command.
+func (q *Queue) setEdited() {
+	if f, err := openFile(q.Dir+"/"+editedFile, os.O_WRONLY|os.O_CREATE|syscall.O_NOFOLLOW, 0o600); err == nil {
+		f.Close()
+		return
+	}
+	os.Remove(q.Dir + "/" + agendaFile)
+}
+
+// decode reads the file, and tells whether it may be used now.
+func (a *agenda) decode(b []byte, setup string, now time.Time) bool {
+	line, records, ok := cutLine(b)
+	var head agendaHead
+	if !ok || json.Unmarshal(line, &head) != nil || head.Version != agendaVersion || head.Setup != setup {
+		return false
+	}
+	age := now.Unix() - head.Written
+	sum := sha256.Sum256(records)
+	if age < 0 || age > int64(agendaTrust/time.Second) || len(records)%agendaRecord != 0 || hex.EncodeToString(sum[:]) != head.SHA256 {
+		return false
+	}
+	n := len(records) / agendaRecord
+	a.lanes, a.ids, a.rests, a.fate = head.Lanes, make([]uint64, n), make([]rest, n), make([]fate, n)
+	for i := range n {
+		r := records[i*agendaRecord:]
+		a.ids[i] = binary.BigEndian.Uint64(r)
+		seconds := min(int64(binary.BigEndian.Uint32(r[8:])), int64(agendaTrust/time.Second))
+		a.rests[i] = rest{head.Written + seconds, int16(binary.BigEndian.Uint16(r[12:])), r[15] == 1}
+		if lane := a.rests[i].lane; lane < restLater || int(lane) >= len(a.lanes) {
+			return false
+		}
+	}
+	return slices.IsSorted(a.ids)
+}
+
+// encode returns the file.
+func (a *agenda) encode(setup string, now time.Time) ([]byte, error) {
+	records := make([]byte, 0, len(a.ids)*agendaRecord)
+	for i, r := range a.rests {
+		records = binary.BigEndian.AppendUint64(records, a.ids[i])
+		records = binary.BigEndian.AppendUint32(records, uint32(min(max(r.until-now.Unix(), 0), int64(agendaTrust/time.Second))))
+		records = binary.BigEndian.AppendUint16(records, uint16(r.lane))
+		again := byte(0)
+		if r.again {
+			again = 1
+		}
+		records = append(records, 0, again)
+	}
+	sum := sha256.Sum256(records)
+	head, err := json.Marshal(agendaHead{agendaVersion, now.Unix(), setup, a.lanes, hex.EncodeToString(sum[:])})
+	if err != nil {
+		return nil, err
+	}
+	return bytes.Join([][]byte{head, records}, []byte("\n")), nil
+}
+
+// writeAgenda writes the agenda in place of the one before; too short a one is left out.
+func (q *Queue) writeAgenda(a *agenda, setup string, now time.Time) error {
+	path := q.Dir + "/" + agendaFile
+	if len(a.ids) < agendaWorth || q.edited() {
+		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+		return nil
+	}
+	b, err := a.encode(setup, now)
+	if err == nil {
+		err = renameio.WriteFile(path, b, 0o600, renameio.WithTempDir(q.Dir), renameio.WithStaticPermissions(0o600))
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+// notes are what a run finds out for the next agenda. mu of the run guards them.
+type notes struct {
+	old     *agenda
+	rests   map[uint64]rest
+	lanes   []string // those of old, and more
+	changed bool     // the file is not what is known
+}
+
+// find returns the index of an entry in the old agenda, -1 if it is not there. hint is where to look first, and
+// where to look for the next one is returned, for who goes through them in order.
+func (n *notes) find(id uint64, hint int) (i, next int) {
+	ids := n.old.ids
+	for hint < len(ids) && ids[hint] < id {
+		hint++
+	}
+	if hint < len(ids) && ids[hint] == id {
+		return hint, hint + 1
+	}
+	return -1, hint
+}
+
+// keep notes that there is nothing to do about an entry for now.
+func (n *notes) keep(id uint64, r rest) {
+	n.rests[id] = r
+	n.changed = true
+}
+
+// forget notes that an entry is opened to be changed: what was known of it does not count.
+func (n *notes) forget(id uint64) {
+	if _, ok := n.rests[id]; ok {
+		delete(n.rests, id)
+	}
+	if i, ok := slices.BinarySearch(n.old.ids, id); ok && n.old.fate[i] != fateOver {
+		n.old.fate[i] = fateOver
+		n.changed = true
+	}
+}
+
+// lane returns the number of a lane, restLater and false where there are too many.
+func (n *notes) lane(name string) (int16, bool) {
+	i := slices.Index(n.lanes, name)
+	if i < 0 {
+		if i = len(n.lanes); i > 1000 {
+			return restLater, false
+		}
+		n.lanes = append(n.lanes, name)
+	}
+	return int16(i), true
+}
+
+// agenda puts together what is known at the end of a run.
+func (n *notes) agenda() *agenda {
+	type line struct {
+		id uint64
+		rest
+	}
+	lines := make([]line, 0, len(n.old.ids)+len(n.rests))
+	for i, id := range n.old.ids {
+		if _, again := n.rests[id]; n.old.fate[i] == fateKept && !again {
+			lines = append(lines, line{id, n.old.rests[i]})
+		}
+	}
+	for id, r := range n.rests {
+		lines = append(lines, line{id, r})
+	}
+	slices.SortFunc(lines, func(a, b line) int { return cmp.Compare(a.id, b.id) })
+	a := &agenda{lanes: n.lanes, ids: make([]uint64, len(lines)), rests: make([]rest, len(lines))}
+	for i, l := range lines {
+		a.ids[i], a.rests[i] = l.id, l.rest
+	}
+	return a
+}

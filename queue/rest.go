@@ -1,0 +1,123 @@
+package queue
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+// How a run relies on the agenda, and what it writes into the next one.
+
+// setup stands for all that the agenda depends on beside the entries.
+func (r *run) setup() string {
+	l := &r.opt.Limits
+	return fmt.Sprint(r.opt.Setup, " ", l.expire(), l.delayNotice(), l.keepFailed())
+}
+
+// rests tells whether there is nothing to do about entry i of the agenda, and counts it. Called with mu held.
+func (r *run) rests(i int, first bool) bool {
+	n := &r.notes
+	rest := &n.old.rests[i]
+	now := time.Now()
+	if n.old.fate[i] == fateOver || now.Unix() >= rest.until || r.opt.All || r.opt.Select != nil {
+		return false
+	}
+	switch {
+	case rest.lane == restIdle:
+	case rest.lane == restLater:
+		if first {
+			r.count("", notDue)
+		}
+	default:
+		if !r.parks(n.old.lanes[rest.lane], now) {
+			return false
+		}
+		r.seen[n.old.ids[i]] = struct{}{}
+		l := r.laneOf(n.old.lanes[rest.lane])
+		l.parked = append(l.parked, waiting{id: n.old.ids[i], again: rest.again, noted: true})
+	}
+	n.old.fate[i] = fateKept
+	return true
+}
+
+// parks tells whether a lane is left alone by this run, for all that it knows now.
+func (r *run) parks(name string, now time.Time) bool {
+	p := r.parked[name]
+	return p != nil && r.laneOf(name).idle() && r.laneOf(name).dead == nil && p.waits(false, r.opt.Mended, now)
+}
+
+// rest notes that nothing is to be done about a message until something changes. Called with mu held.
+func (r *run) rest(m *Message, lane int16, now time.Time) {
+	until := r.nothingUntil(m, now)
+	if until.After(now) {
+		r.notes.keep(idNumber(m.ID), rest{until: until.Unix(), lane: lane, again: m.Attempts > 0})
+	}
+}
+
+// restParked notes the same for a message all of which has just been given to one lane, if it waits there with its
+// identity, as stands in the entry. A configuration of its own may change unnoticed.
+func (r *run) restParked(name string, m *Message, now time.Time) {
+	waiting := r.lanes[name].parked
+	if len(waiting) == 0 || waiting[len(waiting)-1].id != idNumber(m.ID) || !waiting[len(waiting)-1].noted {
+		return
+	}
+	r.restOn(name, m, now)
+}
+
+// restRefused notes the same for a message of which all that is pending has just been refused together with its lane.
+func (r *run) restRefused(name string, m *Message, now time.Time) {
+	if r.parked[name] != nil && !m.Held && m.Pending() {
+		r.restOn(name, m, now)
+	}
+}
+
+func (r *run) restOn(name string, m *Message, now time.Time) {
+	if lane, ok := r.notes.lane(name); ok && m.Envelope.Config == "" {
+		r.rest(m, lane, now)
+	}
+}
+
+// nothingUntil returns the first instant at which a run has something to do about a message that it leaves now, while
+// nobody changes it and its identity, if it waits for that, stays out of order.
+func (r *run) nothingUntil(m *Message, now time.Time) time.Time {
+	until := now.Add(agendaTrust)
+	sooner := func(t time.Time) {
+		if t.Before(until) {
+			until = t
+		}
+	}
+	l := &r.opt.Limits
+	if m.Pending() && m.Next.After(now) && !m.Held {
+		sooner(m.Next)
+	}
+	if m.Pending() && !m.DelayTold && l.delayNotice() >= 0 {
+		sooner(m.Envelope.Arrival.Add(l.delayNotice()))
+	}
+	if len(m.indexes(m.untold)) > 0 {
+		sooner(now)
+	}
+	if l.keepFailed() >= 0 && !m.Pending() {
+		sooner(m.failedSince().Add(l.keepFailed()))
+	}
+	return until
+}
+
+// disturb notes that an entry is about to be changed by this run. The old agenda goes: if this process dies, it would
+// tell of a state that is past. Called with mu held.
+func (r *run) disturb(id string) {
+	if len(r.notes.old.ids) > 0 && !r.notes.changed {
+		os.Remove(r.q.Dir + "/" + agendaFile)
+	}
+	r.notes.changed = true
+	r.notes.forget(idNumber(id))
+}
+
+// saveAgenda writes what is known now for the next run.
+func (r *run) saveAgenda() {
+	if !r.notes.changed {
+		return
+	}
+	if err := r.q.writeAgenda(r.notes.agenda(), r.setup(), time.Now()); err != nil {
+		r.trouble("%v", err)
+	}
+}
