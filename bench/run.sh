@@ -17,8 +17,8 @@ easily made:
 
     debootstrap --variant=minbase --include=dma bookworm DIR/dma
 
-Wants Linux, root and Go. Takes about seven minutes, and twice that with peers. All that
-is wanted is measured, in an hour or so with peers, by
+Wants Linux, root and Go. Takes about eight minutes, and three times that with peers.
+All that is wanted is measured, in an hour or so with peers, by
 
     bench/run.sh -queued 1000,10000,100000 -drain 1000,10000 -roots DIR
 

@@ -66,12 +66,14 @@ func (b *bench) submitTo(queued int, rows []submission) error {
 		return err
 	}
 	defer b.endAll()
-	floors := b.floors()
-	for i := range floors {
-		floors[i].queued = queued
+	all := b.floors()
+	for i := range all {
+		all[i].queued = queued
 	}
+	all = append(all, rows...)
 	for i := range b.runs + 1 {
-		for _, r := range append(floors, rows...) {
+		for j := range all {
+			r := all[(i+j+len(all)-1)%len(all)] // no row has always the same one before it
 			u, err := b.once(r.place, name, r.command...)
 			if err != nil {
 				return fmt.Errorf("%w: %s", err, b.tail())
