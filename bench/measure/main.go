@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -116,11 +117,21 @@ func (s *settings) measure() error {
 			return fmt.Errorf("no measure is called %q: there are %s", name, names())
 		}
 	}
+	if s.roots != "" {
+		abs, err := filepath.Abs(s.roots)
+		if err != nil {
+			return err
+		}
+		s.roots = abs
+	}
 	b, err := newBench(s)
 	if err != nil {
 		return err
 	}
 	defer b.close()
+	for _, p := range b.programs {
+		fmt.Fprintf(os.Stderr, "with %s, of %s\n", p.name, p.path("/"))
+	}
 	for _, m := range measures {
 		if s.only != "" && !strings.Contains(","+s.only+",", ","+m.name+",") {
 			continue
