@@ -51,25 +51,29 @@ func (b *bench) list() error {
 
 func (b *bench) listSamples(p *program, queued int, what string, command ...string) error {
 	for range max(b.runs/4, 1) {
-		u, err := b.once(p.place, os.DevNull, command...)
-		if err != nil && !errors.Is(err, waits) {
-			return err
-		}
-		if err := os.Remove(b.log()); err != nil { // it has become long
-			return err
-		}
-		o := observation{Measure: "list", Program: p.name, Case: what, Queued: queued}.took(u)
-		if err := b.rec.add(o); err != nil {
+		if err := b.listSample(p, queued, what, command...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func (b *bench) listSample(p *program, queued int, what string, command ...string) error {
+	u, err := b.once(p.place, os.DevNull, command...)
+	if err != nil && !errors.Is(err, waits) {
+		return err
+	}
+	if err := os.Remove(b.log()); err != nil { // it has become long
+		return err
+	}
+	return b.rec.add(observation{Measure: "list", Program: p.name, Case: what, Queued: queued}.took(u))
+}
+
 // The cases of a queue run that finds nothing to do.
 const (
-	hostAway  = "run with nothing due"                       // the host could not be reached, all mail waits for it
-	triedOnce = "run with nothing due, each tried by itself" // the host has put off every message
+	hostAway   = "run with nothing due"                       // the host could not be reached, all mail waits for it
+	triedFirst = "first run after each was tried by itself"   // the host has put off every message just now
+	triedOnce  = "run with nothing due, each tried by itself" // and later
 )
 
 // nothingDue measures the queue run of the background with nothing to do. It is to find nothing in what the
@@ -98,6 +102,9 @@ func (b *bench) nothingDue(p *program, queued, port int) error {
 	if before.Deferred != queued {
 		fmt.Fprintf(os.Stderr, "measure: left out: %s: %d of %d messages were tried\n", triedOnce, before.Deferred, queued)
 		return nil
+	}
+	if err := b.listSample(p, queued, triedFirst, run...); err != nil {
+		return err
 	}
 	if err := b.listSamples(p, queued, triedOnce, run...); err != nil {
 		return err
