@@ -5,14 +5,25 @@ set -eu
 usage() {
 	cat <<END
 usage: bench/run.sh [-only LIST] [-runs N] [-queued LIST] [-drain LIST] [-large LIST]
-                    [-rtt LIST] [-out FILE]
+                    [-rtt LIST] [-roots DIR] [-out FILE]
 
-Prints Markdown tables, and writes every observation to FILE, or else to a new file in
-bench/results/. All traffic is on the loopback of a network namespace of its own, and
-nothing is installed; dma, nullmailer and Postfix are measured too where they are
-there, with queues and configurations of their own. Wants Linux, root and Go.
-Takes about five minutes; 'bench/run.sh -h' lists the options. BENCH_WORK names the
-directory to work in, which should be on the disk that is to be measured.
+Prints Markdown tables, at last one of what is wanted and whether it is met, and writes
+every observation to FILE, or else to a new file in bench/results/, with a chart of the
+delivery over long links beside it. All traffic is on the loopback of a network
+namespace of its own, and nothing is installed. dma, nullmailer and Postfix are
+measured too where they are there, with queues and configurations of their own: on
+the machine, or each in a root directory below DIR, such as DIR/postfix, which is
+easily made:
+
+    debootstrap --variant=minbase --include=dma bookworm DIR/dma
+
+Wants Linux, root and Go. Takes about eight minutes, and three times that with peers.
+All that is wanted is measured, in an hour or so with peers, by
+
+    bench/run.sh -queued 1000,10000,100000 -drain 1000,10000 -roots DIR
+
+'bench/run.sh -h' lists the options. BENCH_WORK names the directory to work in, which
+should be on the disk that is to be measured.
 END
 }
 
@@ -26,6 +37,7 @@ need go 'see https://go.dev/doc/install'
 need unshare 'install util-linux'
 wish strace 'syncs are not counted'
 wish cc 'there is no floor in C'
+wish git 'no series of patches is sent'
 
 here=$(cd "$(dirname "$0")" && pwd)
 work=${BENCH_WORK-}
@@ -39,7 +51,7 @@ mkdir -p "$work/bin"
 export CGO_ENABLED=0
 cd "$here"
 go build -buildmode=exe -trimpath -ldflags '-s -w -X main.version=bench' -o "$work/bin/esmtpq" ../cmd/esmtpq
-go build -trimpath -ldflags '-s -w' -o "$work/bin/" ./floor ./once ./measure
+go build -trimpath -ldflags '-s -w' -o "$work/bin/" ./floor ./once ./measure ./chart
 for name in sendmail deliver mailq; do ln -sf esmtpq "$work/bin/$name"; done
 if command -v cc >/dev/null; then cc -O2 -Wall -static -o "$work/bin/floor-c" floor/c/floor.c; fi
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -47,10 +48,44 @@ func newBench(s *settings) (*bench, error) {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(authority)
 	b.server, b.client = server, &tls.Config{RootCAs: pool, ServerName: "localhost"}
-	b.programs = append(b.programs, esmtpq(b))
+	b.programs = append(b.programs, esmtpq(b, "home", "ESMTPQ_DELAY=never"))
 	b.programs = append(b.programs, b.peers()...)
 	b.rec, err = newRecorder(s.out)
 	return b, err
+}
+
+// close ends what newBench has begun.
+func (b *bench) close() {
+	b.endAll()
+	for _, p := range b.programs {
+		p.processes.remove()
+	}
+	b.rec.close()
+}
+
+// chart draws the delivery over long links, where that was measured, next to the observations.
+func (b *bench) chart() error {
+	if len(b.rec.rows("link")) == 0 {
+		return nil
+	}
+	name := strings.TrimSuffix(b.out, ".jsonl") + ".svg"
+	in, err := os.Open(b.out)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	c := exec.Command(filepath.Join(b.bin, "chart"))
+	c.Stdin, c.Stdout, c.Stderr = in, out, os.Stderr
+	if err := c.Run(); err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "the chart is", name)
+	return out.Close()
 }
 
 // authority is the file with the certificate of the smart host.
@@ -107,16 +142,23 @@ const waits exitStatus = 75
 
 func (s exitStatus) Error() string { return fmt.Sprintf("ended with status %d", int(s)) }
 
+// A place is where commands are run.
+type place struct {
+	env   []string
+	root  string // their root directory; "" is the machine's
+	group string // the control group they are in; "" is ours
+}
+
 // once runs a command with the file stdin as its input; it must end well.
-func (b *bench) once(env []string, stdin string, command ...string) (usage, error) {
-	c := b.onceCommand(env, stdin, command...)
+func (b *bench) once(at place, stdin string, command ...string) (usage, error) {
+	c := b.onceCommand(at, stdin, command...)
 	out, err := c.Output()
 	return parseUsage(command[0], out, err)
 }
 
-func (b *bench) onceCommand(env []string, stdin string, command ...string) *exec.Cmd {
-	c := exec.Command(filepath.Join(b.bin, "once"), append([]string{stdin, b.log()}, command...)...)
-	c.Env, c.Dir, c.Stderr = env, b.work, os.Stderr
+func (b *bench) onceCommand(at place, stdin string, command ...string) *exec.Cmd {
+	c := exec.Command(filepath.Join(b.bin, "once"), append([]string{at.root, at.group, stdin, b.log()}, command...)...)
+	c.Env, c.Dir, c.Stderr = at.env, b.work, os.Stderr
 	return c
 }
 

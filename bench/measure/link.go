@@ -14,6 +14,9 @@ const (
 	manySessions = 20
 )
 
+// manyCase is the case of a host to which the identity may have many sessions.
+var manyCase = fmt.Sprintf("known host, sessions: %d", manySessions)
+
 // link measures delivery over long links, with TLS and a login.
 func (b *bench) link() error {
 	for _, rtt := range b.trips {
@@ -65,43 +68,5 @@ func (b *bench) linkOnce(rtt time.Duration, chunking bool) error {
 	if chunking || rtt == 0 {
 		return nil
 	}
-	return b.drainEach(like, w, smartHost{sessions: manySessions}, fmt.Sprintf("known host, sessions: %d", manySessions))
-}
-
-// setup measures how many round trips one message takes, from nothing to accepted.
-func (b *bench) setup() error {
-	for _, rtt := range b.trips {
-		if rtt == 0 {
-			continue
-		}
-		for range max(b.runs/8, 1) {
-			for _, secure := range []bool{false, true} {
-				w := way{secure: secure, chunking: true, rtt: rtt, rate: linkRate}
-				like := observation{Measure: "setup", Program: "(limit)", Messages: 1, Size: submitSize, RTT: rtt.Seconds(), Chunking: true}
-				if secure {
-					like.Measure = "setup, STARTTLS and login"
-				}
-				o, err := b.limitOf(w, 1, submitSize, like)
-				if err == nil {
-					err = b.rec.add(o)
-				}
-				if err == nil {
-					err = b.drainEach(like, w, smartHost{}, "known host", "new host")
-				}
-				if err != nil {
-					return err
-				}
-			}
-		}
-	}
-	title("One message", "", "host", "RTT ms", "session", "wall s", "round trips")
-	for _, measure := range []string{"setup", "setup, STARTTLS and login"} {
-		for _, r := range b.rec.rows(measure) {
-			wall := b.rec.values(r, wallOf).median()
-			session := map[bool]string{true: "in clear", false: "STARTTLS and login"}[measure == "setup"]
-			line(r.Program, r.Case, fmt.Sprintf("%.0f", r.RTT*1000), session, figure(wall), fmt.Sprintf("%.1f", wall/r.RTT))
-		}
-	}
-	fmt.Println()
-	return nil
+	return b.drainEach(like, w, smartHost{sessions: manySessions}, manyCase)
 }

@@ -6,17 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"slices"
+
+	"esmtpq/bench/internal/sink"
 )
 
 // list measures what long queues cost: listing, counting, and a queue run with nothing due.
 func (b *bench) list() error {
 	for _, n := range b.queued {
 		for _, p := range b.programs {
-			if p != b.programs[0] && (n > 1000 || p.list == nil) {
+			if !p.ours && (n > 1000 || p.list == nil) {
 				continue
 			}
-			if err := p.prepare(smartHost{port: 1}); err != nil {
+			port := b.nextPort()
+			if err := p.prepare(smartHost{port: port}); err != nil {
 				return err
 			}
 			if err := p.fill(n, submitSize); err != nil {
@@ -25,13 +28,13 @@ func (b *bench) list() error {
 			if err := b.listSamples(p, n, "list", p.list...); err != nil {
 				return err
 			}
-			if p != b.programs[0] {
+			if !p.ours {
 				continue
 			}
 			if err := b.listSamples(p, n, "count", append(p.list, "--count")...); err != nil {
 				return err
 			}
-			if err := b.nothingDue(p, n); err != nil {
+			if err := b.nothingDue(p, n, port); err != nil {
 				return err
 			}
 		}
@@ -48,37 +51,66 @@ func (b *bench) list() error {
 
 func (b *bench) listSamples(p *program, queued int, what string, command ...string) error {
 	for range max(b.runs/4, 1) {
-		u, err := b.once(p.env, os.DevNull, command...)
-		if err != nil && !errors.Is(err, waits) {
-			return err
-		}
-		if err := os.Remove(b.log()); err != nil { // it has become long
-			return err
-		}
-		o := observation{Measure: "list", Program: p.name, Case: what, Queued: queued}.took(u)
-		if err := b.rec.add(o); err != nil {
+		if err := b.listSample(p, queued, what, command...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// nothingDue measures the queue run of the background while all mail waits for a host that cannot be
-// reached.
-func (b *bench) nothingDue(p *program, queued int) error {
+func (b *bench) listSample(p *program, queued int, what string, command ...string) error {
+	u, err := b.once(p.place, os.DevNull, command...)
+	if err != nil && !errors.Is(err, waits) {
+		return err
+	}
+	if err := os.Remove(b.log()); err != nil { // it has become long
+		return err
+	}
+	return b.rec.add(observation{Measure: "list", Program: p.name, Case: what, Queued: queued}.took(u))
+}
+
+// The cases of a queue run that finds nothing to do.
+const (
+	hostAway   = "run with nothing due"                       // the host could not be reached, all mail waits for it
+	triedFirst = "first run after each was tried by itself"   // the host has put off every message just now
+	triedOnce  = "run with nothing due, each tried by itself" // and later
+)
+
+// nothingDue measures the queue run of the background with nothing to do. It is to find nothing in what the
+// messages wait for: the host is there by then, and would tell.
+func (b *bench) nothingDue(p *program, queued, port int) error {
 	// Tries, finds nobody, and writes that down.
-	b.onceCommand(p.env, os.DevNull, p.deliver...).Run()
-	parked := filepath.Join(b.work, "home/.esmtp_queue/.parked")
-	before, err := os.ReadFile(parked)
+	b.onceCommand(p.place, os.DevNull, p.deliver...).Run()
+	host, err := sink.Listen(fmt.Sprintf("127.0.0.1:%d", port), sink.Config{Defer: true})
 	if err != nil {
 		return err
 	}
-	if err := b.listSamples(p, queued, "run with nothing due", append(p.deliver, "--background", "0s")...); err != nil {
+	defer host.Close()
+	run := append(slices.Clone(p.deliver), "--background", "0s")
+	if err := b.listSamples(p, queued, hostAway, run...); err != nil {
 		return err
 	}
-	after, err := os.ReadFile(parked)
-	if err == nil && string(before) != string(after) {
-		err = fmt.Errorf("something was due: %s", after)
+	if n := host.Counts().Opened; n > 0 {
+		return fmt.Errorf("something was due: %d connections", n)
 	}
-	return err
+	c := b.onceCommand(p.place, os.DevNull, p.deliver...)
+	if err := c.Start(); err != nil {
+		return err
+	}
+	end(c)
+	before := host.Counts()
+	if before.Deferred != queued {
+		fmt.Fprintf(os.Stderr, "measure: left out: %s: %d of %d messages were tried\n", triedOnce, before.Deferred, queued)
+		return nil
+	}
+	if err := b.listSample(p, queued, triedFirst, run...); err != nil {
+		return err
+	}
+	if err := b.listSamples(p, queued, triedOnce, run...); err != nil {
+		return err
+	}
+	if n := host.Counts().Opened - before.Opened; n > 0 {
+		return fmt.Errorf("something was due that had been tried: %d connections", n)
+	}
+	return nil
 }

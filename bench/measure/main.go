@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ import (
 // settings are what can be chosen.
 type settings struct {
 	bin, work string
+	roots     string
 	out       string
 	only      string
 	runs      int
@@ -73,6 +75,7 @@ var measures = []struct {
 	{"setup", (*bench).setup},
 	{"large", (*bench).large},
 	{"recipients", (*bench).recipients},
+	{"patches", (*bench).patches},
 	{"binary", (*bench).binary},
 }
 
@@ -82,6 +85,7 @@ func main() {
 	flag.StringVar(&s.bin, "bin", "", "directory of the programs (run.sh gives it)")
 	flag.StringVar(&s.work, "work", "", "directory to work in (run.sh gives it)")
 	flag.StringVar(&s.out, "out", "", "file for the observations (run.sh gives it)")
+	flag.StringVar(&s.roots, "roots", "", "directory with root directories, for peers that are installed there: ROOTS/dma, ROOTS/nullmailer, ROOTS/postfix")
 	flag.StringVar(&s.only, "only", "", "measure only these, separated by commas: "+names())
 	flag.IntVar(&s.runs, "runs", s.runs, "samples of what is short; a quarter of it of what is longer")
 	flag.Var(&s.queued, "queued", "lengths of the queue; add 100000 for a few minutes more")
@@ -113,11 +117,21 @@ func (s *settings) measure() error {
 			return fmt.Errorf("no measure is called %q: there are %s", name, names())
 		}
 	}
+	if s.roots != "" {
+		abs, err := filepath.Abs(s.roots)
+		if err != nil {
+			return err
+		}
+		s.roots = abs
+	}
 	b, err := newBench(s)
 	if err != nil {
 		return err
 	}
-	defer b.rec.close()
+	defer b.close()
+	for _, p := range b.programs {
+		fmt.Fprintf(os.Stderr, "with %s, of %s\n", p.name, p.path("/"))
+	}
 	for _, m := range measures {
 		if s.only != "" && !strings.Contains(","+s.only+",", ","+m.name+",") {
 			continue
@@ -128,5 +142,6 @@ func (s *settings) measure() error {
 		}
 		b.endAll()
 	}
-	return nil
+	b.printBars()
+	return b.chart()
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"esmtpq/queue"
 )
@@ -13,11 +15,11 @@ import (
 // A program is a mail queue that is measured. All of it runs as root, in namespaces that
 // nobody else is in.
 type program struct {
+	place
 	name    string
 	submit  []string // takes a message; recipients follow
 	deliver []string // tries all that waits
 	list    []string
-	env     []string
 	// prepare writes the configuration for a smart host on loopback, and empties the queue.
 	prepare func(smartHost) error
 	// fill puts messages of a size into the queue, numbered from 1.
@@ -25,26 +27,47 @@ type program struct {
 	drop func() error // empties the queue
 	// ready, if there is one, is called before deliver is timed, with the number of messages that wait.
 	ready  func(messages int) error
-	daemon bool // deliver does not return
+	daemon bool // deliver does not return, or before its work is done
+	ours   bool // it is esmtpq
+	// processes are those of its daemons, and of deliver, where that can be had.
+	processes *group
+	// sendmail is what git calls, where that is not submit; background has to run then.
+	sendmail, background []string
+}
+
+// submission returns the command that takes a message to one recipient.
+func (p *program) submission() []string {
+	return append(slices.Clone(p.submit), "reader@example.com")
+}
+
+// inside returns where commands of the program are run whose processes go on.
+func (p *program) inside() place {
+	at := p.place
+	at.group = p.processes.path()
+	return at
 }
 
 // A smartHost is what a program has to know of the host that it sends to.
 type smartHost struct {
 	port     int
-	secure   bool // STARTTLS and AUTH
+	secure   bool // TLS and AUTH
+	implicit bool // TLS from the start
+	now      bool // what is submitted is sent, as usual; else it waits for deliver
 	sessions int  // at most; 0 for what is usual
 }
 
-// esmtpq returns what this is all about.
-func esmtpq(b *bench) *program {
-	home := filepath.Join(b.work, "home")
+// esmtpq returns what this is all about, with a home directory of its own below the one to work in. More is
+// of its environment.
+func esmtpq(b *bench, name string, more ...string) *program {
+	home := filepath.Join(b.work, name)
 	spool := filepath.Join(home, ".esmtp_queue")
 	p := &program{
 		name:    "esmtpq",
+		ours:    true,
 		submit:  []string{filepath.Join(b.bin, "sendmail")},
 		deliver: []string{filepath.Join(b.bin, "deliver")},
 		list:    []string{filepath.Join(b.bin, "mailq")},
-		env:     []string{"HOME=" + home, "PATH=/usr/bin:/bin", "ESMTPQ_DELAY=never"},
+		place:   place{env: append([]string{"HOME=" + home, "PATH=/usr/bin:/bin"}, more...)},
 	}
 	p.prepare = func(h smartHost) error {
 		if err := empty(home); err != nil {
@@ -52,7 +75,8 @@ func esmtpq(b *bench) *program {
 		}
 		config := fmt.Sprintf("identities:\n  - name: author@example.org\n    host: localhost\n    port: %d\n", h.port)
 		if h.secure {
-			config += "    tls: starttls\n    ca_file: " + b.authority() + "\n    username: user\n    password: password\n"
+			mode := map[bool]string{true: "implicit", false: "starttls"}[h.implicit]
+			config += "    tls: " + mode + "\n    ca_file: " + b.authority() + "\n    username: user\n    password: password\n"
 		} else {
 			config += "    tls: off\n"
 		}
@@ -66,7 +90,11 @@ func esmtpq(b *bench) *program {
 		return os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(config), 0o600)
 	}
 	p.fill = func(messages, size int) error { return fill(spool, messages, size) }
-	p.drop = func() error { return empty(spool) }
+	remove := []string{filepath.Join(b.bin, "esmtpq"), "rm", "--yes", "all"}
+	p.drop = func() error {
+		_, err := b.once(p.place, os.DevNull, remove...)
+		return err
+	}
 	return p
 }
 
@@ -88,6 +116,8 @@ func fill(dir string, messages, size int) error {
 		}
 		_, err = w.Commit(&queue.Envelope{
 			From: "author@example.org", Recipients: []queue.Recipient{{Address: "reader@example.com"}},
+			// Long enough ago for the next attempt to be far away, and not for a notice.
+			Arrival: time.Now().Add(-3 * time.Hour),
 		})
 		if err != nil {
 			return err

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"esmtpq/bench/internal/sink"
 )
 
 // An observation is one sample. What does not apply is left out.
@@ -29,10 +31,14 @@ type observation struct {
 	Wall     float64 `json:"wall_s,omitempty"`
 	Returned float64 `json:"returned_s,omitempty"` // until the command returned
 	CPU      float64 `json:"cpu_s,omitempty"`
-	Peak     int64   `json:"peak_kib,omitempty"`
+	Peak     int64   `json:"peak_kib,omitempty"`     // of any one process
+	Together int64   `json:"together_kib,omitempty"` // of all processes of a daemon
+	Setup    float64 `json:"setup_s,omitempty"`      // until the host had the first MAIL command
+	Resumed  int     `json:"resumed,omitempty"`      // TLS sessions
 	Sessions int     `json:"sessions,omitempty"`
 	Disorder int     `json:"disorder,omitempty"` // messages that came before their predecessor
 	Syncs    int     `json:"syncs,omitempty"`
+	Serial   int     `json:"serial_syncs,omitempty"` // of them one after the other
 
 	Octets      int64 `json:"octets,omitempty"`
 	Allocations int64 `json:"allocations,omitempty"`
@@ -41,6 +47,13 @@ type observation struct {
 // took adds what a command took.
 func (o observation) took(u usage) observation {
 	o.Wall, o.CPU, o.Peak = u.wall.Seconds(), u.cpu.Seconds(), u.peak
+	return o
+}
+
+// arrived adds what the host saw.
+func (o observation) arrived(c sink.Counts, start time.Time) observation {
+	o.Wall, o.Setup = c.Last.Sub(start).Seconds(), c.Mail.Sub(start).Seconds()
+	o.Sessions, o.Disorder, o.Resumed = c.Sessions, c.Disorder, c.Resumed
 	return o
 }
 
@@ -161,6 +174,10 @@ func (r *recorder) rows(measure string) []observation {
 func wallOf(o observation) float64 { return o.Wall }
 func cpuOf(o observation) float64  { return o.CPU }
 func peakOf(o observation) float64 { return float64(o.Peak) / 1024 }
+
+func returnedOf(o observation) float64 { return o.Returned }
+func setupOf(o observation) float64    { return o.Setup }
+func togetherOf(o observation) float64 { return float64(o.Together) / 1024 }
 
 // last returns the last observation of a row.
 func (r *recorder) last(like observation) (found observation) {

@@ -42,7 +42,7 @@ func (b *bench) large() error {
 func (b *bench) largeOnce(name string, size int) error {
 	like := observation{Measure: "large", Size: size, Case: "submit"}
 	for _, f := range b.floors() {
-		u, err := b.once(f.env, name, f.command...)
+		u, err := b.once(f.place, name, f.command...)
 		if err == nil {
 			err = f.cleanUp()
 		}
@@ -79,12 +79,12 @@ func (b *bench) largeBy(p *program, name string, size int, w way) error {
 	if err := p.prepare(h); err != nil {
 		return err
 	}
-	if p == b.programs[0] {
+	if p.ours {
 		if err := b.acquaint(p, h, w); err != nil {
 			return err
 		}
 	}
-	u, err := b.once(p.env, name, append(p.submit, "reader@example.com")...)
+	u, err := b.once(p.place, name, p.submission()...)
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, b.tail())
 	}
@@ -120,7 +120,7 @@ func (b *bench) recipients() error {
 			if err := b.acquaint(us, h, w); err != nil {
 				return err
 			}
-			u, err := b.once(us.env, name, command...)
+			u, err := b.once(us.place, name, command...)
 			if err == nil {
 				err = b.rec.add(observation{Measure: "recipients", Program: us.name, Case: "submit", Recipients: n}.took(u))
 			}

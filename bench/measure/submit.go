@@ -5,7 +5,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 )
@@ -14,10 +13,20 @@ const submitSize = 2 << 10
 
 // A submission is one row: a command that takes a message.
 type submission struct {
+	place
 	program, how string
-	env, command []string
+	queued       int
+	command      []string
 	cleanUp      func() error // after each sample
 }
+
+// asleep is the case of a submission that need not start the process which delivers.
+const asleep = "the sleeper is there"
+
+// beside is the case of an empty queue that takes its turn with a long one.
+const inTurn = "in turn with "
+
+func beside(queued int) string { return fmt.Sprintf("%s%d queued", inTurn, queued) }
 
 // submit measures submission while nothing listens at the smart host.
 func (b *bench) submit() error {
@@ -29,7 +38,7 @@ func (b *bench) submit() error {
 	if err != nil {
 		return err
 	}
-	if err := b.submitTo(0, b.floors(), append(rows, sleeping)); err != nil {
+	if err := b.submitTo(0, append(rows, sleeping)); err != nil {
 		return err
 	}
 	for _, n := range b.queued {
@@ -37,7 +46,11 @@ func (b *bench) submit() error {
 		if err != nil {
 			return err
 		}
-		if err := b.submitTo(n, b.floors(), rows); err != nil {
+		none, err := b.besideFull(n)
+		if err != nil {
+			return err
+		}
+		if err := b.submitTo(n, append(rows, none)); err != nil {
 			return err
 		}
 	}
@@ -45,16 +58,23 @@ func (b *bench) submit() error {
 	return b.printSyncs()
 }
 
-// submitTo takes samples of all rows in turn, so that whatever else the machine does hits all of them.
-func (b *bench) submitTo(queued int, floors, rows []submission) error {
+// submitTo takes samples of all rows and of the floors in turn, so that whatever else the machine does hits all
+// of them.
+func (b *bench) submitTo(queued int, rows []submission) error {
 	name, err := b.messageFile(submitSize)
 	if err != nil {
 		return err
 	}
 	defer b.endAll()
+	all := b.floors()
+	for i := range all {
+		all[i].queued = queued
+	}
+	all = append(all, rows...)
 	for i := range b.runs + 1 {
-		for _, r := range append(floors, rows...) {
-			u, err := b.once(r.env, name, r.command...)
+		for j := range all {
+			r := all[(i+j+len(all)-1)%len(all)] // no row has always the same one before it
+			u, err := b.once(r.place, name, r.command...)
 			if err != nil {
 				return fmt.Errorf("%w: %s", err, b.tail())
 			}
@@ -63,11 +83,11 @@ func (b *bench) submitTo(queued int, floors, rows []submission) error {
 					return err
 				}
 			}
-			o := observation{Measure: "submit", Program: r.program, Case: r.how, Queued: queued}.took(u)
 			if i == 0 {
 				continue // the first brings programs into memory
 			}
-			if err := b.rec.add(o); err != nil {
+			o := observation{Measure: "submit", Program: r.program, Case: r.how, Queued: r.queued}
+			if err := b.rec.add(o.took(u)); err != nil {
 				return err
 			}
 		}
@@ -95,59 +115,61 @@ func exists(file string) bool {
 
 // emptyQueues returns the programs with nothing in their queues.
 func (b *bench) emptyQueues() ([]submission, error) {
-	name, err := b.messageFile(submitSize)
-	if err != nil {
-		return nil, err
-	}
 	var all []submission
 	for _, p := range b.programs {
-		if err := p.prepare(smartHost{port: 1}); err != nil {
-			return nil, fmt.Errorf("%s: %w", p.name, err)
-		}
-		command := append(p.submit, "reader@example.com")
-		if _, err := b.once(p.env, name, command...); err != nil { // the first makes the queue
-			return nil, fmt.Errorf("%w: %s", err, b.tail())
-		}
-		if err := p.drop(); err != nil {
+		s, err := b.emptyQueue(p)
+		if err != nil {
 			return nil, err
 		}
-		all = append(all, submission{p.name, "", p.env, command, p.drop})
+		all = append(all, s)
 	}
 	return all, nil
+}
+
+// emptyQueue returns a program that forgets each message again.
+func (b *bench) emptyQueue(p *program) (submission, error) {
+	s := submission{place: p.place, program: p.name, command: p.submission(), cleanUp: p.drop}
+	name, err := b.messageFile(submitSize)
+	if err != nil {
+		return s, err
+	}
+	if err := p.prepare(smartHost{port: 1}); err != nil {
+		return s, fmt.Errorf("%s: %w", p.name, err)
+	}
+	if _, err := b.once(p.place, name, s.command...); err != nil { // the first makes the queue
+		return s, fmt.Errorf("%w: %s", err, b.tail())
+	}
+	return s, p.drop()
+}
+
+// besideFull returns esmtpq with an empty queue in a home of its own, to take turns with one that is not: what a
+// long queue costs is less than what an hour of the machine's makes.
+func (b *bench) besideFull(queued int) (submission, error) {
+	s, err := b.emptyQueue(esmtpq(b, "home-beside", "ESMTPQ_DELAY=never"))
+	s.how = beside(queued)
+	return s, err
 }
 
 // withSleeper returns the usual case of somebody who sends a series: the process that will deliver is there
 // already.
 func (b *bench) withSleeper() (submission, error) {
-	us := *b.programs[0]
-	us.env = []string{"HOME=" + filepath.Join(b.work, "home-asleep"), "PATH=/usr/bin:/bin", "ESMTPQ_DELAY=1h"}
-	return submission{us.name, "the sleeper is there", us.env, append(us.submit, "reader@example.com"), nil}, b.asleep(&us)
-}
-
-// asleep gives a copy of esmtpq a home with a sleeper in it.
-func (b *bench) asleep(p *program) error {
-	home := strings.TrimPrefix(p.env[0], "HOME=")
-	if err := os.RemoveAll(home); err != nil {
-		return err
-	}
-	if err := os.CopyFS(home, os.DirFS(filepath.Join(b.work, "home"))); err != nil {
-		return err
-	}
-	if err := os.Chmod(filepath.Join(home, ".config/esmtpq/config.yaml"), 0o600); err != nil {
-		return err
-	}
+	p := esmtpq(b, "home-asleep", "ESMTPQ_DELAY=1h")
+	s := submission{place: p.place, program: p.name, how: asleep, command: p.submission()}
 	name, err := b.messageFile(submitSize)
 	if err == nil {
-		_, err = b.once(p.env, name, append(p.submit, "reader@example.com")...)
+		err = p.prepare(smartHost{port: 1})
 	}
-	return err
+	if err == nil {
+		_, err = b.once(p.place, name, s.command...)
+	}
+	return s, err
 }
 
 // fullQueues returns the programs with messages in their queues.
 func (b *bench) fullQueues(messages int) ([]submission, error) {
 	var all []submission
 	for _, p := range b.programs {
-		if p != b.programs[0] && messages > 1000 {
+		if !p.ours && messages > 1000 {
 			continue // filled by a command a message, that takes too long
 		}
 		if err := p.prepare(smartHost{port: 1}); err != nil {
@@ -156,7 +178,7 @@ func (b *bench) fullQueues(messages int) ([]submission, error) {
 		if err := p.fill(messages, submitSize); err != nil {
 			return nil, fmt.Errorf("%s: %w", p.name, err)
 		}
-		all = append(all, submission{p.name, "", p.env, append(p.submit, "reader@example.com"), nil})
+		all = append(all, submission{place: p.place, program: p.name, queued: messages, command: p.submission()})
 	}
 	return all, nil
 }
@@ -168,7 +190,7 @@ func (b *bench) printSubmit() {
 		wall := b.rec.values(r, wallOf)
 		to := func(floor string) string {
 			base := b.rec.values(observation{Measure: "submit", Program: floor, Queued: r.Queued}, wallOf).median()
-			if base == 0 {
+			if base == 0 || strings.HasPrefix(r.Case, inTurn) {
 				return "-"
 			}
 			return figure(wall.median() / base)
@@ -181,49 +203,4 @@ func (b *bench) printSubmit() {
 			figure(b.rec.values(r, cpuOf).median()*1000), figure(b.rec.values(r, peakOf).at(1)))
 	}
 	fmt.Println()
-}
-
-// printSyncs counts what a submission makes durable, where there is strace. What daemons do is
-// not seen.
-func (b *bench) printSyncs() error {
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		fmt.Print("strace is not installed: syncs are not counted.\n\n")
-		return nil
-	}
-	name, err := b.messageFile(submitSize)
-	if err != nil {
-		return err
-	}
-	rows, err := b.emptyQueues()
-	if err != nil {
-		return err
-	}
-	title("Calls that flush to disk, of one submission", "", "fsync and the like")
-	for _, s := range append(b.floors(), rows...) {
-		trace := filepath.Join(b.work, "trace")
-		args := []string{"-f", "-qq", "-o", trace, "-e", "trace=fsync,fdatasync,sync,syncfs,msync", "-e", "signal=none"}
-		if _, err := b.once(s.env, name, append(append([]string{strace}, args...), s.command...)...); err != nil {
-			return err
-		}
-		text, err := os.ReadFile(trace)
-		if err != nil {
-			return err
-		}
-		if err := s.cleanUp(); err != nil {
-			return err
-		}
-		o := observation{Measure: "syncs", Program: s.program}
-		for call := range strings.Lines(string(text)) {
-			if strings.Contains(call, "sync(") && !strings.Contains(call, "unfinished") || strings.Contains(call, "sync resumed") {
-				o.Syncs++
-			}
-		}
-		if err := b.rec.add(o); err != nil {
-			return err
-		}
-		line(s.program, fmt.Sprint(o.Syncs))
-	}
-	fmt.Println()
-	return nil
 }

@@ -1,7 +1,7 @@
 //go:build linux
 
 // Once runs a command and prints what it took: nanoseconds by the clock, of user and of system time, its peak
-// memory in KiB, and its exit status. It is a small program of its own because a process is said to have had
+// memory in KiB, and its exit status. The command can have a root directory and a control group of its own. Once is a small program of its own because a process is said to have had
 // at least the peak memory of the one that started it.
 package main
 
@@ -13,19 +13,32 @@ import (
 )
 
 func main() {
-	if len(os.Args) < 4 {
-		println("usage: once STDIN OUTPUT COMMAND [ARGUMENT...]")
+	if len(os.Args) < 6 {
+		println("usage: once ROOT GROUP STDIN OUTPUT COMMAND [ARGUMENT...]")
 		os.Exit(2)
 	}
-	line, err := once(os.Args[1], os.Args[2], os.Args[3:])
+	if err := join(os.Args[2]); err != nil {
+		println(err.Error())
+		os.Exit(1)
+	}
+	line, err := once(os.Args[1], os.Args[3], os.Args[4], os.Args[5:])
 	if err != nil {
-		println(os.Args[3] + ": " + err.Error())
+		println(os.Args[5] + ": " + err.Error())
 		os.Exit(1)
 	}
 	os.Stdout.WriteString(line)
 }
 
-func once(in, out string, command []string) (string, error) {
+// join puts this process, and so the command, into a control group; "" is none.
+func join(group string) error {
+	if group == "" {
+		return nil
+	}
+	return os.WriteFile(group+"/cgroup.procs", []byte("0"), 0)
+}
+
+// once runs a command in a root directory; "" is the one it is in.
+func once(root, in, out string, command []string) (string, error) {
 	stdin, err := syscall.Open(in, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return "", err
@@ -34,11 +47,15 @@ func once(in, out string, command []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	start := time.Now()
-	pid, err := syscall.ForkExec(command[0], command, &syscall.ProcAttr{
+	attr := &syscall.ProcAttr{
 		Env:   os.Environ(),
 		Files: []uintptr{uintptr(stdin), uintptr(output), uintptr(output)},
-	})
+	}
+	if root != "" {
+		attr.Dir, attr.Sys = "/", &syscall.SysProcAttr{Chroot: root}
+	}
+	start := time.Now()
+	pid, err := syscall.ForkExec(command[0], command, attr)
 	if err != nil {
 		return "", err
 	}

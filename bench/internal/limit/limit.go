@@ -49,41 +49,53 @@ func (c *client) command(line, code string) error {
 	return c.expect(code)
 }
 
+// Options say how messages are sent.
+type Options struct {
+	TLS      *tls.Config // nil: in clear; else there is a login, too
+	Implicit bool        // TLS from the start, and not by STARTTLS
+	Chunked  bool        // with BDAT
+}
+
 // Send sends messages, whose lines end in CRLF, to the server at addr: with BDAT and all of them in one
 // flight (RFC 3030), or with DATA, where the end of a message travels with the envelope of the
-// next (RFC 2920). With a TLS configuration it uses STARTTLS, and logs in.
-func Send(addr string, secure *tls.Config, chunked bool, messages [][]byte) error {
+// next (RFC 2920).
+func Send(addr string, opt Options, messages [][]byte) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(deadline))
-	c, err := begin(conn, secure)
+	c, err := begin(conn, opt)
 	if err != nil {
 		return err
 	}
-	if chunked {
+	if opt.Chunked {
 		return c.bdat(messages)
 	}
 	return c.data(messages)
 }
 
 // begin opens the session.
-func begin(conn net.Conn, secure *tls.Config) (*client, error) {
+func begin(conn net.Conn, opt Options) (*client, error) {
+	if opt.Implicit {
+		conn = tls.Client(conn, opt.TLS)
+	}
 	c := newClient(conn)
 	if err := c.expect("220"); err != nil {
 		return nil, err
 	}
-	if err := c.command("EHLO limit.test", "250"); err != nil || secure == nil {
+	if err := c.command("EHLO limit.test", "250"); err != nil || opt.TLS == nil {
 		return c, err
 	}
-	if err := c.command("STARTTLS", "220"); err != nil {
-		return nil, err
-	}
-	c = newClient(tls.Client(conn, secure))
-	if err := c.command("EHLO limit.test", "250"); err != nil {
-		return nil, err
+	if !opt.Implicit {
+		if err := c.command("STARTTLS", "220"); err != nil {
+			return nil, err
+		}
+		c = newClient(tls.Client(conn, opt.TLS))
+		if err := c.command("EHLO limit.test", "250"); err != nil {
+			return nil, err
+		}
 	}
 	return c, c.command("AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00user\x00password")), "235")
 }

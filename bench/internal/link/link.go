@@ -71,18 +71,23 @@ func (k *Link) Close() error { return k.listener.Close() }
 
 func (k *Link) relay(near *net.TCPConn) {
 	defer near.Close()
-	// The handshake is local here: on the link it would take a round trip, and half of one goes
-	// by until the server has its last part and sends the greeting.
-	time.Sleep(3 * k.delay)
+	// The handshake is local here: on the link it would take a round trip until the client
+	// can say something, and half of one more until the server has its last part and can send a greeting.
+	time.Sleep(2 * k.delay)
+	said := k.read(near, &k.up)
+	time.Sleep(k.delay)
 	c, err := net.Dial("tcp", k.target)
 	if err != nil {
+		near.Close()
+		for range said {
+		}
 		return
 	}
 	far := c.(*net.TCPConn)
 	defer far.Close()
 	var both sync.WaitGroup
-	both.Go(func() { k.pump(far, near, &k.up) })
-	both.Go(func() { k.pump(near, far, &k.down) })
+	both.Go(func() { write(far, near, said) })
+	both.Go(func() { write(near, far, k.read(far, &k.down)) })
 	both.Wait()
 }
 
@@ -92,7 +97,8 @@ type packet struct {
 	at     time.Time
 }
 
-func (k *Link) pump(dst, src *net.TCPConn, l *line) {
+// read returns what comes from one side, up to its end.
+func (k *Link) read(src *net.TCPConn, l *line) <-chan packet {
 	under := make(chan packet, 1024) // way
 	go func() {
 		defer close(under)
@@ -108,6 +114,11 @@ func (k *Link) pump(dst, src *net.TCPConn, l *line) {
 			}
 		}
 	}()
+	return under
+}
+
+// write gives the other side what has come, each packet in its time.
+func write(dst, src *net.TCPConn, under <-chan packet) {
 	for p := range under {
 		time.Sleep(time.Until(p.at))
 		if len(p.octets) == 0 {

@@ -63,6 +63,9 @@ func (x *session) reply(format string, args ...any) {
 }
 
 func (x *session) serve() {
+	if x.sink.config.Implicit && x.handshake() != nil {
+		return
+	}
 	x.reply("220 sink.test ESMTP")
 	for x.command() == nil {
 	}
@@ -86,8 +89,11 @@ func (x *session) command() error {
 	case verb == "MAIL" && x.sink.config.TLS != nil && !x.login:
 		x.reply("530 5.7.0 STARTTLS and AUTH first")
 	case verb == "MAIL":
-		x.mail, x.recipients = true, 0
+		x.begin()
 		x.reply("250 2.1.0 ok")
+	case verb == "RCPT" && x.mail && x.sink.config.Defer:
+		x.sink.count(func(c *Counts) { c.Deferred++ })
+		x.reply("450 4.2.0 not today")
 	case verb == "RCPT" && x.mail:
 		x.recipients++
 		x.reply("250 2.1.5 ok")
@@ -126,14 +132,31 @@ func (x *session) ehlo() {
 	x.reply("250 SIZE")
 }
 
+func (x *session) begin() {
+	x.mail, x.recipients = true, 0
+	x.sink.count(func(c *Counts) {
+		if c.Mail.IsZero() {
+			c.Mail = time.Now()
+		}
+	})
+}
+
 func (x *session) startTLS() error {
 	x.reply("220 2.0.0 go ahead")
 	if err := x.w.Flush(); err != nil {
 		return err
 	}
+	return x.handshake()
+}
+
+// handshake puts the session inside TLS.
+func (x *session) handshake() error {
 	t := tls.Server(x.conn, x.sink.config.TLS)
 	if err := t.Handshake(); err != nil {
 		return err
+	}
+	if t.ConnectionState().DidResume {
+		x.sink.count(func(c *Counts) { c.Resumed++ })
 	}
 	x.secure = true
 	x.use(t)

@@ -13,18 +13,24 @@ import (
 
 // Config says what a sink offers.
 type Config struct {
-	TLS        *tls.Config // nil: no STARTTLS; else MAIL is refused before STARTTLS and AUTH
+	TLS        *tls.Config // nil: no TLS; else MAIL is refused before TLS and AUTH
+	Implicit   bool        // TLS is there from the start (RFC 8314), and not by STARTTLS
 	NoChunking bool        // CHUNKING is not offered
+	Defer      bool        // every recipient is refused for now
 }
 
 // Counts are what the clients did.
 type Counts struct {
+	Opened   int // connections
+	Resumed  int // TLS sessions that went on from an earlier one
 	Sessions int // that brought a message
 	AtOnce   int // most connections open at the same time
 	Messages int
 	Octets   int64
 	Chunked  int       // messages that came by BDAT
 	Disorder int       // messages whose X-Seq is below that of the one before
+	Deferred int       // recipients that were refused for now
+	Mail     time.Time // when the first MAIL command came
 	Last     time.Time // when the last message was accepted
 	sequence int       // X-Seq of the last message
 }
@@ -97,7 +103,15 @@ func (s *Sink) opened(by int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open += by
+	s.counts.Opened += max(by, 0)
 	s.counts.AtOnce = max(s.counts.AtOnce, s.open)
+}
+
+// count lets f change the counts.
+func (s *Sink) count(f func(*Counts)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(&s.counts)
 }
 
 // accepted counts a message; its sequence number is 0 where it has none.
