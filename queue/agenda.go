@@ -231,9 +231,7 @@ func (n *notes) keep(id uint64, r rest) {
 
 // forget notes that an entry is opened to be changed: what was known of it does not count.
 func (n *notes) forget(id uint64) {
-	if _, ok := n.rests[id]; ok {
-		delete(n.rests, id)
-	}
+	delete(n.rests, id)
 	i, ok := slices.BinarySearchFunc(n.old.lines, id, func(l agendaLine, id uint64) int { return cmp.Compare(l.id, id) })
 	if ok && n.old.fate[i] != fateOver {
 		n.old.fate[i] = fateOver

@@ -280,3 +280,17 @@ func TestAgendaIsReadAsWritten(t *testing.T) {
 		t.Errorf("%+v became %+v", a, got)
 	}
 }
+
+// What a run has tried in vain need not be opened by the next one to find out.
+func TestTriedIsAtRest(t *testing.T) {
+	q, ids := restful(t)
+	wantWaiting(t, runQueue(t, q, one(&fakeHost{answer: refusing(busy)}), everything), agendaWorth)
+	for _, id := range ids {
+		setMessage(t, q, id, dueNow)
+	}
+	h := &fakeHost{}
+	wantWaiting(t, runQueue(t, q, one(h), RunOptions{}), agendaWorth)
+	if len(h.got()) > 0 {
+		t.Errorf("opened %d", len(h.got()))
+	}
+}

@@ -256,6 +256,9 @@ func (l *lane) settle(o Outcome, err error, now time.Time) {
 	if r.opt.HoldUnsure && slices.ContainsFunc(o.Reports, func(rep Report) bool { return rep.Unsure }) {
 		r.hold(o.Delivery.entry)
 	}
+	if e := o.Delivery.entry; err == nil && e.use == 1 && !e.served {
+		r.restTried(e, now)
+	}
 	r.release(o.Delivery.entry)
 }
 

@@ -71,6 +71,18 @@ func (r *run) restRefused(name string, m *Message, now time.Time) {
 	}
 }
 
+// restTried notes the same for a message that has just been tried, and that no lane works on any more.
+func (r *run) restTried(e *entry, now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch m := e.msg; {
+	case m.Held || !m.Pending():
+		r.rest(m, restIdle, now)
+	case m.Next.After(now):
+		r.rest(m, restLater, now)
+	}
+}
+
 func (r *run) restOn(name string, m *Message, now time.Time) {
 	if lane, ok := r.notes.lane(name); ok && m.Envelope.Config == "" {
 		r.rest(m, lane, now)
