@@ -31,12 +31,12 @@ type sshServer struct {
 // moment between choosing a port and listening at it.
 func startSSHServer(t *testing.T) *sshServer {
 	t.Helper()
-	sshd := findSSHD(t)
+	dir := t.TempDir()
+	sshd := findSSHD(t, dir)
 	me, err := user.Current()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
 	for _, key := range []string{"host", "other", "user"} {
 		keygen := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", file(key))
@@ -71,7 +71,7 @@ func startSSHServer(t *testing.T) *sshServer {
 		t.Fatal(err)
 	}
 	var sessions sync.WaitGroup
-	sessions.Go(func() { serveSSH(l, &sessions, log, sshd, "-i", "-e", "-f", file("sshd_config")) })
+	sessions.Go(func() { serveSSH(l, &sessions, log, append(sshd, "-i", "-e", "-f", file("sshd_config"))...) })
 	t.Cleanup(func() {
 		l.Close()
 		sessions.Wait()
@@ -130,28 +130,58 @@ func serveSSH(l net.Listener, sessions *sync.WaitGroup, log *os.File, argv ...st
 	}
 }
 
-// findSSHD returns the absolute path of sshd, which insists on being called by it.
-func findSSHD(t *testing.T) string {
+// findSSHD returns the words that start sshd, by its absolute path as it insists on: the system's, or the one
+// that test.sh has unpacked.
+func findSSHD(t *testing.T, dir string) []string {
 	t.Helper()
-	sshd, err := exec.LookPath("sshd")
-	if err != nil {
-		sshd, err = exec.LookPath("/usr/sbin/sshd")
-	}
 	for _, program := range []string{"ssh", "ssh-keygen"} {
-		if err == nil {
-			_, err = exec.LookPath(program)
+		if _, err := exec.LookPath(program); err != nil {
+			unavailable(t, "OpenSSH is missing: "+err.Error())
 		}
 	}
-	if err != nil {
-		unavailable(t, "OpenSSH is missing: "+err.Error())
+	if sshd, err := exec.LookPath("/usr/sbin/sshd"); err == nil {
+		if os.Geteuid() == 0 {
+			// Where Debian's sshd, as root, confines its unprivileged half.
+			if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return []string{sshd}
+	}
+	root := unpackedRoot(t)
+	sshd := filepath.Join(root, "usr/sbin/sshd")
+	if _, err := os.Stat(sshd); err != nil {
+		unavailable(t, "sshd is neither installed nor unpacked: ./test.sh does it")
+	}
+	libraries, _ := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu*"))
+	words := []string{"env", "LD_LIBRARY_PATH=" + strings.Join(libraries, ":"), sshd}
+	if os.Geteuid() != 0 {
+		return words
+	}
+	// Root's wants an account and a directory of its own, which are made in a namespace.
+	passwd := filepath.Join(dir, "passwd")
+	accounts := read(t, "/etc/passwd") + "sshd:x:64991:65534::/run/sshd:/usr/sbin/nologin\n"
+	if err := os.WriteFile(passwd, []byte(accounts), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	setup := `mount --bind ` + passwd + ` /etc/passwd && mount -t tmpfs tmpfs /run && mkdir /run/sshd && exec "$0" "$@"`
+	return append([]string{"unshare", "--mount", "--propagation", "private", "sh", "-c", setup}, words...)
+}
+
+// unpackedRoot returns where test.sh unpacks what it does not install.
+func unpackedRoot(t *testing.T) string {
+	t.Helper()
+	if root := os.Getenv("ESMTPQ_TEST_DEBIAN"); root != "" {
+		return root
 	}
 	if os.Geteuid() == 0 {
-		// Where Debian's sshd, as root, confines its unprivileged half.
-		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
-			t.Fatal(err)
-		}
+		return "/var/cache/esmtpq-test/root"
 	}
-	return sshd
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(cache, "esmtpq-test/root")
 }
 
 // unavailable skips a test that this machine cannot do; in CI it is to be able to.
