@@ -17,7 +17,10 @@
 // be a misplaced password. Line numbers, keys and keywords must do.
 package identity
 
-import "time"
+import (
+	"io/fs"
+	"time"
+)
 
 // DefaultBatchDelay is how long a background delivery waits for more mail
 // where the configuration does not say.
@@ -35,8 +38,9 @@ const (
 
 // A Config is one configuration file, read and checked.
 type Config struct {
-	File   string // the path it was read from
-	Format string // FormatEsmtprc or FormatYAML
+	File   string      // the path it was read from
+	Format string      // FormatEsmtprc or FormatYAML
+	Info   fs.FileInfo // of File, when it was opened; nil if it was not read from one
 
 	// BatchDelay is how long the delivery in the background that follows a
 	// submission waits for more mail. Negative (Never): it is not started.

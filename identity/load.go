@@ -103,8 +103,8 @@ func openConfig(path string) (*os.File, error) {
 		fd, err := syscall.Open(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 		switch err {
 		case nil:
-			err = syscall.SetNonblock(fd, false)
-			return os.NewFile(uintptr(fd), path), err
+			syscall.SetNonblock(fd, false) // never fails for an open file; if it did, the poller would know the file
+			return os.NewFile(uintptr(fd), path), nil
 		case syscall.EINTR:
 		default:
 			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
@@ -132,6 +132,7 @@ func load(file *os.File, c candidate, home string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.Info = info
 	if err := checkMode(config, info, c.system); err != nil {
 		return nil, err
 	}

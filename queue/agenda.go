@@ -34,7 +34,7 @@ const (
 	// agendaWorth is how many entries are worth an agenda: fewer are read before it is.
 	agendaWorth = 256
 	// maxAgenda bounds what is read of one, in octets.
-	maxAgenda = 256 << 20
+	maxAgenda = 32 << 20
 )
 
 // A rest is why and until when there is nothing to do about an entry.
@@ -128,7 +128,8 @@ func (q *Queue) edited() bool {
 
 // setEdited notes that an entry has been changed. That it cannot be noted is no failure of the command.
 func (q *Queue) setEdited() {
-	if f, err := openFile(q.Dir+"/"+editedFile, os.O_WRONLY|os.O_CREATE|syscall.O_NOFOLLOW, 0o600); err == nil {
+	// Not O_WRONLY: a FIFO would wait for its reader.
+	if f, err := openFile(q.Dir+"/"+editedFile, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600); err == nil {
 		f.Close()
 		return
 	}
@@ -186,7 +187,7 @@ func (a *agenda) encode(setup string, now time.Time) ([]byte, error) {
 // writeAgenda writes the agenda in place of the one before; too short a one is left out.
 func (q *Queue) writeAgenda(a *agenda, setup string, now time.Time) error {
 	path := q.Dir + "/" + agendaFile
-	if len(a.lines) < agendaWorth || q.edited() {
+	if n := len(a.lines); n < agendaWorth || n > maxAgenda/agendaRecord-1000 || q.edited() {
 		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 			return err
 		}
@@ -208,6 +209,7 @@ type notes struct {
 	rests   map[uint64]rest
 	lanes   []string // those of old, and more
 	changed bool     // the file is not what is known
+	gone    bool     // it has been removed
 }
 
 // find returns the index of an entry in the old agenda, -1 if it is not there. hint is where to look first, and

@@ -5,6 +5,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -193,17 +194,55 @@ func TestParkedByTheAgenda(t *testing.T) {
 	}
 }
 
-// A run that dies leaves no agenda that tells of what it has changed.
+// A run that dies leaves no agenda that tells of what it has changed, whatever it has noted before.
 func TestAgendaGoesBeforeAnEntryIsChanged(t *testing.T) {
-	q, ids := restful(t)
-	q.Retry(ids[0])
-	runQueue(t, q, one(&fakeHost{}), RunOptions{})
-	submit(t, q, "a@example.com")
-	during := true
-	runQueue(t, q, one(&fakeHost{before: func(*Delivery) { during = hasAgenda(q) }}), RunOptions{})
-	if during || len(ids)-1 >= agendaWorth {
-		t.Error("it was there while a message was sent")
+	for name, opt := range map[string]RunOptions{"in use": {}, "of another setup": {Setup: "another"}} {
+		q, ids := restful(t)
+		if err := os.RemoveAll(q.Dir + "/" + ids[0]); err != nil { // which would go out
+			t.Fatal(err)
+		}
+		entryInState(t, q, "f", "envelope mail", func(*Message) {}) // which rests, and is noted first
+		submit(t, q, "a@example.com")
+		h := &fakeHost{before: func(*Delivery) {
+			if hasAgenda(q) {
+				t.Errorf("%s: it was there while a message was sent", name)
+			}
+		}}
+		runQueue(t, q, one(h), opt)
+		if len(h.got()) != 1 {
+			t.Errorf("%s: sent %q", name, h.got())
+		}
 	}
+}
+
+// What a run has counted among what waits is left to the next one, should its time come meanwhile.
+func TestCountedIsLeft(t *testing.T) {
+	q, ids := restful(t)
+	r := &run{q: q, notes: notes{old: q.readAgenda((&run{q: q}).setup(), time.Now())}, reasons: map[Reason]int{}}
+	if !r.rests(0, true) {
+		t.Fatal("it does not rest")
+	}
+	r.notes.old.lines[0].until = uint32(time.Now().Unix()) - 1
+	if !r.rests(0, false) {
+		t.Errorf("%s is tried by a run that has counted it", ids[0])
+	}
+}
+
+// A FIFO in the place of a cache stops no command.
+func TestCachesThatAreFIFOs(t *testing.T) {
+	q := newQueue(t)
+	id := submit(t, q, "a@example.com")
+	for _, name := range []string{agendaFile, editedFile, parkFile} {
+		if err := syscall.Mkfifo(q.Dir+"/"+name, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := make(chan error, 1)
+	go func() { done <- q.SetHeld(id, true) }()
+	if err := wait(t, "the command", done); err != nil {
+		t.Error(err)
+	}
+	runQueue(t, q, one(&fakeHost{}), everything)
 }
 
 func TestShortQueueHasNoAgenda(t *testing.T) {

@@ -110,9 +110,11 @@ func TestBatchWithANameTaken(t *testing.T) {
 			t.Error(err)
 		}
 	}}
-	h.recorded = func([]Outcome) {
-		if got := letters(read(t, q, ids[1])); got != "r" {
-			t.Errorf("recorded %q", got)
+	h.recorded = func(all []Outcome) {
+		for i, o := range all {
+			if renamed := o.Delivery.entry.name != ids[i]; renamed != (i != 1) {
+				t.Errorf("message %d: renamed %v", i, renamed)
+			}
 		}
 	}
 	if sum := runQueue(t, q, one(h), everything); sum.Done != len(ids) || len(sum.Trouble) > 0 {
@@ -142,4 +144,31 @@ func TestFewAreRecordedEach(t *testing.T) {
 		t.Errorf("drew %d", len(h.drawn))
 	}
 	wantNames(t, q.Dir)
+}
+
+// What has such a name and is no entry of ours is neither followed nor removed.
+func TestSentNamesOfOthers(t *testing.T) {
+	q := newQueue(t)
+	id := submit(t, q, "a@example.com")
+	if err := q.SetHeld(id, true); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := t.TempDir()
+	if err := os.WriteFile(elsewhere+"/mail", []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, to := range map[string]string{"0123456789ABCDEF": elsewhere, "0123456789ABCDE0": q.Dir + "/" + id} {
+		if err := os.Symlink(to, q.Dir+"/"+sentPrefix+name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(q.Dir+"/"+sentPrefix+"Notes/of mine", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	runQueue(t, q, one(&fakeHost{}), everything)
+	for _, path := range []string{elsewhere + "/mail", q.path(id, "mail"), q.path(id, "envelope"), q.Dir + "/" + sentPrefix + "Notes/of mine"} {
+		if _, err := os.Lstat(path); err != nil {
+			t.Error(err)
+		}
+	}
 }

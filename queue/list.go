@@ -156,12 +156,21 @@ func (q *Queue) sweep(dead []string) error {
 		case strings.HasPrefix(name, newPrefix):
 			err = errors.Join(err, q.sweepOne(name))
 		case strings.HasPrefix(name, sentPrefix):
-			err = errors.Join(err, q.removeEntry(name))
+			err = errors.Join(err, q.sweepSent(name))
 		default:
 			err = errors.Join(err, os.Remove(q.Dir+"/"+name))
 		}
 	}
 	return err
+}
+
+// sweepSent removes an entry that has been sent. What is no directory of that name is not from us.
+func (q *Queue) sweepSent(name string) error {
+	var st syscall.Stat_t
+	if !IsID(name[len(sentPrefix):]) || lstat(q.Dir+"/"+name, &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFDIR {
+		return nil
+	}
+	return q.removeEntry(name)
 }
 
 func (q *Queue) sweepOne(name string) error {

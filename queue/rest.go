@@ -19,6 +19,9 @@ func (r *run) rests(i int, first bool) bool {
 	n := &r.notes
 	line := &n.old.lines[i]
 	now := time.Now()
+	if n.old.fate[i] == fateKept && !first {
+		return true // counted by this run: what becomes due meanwhile is for the next
+	}
 	if n.old.fate[i] == fateOver || now.Unix() >= int64(line.until) || r.opt.All || r.opt.Select != nil {
 		return false
 	}
@@ -117,8 +120,9 @@ func (r *run) nothingUntil(m *Message, now time.Time) time.Time {
 // disturb notes that an entry is about to be changed by this run. The old agenda goes: if this process dies, it would
 // tell of a state that is past. Called with mu held.
 func (r *run) disturb(id string) {
-	if len(r.notes.old.lines) > 0 && !r.notes.changed {
+	if !r.notes.gone {
 		os.Remove(r.q.Dir + "/" + agendaFile)
+		r.notes.gone = true
 	}
 	r.notes.changed = true
 	r.notes.forget(idNumber(id))

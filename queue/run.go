@@ -332,6 +332,8 @@ func (r *run) refuse(id, lane string, report Report) {
 	}
 	e.mu.Unlock()
 	r.refuseRecipients(id, lane, indexes, reports)
+	e.mu.Lock() // another lane may be recording
+	defer e.mu.Unlock()
 	if len(indexes) == len(e.msg.indexes(func(i int) bool { return e.msg.Progress[i].State.Pending() })) {
 		r.restRefused(lane, e.msg, time.Now())
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -86,9 +87,24 @@ func (r *run) scan(first bool) {
 	}
 }
 
+// settleNames makes the names durable that a dead run gave to entries that are done: else a power cut could bring
+// back the old name of one, with less in it. If that cannot be, those entries are left to the next run.
+func (r *run) settleNames(v *inventory) error {
+	sent := func(name string) bool { return strings.HasPrefix(name, sentPrefix) }
+	if !slices.ContainsFunc(v.dead, sent) {
+		return nil
+	}
+	err := syncDir(r.q.dir)
+	if err != nil {
+		v.dead = slices.DeleteFunc(v.dead, sent)
+	}
+	return err
+}
+
 // takeStock sweeps, and tells of what has no business in the queue directory.
 func (r *run) takeStock(v *inventory) {
-	err := r.q.sweep(v.dead)
+	err := r.settleNames(v)
+	err = errors.Join(err, r.q.sweep(v.dead))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil {

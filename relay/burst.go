@@ -71,6 +71,9 @@ func (l *lane) burst() bool {
 // exchange goes on until every message begun has its answer. Trouble is what ended the session.
 func (b *burst) exchange() *trouble {
 	for {
+		// What was answered is recorded before anything else is sent.
+		b.advance()
+		b.report()
 		if t := b.fill(); t != nil {
 			return b.drain(t)
 		}

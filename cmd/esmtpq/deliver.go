@@ -144,12 +144,12 @@ func (r *router) age() time.Duration {
 
 // mended returns when the configuration was last changed, and what it is known by.
 func (r *router) mended() (time.Time, string) {
-	if cfg, err := r.load(&queue.Envelope{}); err == nil {
-		if st, err := os.Stat(cfg.File); err == nil {
-			return st.ModTime(), fmt.Sprint(cfg.File, " ", st.ModTime().UnixNano(), " ", st.Size(), " ", r.login(), "@", hostName())
-		}
+	cfg, err := r.load(&queue.Envelope{})
+	if err != nil {
+		return time.Time{}, ""
 	}
-	return time.Time{}, ""
+	changed := cfg.Info.ModTime()
+	return changed, fmt.Sprint(cfg.File, " ", changed.UnixNano(), " ", cfg.Info.Size(), " ", r.login(), "@", hostName())
 }
 
 // selector returns the filter for a queue run; nil for everything.

@@ -53,7 +53,7 @@ func plantings() []plant {
 	var list []plant
 	for _, place := range []string{
 		plantID, plantID + "/envelope", plantID + "/mail", plantID + "/other",
-		".wakeup", ".parked", ".agenda", ".edited", ".new-0123456789ABCDEF", ".new-0123456789ABCDEF/mail", "\x1b[2J", "AbCdEfGh", "AbCdEfGh/cmd", "AbCdEfGh/mail", "AbCdEfGh/lock",
+		".sent-0123456789ABCDEF", ".sent-0123456789ABCDEF/mail", ".sent-0123456789ABCDEF/envelope", ".sent-x", "..agenda1", ".wakeup", ".parked", ".agenda", ".edited", ".new-0123456789ABCDEF", ".new-0123456789ABCDEF/mail", "\x1b[2J", "AbCdEfGh", "AbCdEfGh/cmd", "AbCdEfGh/mail", "AbCdEfGh/lock",
 	} {
 		for _, f := range plantedFiles {
 			list = append(list, plant{fmt.Sprintf("%q/%s", place, f.name), f.root, func(queue, victim string) error {
@@ -119,6 +119,8 @@ func plantedEntries(t *testing.T, fig *hostileFigures) {
 			t.Fatal(err)
 		}
 
+		me.try("", "esmtpq", "hold", plantID)
+		me.try("", "esmtpq", "release", plantID)
 		listing := me.try("", "mailq")
 		said := me.try("", "deliver")
 		showsPrintable(t, listing.stdout+listing.stderr+said.stderr)
