@@ -34,7 +34,7 @@ func TestProgressAlwaysFitsItsLine(t *testing.T) {
 	for name, text := range oddTexts {
 		for _, host := range []string{"", "mx.example.org", text} {
 			for _, state := range []State{Untried, Deferred, Sending, Unsure, Accepted, LocalDone, Refused} {
-				p := &Progress{State: state, Time: time.Unix(math.MaxInt64, 0), Code: math.MinInt32, Status: text, Host: host, Text: text}
+				p := &Progress{State: state, Time: time.Unix(math.MaxInt64, 0), Code: math.MinInt, Status: text, Host: host, Text: text}
 				line := appendRecipientLine(nil, p)
 				if len(line) != recipientLine || bytes.IndexByte(line, '\n') != recipientLine-1 {
 					t.Fatalf("%s: %d octets: %q", name, len(line), line)
@@ -60,7 +60,7 @@ func TestProgressAlwaysFitsItsLine(t *testing.T) {
 func TestMessageLineAlwaysFits(t *testing.T) {
 	for _, m := range []*Message{
 		{}, {Held: true},
-		{Held: true, Attempts: math.MaxInt64, Last: time.Unix(math.MinInt64, 0), Next: time.Unix(math.MinInt64, 0)},
+		{Held: true, Attempts: math.MaxInt, Last: time.Unix(math.MinInt64, 0), Next: time.Unix(math.MinInt64, 0)},
 	} {
 		line := appendMessageLine(nil, m)
 		if len(line) != messageLine || bytes.IndexByte(line, '\n') != messageLine-1 || !json.Valid(line) {
