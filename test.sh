@@ -51,6 +51,7 @@ installed="
 /usr/bin/tmux tmux
 /usr/bin/git git
 /usr/lib/git-core/git-send-email git-email
+/usr/share/perl5/Mail/Address.pm libmailtools-perl
 /usr/bin/mail.mailutils mailutils
 /usr/bin/s-nail s-nail
 /usr/bin/procmail procmail
