@@ -2,7 +2,7 @@ package queue
 
 import (
 	"errors"
-	"io"
+	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -32,11 +32,13 @@ func (q *Queue) List() (*Listing, error) {
 
 // Count returns how many messages there are, those of esmtp-wrapper's making with them.
 func (q *Queue) Count() (int, error) {
-	l, err := q.list()
-	if err != nil {
-		return 0, err
-	}
-	return len(l.IDs) + len(l.Legacy), nil
+	n := 0
+	err := q.names(func(name string) {
+		if IsID(name) || !strings.HasPrefix(name, ".") && q.looksLegacy(name) {
+			n++
+		}
+	})
+	return n, err
 }
 
 // list is List in the order of the file system.
@@ -56,24 +58,29 @@ func (q *Queue) list() (*Listing, error) {
 	return l, err
 }
 
-// names calls f with each name in the queue directory, in the order of the file system.
+// names calls f with each name in the queue directory, in the order of the file system. It reads many at a time,
+// os.File few.
 func (q *Queue) names(f func(name string)) error {
 	// A descriptor of its own: the directory's offset is shared otherwise.
-	d, err := openFile(q.Dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	fd, err := openFD(q.Dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer syscall.Close(fd)
+	buf, names := make([]byte, 64<<10), []string(nil)
 	for {
-		names, err := d.Readdirnames(1024)
-		for _, name := range names {
-			f(name)
-		}
-		if err == io.EOF {
+		n, err := syscall.ReadDirent(fd, buf)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err != nil:
+			return &fs.PathError{Op: "readdirent", Path: q.Dir, Err: err}
+		case n <= 0:
 			return nil
 		}
-		if err != nil {
-			return err
+		_, _, names = syscall.ParseDirent(buf[:n], -1, names[:0])
+		for _, name := range names {
+			f(name)
 		}
 	}
 }
