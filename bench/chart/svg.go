@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	width     = 760
-	left      = 300 // where the axis begins
+	width     = 800
+	left      = 340 // where the axis begins
 	right     = 700
 	top       = 64
 	rowHeight = 26
