@@ -574,7 +574,8 @@ func TestStopped(t *testing.T) {
 				}
 			}
 			if c.name == "greeting" {
-				onDial(h, func(net.Conn) { cancel() })
+				// A connection that was not accepted is none for the server.
+				onDial(h, func(net.Conn) { <-s.met; cancel() })
 			}
 			src.run(ctx, h)
 			src.expect(c.report)

@@ -46,6 +46,7 @@ type scriptServer struct {
 	ln      net.Listener
 	dialogs []string
 	config  *tls.Config
+	met     chan struct{} // closed once there is a first connection
 	done    chan struct{}
 	deaf    []net.Conn
 
@@ -62,7 +63,8 @@ func serve(t testing.TB, script string, config *tls.Config) *scriptServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scriptServer{t: t, ln: ln, dialogs: strings.Split(script, "---\n"), config: config, done: make(chan struct{})}
+	s := &scriptServer{t: t, ln: ln, dialogs: strings.Split(script, "---\n"), config: config,
+		met: make(chan struct{}), done: make(chan struct{})}
 	go s.accept()
 	t.Cleanup(s.close)
 	return s
@@ -90,6 +92,9 @@ func (s *scriptServer) accept() {
 				s.fail("%d connections, not %d", n, len(s.dialogs))
 			}
 			return
+		}
+		if n == 0 {
+			close(s.met)
 		}
 		if n < len(s.dialogs) {
 			s.play(conn, s.dialogs[n], n+1)
