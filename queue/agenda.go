@@ -86,9 +86,6 @@ const agendaRecord = 16
 // readAgenda returns the agenda, an empty one where there is none to be used.
 func (q *Queue) readAgenda(setup string, now time.Time) *agenda {
 	a := &agenda{}
-	if err := q.forgetEdited(); err != nil {
-		return a
-	}
 	var st syscall.Stat_t
 	fd, err := openRegular(q.Dir+"/"+agendaFile, os.O_RDONLY, &st)
 	if err != nil {
@@ -143,7 +140,7 @@ func (a *agenda) decode(b []byte, setup string, now time.Time) bool {
 	if !ok || json.Unmarshal(line, &head) != nil || head.Version != agendaVersion || head.Setup != setup {
 		return false
 	}
-	age := now.Unix() - head.Written // Written is positive where this is small
+	age := now.Unix() - head.Written
 	sum := sha256.Sum256(records)
 	if age < 0 || age > int64(agendaTrust/time.Second) || len(records)%agendaRecord != 0 || hex.EncodeToString(sum[:]) != head.SHA256 {
 		return false

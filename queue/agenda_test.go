@@ -333,3 +333,19 @@ func TestTriedIsAtRest(t *testing.T) {
 		t.Errorf("opened %d", len(h.got()))
 	}
 }
+
+// New mail that finds the host takes along what waited for that, and not what is to be tried later for reasons of its own.
+func TestNotDueDoesNotGoAlong(t *testing.T) {
+	q, ids := restful(t) // all but the first have hours to go
+	entryUnsynced(t, q, agendaWorth)
+	wantWaiting(t, runQueue(t, q, one(&fakeHost{answer: refusing(unreachable)}), everything), agendaWorth+1)
+	if !hasAgenda(q) {
+		t.Fatal("there is no agenda")
+	}
+	new := submit(t, q, "a@example.com")
+	h := &fakeHost{}
+	runQueue(t, q, one(h), RunOptions{})
+	if !slices.Equal(h.got(), []string{new, ids[0]}) {
+		t.Errorf("sent %d: %q ...", len(h.got()), h.got()[:min(3, len(h.got()))])
+	}
+}

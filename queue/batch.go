@@ -37,6 +37,9 @@ func (q *Queue) recordAll(all []Outcome, now time.Time) []error {
 // renameDone gives the entries that nothing is to be done for any more their last names, if there are enough, and
 // returns the indexes of those that have them.
 func (q *Queue) renameDone(all []Outcome) (renamed []int) {
+	if len(all) < batchWorth {
+		return nil
+	}
 	var done []int
 	for i := range all {
 		if d := all[i].Delivery; d.entry.completedBy(d.indexes, all[i].Reports) {
@@ -57,13 +60,18 @@ func (q *Queue) renameDone(all []Outcome) (renamed []int) {
 }
 
 // completedBy tells whether reports say of each recipient that is still pending that it is served, and all others are.
+// indexes ascend, and there may be many.
 func (e *entry) completedBy(indexes []int, reports []Report) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	k := 0
 	for i := range e.msg.Progress {
 		state := e.msg.Progress[i].State
-		if k := slices.Index(indexes, i); k >= 0 && state.Pending() {
-			state = stateAfter(state, &reports[k])
+		if k < len(indexes) && indexes[k] == i {
+			if state.Pending() {
+				state = stateAfter(state, &reports[k])
+			}
+			k++
 		}
 		if state != Accepted && state != LocalDone {
 			return false

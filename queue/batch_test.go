@@ -172,3 +172,30 @@ func TestSentNamesOfOthers(t *testing.T) {
 		}
 	}
 }
+
+// Which recipients a delivery is for, and what became of them.
+func TestCompletedBy(t *testing.T) {
+	for _, c := range []struct {
+		letters string // before
+		indexes []int
+		reports []Report
+		want    bool
+	}{
+		{"-", []int{0}, []Report{relayed}, true},
+		{"s", []int{0}, []Report{busy}, false},
+		{"rs", []int{1}, []Report{relayed}, true},
+		{"-s", []int{1}, []Report{relayed}, false},
+		{"fs", []int{1}, []Report{relayed}, false},
+		{"srsl", []int{0, 2}, []Report{relayed, relayed}, true},
+		{"srsl", []int{0, 2}, []Report{relayed, unknownUser}, false},
+		{"rl", []int{0, 1}, []Report{busy, busy}, true}, // what is done stays done
+	} {
+		e := &entry{msg: &Message{}}
+		for _, letter := range c.letters {
+			e.msg.Progress = append(e.msg.Progress, Progress{State: State(letter)})
+		}
+		if got := e.completedBy(c.indexes, c.reports); got != c.want {
+			t.Errorf("%s, %v: %v", c.letters, c.indexes, got)
+		}
+	}
+}

@@ -14,6 +14,15 @@ func (r *run) setup() string {
 	return fmt.Sprint(r.opt.Setup, " ", l.expire(), l.delayNotice(), l.keepFailed())
 }
 
+// beginNotes reads the agenda, for a run that relies on it: one for everything, or for some messages, opens them.
+func (r *run) beginNotes() {
+	r.notes = notes{old: &agenda{}, rests: map[uint64]rest{}}
+	if r.q.forgetEdited() == nil && !r.opt.All && r.opt.Select == nil {
+		r.notes.old = r.q.readAgenda(r.setup(), r.called)
+	}
+	r.notes.lanes = r.notes.old.lanes
+}
+
 // rests tells whether there is nothing to do about entry i of the agenda, and counts it. Called with mu held.
 func (r *run) rests(i int, first bool) bool {
 	n := &r.notes
@@ -22,7 +31,7 @@ func (r *run) rests(i int, first bool) bool {
 	if n.old.fate[i] == fateKept && !first {
 		return true // counted by this run: what becomes due meanwhile is for the next
 	}
-	if n.old.fate[i] == fateOver || now.Unix() >= int64(line.until) || r.opt.All || r.opt.Select != nil {
+	if n.old.fate[i] == fateOver || now.Unix() >= int64(line.until) {
 		return false
 	}
 	switch {
@@ -86,7 +95,13 @@ func (r *run) restTried(e *entry, now time.Time) {
 	}
 }
 
+// restOn notes that a message waits for its identity; but one whose own next attempt is not due is not to go along
+// when another finds the host.
 func (r *run) restOn(name string, m *Message, now time.Time) {
+	if !due(m.Next, now) {
+		r.rest(m, restLater, now)
+		return
+	}
 	if lane, ok := r.notes.lane(name); ok && m.Envelope.Config == "" {
 		r.rest(m, lane, now)
 	}

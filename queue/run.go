@@ -86,8 +86,7 @@ func (q *Queue) Run(ctx context.Context, router Router, opt RunOptions) (*Summar
 		gone: make(chan *entry, 64),
 	}
 	r.idle = sync.NewCond(&r.mu)
-	r.notes = notes{old: q.readAgenda(r.setup(), called), rests: map[uint64]rest{}}
-	r.notes.lanes = r.notes.old.lanes
+	r.beginNotes()
 	r.loop()
 	if r.blind != nil {
 		return nil, fmt.Errorf("list queue: %w", r.blind)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"esmtpq/queue"
 )
@@ -575,7 +576,13 @@ func TestStopped(t *testing.T) {
 			}
 			if c.name == "greeting" {
 				// A connection that was not accepted is none for the server.
-				onDial(h, func(net.Conn) { <-s.met; cancel() })
+				onDial(h, func(net.Conn) {
+					select {
+					case <-s.met:
+					case <-time.After(patience):
+					}
+					cancel()
+				})
 			}
 			src.run(ctx, h)
 			src.expect(c.report)
