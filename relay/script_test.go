@@ -32,6 +32,7 @@ const patience = 20 * time.Second
 //	C: line          must come
 //	C* line          must come; may be preceded by any lines (a content)
 //	! close          the connection is closed
+//	! shut           no more is said, and the client heard until it has gone
 //	! reset          the connection is reset
 //	! pause          a moment passes, for what was sent to arrive alone
 //	! hang           nothing is said until the client has gone
@@ -46,7 +47,7 @@ type scriptServer struct {
 	ln      net.Listener
 	dialogs []string
 	config  *tls.Config
-	met     chan struct{} // closed once there is a first connection
+	met     chan struct{} // closed once there are as many connections as dialogues
 	done    chan struct{}
 	deaf    []net.Conn
 
@@ -70,8 +71,13 @@ func serve(t testing.TB, script string, config *tls.Config) *scriptServer {
 	return s
 }
 
-// close waits for the server's end and fails the test over what went wrong there.
+// close waits for the server's end and fails the test over what went wrong there. A connection that a client has
+// made may not have been accepted yet, and closing the listener would drop it.
 func (s *scriptServer) close() {
+	select {
+	case <-s.met:
+	case <-time.After(patience):
+	}
 	s.ln.Close()
 	<-s.done
 	for _, conn := range s.deaf {
@@ -93,7 +99,7 @@ func (s *scriptServer) accept() {
 			}
 			return
 		}
-		if n == 0 {
+		if n == len(s.dialogs)-1 {
 			close(s.met)
 		}
 		if n < len(s.dialogs) {
@@ -134,6 +140,11 @@ func (s *scriptServer) play(conn net.Conn, script string, n int) {
 				return
 			}
 		case line == "! close":
+			return
+		case line == "! shut":
+			// Says no more, and hears the client out: closed with something unheard, the connection would be reset.
+			raw.(*net.TCPConn).CloseWrite()
+			io.Copy(io.Discard, br)
 			return
 		case line == "! pause":
 			time.Sleep(20 * time.Millisecond)

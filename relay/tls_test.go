@@ -142,7 +142,7 @@ func TestTLS(t *testing.T) {
 			delayed + "mx.example.org sent more in clear behind its reply to STARTTLS; someone between may have put it there"},
 		{"the same, opportunistic", identity.TLSOpportunistic, good, beforeTLS + `S" "220 go\r\n250 injected\r\n"` + "\n! hang",
 			delayed + "mx.example.org sent more in clear behind..."},
-		{"no handshake", identity.TLSStartTLS, nil, beforeTLS + "S: 220 go\n! close", delayed + "TLS with mx.example.org failed: EOF"},
+		{"no handshake", identity.TLSStartTLS, nil, beforeTLS + "S: 220 go\n! shut", delayed + "TLS with mx.example.org failed: EOF"},
 		{"clear where TLS should be", identity.TLSImplicit, nil, "S: 220 mx\n! hang", delayed + "mx.example.org did not answer in TLS: a port that begins in clear needs starttls, port 465 needs implicit TLS"},
 
 		{"wrong name", identity.TLSImplicit, ca.server(t, "www.example.net"), "! tls\n! hang",
