@@ -2,7 +2,6 @@ package identity
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 )
@@ -36,8 +35,7 @@ func badValue(value string, printed bool) string {
 func splitHost(s string) (host, port, text string) {
 	if rest, ok := strings.CutPrefix(s, "["); ok {
 		host, after, ok := strings.Cut(rest, "]")
-		address, err := netip.ParseAddr(host)
-		if !ok || err != nil || !address.Is6() {
+		if !ok || !isIPv6(host) {
 			return "", "", "should have an IPv6 address between its brackets"
 		}
 		if after == "" {
@@ -49,7 +47,7 @@ func splitHost(s string) (host, port, text string) {
 		}
 		return host, port, badPort(port)
 	}
-	if address, err := netip.ParseAddr(s); err == nil && address.Is6() {
+	if isIPv6(s) {
 		return s, "", ""
 	}
 	host, port, found := strings.Cut(s, ":")
@@ -97,11 +95,7 @@ func implicitPort(port string) bool {
 
 // loopback tells whether a host is this machine.
 func loopback(host string) bool {
-	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.Unmap().IsLoopback()
+	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") || isLoopbackIP(host)
 }
 
 // nameUnnamed gives identities without a name one that no other has.

@@ -8,6 +8,10 @@ import (
 // ErrNoConfig is what Load's error wraps where no configuration file exists.
 var ErrNoConfig = errors.New("no configuration")
 
+// ErrNotPlain is what Load's error wraps where a file needs a parser of all of YAML, and
+// LoadOptions has none.
+var ErrNotPlain = errors.New("needs a parser of all of YAML")
+
 // A ConfigError says what is wrong with a configuration, for a person to mend;
 // a program that cannot go on because of it exits with EX_CONFIG.
 type ConfigError struct {

@@ -67,9 +67,9 @@ func FuzzYAML(f *testing.F) {
 	f.Add("identities: &a [*a]\n", "")
 	f.Add("? [a]\n: !!binary ", "\n--- x\n")
 	f.Fuzz(func(t *testing.T, before, after string) {
-		c, err := parseYAML("c.yaml", []byte(before+canary+after), "/home/ann")
+		c, err := parseYAML("c.yaml", []byte(before+canary+after), annsHome)
 		checkSilence(t, c, err)
-		c, err = parseYAML("c.yaml", []byte(before+after), "/home/ann")
+		c, err = parseYAML("c.yaml", []byte(before+after), annsHome)
 		if err != nil {
 			return
 		}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"esmtpq/identity/tree"
 )
 
 // maxFileSize bounds what is read of a configuration file, in octets.
@@ -20,6 +22,10 @@ type LoadOptions struct {
 	Home   string              // the user's home directory; "" where there is none
 	Getenv func(string) string // os.Getenv, if nil
 	Etc    string              // the system's configuration directory; "" means /etc
+
+	// YAML parses what [tree.Scan] leaves alone, and returns a *tree.Error where that is no
+	// YAML: [esmtpq/identity/yaml.Parse]. Without it such a file gives ErrNotPlain.
+	YAML func([]byte) (*tree.Node, error)
 }
 
 // A candidate is a place where a configuration may be.
@@ -50,7 +56,7 @@ func Load(opt LoadOptions) (*Config, error) {
 		if !c.named && isEmpty(file) {
 			continue
 		}
-		return load(file, c, opt.Home)
+		return load(file, c, opt)
 	}
 	return nil, &ConfigError{
 		Text: "no configuration: esmtpq does not know where to send mail",
@@ -113,7 +119,7 @@ func openConfig(path string) (*os.File, error) {
 }
 
 // load reads and checks an opened file.
-func load(file *os.File, c candidate, home string) (*Config, error) {
+func load(file *os.File, c candidate, opt LoadOptions) (*Config, error) {
 	info, err := file.Stat()
 	if err != nil {
 		return nil, &ConfigError{File: c.path, Text: "cannot be read: " + cause(err), Err: err}
@@ -128,7 +134,7 @@ func load(file *os.File, c candidate, home string) (*Config, error) {
 	if len(data) > maxFileSize {
 		return nil, &ConfigError{File: c.path, Text: "is larger than 1 MiB: surely not a configuration"}
 	}
-	config, err := parse(c.path, data, home)
+	config, err := parse(c.path, data, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -141,10 +147,10 @@ func load(file *os.File, c candidate, home string) (*Config, error) {
 
 // parse reads the content of a file in the format that its name tells: YAML
 // where it ends in .yaml or .yml, esmtprc otherwise.
-func parse(path string, data []byte, home string) (*Config, error) {
+func parse(path string, data []byte, opt LoadOptions) (*Config, error) {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".yaml", ".yml":
-		return parseYAML(path, data, home)
+		return parseYAML(path, data, opt)
 	}
 	return parseEsmtprc(path, data)
 }

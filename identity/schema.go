@@ -1,9 +1,12 @@
 package identity
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"esmtpq/identity/tree"
 )
 
 // A yamlReader makes a Config of the nodes of a YAML file. It goes on after an
@@ -15,12 +18,12 @@ type yamlReader struct {
 }
 
 // parseYAML reads the content of a YAML file.
-func parseYAML(path string, data []byte, home string) (*Config, error) {
-	root, err := readNodes(path, data)
+func parseYAML(path string, data []byte, opt LoadOptions) (*Config, error) {
+	root, err := readTree(path, data, opt.YAML)
 	if err != nil {
 		return nil, err
 	}
-	r := &yamlReader{home: home, config: &Config{File: path, Format: FormatYAML, BatchDelay: DefaultBatchDelay}}
+	r := &yamlReader{home: opt.Home, config: &Config{File: path, Format: FormatYAML, BatchDelay: DefaultBatchDelay}}
 	if root != nil {
 		r.file(root)
 	}
@@ -35,17 +38,33 @@ func parseYAML(path string, data []byte, home string) (*Config, error) {
 	return r.config, nil
 }
 
+// readTree reads a YAML file, by the parser only what is not plain.
+func readTree(path string, data []byte, parser func([]byte) (*tree.Node, error)) (*tree.Node, error) {
+	if root := tree.Scan(data); root != nil {
+		return root, nil
+	}
+	if parser == nil {
+		return nil, &ConfigError{File: path, Text: ErrNotPlain.Error(), Err: ErrNotPlain}
+	}
+	root, err := parser(data)
+	var te *tree.Error
+	if errors.As(err, &te) {
+		return nil, &ConfigError{File: path, Line: te.Line, Text: te.Text, Hint: te.Hint}
+	}
+	return root, err
+}
+
 func (r *yamlReader) fail(line int, format string, args ...any) {
 	r.errors = append(r.errors, &ConfigError{File: r.config.File, Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
 // file reads the top level.
-func (r *yamlReader) file(root *node) {
+func (r *yamlReader) file(root *tree.Node) {
 	c := r.config
-	r.mapping(root, "", func(key string, v *node) bool {
+	r.mapping(root, "", func(key string, v *tree.Node) bool {
 		switch key {
 		case "batch_delay":
-			if v.kind == nodeText && v.text == "never" {
+			if v.Kind == tree.Text && v.Text == "never" {
 				c.BatchDelay = Never
 			} else {
 				c.BatchDelay = r.duration(v, key, "5s or never")
@@ -76,30 +95,30 @@ func (r *yamlReader) file(root *node) {
 }
 
 // identities reads the list of identities.
-func (r *yamlReader) identities(n *node) {
-	if n.kind != nodeList {
-		r.fail(n.line, "identities should be a list, each identity beginning with \"- name: ...\"")
+func (r *yamlReader) identities(n *tree.Node) {
+	if n.Kind != tree.List {
+		r.fail(n.Line, "identities should be a list, each identity beginning with \"- name: ...\"")
 		return
 	}
 	names := map[string]int{}
 	defaultLine := 0
-	for i, item := range n.items {
+	for i, item := range n.Items {
 		id := r.identity(item, fmt.Sprintf("identities[%d]", i))
 		if id == nil {
 			continue
 		}
 		if line, ok := names[id.Name]; ok && id.Name != "" {
-			r.fail(item.line, "this identity has the name of the one in line %d", line)
+			r.fail(item.Line, "this identity has the name of the one in line %d", line)
 		}
-		names[id.Name] = item.line
+		names[id.Name] = item.Line
 		if id.Default && defaultLine > 0 {
-			r.fail(item.line, "a second identity with default: true; the first is in line %d", defaultLine)
+			r.fail(item.Line, "a second identity with default: true; the first is in line %d", defaultLine)
 		} else if id.Default {
-			defaultLine = item.line
+			defaultLine = item.Line
 		}
 		r.config.Identities = append(r.config.Identities, id)
 	}
-	if len(n.items) == 1 && len(r.config.Identities) == 1 {
+	if len(n.Items) == 1 && len(r.config.Identities) == 1 {
 		r.config.Identities[0].Default = true
 	}
 	r.config.findDefault()
@@ -107,10 +126,10 @@ func (r *yamlReader) identities(n *node) {
 
 // identity reads one identity; path names it in errors. It returns nil where
 // there is nothing to read.
-func (r *yamlReader) identity(n *node, path string) *Identity {
+func (r *yamlReader) identity(n *tree.Node, path string) *Identity {
 	id := &Identity{}
-	seen := map[string]*node{}
-	ok := r.mapping(n, path, func(key string, v *node) bool {
+	seen := map[string]*tree.Node{}
+	ok := r.mapping(n, path, func(key string, v *tree.Node) bool {
 		seen[key] = v
 		return r.setting(id, path+"."+key, key, v)
 	})
@@ -122,7 +141,7 @@ func (r *yamlReader) identity(n *node, path string) *Identity {
 }
 
 // setting reads one setting of an identity.
-func (r *yamlReader) setting(id *Identity, path, key string, v *node) bool {
+func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool {
 	texts := map[string]*string{
 		"name": &id.Name, "host": &id.Host, "port": &id.Port, "tls_name": &id.TLSName,
 		"username": &id.Username, "password_command": &id.PasswordCommand,
@@ -148,9 +167,9 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *node) bool {
 	case "message_id":
 		id.NoMessageID = !r.boolean(v, path)
 	case "tls":
-		mode, ok := parseTLSMode(v.text)
+		mode, ok := parseTLSMode(v.Text)
 		if !ok {
-			r.fail(v.line, "%s should be implicit, starttls, opportunistic or off", path)
+			r.fail(v.Line, "%s should be implicit, starttls, opportunistic or off", path)
 		}
 		id.TLS = mode
 	case "password":
@@ -164,7 +183,7 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *node) bool {
 	case "relogin_delay":
 		id.ReloginDelay = r.duration(v, path, "30s")
 		if id.ReloginDelay > maxReloginDelay {
-			r.fail(v.line, "%s should be an hour at most", path)
+			r.fail(v.Line, "%s should be an hour at most", path)
 		}
 	case "sessions":
 		id.Sessions = r.count(v, path, maxSessions)
@@ -176,23 +195,23 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *node) bool {
 
 // mapping reads a mapping, calling set for each key; set returns false for an
 // unknown one. mapping returns false where n is none.
-func (r *yamlReader) mapping(n *node, path string, set func(key string, v *node) bool) bool {
-	if n.kind != nodeMap {
+func (r *yamlReader) mapping(n *tree.Node, path string, set func(key string, v *tree.Node) bool) bool {
+	if n.Kind != tree.Map {
 		where := "the file"
 		if path != "" {
 			where = path
 		}
-		r.fail(n.line, "%s should be made of lines like \"key: value\"", where)
+		r.fail(n.Line, "%s should be made of lines like \"key: value\"", where)
 		return false
 	}
 	lines := map[string]int{}
-	for _, f := range n.fields {
-		if line, ok := lines[f.key]; ok {
-			r.fail(f.line, "%s is given twice, first in line %d", printableKey(path, f.key), line)
+	for _, f := range n.Fields {
+		if line, ok := lines[f.Key]; ok {
+			r.fail(f.Line, "%s is given twice, first in line %d", printableKey(path, f.Key), line)
 			continue
 		}
-		lines[f.key] = f.line
-		if !set(f.key, f.value) {
+		lines[f.Key] = f.Line
+		if !set(f.Key, f.Value) {
 			r.unknown(path, f)
 		}
 	}
@@ -206,12 +225,12 @@ var formerKeys = map[string]string{
 	"force_reverse_path": "reverse_path", "force_sender": "sender",
 }
 
-func (r *yamlReader) unknown(path string, f field) {
-	if key, ok := formerKeys[f.key]; ok && path != "" {
-		r.fail(f.line, "unknown key %s; it is called %s here", printableKey(path, f.key), key)
+func (r *yamlReader) unknown(path string, f tree.Field) {
+	if key, ok := formerKeys[f.Key]; ok && path != "" {
+		r.fail(f.Line, "unknown key %s; it is called %s here", printableKey(path, f.Key), key)
 		return
 	}
-	r.fail(f.line, "unknown key %s", printableKey(path, f.key))
+	r.fail(f.Line, "unknown key %s", printableKey(path, f.Key))
 }
 
 // printableKey returns a key with its path. One that does not look like a key
@@ -228,12 +247,12 @@ func printableKey(path, key string) string {
 }
 
 // finish checks an identity as a whole and fills what was left out.
-func (r *yamlReader) finish(id *Identity, n *node, path string, seen map[string]*node) {
+func (r *yamlReader) finish(id *Identity, n *tree.Node, path string, seen map[string]*tree.Node) {
 	lineOf := func(key string) int {
 		if v := seen[key]; v != nil {
-			return v.line
+			return v.Line
 		}
-		return n.line
+		return n.Line
 	}
 	if seen["match"] == nil && isAddress(id.Name) {
 		id.Match = []string{id.Name}
@@ -242,7 +261,7 @@ func (r *yamlReader) finish(id *Identity, n *node, path string, seen map[string]
 		if i := slices.IndexFunc(id.Match, func(m string) bool { return m != "" }); i >= 0 {
 			id.Name = id.Match[i]
 		} else {
-			r.fail(n.line, "%s needs a name, best its mail address", path)
+			r.fail(n.Line, "%s needs a name, best its mail address", path)
 		}
 	}
 	r.finishHost(id, path, seen, lineOf)
@@ -257,7 +276,7 @@ func (r *yamlReader) finish(id *Identity, n *node, path string, seen map[string]
 
 // finishHost takes the host apart, and chooses port and TLS mode where they are
 // left out: verified TLS, except where nobody can listen.
-func (r *yamlReader) finishHost(id *Identity, path string, seen map[string]*node, lineOf func(string) int) {
+func (r *yamlReader) finishHost(id *Identity, path string, seen map[string]*tree.Node, lineOf func(string) int) {
 	if seen["host"] == nil {
 		r.fail(lineOf("host"), "%s has no host", path)
 		return

@@ -7,58 +7,60 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"esmtpq/identity/tree"
 )
 
 // text reads a text. An empty one is an error: leaving the key out says so
 // more clearly.
-func (r *yamlReader) text(v *node, path string) string {
+func (r *yamlReader) text(v *tree.Node, path string) string {
 	switch {
-	case v.kind == nodeNull || v.kind == nodeText && v.text == "":
-		r.fail(v.line, "%s has no value", path)
-	case v.kind != nodeText:
-		r.fail(v.line, "%s should be a single text", path)
+	case v.Kind == tree.Null || v.Kind == tree.Text && v.Text == "":
+		r.fail(v.Line, "%s has no value", path)
+	case v.Kind != tree.Text:
+		r.fail(v.Line, "%s should be a single text", path)
 	default:
-		if text := badValue(v.text, printedSetting(lastKey(path))); text != "" {
-			r.fail(v.line, "%s %s", path, text)
+		if text := badValue(v.Text, printedSetting(lastKey(path))); text != "" {
+			r.fail(v.Line, "%s %s", path, text)
 		}
 	}
-	return v.text
+	return v.Text
 }
 
 func lastKey(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
 
 // secret reads a password or passphrase.
-func (r *yamlReader) secret(v *node, path string) Secret {
+func (r *yamlReader) secret(v *tree.Node, path string) Secret {
 	text := r.text(v, path)
 	if text == Mask {
-		r.fail(v.line, "%s is the placeholder of esmtpq config; put the secret itself there", path)
+		r.fail(v.Line, "%s is the placeholder of esmtpq config; put the secret itself there", path)
 	}
-	if v.plain && v.comment != "" {
-		r.config.warn(v.line, path+` ends before the "#"; if that belongs to it, put it in quotes`)
+	if v.Plain && v.Comment != "" {
+		r.config.warn(v.Line, path+` ends before the "#"; if that belongs to it, put it in quotes`)
 	}
 	return NewSecret(text)
 }
 
 // filePath reads the path of a file; a leading "~/" is the home directory.
-func (r *yamlReader) filePath(v *node, path string) string {
+func (r *yamlReader) filePath(v *tree.Node, path string) string {
 	file := r.text(v, path)
 	if rest, ok := strings.CutPrefix(file, "~/"); ok && r.home != "" {
 		file = filepath.Join(r.home, rest)
 	}
 	if file != "" && !filepath.IsAbs(file) {
-		r.fail(v.line, "%s should begin with / or ~/", path)
+		r.fail(v.Line, "%s should begin with / or ~/", path)
 	}
 	return file
 }
 
-func (r *yamlReader) boolean(v *node, path string) bool {
-	switch v.text {
+func (r *yamlReader) boolean(v *tree.Node, path string) bool {
+	switch v.Text {
 	case "true", "yes", "on":
 		return true
 	case "false", "no", "off":
 		return false
 	}
-	r.fail(v.line, "%s should be true or false", path)
+	r.fail(v.Line, "%s should be true or false", path)
 	return false
 }
 
@@ -70,31 +72,31 @@ const (
 )
 
 // count reads a whole number from 1 to most.
-func (r *yamlReader) count(v *node, path string, most int) int {
-	n, err := strconv.Atoi(v.text)
-	if v.kind != nodeText || err != nil || n < 1 || n > most {
-		r.fail(v.line, "%s should be a number from 1 to %d", path, most)
+func (r *yamlReader) count(v *tree.Node, path string, most int) int {
+	n, err := strconv.Atoi(v.Text)
+	if v.Kind != tree.Text || err != nil || n < 1 || n > most {
+		r.fail(v.Line, "%s should be a number from 1 to %d", path, most)
 		return 0
 	}
 	return n
 }
 
 // duration reads a duration that is not negative.
-func (r *yamlReader) duration(v *node, path, example string) time.Duration {
-	d, err := time.ParseDuration(v.text)
+func (r *yamlReader) duration(v *tree.Node, path, example string) time.Duration {
+	d, err := time.ParseDuration(v.Text)
 	if err != nil || d < 0 {
-		r.fail(v.line, "%s should be a time with its unit, such as %s", path, example)
+		r.fail(v.Line, "%s should be a time with its unit, such as %s", path, example)
 		return 0
 	}
 	return d
 }
 
 // period reads a time that can also be given in whole days, or as never.
-func (r *yamlReader) period(v *node, path, example string) time.Duration {
-	if v.kind == nodeText && v.text == "never" {
+func (r *yamlReader) period(v *tree.Node, path, example string) time.Duration {
+	if v.Kind == tree.Text && v.Text == "never" {
 		return Never
 	}
-	text, days := strings.CutSuffix(v.text, "d")
+	text, days := strings.CutSuffix(v.Text, "d")
 	if days {
 		text += "h"
 	}
@@ -102,24 +104,24 @@ func (r *yamlReader) period(v *node, path, example string) time.Duration {
 	if days && err == nil {
 		d = min(d, math.MaxInt64/24) * 24
 	}
-	if v.kind != nodeText || err != nil || d <= 0 {
-		r.fail(v.line, "%s should be a time with its unit, such as %s", path, example)
+	if v.Kind != tree.Text || err != nil || d <= 0 {
+		r.fail(v.Line, "%s should be a time with its unit, such as %s", path, example)
 		return 0
 	}
 	return d
 }
 
 // match reads a list of addresses and patterns.
-func (r *yamlReader) match(v *node, path string) []string {
-	if v.kind != nodeList {
-		r.fail(v.line, "%s should be a list, like [a@example.com, \"*@example.org\"]", path)
+func (r *yamlReader) match(v *tree.Node, path string) []string {
+	if v.Kind != tree.List {
+		r.fail(v.Line, "%s should be a list, like [a@example.com, \"*@example.org\"]", path)
 		return nil
 	}
 	var match []string
-	for i, item := range v.items {
+	for i, item := range v.Items {
 		text := r.text(item, fmt.Sprintf("%s[%d]", path, i))
 		if strings.ContainsAny(text, "<>") {
-			r.fail(item.line, "%s[%d] should be an address or pattern alone, without angle brackets", path, i)
+			r.fail(item.Line, "%s[%d] should be an address or pattern alone, without angle brackets", path, i)
 		}
 		match = append(match, text)
 	}

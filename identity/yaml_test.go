@@ -5,12 +5,20 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"esmtpq/identity/yaml"
+)
+
+// Whose configuration it is.
+var (
+	annsHome = LoadOptions{Home: "/home/ann", YAML: yaml.Parse}
+	noHome   = LoadOptions{YAML: yaml.Parse}
 )
 
 // parseText reads a configuration given as text, in the format of the name.
 func parseText(t *testing.T, name, text string) *Config {
 	t.Helper()
-	c, err := parse(name, []byte(text), "/home/ann")
+	c, err := parse(name, []byte(text), annsHome)
 	if err != nil {
 		t.Fatalf("%v\nin:\n%s", err, text)
 	}
@@ -130,7 +138,7 @@ func TestYAMLPeriods(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"0", "0d", "-1d", "d", "5", "5 d", "999999999999999999d", "[5d]", "soon", "~", "'never '"} {
-		c, err := parseYAML("c.yaml", []byte("keep_failed: "+text+"\nidentities: [{name: a, host: h}]"), "")
+		c, err := parseYAML("c.yaml", []byte("keep_failed: "+text+"\nidentities: [{name: a, host: h}]"), noHome)
 		if err == nil || !strings.Contains(err.Error(), "keep_failed should be a time with its unit, such as 30d or never") {
 			t.Errorf("%s: %+v, %v", text, c, err)
 		}
@@ -236,7 +244,7 @@ func TestYAMLSyntaxErrors(t *testing.T) {
 
 func checkYAMLError(t *testing.T, text, want string) {
 	t.Helper()
-	c, err := parse("c.yaml", []byte(text), "/home/ann")
+	c, err := parse("c.yaml", []byte(text), annsHome)
 	if err == nil {
 		t.Fatalf("accepted: %+v", c)
 	}

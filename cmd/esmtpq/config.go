@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"esmtpq/identity/yaml"
 	"esmtpq/queue"
 )
 
@@ -41,5 +42,6 @@ func runConfig(p *program) error {
 	for _, w := range cfg.Warnings {
 		fmt.Fprintf(p.err, "%s: %s\n", p.name, printable(w))
 	}
-	return cfg.WriteYAML(p.out)
+	root, head := cfg.Tree()
+	return yaml.Write(p.out, root, head)
 }

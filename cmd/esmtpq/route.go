@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"esmtpq/identity"
+	"esmtpq/identity/yaml"
 	"esmtpq/localmda"
 	"esmtpq/queue"
 )
@@ -47,7 +48,7 @@ func (r *router) load(env *queue.Envelope) (*identity.Config, error) {
 	}
 	l := r.configs[file]
 	if l == nil {
-		cfg, err := identity.Load(identity.LoadOptions{File: file, Home: r.home})
+		cfg, err := identity.Load(identity.LoadOptions{File: file, Home: r.home, YAML: yaml.Parse})
 		l = &loaded{cfg, err}
 		r.configs[file] = l
 	}

@@ -1,4 +1,9 @@
-package identity
+// Package yaml reads and writes YAML by way of the yaml.v3 package. It is the only one
+// that knows that package.
+//
+// Its strict decoding quotes values in its errors and names Go types, and it loses line numbers; so
+// it is used as a parser of nodes only, and what they mean is not decided here.
+package yaml
 
 import (
 	"bytes"
@@ -9,57 +14,27 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"esmtpq/identity/tree"
 )
 
-// This file is the only one that knows the YAML package. Its strict decoding
-// quotes values in its errors and names Go types, and it loses line numbers; so
-// it is used as a parser of nodes only, and the schema is checked by us.
-
-// A nodeKind is a kind of YAML node.
-type nodeKind int
-
-const (
-	nodeNull nodeKind = iota
-	nodeText          // any scalar, as written
-	nodeList
-	nodeMap
-	nodeOther // what the schema has no place for
-)
-
-// A node is a part of a YAML file, read or to be written.
-type node struct {
-	line    int
-	kind    nodeKind
-	text    string  // of a nodeText
-	plain   bool    // written without quotes
-	comment string  // on the same line, without "#"
-	items   []*node // of a nodeList
-	fields  []field // of a nodeMap, in order
-}
-
-// A field is one key of a mapping.
-type field struct {
-	key   string
-	line  int
-	value *node
-}
-
-// readNodes parses a file of one document; nil means that there is none.
-func readNodes(path string, data []byte) (*node, error) {
+// Parse reads a file of one document; nil means that there is none. Its error is a *tree.Error,
+// and quotes nothing of the file.
+func Parse(data []byte) (*tree.Node, error) {
 	if !utf8.Valid(data) {
-		return nil, &ConfigError{File: path, Line: lineOf(data, invalidUTF8(data)), Text: "is not UTF-8"}
+		return nil, &tree.Error{Line: lineOf(data, invalidUTF8(data)), Text: "is not UTF-8"}
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document, second yaml.Node
 	if err := decoder.Decode(&document); err == io.EOF {
 		return nil, nil
 	} else if err != nil {
-		return nil, yamlError(path, data, err)
+		return nil, parseError(data, err)
 	}
 	if err := decoder.Decode(&second); err == nil {
-		return nil, &ConfigError{File: path, Line: second.Line, Text: "a second document begins here; there can be only one"}
+		return nil, &tree.Error{Line: second.Line, Text: "a second document begins here; there can be only one"}
 	} else if err != io.EOF {
-		return nil, yamlError(path, data, err)
+		return nil, parseError(data, err)
 	}
 	if len(document.Content) == 0 {
 		return nil, nil
@@ -68,8 +43,8 @@ func readNodes(path string, data []byte) (*node, error) {
 }
 
 // convert makes a node of a parsed one.
-func convert(y *yaml.Node, depth int) *node {
-	n := &node{line: y.Line, kind: nodeOther}
+func convert(y *yaml.Node, depth int) *tree.Node {
+	n := &tree.Node{Line: y.Line, Kind: tree.Other}
 	if y.Kind == yaml.AliasNode && y.Alias.Kind == yaml.ScalarNode {
 		y = y.Alias // of other kinds it could be endless
 	}
@@ -80,15 +55,15 @@ func convert(y *yaml.Node, depth int) *node {
 	case yaml.ScalarNode:
 		convertScalar(n, y)
 	case yaml.SequenceNode:
-		n.kind = nodeList
+		n.Kind = tree.List
 		for _, item := range y.Content {
-			n.items = append(n.items, convert(item, depth+1))
+			n.Items = append(n.Items, convert(item, depth+1))
 		}
 	case yaml.MappingNode:
-		n.kind = nodeMap
+		n.Kind = tree.Map
 		for i := 0; i+1 < len(y.Content); i += 2 {
 			key := y.Content[i]
-			n.fields = append(n.fields, field{key: key.Value, line: key.Line, value: convert(y.Content[i+1], depth+1)})
+			n.Fields = append(n.Fields, tree.Field{Key: key.Value, Line: key.Line, Value: convert(y.Content[i+1], depth+1)})
 		}
 	}
 	return n
@@ -96,24 +71,24 @@ func convert(y *yaml.Node, depth int) *node {
 
 // convertScalar takes the text of a scalar as it was written, whatever type it
 // looks like: a password may be 0777 or no.
-func convertScalar(n *node, y *yaml.Node) {
+func convertScalar(n *tree.Node, y *yaml.Node) {
 	switch y.ShortTag() {
 	case "!!null":
-		n.kind = nodeNull
+		n.Kind = tree.Null
 	case "!!str", "!!int", "!!float", "!!bool", "!!timestamp":
-		n.kind, n.text = nodeText, y.Value
+		n.Kind, n.Text = tree.Text, y.Value
 	case "!!binary": // how text that is not UTF-8 is written
 		if b, err := base64.StdEncoding.DecodeString(y.Value); err == nil {
-			n.kind, n.text = nodeText, string(b)
+			n.Kind, n.Text = tree.Text, string(b)
 		}
 	}
-	n.plain = y.Style == 0
-	n.comment = y.LineComment
+	n.Plain = y.Style == 0
+	n.Comment = strings.TrimRight(y.LineComment, " ")
 }
 
-// yamlPhrases are the words of the parser that help, and what we make of them.
+// phrases are the words of the parser that help, and what we make of them.
 // Its other words may quote a value.
-var yamlPhrases = []struct{ theirs, ours, hint string }{
+var phrases = []struct{ theirs, ours, hint string }{
 	{"unknown anchor", "an unquoted value begins with \"*\"", "write patterns in quotes: \"*@example.com\""},
 	{"did not find expected alphabetic or numeric character", "an unquoted value begins with \"*\" or \"&\"", "write patterns in quotes: \"*@example.com\""},
 	{"mapping values are not allowed", "a colon where none can be, or the wrong indentation", "a value that holds a colon and a blank must be in quotes"},
@@ -127,15 +102,14 @@ var yamlPhrases = []struct{ theirs, ours, hint string }{
 	{"control characters are not allowed", "a control character", ""},
 }
 
-// yamlError translates an error of the parser.
-func yamlError(path string, data []byte, err error) error {
-	e := &ConfigError{
-		File: path,
+// parseError translates an error of the parser.
+func parseError(data []byte, err error) error {
+	e := &tree.Error{
 		Line: errorLine(data),
 		Text: "is not valid YAML",
 		Hint: "put values with special characters in quotes",
 	}
-	for _, p := range yamlPhrases {
+	for _, p := range phrases {
 		if strings.Contains(err.Error(), p.theirs) {
 			e.Text, e.Hint = "is not valid YAML: "+p.ours, p.hint
 			break
@@ -181,8 +155,8 @@ func invalidUTF8(data []byte) int {
 	return len(data)
 }
 
-// writeNodes writes a mapping with a comment before it.
-func writeNodes(w io.Writer, n *node, head string) error {
+// Write writes a mapping with a comment before it, which begins with "#".
+func Write(w io.Writer, n *tree.Node, head string) error {
 	y := render(n)
 	y.HeadComment = head
 	encoder := yaml.NewEncoder(w)
@@ -191,28 +165,28 @@ func writeNodes(w io.Writer, n *node, head string) error {
 }
 
 // render makes of a node one that can be written.
-func render(n *node) *yaml.Node {
-	y := &yaml.Node{LineComment: n.comment}
-	switch n.kind {
-	case nodeList:
+func render(n *tree.Node) *yaml.Node {
+	y := &yaml.Node{LineComment: n.Comment}
+	switch n.Kind {
+	case tree.List:
 		y.Kind, y.Tag = yaml.SequenceNode, "!!seq"
-		if len(n.items) == 0 {
+		if len(n.Items) == 0 {
 			y.Style = yaml.FlowStyle
 		}
-		for _, item := range n.items {
+		for _, item := range n.Items {
 			y.Content = append(y.Content, render(item))
 		}
-	case nodeMap:
+	case tree.Map:
 		y.Kind, y.Tag = yaml.MappingNode, "!!map"
-		for _, f := range n.fields {
-			y.Content = append(y.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: f.key}, render(f.value))
+		for _, f := range n.Fields {
+			y.Content = append(y.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: f.Key}, render(f.Value))
 		}
 	default:
-		y.Kind, y.Value = yaml.ScalarNode, n.text
-		if !n.plain {
+		y.Kind, y.Value = yaml.ScalarNode, n.Text
+		if !n.Plain {
 			y.Tag = "!!str"
-			if !utf8.ValidString(n.text) {
-				y.Tag, y.Value = "!!binary", base64.StdEncoding.EncodeToString([]byte(n.text))
+			if !utf8.ValidString(n.Text) {
+				y.Tag, y.Value = "!!binary", base64.StdEncoding.EncodeToString([]byte(n.Text))
 			}
 			y.Style = yaml.DoubleQuotedStyle
 		}

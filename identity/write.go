@@ -1,0 +1,149 @@
+package identity
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"esmtpq/identity/tree"
+)
+
+// Tree returns the configuration in the YAML spelling, with Mask in place of secrets, and a
+// comment that says where it is from: the way from an esmtprc to a YAML file. Reading what is written
+// of it gives the same Config, once the secrets are put in.
+func (c *Config) Tree() (root *tree.Node, head string) {
+	root = &tree.Node{Kind: tree.Map}
+	if c.BatchDelay < 0 {
+		addPlain(root, "batch_delay", "never")
+	} else if c.BatchDelay != DefaultBatchDelay {
+		addPlain(root, "batch_delay", c.BatchDelay.String())
+	}
+	addText(root, "mda", c.MDA)
+	addText(root, "force_mda", c.ForceMDA)
+	addDuration(root, "mda_timeout", c.MDATimeout)
+	addText(root, "notify", c.Notify)
+	addPeriod(root, "expire_after", c.ExpireAfter)
+	addPeriod(root, "delay_notice_after", c.DelayNoticeAfter)
+	addPeriod(root, "keep_failed", c.KeepFailed)
+	if c.HoldPossiblyDelivered {
+		addPlain(root, "hold_possibly_delivered", "true")
+	}
+	list := &tree.Node{Kind: tree.List}
+	for _, id := range c.Identities {
+		list.Items = append(list.Items, c.identityNode(id))
+	}
+	add(root, "identities", list)
+
+	file := c.File
+	if quoted := strconv.Quote(file); quoted != `"`+file+`"` {
+		file = quoted // a path with line ends would leave the comment
+	}
+	return root, "# Read from " + file
+}
+
+// identityNode returns the node of one identity.
+func (c *Config) identityNode(id *Identity) *tree.Node {
+	n := &tree.Node{Kind: tree.Map}
+	addText(n, "name", id.Name)
+	match := &tree.Node{Kind: tree.List}
+	for _, m := range id.Match {
+		match.Items = append(match.Items, &tree.Node{Kind: tree.Text, Text: m, Plain: harmless(m)})
+	}
+	add(n, "match", match)
+	if id.Default {
+		addPlain(n, "default", "true")
+	}
+	host := id.Host
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	addText(n, "host", host)
+	addText(n, "port", id.Port)
+	addPlain(n, "tls", id.TLS.String())
+	addText(n, "tls_name", id.TLSName)
+	addText(n, "username", id.Username)
+	addSecret(n, "password", id.Password, "copy it from the file above, or better use password_command")
+	addText(n, "password_command", id.PasswordCommand)
+	addText(n, "helo", id.Helo)
+	addText(n, "qualify_domain", id.QualifyDomain)
+	addText(n, "reverse_path", id.ReversePath)
+	addText(n, "sender", id.Sender)
+	if id.NoMessageID {
+		addPlain(n, "message_id", "false")
+	}
+	addText(n, "preconnect", id.Preconnect)
+	addText(n, "postconnect", id.Postconnect)
+	addText(n, "tunnel", id.Tunnel)
+	addText(n, "ca_file", id.CAFile)
+	addText(n, "client_certificate", id.ClientCertificate)
+	addText(n, "client_key", id.ClientKey)
+	addSecret(n, "certificate_passphrase", id.CertificatePassphrase, "copy it from the file above")
+	addDuration(n, "timeout", id.Timeout)
+	addCount(n, "max_messages_per_session", id.MaxMessagesPerSession)
+	addDuration(n, "relogin_delay", id.ReloginDelay)
+	addCount(n, "sessions", id.Sessions)
+	return n
+}
+
+func add(n *tree.Node, key string, value *tree.Node) {
+	n.Fields = append(n.Fields, tree.Field{Key: key, Value: value})
+}
+
+// addPlain adds a value that needs no quotes: a number or a word of ours.
+func addPlain(n *tree.Node, key, text string) {
+	add(n, key, &tree.Node{Kind: tree.Text, Text: text, Plain: true})
+}
+
+// addText adds a text, unless it is empty.
+func addText(n *tree.Node, key, text string) {
+	if text != "" {
+		add(n, key, &tree.Node{Kind: tree.Text, Text: text, Plain: harmless(text) || key == "port" && isNumber([]byte(text))})
+	}
+}
+
+func addCount(n *tree.Node, key string, count int) {
+	if count != 0 {
+		addPlain(n, key, strconv.Itoa(count))
+	}
+}
+
+func addDuration(n *tree.Node, key string, d time.Duration) {
+	if d != 0 {
+		addPlain(n, key, d.String())
+	}
+}
+
+// addPeriod adds a time as period reads it.
+func addPeriod(n *tree.Node, key string, d time.Duration) {
+	const day = 24 * time.Hour
+	switch {
+	case d < 0:
+		addPlain(n, key, "never")
+	case d > 0 && d%day == 0:
+		addPlain(n, key, strconv.FormatInt(int64(d/day), 10)+"d")
+	default:
+		addDuration(n, key, d)
+	}
+}
+
+func addSecret(n *tree.Node, key string, s Secret, remark string) {
+	if s.IsSet() {
+		add(n, key, &tree.Node{Kind: tree.Text, Text: Mask, Comment: remark})
+	}
+}
+
+// harmless tells whether a text may stand without quotes, in the eyes of a
+// person who does not know all rules of YAML.
+func harmless(s string) bool {
+	switch strings.ToLower(s) {
+	case "null", "true", "false", "yes", "no", "on", "off", "y", "n":
+		return false
+	}
+	for i, c := range []byte(s) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (i == 0 || (c < '0' || c > '9') && !strings.ContainsRune("@._-/", rune(c))) {
+			return false
+		}
+	}
+	return s != ""
+}
