@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"esmtpq/tunnel/command"
 )
 
 // closeGrace is how long a command has to exit by itself, once the connection is
@@ -23,15 +25,15 @@ const closeGrace = 2 * time.Second
 //
 // Deadlines work. Close ends the command: it has two seconds to exit by itself, then
 // its process group is killed. ctx bounds the start alone.
-func (c *Command) Dial(ctx context.Context, host, port string) (net.Conn, error) {
+func Dial(ctx context.Context, c *command.Command, host, port string) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	argv, err := c.argv(host, port)
+	argv, err := c.Argv(host, port)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := start(c.name(), argv, address(net.JoinHostPort(host, port)))
+	conn, err := start(c.Name(), argv, address(net.JoinHostPort(host, port)))
 	if err != nil {
 		return nil, fmt.Errorf("tunnel: %w", err)
 	}

@@ -9,16 +9,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"esmtpq/tunnel/command"
 )
 
 // dial runs a shell script as a proxy command; host and port are its $1 and $2.
 func dial(t *testing.T, script string) net.Conn {
 	t.Helper()
-	c, err := ParseCommand("sh -c '" + script + "' sh %h %p")
+	c, err := command.Parse("sh -c '" + script + "' sh %h %p")
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := c.Dial(t.Context(), "mail.test", "25")
+	conn, err := Dial(t.Context(), c, "mail.test", "25")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,11 +115,11 @@ func TestDialCloseEndsWhatDoesNotEnd(t *testing.T) {
 }
 
 func TestDialCommandNotFound(t *testing.T) {
-	c, err := ParseCommand("./no-such-command %h %p")
+	c, err := command.Parse("./no-such-command %h %p")
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := c.Dial(t.Context(), "mail.test", "25")
+	conn, err := Dial(t.Context(), c, "mail.test", "25")
 	if err == nil {
 		conn.Close()
 		t.Fatal("dialled")

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"esmtpq/tunnel/command"
 )
 
 // An sshServer is a real OpenSSH server for one test: keys of its own, no privileges, on
@@ -253,11 +255,11 @@ func TestTunnelThroughSSH(t *testing.T) {
 		"ssh -F " + server.ClientConfig + " gateway",
 		"ssh -F " + server.ClientConfig + " -W %h:%p gateway",
 	} {
-		c, err := ParseCommand(line)
+		c, err := command.Parse(line)
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn, err := c.Dial(t.Context(), host, port)
+		conn, err := Dial(t.Context(), c, host, port)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -277,11 +279,11 @@ func TestTunnelThroughSSHFailures(t *testing.T) {
 		{"ssh -F " + server.ClientConfig + " -l nobody-at-all gateway", "Permission denied"},
 		{"ssh -F none -o HostName=127.0.0.1 -p " + closedPort + " gateway", "Connection refused"},
 	} {
-		c, err := ParseCommand(test.line)
+		c, err := command.Parse(test.line)
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn, err := c.Dial(t.Context(), "127.0.0.1", closedPort)
+		conn, err := Dial(t.Context(), c, "127.0.0.1", closedPort)
 		if err != nil {
 			t.Fatal(err)
 		}

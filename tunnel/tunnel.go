@@ -10,7 +10,7 @@
 //
 //	tunnel: ssh gateway
 //
-// [ParseCommand] reads it and [Command.Dial] runs it; there is no local port
+// [command.Parse] reads it and [Dial] runs it; there is no local port
 // that others on the machine could use, and the command ends with the session.
 //
 // Whatever is run here gets a session of its own, without the terminal (so that it

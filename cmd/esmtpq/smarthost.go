@@ -12,6 +12,7 @@ import (
 	"esmtpq/queue"
 	"esmtpq/relay"
 	"esmtpq/tunnel"
+	"esmtpq/tunnel/command"
 )
 
 // stateName is the name of the directory in the queue directory that sessions leave
@@ -55,7 +56,7 @@ func (r *router) dialer(cfg *identity.Config, id *identity.Identity) (func(conte
 		return func(ctx context.Context) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, r.limit(dialLimit))
 			defer cancel()
-			return cmd.Dial(ctx, id.Host, id.Port)
+			return tunnel.Dial(ctx, cmd, id.Host, id.Port)
 		}, nil
 	}
 	if id.Preconnect == "" {
@@ -74,11 +75,11 @@ func (r *router) dialer(cfg *identity.Config, id *identity.Identity) (func(conte
 }
 
 // tunnelOf returns the command that reaches an identity's smart host, nil if there is none.
-func tunnelOf(cfg *identity.Config, id *identity.Identity) (*tunnel.Command, error) {
+func tunnelOf(cfg *identity.Config, id *identity.Identity) (*command.Command, error) {
 	if id.Tunnel == "" {
 		return nil, nil
 	}
-	cmd, err := tunnel.ParseCommand(id.Tunnel)
+	cmd, err := command.Parse(id.Tunnel)
 	if err != nil {
 		return nil, &identity.ConfigError{File: cfg.File, Text: fmt.Sprintf("tunnel of identity %s: %v", id.Name, err)}
 	}

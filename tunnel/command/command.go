@@ -1,9 +1,10 @@
-package tunnel
+// Package command reads the command that a tunnel runs. It needs no network, so that a
+// submission can check a configuration without what a connection takes.
+package command
 
 import (
 	"errors"
 	"fmt"
-	"net"
 	"path"
 	"strings"
 )
@@ -19,7 +20,7 @@ type Command struct {
 // would ask. They precede the user's own, for ssh takes the first it sees.
 var sshOptions = []string{"-T", "-o", "BatchMode=yes", "-o", "ClearAllForwardings=yes", "-W"}
 
-// ParseCommand reads a command from a line of words, split and quoted as in a
+// Parse reads a command from a line of words, split and quoted as in a
 // shell but run without one. There are two forms:
 //
 //   - ssh with a host and any options, such as `ssh -p 2222 -i key user@gateway`. It is
@@ -28,7 +29,7 @@ var sshOptions = []string{"-T", "-o", "BatchMode=yes", "-o", "ClearAllForwarding
 //     `nc -X 5 -x localhost:9050 %h %p`. It is run as given.
 //
 // In the arguments of ssh's -o, -S, -E and -F these two are ssh's own and left to it.
-func ParseCommand(line string) (*Command, error) {
+func Parse(line string) (*Command, error) {
 	words, err := splitWords(line)
 	if err != nil {
 		return nil, fmt.Errorf("tunnel %q: %w", line, err)
@@ -72,14 +73,17 @@ func sshTokens(words []string, i int) bool {
 	return false
 }
 
-// argv returns the words to run for a connection to host and port.
-func (c *Command) argv(host, port string) ([]string, error) {
+// Argv returns the words to run for a connection to host and port.
+func (c *Command) Argv(host, port string) ([]string, error) {
 	for _, s := range []string{host, port} {
 		if s == "" || s[0] == '-' || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 			return nil, fmt.Errorf("tunnel: %q cannot be a host or port", s)
 		}
 	}
-	addr := net.JoinHostPort(host, port) // brackets an IPv6 address
+	addr := host + ":" + port
+	if strings.Contains(host, ":") {
+		addr = "[" + host + "]:" + port
+	}
 	if c.ssh {
 		argv := append([]string{c.words[0]}, sshOptions...)
 		argv = append(argv, addr)
@@ -96,5 +100,5 @@ func (c *Command) argv(host, port string) ([]string, error) {
 	return argv, nil
 }
 
-// name is the program, for error texts.
-func (c *Command) name() string { return path.Base(c.words[0]) }
+// Name is the program, for error texts.
+func (c *Command) Name() string { return path.Base(c.words[0]) }

@@ -1,4 +1,4 @@
-package tunnel
+package command
 
 import (
 	"slices"
@@ -71,8 +71,8 @@ func FuzzSplitWords(f *testing.F) {
 		if err != nil || !slices.Equal(again, words) {
 			t.Errorf("%q: %q became %q, %v", line, words, again, err)
 		}
-		if _, err := ParseCommand(line); err == nil && len(words) == 0 {
-			t.Errorf("ParseCommand(%q) made a command of nothing", line)
+		if _, err := Parse(line); err == nil && len(words) == 0 {
+			t.Errorf("Parse(%q) made a command of nothing", line)
 		}
 	})
 }
