@@ -150,7 +150,7 @@ func formatField(name, value string) (string, error) {
 		if i > 0 && (line == "" || !isBlank(line[0]) || strings.Trim(line, " \t") == "") {
 			return "", fmt.Errorf("the value of %s: has a line end in it", name)
 		}
-		if strings.ContainsFunc(line, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+		if HasControl(line) {
 			return "", fmt.Errorf("the value of %s: has a control character in it", name)
 		}
 	}
@@ -179,4 +179,10 @@ func (h *Header) From() string {
 		return addrs[0].Spec()
 	}
 	return ""
+}
+
+// HasControl tells whether a text holds control characters other than tabs, which no field of a
+// header can.
+func HasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }

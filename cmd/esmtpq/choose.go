@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/queue"
 )
 
@@ -42,7 +44,7 @@ func parseChoice(args []string, flags ...string) (*choice, map[string]bool, erro
 		case name == "--sender" || name == "--recipient" || name == "--older":
 			if !attached {
 				if i++; i >= len(args) {
-					return nil, nil, fail(exUsage, "%s needs a value", name)
+					return nil, nil, exit.Fail(exit.Usage, "%s needs a value", name)
 				}
 				value = args[i]
 			}
@@ -50,10 +52,10 @@ func parseChoice(args []string, flags ...string) (*choice, map[string]bool, erro
 				return nil, nil, err
 			}
 		case strings.HasPrefix(name, "-"):
-			return nil, nil, fail(exUsage, "unknown option %s", printable(name))
+			return nil, nil, exit.Fail(exit.Usage, "unknown option %s", printable(name))
 		default:
 			if !plainName(args[i]) {
-				return nil, nil, fail(exUsage, "%s is not a queue ID: see mailq", printable(args[i]))
+				return nil, nil, exit.Fail(exit.Usage, "%s is not a queue ID: see mailq", printable(args[i]))
 			}
 			c.ids = append(c.ids, args[i])
 		}
@@ -70,12 +72,12 @@ func (c *choice) narrow(name, value string) error {
 	default:
 		d, err := parseAge(value)
 		if err != nil {
-			return fail(exUsage, "--older %s: an age such as 30m, 12h or 3d", printable(value))
+			return exit.Fail(exit.Usage, "--older %s: an age such as 30m, 12h or 3d", printable(value))
 		}
 		c.older = d
 	}
 	if value == "" {
-		return fail(exUsage, "%s needs a value", name)
+		return exit.Fail(exit.Usage, "%s needs a value", name)
 	}
 	return nil
 }
@@ -102,8 +104,8 @@ func plainName(s string) bool {
 
 // matches tells whether a message has what the choice asks for.
 func (c *choice) matches(m *queue.Message, now time.Time) bool {
-	return (c.sender == "" || (&selection{by: 'S', substr: c.sender}).matches(m)) &&
-		(c.recipient == "" || (&selection{by: 'R', substr: c.recipient}).matches(m)) &&
+	return (c.sender == "" || matches(argv.Selection{By: 'S', Substr: c.sender}, m)) &&
+		(c.recipient == "" || matches(argv.Selection{By: 'R', Substr: c.recipient}, m)) &&
 		(c.older == 0 || now.Sub(m.Envelope.Arrival) >= c.older)
 }
 
@@ -127,11 +129,11 @@ func (c *choice) selector(q *queue.Queue) (func(*queue.Message) bool, error) {
 func (c *choice) resolve(q *queue.Queue) ([]string, error) {
 	l, err := q.List()
 	if err != nil {
-		return nil, spoolFailure("cannot read the queue", err)
+		return nil, exit.Spool("cannot read the queue", err)
 	}
 	for _, id := range c.ids {
 		if !slices.Contains(l.IDs, id) && !slices.Contains(l.Legacy, id) {
-			return nil, fail(exUnavailable, "%s: no such message in the queue: see mailq", id)
+			return nil, exit.Fail(exit.Unavailable, "%s: no such message in the queue: see mailq", id)
 		}
 	}
 	names := slices.Concat(l.Legacy, l.IDs)
@@ -146,7 +148,7 @@ func (c *choice) resolve(q *queue.Queue) ([]string, error) {
 	}
 	if c.last {
 		if len(names) == 0 {
-			return nil, fail(exUnavailable, "there is no such message in the queue")
+			return nil, exit.Fail(exit.Unavailable, "there is no such message in the queue")
 		}
 		names = names[len(names)-1:]
 	}

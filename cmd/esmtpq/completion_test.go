@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"esmtpq/cmd/esmtpq/argv"
 )
 
 var update = flag.Bool("update", false, "write the completions in contrib/completion from the tables")
@@ -42,8 +44,8 @@ func verbNames() string {
 
 func optionLetters() string {
 	var letters []string
-	for _, o := range sendmailOptions {
-		letters = append(letters, "-"+string(o.letter))
+	for _, o := range argv.Options() {
+		letters = append(letters, "-"+string(o.Letter))
 	}
 	return strings.Join(letters, " ")
 }
@@ -72,8 +74,8 @@ func zshCompletion() string {
 		fmt.Fprintf(&b, "\t\t\t'%s:%s'\n", v.name, quoteZsh(v.help))
 	}
 	b.WriteString("\t\t)\n\t\t_describe verb verbs\n\t\treturn\n\tfi\n\tverb=$words[2]\nfi\ncase $verb in\nsendmail|explain)\n\tlocal -a options=(\n")
-	for _, o := range sendmailOptions {
-		fmt.Fprintf(&b, "\t\t'-%c:%s'\n", o.letter, quoteZsh(o.help))
+	for _, o := range argv.Options() {
+		fmt.Fprintf(&b, "\t\t'-%c:%s'\n", o.Letter, quoteZsh(o.Help))
 	}
 	b.WriteString("\t)\n\t_describe option options\n\t_files\n\t;;\n")
 	for _, v := range verbs() {
@@ -96,8 +98,8 @@ func fishCompletion() string {
 	for _, v := range verbs() {
 		fmt.Fprintf(&b, "complete -c esmtpq -n __fish_use_subcommand -f -a %s -d %s\n", v.name, quote(v.help))
 	}
-	for _, o := range sendmailOptions {
-		fmt.Fprintf(&b, "complete -c sendmail -o %c -d %s\n", o.letter, quote(o.help))
+	for _, o := range argv.Options() {
+		fmt.Fprintf(&b, "complete -c sendmail -o %c -d %s\n", o.Letter, quote(o.Help))
 	}
 	for _, v := range verbs() {
 		for _, o := range strings.Fields(longOptions[v.name]) {

@@ -3,6 +3,10 @@ package main
 import (
 	"fmt"
 
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity/yaml"
 	"esmtpq/queue"
 )
@@ -13,24 +17,24 @@ func runConfig(p *program) error {
 	if p.asksHelp() {
 		return errHelp
 	}
-	inv, err := parseSendmail(p.args)
+	inv, err := argv.Parse(p.args)
 	if err != nil {
 		return err
 	}
-	if len(inv.operands) > 0 {
-		return fail(exUsage, "unexpected argument %s: see esmtpq help config", printable(inv.operands[0]))
+	if len(inv.Operands) > 0 {
+		return exit.Fail(exit.Usage, "unexpected argument %s: see esmtpq help config", printable(inv.Operands[0]))
 	}
-	home, err := homeDir()
+	home, err := whoami.Home()
 	if err != nil {
 		return err
 	}
-	cfg, err := newRouter(home, inv.config).load(&queue.Envelope{})
+	cfg, err := newRouter(home, inv.Config).Load(&queue.Envelope{})
 	if err != nil {
-		return configFailure(err)
+		return submit.ConfigFailure(err)
 	}
 	for _, id := range cfg.Identities {
-		if _, err := tunnelOf(cfg, id); err != nil {
-			return configFailure(err)
+		if _, err := submit.Tunnel(cfg, id); err != nil {
+			return submit.ConfigFailure(err)
 		}
 		if id != cfg.Default && len(id.Match) == 0 {
 			fmt.Fprintf(p.err, "%s: identity %s is not the default and matches no address: it is never used\n", p.name, printable(id.Name))

@@ -10,14 +10,16 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/term"
-
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/queue"
 )
 
 // deliverOptions are what deliver can be told.
 type deliverOptions struct {
-	inv        *invocation               // sendmail's options, as far as they have a meaning here
+	inv        *argv.Invocation          // sendmail's options, as far as they have a meaning here
 	chosen     *choice                   // nil for everything
 	only       func(*queue.Message) bool // nil for everything
 	background bool                      // left behind by a submission: what is due, and silently
@@ -25,11 +27,11 @@ type deliverOptions struct {
 }
 
 func runDeliver(p *program) error {
-	opt := &deliverOptions{inv: &invocation{}}
-	if len(p.args) == 2 && p.args[0] == backgroundFlag {
+	opt := &deliverOptions{inv: &argv.Invocation{}}
+	if len(p.args) == 2 && p.args[0] == submit.BackgroundFlag {
 		d, err := time.ParseDuration(p.args[1])
 		if err != nil {
-			return fail(exUsage, "%s: not a duration", backgroundFlag)
+			return exit.Fail(exit.Usage, "%s: not a duration", submit.BackgroundFlag)
 		}
 		opt.background, opt.delay = true, d
 		return p.deliver(opt)
@@ -39,11 +41,11 @@ func runDeliver(p *program) error {
 	}
 	// Queue IDs and the rest of a choice are words of their own; options are sendmail's.
 	short, words := splitOptions(p.args)
-	inv, err := parseSendmail(short)
+	inv, err := argv.Parse(short)
 	if err != nil {
 		return err
 	}
-	if opt.chosen, _, err = parseChoice(append(words, inv.operands...)); err != nil {
+	if opt.chosen, _, err = parseChoice(append(words, inv.Operands...)); err != nil {
 		return err
 	}
 	opt.inv = inv
@@ -76,11 +78,11 @@ func interruptible() (context.Context, context.CancelFunc) {
 
 // deliver runs the queue.
 func (p *program) deliver(opt *deliverOptions) error {
-	home, err := homeDir()
+	home, err := whoami.Home()
 	if err != nil {
 		return err
 	}
-	step, err := stepLimit()
+	step, err := submit.StepLimit()
 	if err != nil {
 		return err
 	}
@@ -96,7 +98,7 @@ func (p *program) deliver(opt *deliverOptions) error {
 		}
 		defer lock.Close()
 	}
-	r := newRouter(home, opt.inv.config)
+	r := newRouter(home, opt.inv.Config)
 	r.step = step
 	trace, done, err := p.openTrace(opt.inv)
 	if err != nil {
@@ -121,10 +123,10 @@ func (p *program) deliver(opt *deliverOptions) error {
 		Legacy: func(names []string) { p.takeOver(q, r, names) },
 	}
 	run.Mended, run.Setup = r.mended()
-	r.announce(&run, q, !opt.background && !isNull(p.err))
+	r.announce(&run, q, !opt.background && !submit.IsNull(p.err))
 	sum, err := q.Run(ctx, r, run)
 	if err != nil {
-		return fail(exTempFail, "%w", err)
+		return exit.Fail(exit.TempFail, "%w", err)
 	}
 	if len(sum.Waiting) > 0 && ctx.Err() != nil {
 		p.remark("interrupted")
@@ -134,8 +136,8 @@ func (p *program) deliver(opt *deliverOptions) error {
 
 // age returns how old mail must be to be taken by a run that is going on already.
 func (r *router) age() time.Duration {
-	if cfg, err := r.load(&queue.Envelope{}); err == nil {
-		if d, err := batchDelay(cfg); err == nil {
+	if cfg, err := r.Load(&queue.Envelope{}); err == nil {
+		if d, err := submit.BatchDelay(cfg); err == nil {
 			return max(d, 0)
 		}
 	}
@@ -144,12 +146,12 @@ func (r *router) age() time.Duration {
 
 // mended returns when the configuration was last changed, and what it is known by.
 func (r *router) mended() (time.Time, string) {
-	cfg, err := r.load(&queue.Envelope{})
+	cfg, err := r.Load(&queue.Envelope{})
 	if err != nil {
 		return time.Time{}, ""
 	}
 	changed := cfg.Info.ModTime()
-	return changed, fmt.Sprint(cfg.File, " ", changed.UnixNano(), " ", cfg.Info.Size(), " ", r.login(), "@", hostName())
+	return changed, fmt.Sprint(cfg.File, " ", changed.UnixNano(), " ", cfg.Info.Size(), " ", r.Login(), "@", whoami.Host())
 }
 
 // selector returns the filter for a queue run; nil for everything.
@@ -160,17 +162,17 @@ func (opt *deliverOptions) selector(q *queue.Queue) (func(*queue.Message) bool, 
 	if opt.chosen != nil && !opt.chosen.empty() {
 		return opt.chosen.selector(q)
 	}
-	return selector(opt.inv.selections), nil
+	return selector(opt.inv.Selections), nil
 }
 
 // selector returns the filter that -q options make; nil for everything. All of them must agree.
-func selector(selections []selection) func(*queue.Message) bool {
+func selector(selections []argv.Selection) func(*queue.Message) bool {
 	if len(selections) == 0 {
 		return nil
 	}
 	return func(m *queue.Message) bool {
 		for _, s := range selections {
-			if s.matches(m) == s.not {
+			if matches(s, m) == s.Not {
 				return false
 			}
 		}
@@ -178,12 +180,12 @@ func selector(selections []selection) func(*queue.Message) bool {
 	}
 }
 
-// matches tells whether the selection's text is a part of what it is about, without regard to case.
-func (s *selection) matches(m *queue.Message) bool {
+// matches tells whether a selection's text is a part of what it is about, without regard to case.
+func matches(s argv.Selection, m *queue.Message) bool {
 	contains := func(in string) bool {
-		return strings.Contains(strings.ToLower(in), strings.ToLower(s.substr))
+		return strings.Contains(strings.ToLower(in), strings.ToLower(s.Substr))
 	}
-	switch s.by {
+	switch s.By {
 	case 'I':
 		return contains(m.ID)
 	case 'S':
@@ -193,11 +195,7 @@ func (s *selection) matches(m *queue.Message) bool {
 }
 
 // remark says something to a person who waits at a terminal.
-func (p *program) remark(text string) {
-	if term.IsTerminal(int(p.err.Fd())) {
-		fmt.Fprintf(p.err, "%s: %s\n", p.name, text)
-	}
-}
+func (p *program) remark(text string) { exit.Remark(p.err, p.name, text) }
 
 // summarize says what a queue run could not do, a line for each reason, and returns the exit code that goes with it.
 func (p *program) summarize(sum *queue.Summary) error {
@@ -218,7 +216,7 @@ func (p *program) summarize(sum *queue.Summary) error {
 		fmt.Fprintf(p.err, "%s: %s%s (%s)\n", p.name, lane, printable(w.Text), plural(w.Messages, "message waits", "messages wait"))
 	}
 	if len(sum.Waiting) > 0 {
-		return silent(exTempFail)
+		return exit.Silent(exit.TempFail)
 	}
 	return nil
 }

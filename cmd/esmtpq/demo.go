@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+
+	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/process"
 )
 
 const demoMessage = `From: You <you@example.org>
@@ -28,17 +31,17 @@ This mail went into the queue, and out of it to a smart host.
 func runDemo(p *program) error {
 	home, err := os.MkdirTemp("", "esmtpq-demo-")
 	if err != nil {
-		return fail(exCantCreat, "demo: %w", err)
+		return exit.Fail(exit.CantCreat, "demo: %w", err)
 	}
 	defer os.RemoveAll(home)
 	host, err := startDemoHost()
 	if err != nil {
-		return fail(exOSErr, "demo: %w", err)
+		return exit.Fail(exit.OSErr, "demo: %w", err)
 	}
 	defer host.close()
 	d := &demo{p: p, home: home}
 	if err := d.configure(host.addr); err != nil {
-		return fail(exCantCreat, "demo: %w", err)
+		return exit.Fail(exit.CantCreat, "demo: %w", err)
 	}
 	d.say("A smart host listens on %s; ~/.esmtprc names it:", host.addr)
 	d.run("", "cat", ".esmtprc")
@@ -54,7 +57,7 @@ func runDemo(p *program) error {
 	}
 	received := host.received()
 	if len(received) != 1 {
-		return fail(exSoftware, "demo: the smart host received %d messages, not 1", len(received))
+		return exit.Fail(exit.Software, "demo: the smart host received %d messages, not 1", len(received))
 	}
 	d.say("What the smart host received:")
 	_, err = io.WriteString(p.out, received[0])
@@ -110,11 +113,11 @@ func (d *demo) run(input, name string, args ...string) {
 	// Nothing of the person's own set-up, and deliver when the demo says so.
 	env := os.Environ()
 	for _, v := range [][2]string{{"HOME", d.home}, {"ESMTPQ_DELAY", "never"}, {"ESMTPQ_CONFIG", ""}, {"XDG_CONFIG_HOME", ""}, {"ESMTPQ_TIMEOUT", "10s"}} {
-		env = setenv(env, v[0], v[1])
+		env = process.Setenv(env, v[0], v[1])
 	}
 	cmd.Env = env
 	if err := cmd.Run(); err != nil {
-		d.err = fail(exSoftware, "demo: %s: %w", name, err)
+		d.err = exit.Fail(exit.Software, "demo: %s: %w", name, err)
 	}
 }
 

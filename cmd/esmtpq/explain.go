@@ -6,13 +6,17 @@ import (
 	"net"
 	"os"
 
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity"
 	"esmtpq/message"
 	"esmtpq/queue"
 )
 
 func runExplain(p *program) error {
-	inv, err := parseSendmail(p.args)
+	inv, err := argv.Parse(p.args)
 	if err != nil {
 		return err
 	}
@@ -21,42 +25,42 @@ func runExplain(p *program) error {
 
 // explain says for each address what would be done to mail for it, and why. It reads no message
 // and needs no network.
-func (p *program) explain(inv *invocation) error {
+func (p *program) explain(inv *argv.Invocation) error {
 	if p.asksHelp() {
 		return errHelp
 	}
-	home, err := homeDir()
+	home, err := whoami.Home()
 	if err != nil {
 		return err
 	}
-	d := &draft{env: &queue.Envelope{}}
-	if err := d.takeArguments(inv); err != nil {
+	env, err := submit.Envelope(inv)
+	if err != nil {
 		return err
 	}
-	if len(d.env.Recipients) == 0 {
-		return fail(exUsage, "which addresses? see esmtpq help explain")
+	if len(env.Recipients) == 0 {
+		return exit.Fail(exit.Usage, "which addresses? see esmtpq help explain")
 	}
 	r := newRouter(home, "")
-	cfg, id, _, err := r.identity(d.env)
+	cfg, id, _, err := r.Identity(env)
 	if err != nil {
 		return err
 	}
 	field := func(name, value string) { fmt.Fprintf(p.out, "  %-14s %s\n", name+":", printable(value)) }
-	for _, rcpt := range d.env.Recipients {
+	for _, rcpt := range env.Recipients {
 		fmt.Fprintf(p.out, "%s\n", printable(rcpt.Address))
 		field("configuration", cfg.File)
-		w, err := r.choose(d.env, rcpt)
+		w, err := r.Choose(env, rcpt)
 		var route queue.Route
 		if err == nil {
-			route, err = r.Route(d.env, rcpt)
+			route, err = r.Route(env, rcpt)
 		}
 		switch {
 		case err != nil:
-			field("cannot be sent", configFailure(err).Error())
-		case w.id == nil:
+			field("cannot be sent", submit.ConfigFailure(err).Error())
+		case w.Identity == nil:
 			field("delivered by", "the MDA: "+cfg.MDA)
 		default:
-			explainRoute(field, w.id, w.rule, route)
+			explainRoute(field, w.Identity, w.Rule, route)
 		}
 	}
 	explainHeader(p.out, id)
@@ -114,24 +118,24 @@ func runCheckMessage(p *program) error {
 	in := io.Reader(p.in)
 	switch {
 	case len(p.args) > 1:
-		return fail(exUsage, "one file, or the message on standard input")
+		return exit.Fail(exit.Usage, "one file, or the message on standard input")
 	case len(p.args) == 1 && p.args[0] != "-":
 		f, err := os.Open(p.args[0])
 		if err != nil {
-			return fail(exNoInput, "%w", err)
+			return exit.Fail(exit.NoInput, "%w", err)
 		}
 		defer f.Close()
 		in = f
 	}
 	remarks, err := message.Check(in)
 	if err != nil {
-		return fail(exNoInput, "read message: %w", err)
+		return exit.Fail(exit.NoInput, "read message: %w", err)
 	}
 	for _, r := range remarks {
 		fmt.Fprintln(p.out, printable(r))
 	}
 	if len(remarks) > 0 {
-		return silent(exDataErr)
+		return exit.Silent(exit.DataErr)
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/queue"
 )
 
@@ -40,25 +42,25 @@ func takeOverOne(q *queue.Queue, r *router, e *queue.LegacyEntry) error {
 		return err
 	}
 	defer mail.Close()
-	d, err := compose(inv, mail)
+	d, err := submit.Compose(inv, mail)
 	if err != nil {
 		return err
 	}
-	if _, err := r.check(d.env); err != nil {
+	if _, err := r.Check(d.Env); err != nil {
 		return err
 	}
-	if err := d.complete(inv, r, e.Arrival); err != nil {
+	if err := d.Complete(inv, &r.Ways, e.Arrival); err != nil {
 		return err
 	}
 	w, err := q.NewWriter()
 	if err != nil {
 		return err
 	}
-	if err := d.write(w); err != nil {
+	if err := d.Write(w); err != nil {
 		w.Abort()
 		return err
 	}
-	_, err = q.ReplaceLegacy(e, w, d.env)
+	_, err = q.ReplaceLegacy(e, w, d.Env)
 	return err
 }
 
@@ -81,7 +83,7 @@ func legacyReason(e *queue.LegacyEntry, err error) string {
 var errAmbiguous = errors.New("where its arguments end is not known: send it by hand from the file mail, then remove it")
 
 // legacyInvocation reads the arguments as esmtp-wrapper recorded them.
-func legacyInvocation(cmd string) (*invocation, error) {
+func legacyInvocation(cmd string) (*argv.Invocation, error) {
 	if strings.ContainsAny(cmd, "\n\r\x00") {
 		return nil, errAmbiguous
 	}
@@ -90,16 +92,16 @@ func legacyInvocation(cmd string) (*invocation, error) {
 	if err != nil {
 		return nil, err
 	}
-	inv, err := parseSendmail(args)
+	inv, err := argv.Parse(args)
 	if err != nil {
 		return nil, err
 	}
-	if inv.mode != modeSend {
+	if inv.Mode != argv.Send {
 		return nil, errors.New("its arguments ask for something else than sending a message")
 	}
-	for i, o := range inv.operands {
+	for i, o := range inv.Operands {
 		// A name before an address in angle brackets: two arguments, or one mailbox.
-		if plainAngle(o) && i > 0 && !strings.Contains(inv.operands[i-1], "@") {
+		if plainAngle(o) && i > 0 && !strings.Contains(inv.Operands[i-1], "@") {
 			return nil, errAmbiguous
 		}
 		// A piece of a display name, of a list or of a quoted local part: it was one argument once.
@@ -160,12 +162,12 @@ func legacyAddresses(q *queue.Queue, e *queue.LegacyEntry) (sender string, recip
 		return "?", nil
 	}
 	defer mail.Close()
-	d, err := compose(inv, mail)
+	d, err := submit.Compose(inv, mail)
 	if err != nil {
 		return "?", nil
 	}
-	for _, r := range d.env.Recipients {
+	for _, r := range d.Env.Recipients {
 		recipients = append(recipients, r.Address)
 	}
-	return d.env.Sender(), recipients
+	return d.Env.Sender(), recipients
 }

@@ -5,8 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/queue"
 )
+
+func ptr(s string) *string { return &s }
 
 // What esmtp-wrapper wrote into cmd, and what it was.
 func TestLegacyCommands(t *testing.T) {
@@ -32,8 +35,8 @@ func TestLegacyCommands(t *testing.T) {
 			t.Errorf("%q: %v", tt.cmd, err)
 			continue
 		}
-		if !reflect.DeepEqual(inv.operands, tt.operands) || !reflect.DeepEqual(inv.reversePath, tt.from) || inv.fullName != tt.name {
-			t.Errorf("%q: recipients %q, name %q", tt.cmd, inv.operands, inv.fullName)
+		if !reflect.DeepEqual(inv.Operands, tt.operands) || !reflect.DeepEqual(inv.ReversePath, tt.from) || inv.FullName != tt.name {
+			t.Errorf("%q: recipients %q, name %q", tt.cmd, inv.Operands, inv.FullName)
 		}
 	}
 }
@@ -77,7 +80,7 @@ func FuzzLegacyCommand(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, cmd string) {
 		inv, err := legacyInvocation(cmd)
-		if err == nil && inv.mode != modeSend {
+		if err == nil && inv.Mode != argv.Send {
 			t.Errorf("%q: something else than a message", cmd)
 		}
 	})

@@ -15,6 +15,8 @@ import (
 
 	"golang.org/x/term"
 
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/message"
 	"esmtpq/queue"
 )
@@ -42,15 +44,15 @@ func runMailq(p *program) error {
 			rest = append(rest, arg)
 		}
 	}
-	inv := &invocation{mode: modeList}
-	if err := inv.parse(rest); err != nil {
+	inv := &argv.Invocation{Mode: argv.List}
+	if err := inv.Parse(rest); err != nil {
 		return err
 	}
-	if len(inv.operands) > 0 {
-		return fail(exUsage, "unexpected argument %s: see mailq --help", printable(inv.operands[0]))
+	if len(inv.Operands) > 0 {
+		return exit.Fail(exit.Usage, "unexpected argument %s: see mailq --help", printable(inv.Operands[0]))
 	}
-	opt.verbose = inv.verbose
-	if inv.mode == modeList {
+	opt.verbose = inv.Verbose
+	if inv.Mode == argv.List {
 		return p.list(opt)
 	}
 	return p.invoke(inv)
@@ -71,7 +73,7 @@ func (p *program) list(opt listOptions) error {
 	listing := &queue.Listing{}
 	if q != nil {
 		if listing, err = q.List(); err != nil {
-			return spoolFailure("cannot read the queue", err)
+			return exit.Spool("cannot read the queue", err)
 		}
 	}
 	out := bufio.NewWriterSize(p.out, 64<<10)
@@ -92,7 +94,7 @@ func (p *program) count(q *queue.Queue) error {
 	if q != nil {
 		var err error
 		if n, err = q.Count(); err != nil {
-			return spoolFailure("cannot read the queue", err)
+			return exit.Spool("cannot read the queue", err)
 		}
 	}
 	_, err := fmt.Fprintln(p.out, n)

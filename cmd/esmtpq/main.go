@@ -16,6 +16,9 @@ import (
 	"slices"
 	"strings"
 
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/process"
 	"esmtpq/queue"
 )
 
@@ -79,31 +82,14 @@ func main() {
 }
 
 func (p *program) main() int {
-	err := harden()
+	err := process.Harden()
 	if err == nil {
 		err = p.run()
 	}
 	if errors.Is(err, errHelp) {
 		err = p.help(findVerb(strings.TrimPrefix(p.name, "esmtpq ")))
 	}
-	if err == nil {
-		return exOK
-	}
-	if !errors.Is(err, errSilent) {
-		fmt.Fprintf(p.err, "%s: %s\n", p.name, printable(shortened(err.Error())))
-	}
-	return exitCode(err)
-}
-
-// maxError is how much of an error is shown, in octets: it may quote an argument, which can be of any length.
-const maxError = 4000
-
-// shortened leaves out the middle of a text that is too long. What to try stands at the end.
-func shortened(s string) string {
-	if len(s) <= maxError {
-		return s
-	}
-	return s[:maxError/2] + " ... " + s[len(s)-maxError/2:]
+	return exit.Report(p.err, p.name, err)
 }
 
 func (p *program) run() error {
@@ -122,10 +108,10 @@ func (p *program) choose() (*verb, error) {
 	if p.name != "esmtpq" {
 		name := p.name
 		p.name = "esmtpq"
-		return nil, fail(exUsage, "called as %s: call it esmtpq, sendmail, deliver, mailq or newaliases", printable(name))
+		return nil, exit.Fail(exit.Usage, "called as %s: call it esmtpq, sendmail, deliver, mailq or newaliases", printable(name))
 	}
 	if len(p.args) == 0 {
-		return nil, fail(exUsage, "what to do? sendmail, deliver, mailq, ...: see esmtpq help")
+		return nil, exit.Fail(exit.Usage, "what to do? sendmail, deliver, mailq, ...: see esmtpq help")
 	}
 	word := p.args[0]
 	switch word {
@@ -136,7 +122,7 @@ func (p *program) choose() (*verb, error) {
 	}
 	v := findVerb(word)
 	if v == nil {
-		return nil, fail(exUsage, "unknown verb %s: see esmtpq help", printable(word))
+		return nil, exit.Fail(exit.Usage, "unknown verb %s: see esmtpq help", printable(word))
 	}
 	p.name, p.args = v.name, p.args[1:]
 	if !v.ownName {
@@ -145,9 +131,6 @@ func (p *program) choose() (*verb, error) {
 	return v, nil
 }
 
-// errSilent is an error whose words have been said already.
-var errSilent = errors.New("said already")
-
 // errHelp asks for the help of the verb instead.
 var errHelp = errors.New("help")
 
@@ -155,9 +138,6 @@ var errHelp = errors.New("help")
 func (p *program) asksHelp() bool {
 	return slices.Contains(p.args, "--help") || len(p.args) == 1 && p.args[0] == "-h"
 }
-
-// silent gives an exit code without words.
-func silent(code int) error { return &failure{code: code, err: errSilent} }
 
 // printable makes text from outside safe to show.
 func printable(s string) string { return queue.Printable(s) }
@@ -171,7 +151,7 @@ func runHelp(p *program) error {
 	if len(p.args) > 0 {
 		v := findVerb(p.args[0])
 		if v == nil {
-			return fail(exUsage, "unknown verb %s: see esmtpq help", printable(p.args[0]))
+			return exit.Fail(exit.Usage, "unknown verb %s: see esmtpq help", printable(p.args[0]))
 		}
 		return p.help(v)
 	}
@@ -192,7 +172,7 @@ func (p *program) help(v *verb) error {
 		text += "\n" + v.options
 	}
 	if v.name == "sendmail" {
-		text += "\n" + optionHelp()
+		text += "\n" + argv.Help()
 	}
 	_, err := p.out.WriteString(text)
 	return err

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"esmtpq/cmd/esmtpq/process"
+	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity"
 	"esmtpq/localmda"
 	"esmtpq/message"
@@ -30,7 +32,7 @@ func (r *router) announce(opt *queue.RunOptions, q *queue.Queue, attended bool) 
 	opt.Notifier, opt.Attended = &notifier{q, r, attended}, attended
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if cfg, err := r.load(&queue.Envelope{}); err == nil {
+	if cfg, err := r.Load(&queue.Envelope{}); err == nil {
 		opt.HoldUnsure = cfg.HoldPossiblyDelivered
 		opt.Limits = queue.Limits{Expire: cfg.ExpireAfter, DelayNotice: cfg.DelayNoticeAfter, KeepFailed: cfg.KeepFailed}
 	}
@@ -39,7 +41,7 @@ func (r *router) announce(opt *queue.RunOptions, q *queue.Queue, attended bool) 
 // Notify implements queue.Notifier.
 func (n *notifier) Notify(ctx context.Context, notice *queue.Notice) error {
 	n.r.mu.Lock()
-	cfg, err := n.r.load(&notice.Message.Envelope)
+	cfg, err := n.r.Load(&notice.Message.Envelope)
 	_, local := n.r.lanes[notice.Lane].(*localmda.Agent)
 	n.r.mu.Unlock()
 	if err != nil {
@@ -65,9 +67,9 @@ const maxReturned = 64 << 10
 func (n *notifier) bounce(notice *queue.Notice, words wording) error {
 	env := &notice.Message.Envelope
 	n.r.mu.Lock()
-	login := n.r.login()
+	login := n.r.Login()
 	n.r.mu.Unlock()
-	null, from := "", "MAILER-DAEMON@"+hostName() // null, so that the report is never reported on
+	null, from := "", "MAILER-DAEMON@"+whoami.Host() // null, so that the report is never reported on
 	report := newReport(notice, words)
 	var err error
 	if report.From, err = message.FormatMailbox("Mail Delivery System", from); err != nil {
@@ -109,7 +111,7 @@ func newReport(notice *queue.Notice, words wording) *message.Report {
 	env := &notice.Message.Envelope
 	r := &message.Report{
 		Date: time.Now(), Subject: words.subject, Text: words.text,
-		MTA: hostName(), EnvelopeID: env.EnvelopeID, Arrival: env.Arrival,
+		MTA: whoami.Host(), EnvelopeID: env.EnvelopeID, Arrival: env.Arrival,
 	}
 	action := "failed"
 	if notice.Kind == queue.Overdue {
@@ -172,12 +174,12 @@ func (n *notifier) runBounded(ctx context.Context, limit time.Duration, input, n
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = n.r.home
+	cmd.Dir = n.r.Home
 	cmd.Stdin = strings.NewReader(input)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	closeOnExec()
+	process.CloseOnExec()
 	err := cmd.Run()
 	if ctx.Err() != nil && err != nil {
 		return fmt.Errorf("not finished in time and stopped: %w", context.Cause(ctx))

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/term"
 
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/queue"
 )
 
@@ -29,14 +31,14 @@ func (p *program) chosen(flags ...string) (*queue.Queue, []string, map[string]bo
 		return nil, nil, nil, err
 	}
 	if c.empty() {
-		return nil, nil, nil, fail(exUsage, "which messages? queue IDs as mailq shows them, all, last, --sender, --recipient or --older")
+		return nil, nil, nil, exit.Fail(exit.Usage, "which messages? queue IDs as mailq shows them, all, last, --sender, --recipient or --older")
 	}
 	q, err := openQueue()
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	if q == nil {
-		return nil, nil, nil, fail(exUnavailable, "the queue is empty")
+		return nil, nil, nil, exit.Fail(exit.Unavailable, "the queue is empty")
 	}
 	names, err := c.resolve(q)
 	if err != nil {
@@ -48,17 +50,17 @@ func (p *program) chosen(flags ...string) (*queue.Queue, []string, map[string]bo
 
 // each does something to each entry, tells what went wrong with which, and returns one error for all.
 func (p *program) each(names []string, do func(name string) error) error {
-	code := exOK
+	code := exit.OK
 	for _, name := range names {
 		err := do(name)
 		if err == nil || gone(err) {
 			continue
 		}
 		fmt.Fprintf(p.err, "%s: %s: %s\n", p.name, name, printable(err.Error()))
-		code = exTempFail
+		code = exit.TempFail
 	}
-	if code != exOK {
-		return silent(code)
+	if code != exit.OK {
+		return exit.Silent(code)
 	}
 	return nil
 }
@@ -105,7 +107,7 @@ func (p *program) confirm(q *queue.Queue, names []string) error {
 		if !slices.ContainsFunc(p.args, func(a string) bool { return !slices.Contains(names, a) }) {
 			return nil // each was named
 		}
-		return fail(exUsage, "would remove %s: say --yes", plural(len(names), "message", "messages"))
+		return exit.Fail(exit.Usage, "would remove %s: say --yes", plural(len(names), "message", "messages"))
 	}
 	for _, name := range names {
 		fmt.Fprintf(p.err, "%s  %s\n", name, describe(q, name))
@@ -113,7 +115,7 @@ func (p *program) confirm(q *queue.Queue, names []string) error {
 	fmt.Fprintf(p.err, "Remove %s? [y/N] ", plural(len(names), "message", "messages"))
 	answer, _ := bufio.NewReader(io.LimitReader(p.in, 100)).ReadString('\n')
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return fail(exTempFail, "nothing removed")
+		return exit.Fail(exit.TempFail, "nothing removed")
 	}
 	return nil
 }
@@ -152,7 +154,7 @@ func runRetry(p *program) error {
 	if err != nil {
 		return err
 	}
-	return p.deliver(&deliverOptions{inv: &invocation{}, only: func(m *queue.Message) bool { return try[m.ID] }})
+	return p.deliver(&deliverOptions{inv: &argv.Invocation{}, only: func(m *queue.Message) bool { return try[m.ID] }})
 }
 
 func runShow(p *program) error {
@@ -166,7 +168,7 @@ func runShow(p *program) error {
 			fmt.Fprintln(p.out)
 		}
 		if err := p.show(q, name, set["raw"]); err != nil {
-			return fail(exUnavailable, "%s: %w", name, err)
+			return exit.Fail(exit.Unavailable, "%s: %w", name, err)
 		}
 	}
 	return nil

@@ -3,161 +3,68 @@ package main
 import (
 	"io"
 	"os"
-	"path/filepath"
 	"syscall"
-	"time"
 
-	"golang.org/x/sys/unix"
-	"golang.org/x/term"
-
-	"esmtpq/message"
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/identity/yaml"
 	"esmtpq/queue"
 )
-
-// maxTag is how much of a name given with -L is used, in octets.
-const maxTag = 64
 
 func runSendmail(p *program) error {
 	if p.asksHelp() {
 		return errHelp
 	}
-	inv, err := parseSendmail(p.args)
+	inv, err := argv.Parse(p.args)
 	if err != nil {
-		p.drain()
+		submit.Drain(p.in)
 		return err
 	}
-	if inv.tag != "" {
-		p.name = printable(inv.tag[:min(len(inv.tag), maxTag)])
+	if tag := inv.ShownTag(); tag != "" {
+		p.name = tag
 	}
 	return p.invoke(inv)
 }
 
 // invoke does what a command line of sendmail's asks for.
-func (p *program) invoke(inv *invocation) error {
-	switch inv.mode {
-	case modeSend:
-		err := p.send(inv)
-		if err != nil {
-			p.drain()
-		}
-		return err
-	case modeList, modeCount:
-		return p.list(listOptions{count: inv.mode == modeCount, verbose: inv.verbose})
-	case modeRun:
+func (p *program) invoke(inv *argv.Invocation) error {
+	switch inv.Mode {
+	case argv.Send:
+		return p.send(inv)
+	case argv.List, argv.Count:
+		return p.list(listOptions{count: inv.Mode == argv.Count, verbose: inv.Verbose})
+	case argv.Run:
 		return p.deliver(&deliverOptions{inv: inv})
-	case modeSMTP:
+	case argv.SMTP:
 		return p.serveSMTP(inv)
-	case modeExplain:
+	case argv.Explain:
 		return p.explain(inv)
 	}
 	return nil
 }
 
-// send takes a message into the queue and sees that somebody will deliver it.
-// When it returns nil the message is durable, and nothing that happens afterwards changes that.
-func (p *program) send(inv *invocation) error {
-	home, err := homeDir()
-	if err != nil {
-		return err
-	}
-	if stdinClosed(p.in) {
-		return fail(exNoInput, "standard input is closed: there is no message")
-	}
+// send takes a message into the queue, and with -v or -X delivers it in the foreground. What becomes
+// of it there does not change that it was accepted.
+func (p *program) send(inv *argv.Invocation) error {
 	trace, done, err := p.openTrace(inv)
 	if err != nil {
+		submit.Drain(p.in)
 		return err
 	}
 	defer done()
-	d, err := compose(inv, p.message(inv))
-	if err != nil {
-		return err
+	s := &submit.Submission{Name: p.name, In: p.in, Err: p.err, YAML: yaml.Parse}
+	if trace != nil {
+		s.Accepted = func(q *queue.Queue, home, id string) { p.deliverNow(q, home, id, trace) }
 	}
-	r := newRouter(home, "")
-	delay, err := r.check(d.env)
-	if err != nil {
-		return err
-	}
-	if _, err := stepLimit(); err != nil {
-		return err
-	}
-	if err := d.complete(inv, r, time.Now()); err != nil {
-		return err
-	}
-	q, err := queue.OpenOrCreate(filepath.Join(home, queueName))
-	if err != nil {
-		return queueFailure(err)
-	}
-	defer q.Close()
-	id, err := d.spool(q)
-	if err != nil {
-		return err
-	}
-	for _, bad := range d.bad {
-		p.remark("the others get it, but " + printable(bad.Error()) + ": see mailq")
-	}
-	if inv.queueOnly {
-		return nil
-	}
-	if inv.verbose || inv.transcript != "" {
-		p.deliverNow(q, home, id, trace)
-	}
-	if delay >= 0 {
-		startSleeper(q, home, delay) // for what waited before, too
-	}
-	return nil
+	return s.Send(inv)
 }
 
-// isNull tells whether a file is /dev/null: what is written there nobody reads.
-func isNull(f *os.File) bool {
-	st, err := f.Stat()
-	if err != nil {
-		return true
-	}
-	null, err := os.Stat(os.DevNull)
-	return err == nil && os.SameFile(st, null)
-}
-
-// stdinClosed tells whether we were started without a standard input. The Go runtime then opens
-// /dev/null in its place, for reading and writing, which nobody does who has no message to send.
-func stdinClosed(f *os.File) bool {
-	if _, err := f.Stat(); err != nil {
-		return true
-	}
-	if !isNull(f) {
-		return false
-	}
-	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
-	return err == nil && flags&unix.O_ACCMODE == unix.O_RDWR
-}
-
-// message returns the reader of the message. At a terminal a line with a single dot ends
-// it, unless -i; from anywhere else everything is read, for programs that forget -i outnumber
-// those that mean the dot.
-func (p *program) message(inv *invocation) io.Reader {
-	if !inv.ignoreDots && term.IsTerminal(int(p.in.Fd())) {
-		return message.UntilDot(p.in)
-	}
-	return p.in
-}
-
-// drainLimit bounds how much of a refused message is read.
-const drainLimit = 1 << 30
-
-// drain reads what is left of a message that was refused: a caller that is killed
-// by SIGPIPE while it writes never learns why.
-func (p *program) drain() {
-	st, err := p.in.Stat()
-	if err == nil && st.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0 {
-		io.Copy(io.Discard, io.LimitReader(p.in, drainLimit))
-	}
-}
-
-// deliverNow tries to deliver one message in the foreground, for -v and -X. What becomes of it does not
-// change that it was accepted.
+// deliverNow tries to deliver one message in the foreground.
 func (p *program) deliverNow(q *queue.Queue, home, id string, trace io.Writer) {
 	r := newRouter(home, "")
 	r.trace = trace
-	r.step, _ = stepLimit() // checked before
+	r.step, _ = submit.StepLimit() // checked before
 	ctx, stop := interruptible()
 	defer stop()
 	run := queue.RunOptions{All: true, Select: func(m *queue.Message) bool { return m.ID == id }}
@@ -170,20 +77,20 @@ func (p *program) deliverNow(q *queue.Queue, home, id string, trace io.Writer) {
 
 // openTrace returns where the SMTP dialogue goes: to standard error with -v, to a file with -X, which
 // must be a regular one. Nil for nowhere.
-func (p *program) openTrace(inv *invocation) (trace io.Writer, done func(), err error) {
+func (p *program) openTrace(inv *argv.Invocation) (trace io.Writer, done func(), err error) {
 	var ws []io.Writer
 	done = func() {}
-	if inv.verbose {
+	if inv.Verbose {
 		ws = append(ws, p.err)
 	}
-	if inv.transcript != "" {
-		f, err := os.OpenFile(inv.transcript, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+	if inv.Transcript != "" {
+		f, err := os.OpenFile(inv.Transcript, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 		if err != nil {
-			return nil, nil, fail(exCantCreat, "-X: %w", err)
+			return nil, nil, exit.Fail(exit.CantCreat, "-X: %w", err)
 		}
 		if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
 			f.Close()
-			return nil, nil, fail(exCantCreat, "-X %s: not a regular file", inv.transcript)
+			return nil, nil, exit.Fail(exit.CantCreat, "-X %s: not a regular file", inv.Transcript)
 		}
 		ws, done = append(ws, f), func() { f.Close() }
 	}

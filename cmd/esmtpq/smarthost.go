@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/identity"
 	"esmtpq/queue"
 	"esmtpq/relay"
 	"esmtpq/tunnel"
-	"esmtpq/tunnel/command"
 )
 
 // stateName is the name of the directory in the queue directory that sessions leave
@@ -32,7 +32,7 @@ func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.T
 	if err != nil {
 		return nil, err
 	}
-	opt := relay.Options{Dial: dial, Private: id.Tunnel != "", Timeout: r.step, StateDir: filepath.Join(r.home, queueName, stateName)}
+	opt := relay.Options{Dial: dial, Private: id.Tunnel != "", Timeout: r.step, StateDir: filepath.Join(r.Home, submit.QueueName, stateName)}
 	if r.trace != nil {
 		opt.Trace = func(dir byte, line string) {
 			fmt.Fprintf(r.trace, "%s %c %s\n", id.Name, dir, printable(line))
@@ -48,7 +48,7 @@ func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.T
 // dialer returns what makes the connection: the tunnel, or a dial behind the preconnect line. Nil is
 // the transport's own.
 func (r *router) dialer(cfg *identity.Config, id *identity.Identity) (func(context.Context) (net.Conn, error), error) {
-	cmd, err := tunnelOf(cfg, id)
+	cmd, err := submit.Tunnel(cfg, id)
 	if err != nil {
 		return nil, err
 	}
@@ -74,18 +74,6 @@ func (r *router) dialer(cfg *identity.Config, id *identity.Identity) (func(conte
 	}, nil
 }
 
-// tunnelOf returns the command that reaches an identity's smart host, nil if there is none.
-func tunnelOf(cfg *identity.Config, id *identity.Identity) (*command.Command, error) {
-	if id.Tunnel == "" {
-		return nil, nil
-	}
-	cmd, err := command.Parse(id.Tunnel)
-	if err != nil {
-		return nil, &identity.ConfigError{File: cfg.File, Text: fmt.Sprintf("tunnel of identity %s: %v", id.Name, err)}
-	}
-	return cmd, nil
-}
-
 // limit returns the usual limit of a step, or the one that was asked for.
 func (r *router) limit(usual time.Duration) time.Duration {
 	if r.step > 0 {
@@ -109,17 +97,4 @@ func (f *followed) Run(ctx context.Context, src queue.Source) {
 	if err := tunnel.Postconnect(ctx, f.line); err != nil {
 		fmt.Fprintf(os.Stderr, "postconnect: %s\n", printable(err.Error()))
 	}
-}
-
-// stepLimit returns the time limit that the environment sets for each step of a session, 0 for none.
-func stepLimit() (time.Duration, error) {
-	v := os.Getenv("ESMTPQ_TIMEOUT")
-	if v == "" {
-		return 0, nil
-	}
-	d, err := time.ParseDuration(v)
-	if err != nil || d <= 0 {
-		return 0, fail(exConfig, "ESMTPQ_TIMEOUT: a duration such as 30s or 2m")
-	}
-	return d, nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"io"
 	"log"
@@ -12,14 +11,18 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/message"
 	"esmtpq/queue"
 )
 
 // serveSMTP speaks SMTP on standard input and output (-bs), for programs that like it better than a
 // command line: alpine, nmh, Symfony.
-func (p *program) serveSMTP(inv *invocation) error {
-	home, err := homeDir()
+func (p *program) serveSMTP(inv *argv.Invocation) error {
+	home, err := whoami.Home()
 	if err != nil {
 		return err
 	}
@@ -27,13 +30,13 @@ func (p *program) serveSMTP(inv *invocation) error {
 	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
 		return &submissionSession{home: home, inv: inv}, nil
 	}))
-	s.Domain = hostName()
+	s.Domain = whoami.Host()
 	s.EnableSMTPUTF8, s.EnableDSN = true, true
 	s.MaxLineLength = 1 << 20 // a longer one would end the session, with what was said before it
 	s.MaxRecipients, s.MaxMessageBytes = 0, 0
 	s.ErrorLog = log.New(io.Discard, "", 0)
 	if err := s.Serve(&stdioListener{conn: conn}); err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, smtp.ErrServerClosed) {
-		return fail(exIOErr, "SMTP on standard input: %w", err)
+		return exit.Fail(exit.IOErr, "SMTP on standard input: %w", err)
 	}
 	return nil
 }
@@ -41,7 +44,7 @@ func (p *program) serveSMTP(inv *invocation) error {
 // A submissionSession takes messages into the queue.
 type submissionSession struct {
 	home string
-	inv  *invocation
+	inv  *argv.Invocation
 	env  *queue.Envelope
 }
 
@@ -99,7 +102,7 @@ func (s *submissionSession) checkRoute(rcpt queue.Recipient) error {
 	if *s.env.ReversePath == "" {
 		return nil
 	}
-	_, err := newRouter(s.home, s.inv.config).Route(s.env, rcpt)
+	_, err := newRouter(s.home, s.inv.Config).Route(s.env, rcpt)
 	return err
 }
 
@@ -129,36 +132,33 @@ func (s *submissionSession) Data(r io.Reader) error {
 }
 
 func (s *submissionSession) take(env *queue.Envelope, r io.Reader) error {
-	d := &draft{env: env, body: bufio.NewReaderSize(r, 64<<10)}
-	var err error
-	if d.header, err = message.ReadHeader(d.body); err != nil {
+	d, err := submit.Read(env, r)
+	if err != nil {
 		return err
 	}
-	d.env.From = d.header.From()
-	d.env.UTF8 = d.header.EightBit()
-	if s.inv.config != "" {
-		if d.env.Config, err = filepath.Abs(s.inv.config); err != nil {
+	if s.inv.Config != "" {
+		if d.Env.Config, err = filepath.Abs(s.inv.Config); err != nil {
 			return err
 		}
 	}
 	route := newRouter(s.home, "")
-	delay, err := route.check(d.env)
+	delay, err := route.Check(d.Env)
 	if err != nil {
 		return err
 	}
-	if err := d.complete(s.inv, route, time.Now()); err != nil {
+	if err := d.Complete(s.inv, &route.Ways, time.Now()); err != nil {
 		return err
 	}
-	q, err := queue.OpenOrCreate(filepath.Join(s.home, queueName))
+	q, err := queue.OpenOrCreate(filepath.Join(s.home, submit.QueueName))
 	if err != nil {
 		return err
 	}
 	defer q.Close()
-	if _, err := d.spool(q); err != nil {
+	if _, err := d.Spool(q); err != nil {
 		return err
 	}
-	if !s.inv.queueOnly && delay >= 0 {
-		startSleeper(q, s.home, delay)
+	if !s.inv.QueueOnly && delay >= 0 {
+		submit.StartSleeper(q, s.home, delay)
 	}
 	return nil
 }

@@ -1,4 +1,5 @@
-package main
+// Package process makes this process one that is safe to be.
+package process
 
 import (
 	"errors"
@@ -6,18 +7,20 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"esmtpq/cmd/esmtpq/exit"
 )
 
 // fewestFiles is how many files must be allowed to be open at once for a message to be taken.
 const fewestFiles = 8
 
-// harden makes the process a careful one before it reads anything.
+// Harden makes the process a careful one before it reads anything.
 //
 // What it leaves out: no_new_privs and Landlock would also bind the MDA and the other lines
 // that we run for the person, and procmail, for one, is set-id.
-func harden() error {
+func Harden() error {
 	if os.Getuid() != os.Geteuid() || os.Getgid() != os.Getegid() {
-		return &failure{code: exConfig, err: errors.New("installed set-user-ID or set-group-ID"), hint: "chmod ug-s it: it needs no privilege"}
+		return &exit.Failure{Code: exit.Config, Err: errors.New("installed set-user-ID or set-group-ID"), Hint: "chmod ug-s it: it needs no privilege"}
 	}
 	syscall.Umask(0o077)
 	// A core dump would hold passwords.
@@ -28,7 +31,7 @@ func harden() error {
 	}
 	// With fewer the runtime dies in the middle of something, and with a page of its own words.
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil && limit.Cur < fewestFiles {
-		return &failure{code: exOSErr, err: fmt.Errorf("only %d files may be open", limit.Cur), hint: "raise the limit (ulimit -n)"}
+		return &exit.Failure{Code: exit.OSErr, Err: fmt.Errorf("only %d files may be open", limit.Cur), Hint: "raise the limit (ulimit -n)"}
 	}
 	// Over the limit on the size of files a write is to fail, not the process.
 	signal.Ignore(syscall.SIGXFSZ)

@@ -1,9 +1,9 @@
-package main
+package process
 
 import "golang.org/x/sys/unix"
 
-// closeOnExec keeps descriptors that our caller leaked into us from going any further.
-func closeOnExec() {
+// CloseOnExec keeps descriptors that our caller leaked into us from going any further.
+func CloseOnExec() {
 	if unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC) == nil {
 		return
 	}

@@ -1,0 +1,223 @@
+package submit
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/whoami"
+	"esmtpq/identity"
+	"esmtpq/message"
+	"esmtpq/queue"
+)
+
+// A Draft is a message that is being submitted: its envelope, its header, and
+// the body that is still to be read.
+type Draft struct {
+	Env    *queue.Envelope
+	Bad    []error // what stands for recipients in the header and cannot be read
+	header *message.Header
+	body   *bufio.Reader
+	known  map[string]bool // the recipients, as sameFor has them
+}
+
+// Compose reads a message's header from in and makes its envelope, as the command line
+// says. Nothing is written yet.
+func Compose(inv *argv.Invocation, in io.Reader) (*Draft, error) {
+	env, err := Envelope(inv)
+	if err != nil {
+		return nil, err
+	}
+	if len(env.Recipients) == 0 && !inv.Extract {
+		return nil, exit.Fail(exit.Usage, "no recipients: name them as arguments, or use -t to take them from the header")
+	}
+	d, err := Read(env, in)
+	if err != nil {
+		return nil, err
+	}
+	if inv.Extract {
+		return d, d.takeHeader(inv)
+	}
+	return d, nil
+}
+
+// Read reads a message's header from in, for an envelope that is known.
+func Read(env *queue.Envelope, in io.Reader) (*Draft, error) {
+	d := &Draft{Env: env, body: bufio.NewReaderSize(in, 64<<10)}
+	var err error
+	if d.header, err = message.ReadHeader(d.body); err != nil {
+		if errors.Is(err, message.ErrHeaderTooLarge) {
+			return nil, exit.Fail(exit.DataErr, "%w", err)
+		}
+		return nil, exit.Fail(exit.NoInput, "read message: %w", err)
+	}
+	env.From = d.header.From()
+	env.UTF8 = d.header.EightBit()
+	return d, nil
+}
+
+// Envelope returns what the envelope has from the command line.
+func Envelope(inv *argv.Invocation) (*queue.Envelope, error) {
+	env := &queue.Envelope{Return: inv.Return, EnvelopeID: inv.EnvelopeID, Body: inv.Body}
+	if inv.Config != "" {
+		path, err := filepath.Abs(inv.Config)
+		if err != nil {
+			return nil, exit.Fail(exit.OSErr, "-C %s: %w", inv.Config, err)
+		}
+		env.Config = path
+	}
+	if inv.ReversePath != nil {
+		spec, err := message.ParseReversePath(*inv.ReversePath)
+		if err != nil {
+			return nil, exit.Fail(exit.Usage, "-f: %w", err)
+		}
+		env.ReversePath = &spec
+	}
+	d := &Draft{Env: env}
+	for _, arg := range inv.Operands {
+		addrs, bad := message.ParseArgument(arg)
+		if len(bad) > 0 {
+			return nil, exit.Fail(exit.Usage, "recipient: %w", bad[0])
+		}
+		d.add(inv, addrs)
+	}
+	return env, nil
+}
+
+// takeHeader adds the recipients that the header names.
+func (d *Draft) takeHeader(inv *argv.Invocation) error {
+	addrs, bad := d.header.Recipients()
+	d.add(inv, addrs)
+	switch {
+	case len(d.Env.Recipients) > 0:
+		d.Bad = bad
+		return nil
+	case len(bad) > 0:
+		return exit.Fail(exit.DataErr, "no recipients: %w", bad[0])
+	}
+	return exit.Fail(exit.Usage, "no recipients: there are none in To:, Cc: or Bcc:, nor as arguments")
+}
+
+// add adds recipients to the envelope, each once.
+func (d *Draft) add(inv *argv.Invocation, addrs []message.Address) {
+	if d.known == nil {
+		d.known = map[string]bool{}
+		for _, rcpt := range d.Env.Recipients {
+			d.known[sameFor(rcpt.Address)] = true
+		}
+	}
+	for _, a := range addrs {
+		spec := a.Spec()
+		if key := sameFor(spec); !d.known[key] {
+			d.known[key] = true
+			d.Env.Recipients = append(d.Env.Recipients, queue.Recipient{Address: spec, Notify: inv.Notify})
+		}
+	}
+}
+
+// sameFor returns what is the same for all spellings of an address: the case of its domain is of no account.
+func sameFor(spec string) string {
+	at := strings.LastIndexByte(spec, '@')
+	if at < 0 {
+		return spec
+	}
+	return spec[:at] + strings.ToLower(spec[at:])
+}
+
+// Complete takes out of the header what must not be sent, and adds what is missing.
+func (d *Draft) Complete(inv *argv.Invocation, w *Ways, now time.Time) error {
+	cfg, id, rule, err := w.Identity(d.Env)
+	if err != nil {
+		return err
+	}
+	h := d.header
+	h.Remove("Bcc", "Resent-Bcc", "Return-Path")
+	from := d.Env.From
+	if !h.Has("From") {
+		if from, err = d.addFrom(inv, w, cfg, id, rule); err != nil {
+			return err
+		}
+	}
+	if !h.Has("Date") {
+		if err := h.Add("Date", message.FormatDate(now)); err != nil {
+			return err
+		}
+	}
+	if !h.Has("Message-ID") && (id == nil || !id.NoMessageID) {
+		domain := whoami.Host()
+		if at := strings.LastIndexByte(from, '@'); at >= 0 && at < len(from)-1 {
+			domain = from[at+1:]
+		}
+		return h.Add("Message-ID", message.NewMessageID(now, domain))
+	}
+	return nil
+}
+
+// addFrom adds a From: field with the address the message will be sent as.
+func (d *Draft) addFrom(inv *argv.Invocation, w *Ways, cfg *identity.Config, id *identity.Identity, rule identity.Rule) (string, error) {
+	given := d.Env.ReversePath
+	if given != nil && *given == "" {
+		given = nil // a null reverse-path is nobody's address
+	}
+	spec := ""
+	if given != nil && strings.Contains(*given, "@") {
+		spec = *given
+	} else if id != nil {
+		spec = cfg.ReversePath(id, rule, given, "", w.Login(), whoami.Host())
+	}
+	if spec == "" {
+		spec = w.Login() + "@" + whoami.Host()
+	}
+	name := inv.FullName
+	if name == "" {
+		name = whoami.FullName()
+	}
+	mailbox, err := message.FormatMailbox(name, spec)
+	if err != nil {
+		return "", exit.Fail(exit.Usage, "make a From: field: %w", err)
+	}
+	if err := d.header.Add("From", mailbox); err != nil {
+		return "", exit.Fail(exit.Usage, "make a From: field: %w", err)
+	}
+	d.Env.From = spec
+	return spec, nil
+}
+
+// Spool writes the message into the queue and returns its queue ID.
+func (d *Draft) Spool(q *queue.Queue) (string, error) {
+	w, err := q.NewWriter()
+	if err != nil {
+		return "", exit.Spool("cannot write to the queue", err)
+	}
+	if err := d.Write(w); err != nil {
+		w.Abort()
+		return "", err
+	}
+	id, err := w.Commit(d.Env)
+	if err != nil {
+		return "", exit.Spool("cannot write to the queue", err)
+	}
+	return id, nil
+}
+
+// Write writes the content, and tells an error of reading from one of writing.
+func (d *Draft) Write(w *queue.Writer) error {
+	for _, err := range d.Bad {
+		w.Refuse(err.Error())
+	}
+	err := message.Copy(w, d.header, d.body)
+	var pe *os.PathError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &pe) && pe.Op == "read":
+		return exit.Fail(exit.NoInput, "read message: %w", err)
+	}
+	return exit.Spool("cannot write to the queue", err)
+}

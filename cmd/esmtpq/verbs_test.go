@@ -1,0 +1,23 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// Each verb has help, and the manual page names it.
+func TestVerbsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/esmtpq.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range verbs() {
+		if v.help == "" || v.run == nil {
+			t.Errorf("verb %s has no help or does nothing", v.name)
+		}
+		if !strings.Contains(string(page), v.name) {
+			t.Errorf("docs/esmtpq.1 does not name %s", v.name)
+		}
+	}
+}
