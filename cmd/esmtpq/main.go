@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"esmtpq/cmd/esmtpq/argv"
+	_ "esmtpq/cmd/esmtpq/early" // takes most messages before main is called
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/process"
 	"esmtpq/queue"
@@ -48,7 +49,7 @@ type verb struct {
 // verbs are all there are. A function, since help, one of them, reads it.
 func verbs() []verb {
 	return []verb{
-		{"sendmail", []string{"esmtp", "send-mail"}, "[option ...] [recipient ...]", "take a message from standard input into the queue", runSendmail, true, ""},
+		{argv.Names[0], argv.Names[1:], "[option ...] [recipient ...]", "take a message from standard input into the queue", runSendmail, true, ""},
 		{"deliver", nil, "[option ...] [message ...]", "try to deliver what is in the queue", runDeliver, true, deliverHelp},
 		{"mailq", nil, "[option ...]", "list the queue", runMailq, true, mailqHelp},
 		{"newaliases", nil, "", "do nothing, for programs that expect it", func(*program) error { return nil }, true, ""},
@@ -135,9 +136,7 @@ func (p *program) choose() (*verb, error) {
 var errHelp = errors.New("help")
 
 // asksHelp tells whether the command line is a call for help.
-func (p *program) asksHelp() bool {
-	return slices.Contains(p.args, "--help") || len(p.args) == 1 && p.args[0] == "-h"
-}
+func (p *program) asksHelp() bool { return argv.AsksHelp(p.args) }
 
 // printable makes text from outside safe to show.
 func printable(s string) string { return queue.Printable(s) }

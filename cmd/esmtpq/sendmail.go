@@ -8,6 +8,7 @@ import (
 	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity/yaml"
 	"esmtpq/queue"
 )
@@ -47,15 +48,20 @@ func (p *program) invoke(inv *argv.Invocation) error {
 // send takes a message into the queue, and with -v or -X delivers it in the foreground. What becomes
 // of it there does not change that it was accepted.
 func (p *program) send(inv *argv.Invocation) error {
+	home, err := whoami.Home()
+	if err != nil {
+		submit.Drain(p.in)
+		return err
+	}
 	trace, done, err := p.openTrace(inv)
 	if err != nil {
 		submit.Drain(p.in)
 		return err
 	}
 	defer done()
-	s := &submit.Submission{Name: p.name, In: p.in, Err: p.err, YAML: yaml.Parse}
+	s := &submit.Submission{Name: p.name, In: p.in, Err: p.err, Ways: &submit.Ways{Home: home, YAML: yaml.Parse}}
 	if trace != nil {
-		s.Accepted = func(q *queue.Queue, home, id string) { p.deliverNow(q, home, id, trace) }
+		s.Accepted = func(q *queue.Queue, id string) { p.deliverNow(q, home, id, trace) }
 	}
 	return s.Send(inv)
 }

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -200,6 +202,14 @@ func (ns *namespace) start(cmd *exec.Cmd) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		// A process that changes its user, as a daemon does, no longer dies with its parent.
+		pid := cmd.Process.Pid
+		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+		for _, child := range strings.Fields(string(children)) {
+			if n, err := strconv.Atoi(child); err == nil {
+				syscall.Kill(n, syscall.SIGKILL)
+			}
+		}
 		cmd.Process.Kill()
 		cmd.Wait()
 		output.Close()

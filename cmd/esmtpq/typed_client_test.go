@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,18 +21,31 @@ import (
 //	run CODE COMMAND ARGUMENT... [<FILE]   runs one of our names, which must end with that exit code
 //	arrived N                              N mails have reached the smart host; they are now in
 //	                                       arrived/1 to arrived/N, each after its envelope
+//
+// All of it twice: sendmail, called by that name, is done before the program's main function, and "esmtpq
+// sendmail" is not.
 func TestTyped(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:   "testdata/script",
-		Setup: setupScript,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"run":     runCommand,
-			"arrived": arrivedCommand,
-		},
-	})
+	for _, sendmail := range []string{"sendmail", "esmtpq sendmail"} {
+		t.Run(sendmail, func(t *testing.T) {
+			testscript.Run(t, testscript.Params{
+				Dir: "testdata/script",
+				Setup: func(env *testscript.Env) error {
+					env.Values[sendmailKey{}] = strings.Fields(sendmail)
+					return setupScript(env)
+				},
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					"run":     runCommand,
+					"arrived": arrivedCommand,
+				},
+			})
+		})
+	}
 }
 
 type hostKey struct{}
+
+// sendmailKey is that of the words to call sendmail by.
+type sendmailKey struct{}
 
 func setupScript(env *testscript.Env) error {
 	t := env.T().(testing.TB)
@@ -83,7 +97,11 @@ func runCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	name, args := args[1], args[2:]
+	args = args[1:]
+	if args[0] == "sendmail" {
+		args = append(slices.Clone(ts.Value(sendmailKey{}).([]string)), args[1:]...)
+	}
+	name, args := args[0], args[1:]
 	var input string
 	if last := len(args) - 1; last >= 0 && strings.HasPrefix(args[last], "<") && !strings.HasSuffix(args[last], ">") {
 		input = ts.ReadFile(args[last][1:])

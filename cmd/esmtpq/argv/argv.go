@@ -15,6 +15,18 @@ import (
 // Parsing follows getopt as the C library does it: single letters, clustered or not; a value
 // attached or in the next argument; options also after operands; "--" ends them.
 
+// Names are the names that a program is called by when it is to be sendmail, the usual one first.
+var Names = []string{"sendmail", "esmtp", "send-mail"}
+
+// AsksHelp tells whether a command line, without argv[0], is a call for help. Behind "--"
+// there are operands.
+func AsksHelp(args []string) bool {
+	if end := slices.Index(args, "--"); end >= 0 {
+		args = args[:end]
+	}
+	return slices.Contains(args, "--help") || len(args) == 1 && args[0] == "-h"
+}
+
 // A Mode is what sendmail is asked to do.
 type Mode int
 

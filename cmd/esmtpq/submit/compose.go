@@ -62,15 +62,25 @@ func Read(env *queue.Envelope, in io.Reader) (*Draft, error) {
 	return d, nil
 }
 
+// ConfigFile returns the absolute path of the configuration file that the command line
+// names, "" if it names none.
+func ConfigFile(inv *argv.Invocation) (string, error) {
+	if inv.Config == "" {
+		return "", nil
+	}
+	path, err := filepath.Abs(inv.Config)
+	if err != nil {
+		return "", exit.Fail(exit.OSErr, "-C %s: %w", inv.Config, err)
+	}
+	return path, nil
+}
+
 // Envelope returns what the envelope has from the command line.
 func Envelope(inv *argv.Invocation) (*queue.Envelope, error) {
 	env := &queue.Envelope{Return: inv.Return, EnvelopeID: inv.EnvelopeID, Body: inv.Body}
-	if inv.Config != "" {
-		path, err := filepath.Abs(inv.Config)
-		if err != nil {
-			return nil, exit.Fail(exit.OSErr, "-C %s: %w", inv.Config, err)
-		}
-		env.Config = path
+	var err error
+	if env.Config, err = ConfigFile(inv); err != nil {
+		return nil, err
 	}
 	if inv.ReversePath != nil {
 		spec, err := message.ParseReversePath(*inv.ReversePath)

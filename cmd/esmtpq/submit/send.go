@@ -11,8 +11,6 @@ import (
 
 	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/cmd/esmtpq/exit"
-	"esmtpq/cmd/esmtpq/whoami"
-	"esmtpq/identity/tree"
 	"esmtpq/message"
 	"esmtpq/queue"
 )
@@ -25,12 +23,11 @@ type Submission struct {
 	Name string   // to begin remarks with
 	In   *os.File // the message
 	Err  *os.File // for remarks
+	Ways *Ways
 
-	// YAML parses a configuration that is not plain: see [identity.LoadOptions].
-	YAML func([]byte) (*tree.Node, error)
 	// Accepted is called when the message is durable, before somebody is sent to deliver it.
 	// It may be nil.
-	Accepted func(q *queue.Queue, home, id string)
+	Accepted func(q *queue.Queue, id string)
 }
 
 // Send takes the message into the queue and sees that somebody will deliver it. When it
@@ -46,10 +43,6 @@ func (s *Submission) Send(inv *argv.Invocation) error {
 }
 
 func (s *Submission) send(inv *argv.Invocation) error {
-	home, err := whoami.Home()
-	if err != nil {
-		return err
-	}
 	if closed(s.In) {
 		return exit.Fail(exit.NoInput, "standard input is closed: there is no message")
 	}
@@ -57,18 +50,17 @@ func (s *Submission) send(inv *argv.Invocation) error {
 	if err != nil {
 		return err
 	}
-	w := &Ways{Home: home, YAML: s.YAML}
-	delay, err := w.Check(d.Env)
+	delay, err := s.Ways.Check(d.Env)
 	if err != nil {
 		return err
 	}
 	if _, err := StepLimit(); err != nil {
 		return err
 	}
-	if err := d.Complete(inv, w, time.Now()); err != nil {
+	if err := d.Complete(inv, s.Ways, time.Now()); err != nil {
 		return err
 	}
-	q, err := queue.OpenOrCreate(filepath.Join(home, QueueName))
+	q, err := queue.OpenOrCreate(filepath.Join(s.Ways.Home, QueueName))
 	if err != nil {
 		return exit.Queue(err)
 	}
@@ -84,10 +76,10 @@ func (s *Submission) send(inv *argv.Invocation) error {
 		return nil
 	}
 	if s.Accepted != nil {
-		s.Accepted(q, home, id)
+		s.Accepted(q, id)
 	}
 	if delay >= 0 {
-		StartSleeper(q, home, delay) // for what waited before, too
+		StartSleeper(q, s.Ways.Home, delay) // for what waited before, too
 	}
 	return nil
 }

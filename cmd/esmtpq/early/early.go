@@ -1,0 +1,66 @@
+// Package early takes a message into the queue before the rest of the program is initialised.
+//
+// A program in Go initialises every package that is linked into it before its main function is
+// called: here those for TLS, YAML and SMTP, which take longer than a submission needs them, which is
+// not at all. They are initialised in the order of what they import, and where that leaves a choice,
+// of their paths. So a package that imports only what a submission needs comes before them, and can
+// do the work in its own initialisation; the program then ends without the rest.
+//
+// Importing this package is enough. It does nothing unless the program is called as sendmail, to
+// take a message, with a configuration that is plain (see [tree.Scan]); all else, errors in it
+// included, it leaves to main, which can do this too. Nothing is read from standard input before that is decided.
+package early
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/process"
+	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/cmd/esmtpq/whoami"
+	"esmtpq/queue"
+)
+
+func init() {
+	name := filepath.Base(os.Args[0])
+	if !slices.Contains(argv.Names, name) {
+		return
+	}
+	inv, ways := prepare(os.Args[1:])
+	if ways == nil {
+		return
+	}
+	if tag := inv.ShownTag(); tag != "" {
+		name = tag
+	}
+	s := &submit.Submission{Name: name, In: os.Stdin, Err: os.Stderr, Ways: ways}
+	os.Exit(exit.Report(os.Stderr, name, s.Send(inv)))
+}
+
+// prepare returns the command line, and the configuration that it chooses, if all of the work can be done
+// here; nil if not.
+func prepare(args []string) (*argv.Invocation, *submit.Ways) {
+	if argv.AsksHelp(args) || process.Harden() != nil {
+		return nil, nil
+	}
+	inv, err := argv.Parse(args)
+	if err != nil || inv.Mode != argv.Send || inv.Verbose || inv.Transcript != "" {
+		return nil, nil
+	}
+	home, err := whoami.Home()
+	if err != nil {
+		return nil, nil
+	}
+	file, err := submit.ConfigFile(inv)
+	if err != nil {
+		return nil, nil
+	}
+	w := &submit.Ways{Home: home}
+	if _, err := w.Load(&queue.Envelope{Config: file}); err != nil {
+		return nil, nil
+	}
+	return inv, w
+}
