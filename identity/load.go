@@ -46,10 +46,10 @@ func Load(opt LoadOptions) (*Config, error) {
 	}
 	for _, c := range opt.candidates() {
 		file, err := openConfig(c.path)
-		if !c.named && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) {
-			continue
-		}
 		if err != nil {
+			if !c.named && (err.Err == syscall.ENOENT || err.Err == syscall.ENOTDIR) {
+				continue
+			}
 			return nil, &ConfigError{File: c.path, Text: "cannot be read: " + cause(err), Err: err}
 		}
 		defer file.Close()
@@ -104,7 +104,7 @@ func (opt LoadOptions) candidates() []candidate {
 // it leads to is what is checked.
 //
 // Not by os.OpenFile: that sets up the runtime's poller, for a file that nobody waits for, at each start.
-func openConfig(path string) (*os.File, error) {
+func openConfig(path string) (*os.File, *fs.PathError) {
 	for {
 		fd, err := syscall.Open(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 		switch err {

@@ -218,15 +218,34 @@ func (r *yamlReader) mapping(n *tree.Node, path string, set func(key string, v *
 	return true
 }
 
-// formerKeys are the keywords of esmtprc, and what they are called here.
-var formerKeys = map[string]string{
-	"identity": "name", "hostname": "host", "user": "username", "pass": "password", "starttls": "tls",
-	"passphrase": "certificate_passphrase", "qualifydomain": "qualify_domain",
-	"force_reverse_path": "reverse_path", "force_sender": "sender",
+// formerKey returns what a keyword of esmtprc is called here, "" if it is none.
+// (Not a map, which would be made at each start of the program.)
+func formerKey(key string) string {
+	switch key {
+	case "identity":
+		return "name"
+	case "hostname":
+		return "host"
+	case "user":
+		return "username"
+	case "pass":
+		return "password"
+	case "starttls":
+		return "tls"
+	case "passphrase":
+		return "certificate_passphrase"
+	case "qualifydomain":
+		return "qualify_domain"
+	case "force_reverse_path":
+		return "reverse_path"
+	case "force_sender":
+		return "sender"
+	}
+	return ""
 }
 
 func (r *yamlReader) unknown(path string, f tree.Field) {
-	if key, ok := formerKeys[f.Key]; ok && path != "" {
+	if key := formerKey(f.Key); key != "" && path != "" {
 		r.fail(f.Line, "unknown key %s; it is called %s here", printableKey(path, f.Key), key)
 		return
 	}

@@ -17,7 +17,9 @@ type exitMeaning struct {
 // give them. What fails and what is tried again differs between those: here,
 // trouble with a file or a disk (73, 74) is tried again, since a full disk or a quota gets
 // mended and mail that is only late does no harm.
-var exitMeanings = map[int]exitMeaning{
+//
+// Not a map, which would be made at each start of the program.
+var exitMeanings = [...]exitMeaning{
 	64: {"5.3.0", queue.ScopeRecipient, "wrong usage of the command line"},
 	65: {"5.6.0", queue.ScopeMessage, "wrong data in the message"},
 	66: {"5.3.0", queue.ScopeRecipient, "cannot open the input"},
@@ -48,9 +50,12 @@ func exitReport(status int, lastLine string) queue.Report {
 	if status == 0 {
 		return queue.Report{Action: queue.Delivered, Status: "2.0.0", Text: "taken by the local delivery agent", Host: host}
 	}
-	m, ok := exitMeanings[status]
+	var m exitMeaning
+	if status > 0 && status < len(exitMeanings) {
+		m = exitMeanings[status]
+	}
 	switch {
-	case ok:
+	case m.text != "":
 	case bySignal(status):
 		m = exitMeaning{"4.3.0", queue.ScopeRecipient, fmt.Sprintf("signal %d", status-128)}
 	default:

@@ -197,7 +197,16 @@ const idLength = 16
 
 // newID returns a queue ID for a message that arrived at t.
 func newID(t time.Time, random byte) string {
-	return fmt.Sprintf("%014X%02X", uint64(t.UnixMicro())&(1<<56-1), random)
+	return hexadecimal(uint64(t.UnixMicro()), 14) + hexadecimal(uint64(random), 2)
+}
+
+// hexadecimal returns the last digits of a number.
+func hexadecimal(n uint64, digits int) string {
+	b := make([]byte, digits)
+	for i := range b {
+		b[digits-1-i] = "0123456789ABCDEF"[n>>(4*i)&15]
+	}
+	return string(b)
 }
 
 // IsID tells whether name has the form of a queue ID.

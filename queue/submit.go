@@ -32,7 +32,7 @@ type Writer struct {
 func (q *Queue) NewWriter() (*Writer, error) {
 	for range 100 {
 		// Not crypto/rand: nobody else can write here, and its first use starts a timer and with it a thread.
-		w := &Writer{q: q, name: newPrefix + fmt.Sprintf("%016X", rand.Uint64())}
+		w := &Writer{q: q, name: newPrefix + hexadecimal(rand.Uint64(), 16)}
 		err := w.create()
 		if err == nil {
 			return w, nil
