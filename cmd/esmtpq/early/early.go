@@ -29,7 +29,12 @@ func init() {
 	if !slices.Contains(argv.Names, name) {
 		return
 	}
-	inv, ways := prepare(os.Args[1:])
+	growStack()
+	inv := simple(os.Args[1:])
+	if inv == nil {
+		return
+	}
+	ways := plain(inv)
 	if ways == nil {
 		return
 	}
@@ -40,27 +45,43 @@ func init() {
 	os.Exit(exit.Report(os.Stderr, name, s.Send(inv)))
 }
 
-// prepare returns the command line, and the configuration that it chooses, if all of the work can be done
-// here; nil if not.
-func prepare(args []string) (*argv.Invocation, *submit.Ways) {
-	if argv.AsksHelp(args) || process.Harden() != nil {
-		return nil, nil
+// simple returns the command line, if it asks for nothing but to take a message; nil if not.
+func simple(args []string) *argv.Invocation {
+	if argv.AsksHelp(args) {
+		return nil
 	}
 	inv, err := argv.Parse(args)
 	if err != nil || inv.Mode != argv.Send || inv.Verbose || inv.Transcript != "" {
-		return nil, nil
+		return nil
+	}
+	return inv
+}
+
+// plain returns the ways of a configuration that can be read here; nil if there is none.
+func plain(inv *argv.Invocation) *submit.Ways {
+	if process.Harden() != nil {
+		return nil
 	}
 	home, err := whoami.Home()
 	if err != nil {
-		return nil, nil
+		return nil
 	}
 	file, err := submit.ConfigFile(inv)
 	if err != nil {
-		return nil, nil
+		return nil
 	}
 	w := &submit.Ways{Home: home}
 	if _, err := w.Load(&queue.Envelope{Config: file}); err != nil {
-		return nil, nil
+		return nil
 	}
-	return inv, w
+	return w
+}
+
+// growStack makes the stack as large as it will have to be while there is next to nothing on it, which
+// would have to be moved.
+//
+//go:noinline
+func growStack() byte {
+	var room [5 << 10]byte
+	return room[len(os.Args)]
 }
