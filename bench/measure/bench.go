@@ -31,6 +31,7 @@ type bench struct {
 	server   *tls.Config
 	client   *tls.Config
 	port     int // the last one that was given out
+	moved    int // how much was set aside
 }
 
 func newBench(s *settings) (*bench, error) {

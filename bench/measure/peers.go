@@ -107,7 +107,8 @@ func (p *program) emptyAll(dirs ...string) error {
 func dma(b *bench, p *program) {
 	p.daemon = true // its processes go on after dma -q
 	p.submit, p.deliver, p.list = []string{"/usr/sbin/dma"}, []string{"/usr/sbin/dma", "-q"}, []string{"/usr/sbin/dma", "-bp"}
-	p.drop = func() error { return p.emptyAll("/var/spool/dma") }
+	p.spools = []string{"/var/spool/dma"}
+	p.drop = func() error { return p.emptyAll(p.spools...) }
 	p.prepare = func(h smartHost) error {
 		config, login := fmt.Sprintf("SMARTHOST localhost\nPORT %d\nMAILNAME bench.test\nAUTHPATH /etc/dma/auth.conf\n", h.port), ""
 		if h.secure {
@@ -135,7 +136,8 @@ func nullmailer(b *bench, p *program) {
 	p.daemon = true
 	p.submit, p.deliver = []string{"/usr/bin/nullmailer-inject"}, []string{"/usr/sbin/nullmailer-send"}
 	p.sendmail, p.background = []string{"/usr/sbin/sendmail"}, p.deliver
-	p.drop = func() error { return p.emptyAll(spool+"/queue", spool+"/tmp", spool+"/failed") }
+	p.spools = []string{spool + "/queue", spool + "/tmp", spool + "/failed"}
+	p.drop = func() error { return p.emptyAll(p.spools...) }
 	p.prepare = func(h smartHost) error {
 		remote := fmt.Sprintf("localhost smtp --port=%d", h.port)
 		if h.secure {

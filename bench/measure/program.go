@@ -25,6 +25,8 @@ type program struct {
 	// fill puts messages of a size into the queue, numbered from 1.
 	fill func(messages, size int) error
 	drop func() error // empties the queue
+	// spools are the directories of the queue, where what is in them may be moved away.
+	spools []string
 	// ready, if there is one, is called before deliver is timed, with the number of messages that wait.
 	ready  func(messages int) error
 	daemon bool // deliver does not return, or before its work is done
@@ -90,6 +92,7 @@ func esmtpq(b *bench, name string, more ...string) *program {
 		return os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(config), 0o600)
 	}
 	p.fill = func(messages, size int) error { return fill(spool, messages, size) }
+	p.spools = []string{spool}
 	remove := []string{filepath.Join(b.bin, "esmtpq"), "rm", "--yes", "all"}
 	p.drop = func() error {
 		_, err := b.once(p.place, os.DevNull, remove...)
