@@ -169,7 +169,7 @@ func (s *scanner) envelopeMember(e *Envelope, name []byte) {
 }
 
 func (s *scanner) recipients() []Recipient {
-	var rs []Recipient
+	rs := []Recipient{} // not nil, as encoding/json has it
 	s.need('[')
 	for !s.lost && !s.take(']') {
 		var r Recipient

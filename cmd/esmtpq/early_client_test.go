@@ -116,6 +116,7 @@ func TestBothWaysAreOne(t *testing.T) {
 		{"-odq friend@example.net", bare},
 		{"-L\x1b[31mname friend@example.net", ""},
 		{"-i friend@example.net", "text without a header\n"},
+		{"-i" + strings.Repeat(" friend@example.net", 9000), bare},
 		// Refused.
 		{"", plainMail},
 		{"-t", bare},
@@ -137,7 +138,7 @@ func TestBothWaysAreOne(t *testing.T) {
 		{"--version", plainMail},
 		{"-bh", plainMail},
 	} {
-		t.Run(test.args, func(t *testing.T) {
+		t.Run(test.args[:min(len(test.args), 60)], func(t *testing.T) {
 			var results [2]string
 			for i, name := range []string{"sendmail", "esmtpq"} {
 				me := newPerson(t, strings.TrimSuffix(plainRC, "\n"))

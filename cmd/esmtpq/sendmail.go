@@ -53,6 +53,9 @@ func (p *program) send(inv *argv.Invocation) error {
 		submit.Drain(p.in)
 		return err
 	}
+	if err := submit.CheckInput(p.in); err != nil {
+		return err // before a transcript is begun
+	}
 	trace, done, err := p.openTrace(inv)
 	if err != nil {
 		submit.Drain(p.in)

@@ -16,8 +16,9 @@ func TestVerbsAreDocumented(t *testing.T) {
 		if v.help == "" || v.run == nil {
 			t.Errorf("verb %s has no help or does nothing", v.name)
 		}
-		if !strings.Contains(string(page), v.name) {
-			t.Errorf("docs/esmtpq.1 does not name %s", v.name)
+		item := "\n.It Cm " + v.name
+		if !strings.Contains(string(page), item+"\n") && !strings.Contains(string(page), item+" ") {
+			t.Errorf("docs/esmtpq.1 has no item for %s", v.name)
 		}
 	}
 }

@@ -221,7 +221,7 @@ func cutPlain(text string, inList bool) (plain, rest string) {
 		end = len(text)
 	}
 	if inList {
-		if i := strings.IndexAny(text[:end], ",[]{}"); i >= 0 {
+		if i := strings.IndexAny(text[:end], ",?[]{}"); i >= 0 {
 			end = i
 		}
 	}

@@ -70,7 +70,7 @@ func TestScanLeavesAlone(t *testing.T) {
 	for _, text := range []string{
 		"", "\n", "# nothing\n", "---\na: b\n", "a: b\n---\nc: d\n", "a: b\n...\n", "%YAML 1.1\n---\na: b\n", "\ufeffa: b\n",
 		"a: |\n  b\n", "a: >-\n  b\n", "a: b\n  c\n", "a: 'b\n  c'\n", "a: \"b\\n\"\n", "a: 'it''s'\n", "a: &x b\n", "a: *x\n", "a: !!str b\n",
-		"a: {b: c}\n", "? a\n: b\n", "<<: {}\n", "a:\n", "a: ~\n", "a: null\n", "a: NULL\n", "a: [b,]\n", "a: [~]\n", "a: [b\n", "a: [[b]]\n",
+		"a: {b: c}\n", "? a\n: b\n", "<<: {}\n", "a:\n", "a: ~\n", "a: null\n", "a: NULL\n", "a: [b,]\n", "a: [b?]\n", "a: [b ?c]\n", "a: [ann?@b, c]\n", "a: [~]\n", "a: [b\n", "a: [[b]]\n",
 		"a: b\n c: d\n", "  a: b\nc: d\n", "a:\tb\n", "a: b\tc\n", "a: b\r\n", "a: b: c\n", "a: b:\n", "a:b\n", "A: b\n", "\"a\": b\n", "a : b\n",
 		"- a\n- b\n\tc: d\n", "a: 'b' c\n", "a: [b] c\n", "a: [b]# c\n", "a: 'b'# c\n", "a: ü\n", "# ü\na: b\n", "a: # b\n  c: d\n", "-\n  a: b\n", "- - a\n",
 		"a: " + strings.Repeat("x", 600) + "\n", strings.Repeat("a:\n ", 3) + strings.Repeat("- ", 10) + "a: b\n",
@@ -106,7 +106,7 @@ func TestScanAtRandom(t *testing.T) {
 				b.WriteString(pick("a: ", "b: ", "c:", "d:"))
 			}
 			if r.IntN(3) > 0 {
-				b.WriteString(pick("x", "y z", "'q'", `"q"`, "[a, b]", "[]", "0", "a@b", "null", "[ 'x' ]"))
+				b.WriteString(pick("x", "y z", "'q'", `"q"`, "[a, b]", "[]", "0", "a@b", "null", "[ 'x' ]", "[x?]", "x?y"))
 			}
 			b.WriteString(pick("\n", "\n", "\n", " # c\n", "\n\n", "\n# d\n", "\n  # e\n", " \n"))
 		}
@@ -123,7 +123,7 @@ func TestScanAtRandom(t *testing.T) {
 var pieces = []string{
 	"", "  ", " ", "    ", "- ", "-   ", "a: ", "b:", "c:  ", "x", "y z", "0777", "1e3", ".5", "true", "2001-01-01", "null", "~", "<<", "=",
 	"'q'", "\"q\"", "''", "'q' ", "'it''s'", "\"\\n\"", "[a, b]", "[ 'a' ,\"b\" ]", "[]", "[a,]", "{a: b}", "# c", " # c", " #", "#", "x#y", "x: y", "x:", ":x",
-	"- - ", "-", "?", "? ", "---", "...", "&a ", "*a", "!!str ", "|", ">-", "%", "@", "`", "a:b", "http://h:1/", "\n", "\n", "\n", "\n\n", "\t", "\r", "[", "]", ", ",
+	"- - ", "-", "?", "? ", "x?", "[x?]", "[a ?b]", "---", "...", "&a ", "*a", "!!str ", "|", ">-", "%", "@", "`", "a:b", "http://h:1/", "\n", "\n", "\n", "\n\n", "\t", "\r", "[", "]", ", ",
 }
 
 // FuzzScanPieces puts files together of pieces, each chosen by an octet: at random, octets

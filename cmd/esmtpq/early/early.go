@@ -6,9 +6,10 @@
 // of their paths. So a package that imports only what a submission needs comes before them, and can
 // do the work in its own initialisation; the program then ends without the rest.
 //
-// Importing this package is enough. It does nothing unless the program is called as sendmail, to
-// take a message, with a configuration that is plain (see [tree.Scan]); all else, errors in it
-// included, it leaves to main, which can do this too. Nothing is read from standard input before that is decided.
+// Importing this package is enough. It takes a message if the program is called as sendmail, for no
+// more than that, and with a configuration that is plain (see [tree.Scan]). All else, errors in the command line
+// or the configuration included, it leaves to main, which can do this too and begins anew: nothing is read
+// from standard input before that is decided.
 package early
 
 import (
@@ -83,5 +84,5 @@ func plain(inv *argv.Invocation) *submit.Ways {
 //go:noinline
 func growStack() byte {
 	var room [5 << 10]byte
-	return room[len(os.Args)]
+	return room[len(os.Args)%len(room)] // what the compiler cannot leave out
 }

@@ -43,8 +43,8 @@ func (s *Submission) Send(inv *argv.Invocation) error {
 }
 
 func (s *Submission) send(inv *argv.Invocation) error {
-	if closed(s.In) {
-		return exit.Fail(exit.NoInput, "standard input is closed: there is no message")
+	if err := CheckInput(s.In); err != nil {
+		return err
 	}
 	d, err := Compose(inv, s.message(inv))
 	if err != nil {
@@ -92,6 +92,14 @@ func IsNull(f *os.File) bool {
 	}
 	null, err := os.Stat(os.DevNull)
 	return err == nil && os.SameFile(st, null)
+}
+
+// CheckInput returns an error if there is no standard input to read a message from.
+func CheckInput(f *os.File) error {
+	if closed(f) {
+		return exit.Fail(exit.NoInput, "standard input is closed: there is no message")
+	}
+	return nil
 }
 
 // closed tells whether we were started without a standard input. The Go runtime then opens
