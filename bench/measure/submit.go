@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 const submitSize = 2 << 10
@@ -83,6 +85,7 @@ func (b *bench) submitTo(queued int, rows []submission) error {
 				if err := r.cleanUp(); err != nil {
 					return err
 				}
+				unix.Sync() // or the next to sync a directory would do it for us
 			}
 			if i == 0 {
 				continue // the first brings programs into memory
