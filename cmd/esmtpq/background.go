@@ -10,8 +10,8 @@ import (
 	"esmtpq/queue"
 )
 
-// sleep is the first half of the background process that sendmail leaves behind. It returns the lock, to be closed before the queue
-// is looked at: whoever finds it taken relies on being seen.
+// sleep is the first half of the background process that sendmail leaves behind. It returns the
+// lock, to be closed before the queue is looked at: whoever finds it taken relies on being seen.
 func sleep(q *queue.Queue, delay time.Duration) (*os.File, error) {
 	lock := os.NewFile(submit.WakeupFD, "wakeup lock")
 	if !q.IsWakeup(lock) {

@@ -30,36 +30,45 @@ type Draft struct {
 // Compose reads a message's header from in and makes its envelope, as the command line
 // says. Nothing is written yet.
 func Compose(inv *argv.Invocation, in io.Reader) (*Draft, error) {
-	env, err := Envelope(inv)
+	d, err := begin(inv)
 	if err != nil {
 		return nil, err
 	}
-	if len(env.Recipients) == 0 && !inv.Extract {
+	if len(d.Env.Recipients) == 0 && !inv.Extract {
 		return nil, exit.Fail(exit.Usage, "no recipients: name them as arguments, or use -t to take them from the header")
 	}
-	d, err := Read(env, in)
-	if err != nil {
+	if err := d.read(in); err != nil {
 		return nil, err
 	}
 	if inv.Extract {
-		return d, d.takeHeader(inv)
+		if err := d.takeHeader(inv); err != nil {
+			return nil, err
+		}
 	}
 	return d, nil
 }
 
 // Read reads a message's header from in, for an envelope that is known.
 func Read(env *queue.Envelope, in io.Reader) (*Draft, error) {
-	d := &Draft{Env: env, body: bufio.NewReaderSize(in, 64<<10)}
+	d := &Draft{Env: env}
+	if err := d.read(in); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *Draft) read(in io.Reader) error {
+	d.body = bufio.NewReaderSize(in, 64<<10)
 	var err error
 	if d.header, err = message.ReadHeader(d.body); err != nil {
 		if errors.Is(err, message.ErrHeaderTooLarge) {
-			return nil, exit.Fail(exit.DataErr, "%w", err)
+			return exit.Fail(exit.DataErr, "%w", err)
 		}
-		return nil, exit.Fail(exit.NoInput, "read message: %w", err)
+		return exit.Fail(exit.NoInput, "read message: %w", err)
 	}
-	env.From = d.header.From()
-	env.UTF8 = d.header.EightBit()
-	return d, nil
+	d.Env.From = d.header.From()
+	d.Env.UTF8 = d.header.EightBit()
+	return nil
 }
 
 // ConfigFile returns the absolute path of the configuration file that the command line
@@ -77,6 +86,15 @@ func ConfigFile(inv *argv.Invocation) (string, error) {
 
 // Envelope returns what the envelope has from the command line.
 func Envelope(inv *argv.Invocation) (*queue.Envelope, error) {
+	d, err := begin(inv)
+	if err != nil {
+		return nil, err
+	}
+	return d.Env, nil
+}
+
+// begin makes a draft of what the command line says.
+func begin(inv *argv.Invocation) (*Draft, error) {
 	env := &queue.Envelope{Return: inv.Return, EnvelopeID: inv.EnvelopeID, Body: inv.Body}
 	var err error
 	if env.Config, err = ConfigFile(inv); err != nil {
@@ -89,7 +107,7 @@ func Envelope(inv *argv.Invocation) (*queue.Envelope, error) {
 		}
 		env.ReversePath = &spec
 	}
-	d := &Draft{Env: env}
+	d := &Draft{Env: env, known: map[string]bool{}}
 	for _, arg := range inv.Operands {
 		addrs, bad := message.ParseArgument(arg)
 		if len(bad) > 0 {
@@ -97,7 +115,7 @@ func Envelope(inv *argv.Invocation) (*queue.Envelope, error) {
 		}
 		d.add(inv, addrs)
 	}
-	return env, nil
+	return d, nil
 }
 
 // takeHeader adds the recipients that the header names.
@@ -116,12 +134,6 @@ func (d *Draft) takeHeader(inv *argv.Invocation) error {
 
 // add adds recipients to the envelope, each once.
 func (d *Draft) add(inv *argv.Invocation, addrs []message.Address) {
-	if d.known == nil {
-		d.known = map[string]bool{}
-		for _, rcpt := range d.Env.Recipients {
-			d.known[sameFor(rcpt.Address)] = true
-		}
-	}
 	for _, a := range addrs {
 		spec := a.Spec()
 		if key := sameFor(spec); !d.known[key] {
