@@ -22,8 +22,9 @@ All that is wanted is measured, in an hour or so with peers, by
 
     bench/run.sh -queued 1000,10000,100000 -drain 1000,10000 -roots DIR
 
-'bench/run.sh -h' lists the options. BENCH_WORK names the directory to work in, which
-should be on the disk that is to be measured.
+'bench/run.sh -h' lists the options. BENCH_WORK names the directory to work in, best a
+new one at the top of the disk that is to be measured: where many files were removed
+lately, some file systems are slow.
 END
 }
 
