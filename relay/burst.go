@@ -70,6 +70,10 @@ func (l *lane) burst() bool {
 
 // exchange goes on until every message begun has its answer. Trouble is what ended the session.
 func (b *burst) exchange() *trouble {
+	defer b.s.owed.Store(false)
+	if !b.s.owe() {
+		return stopped(stageMAIL)
+	}
 	for {
 		// What was answered is recorded before anything else is sent.
 		b.advance()

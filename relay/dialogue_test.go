@@ -541,7 +541,8 @@ func TestSourceFails(t *testing.T) {
 	})
 }
 
-// TestStopped: the end of the context ends everything, and nothing is claimed.
+// TestStopped: the end of the context ends everything, and nothing is claimed; but what was sent to its end has
+// a moment to be answered.
 func TestStopped(t *testing.T) {
 	for _, c := range []struct{ name, script, report string }{
 		{"before", "", "1 x1@example.com delayed/session 4.3.2 the delivery was interrupted"},
@@ -554,6 +555,16 @@ func TestStopped(t *testing.T) {
 			C: DATA
 			S: 354 go on
 			! hang`, "1 x1@example.com delayed/session unsure 4.3.2 the delivery was interrupted"},
+		{"answered", lockstepStart + `
+			C: MAIL FROM:<me@example.org>
+			S: 250 ok
+			C: RCPT TO:<x1@example.com>
+			S: 250 ok
+			C: DATA
+			S: 354 go on
+			C* .
+			! pause
+			S: 250 ok` + bye, "1 x1@example.com relayed 2.0.0 250 ok"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

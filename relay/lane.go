@@ -261,6 +261,10 @@ func (l *lane) finish(tx *transaction) *trouble {
 	if t := s.quiet(stageDATA); t != nil {
 		return t
 	}
+	defer s.owed.Store(false)
+	if !s.owe() {
+		return stopped(stageDATA)
+	}
 	if err := l.src.Sending(tx.d); err != nil {
 		return local(eventUnrecorded, "progress cannot be recorded: %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,6 +27,8 @@ type session struct {
 	raw  net.Conn // what was dialled
 	conn net.Conn // what is spoken on: raw, or TLS over it
 	stop func() bool
+	// owed says that the end of a message may have been sent, and the reply to it is not here.
+	owed atomic.Bool
 
 	r   *replyReader
 	w   *wire
@@ -61,7 +64,7 @@ func open(ctx context.Context, h *host) (*session, *trouble) {
 		return nil, t
 	}
 	s := &session{ctx: ctx, host: h, raw: conn}
-	s.stop = context.AfterFunc(ctx, func() { conn.Close() })
+	s.stop = context.AfterFunc(ctx, s.interrupt)
 	s.use(&deadlineConn{Conn: conn, limit: h.limits.block})
 	if t := s.establish(); t != nil {
 		s.abort()
@@ -72,6 +75,26 @@ func open(ctx context.Context, h *host) (*session, *trouble) {
 	}
 	s.drains = h.chunking.know(s)
 	return s, nil
+}
+
+// interruptTime is how long an interrupted session waits for the reply to the end of a message: without
+// it nobody knows whether the message was taken, and it would be sent again.
+const interruptTime = 3 * time.Second
+
+// interrupt ends a session whose context has ended.
+func (s *session) interrupt() {
+	if s.owed.Load() {
+		time.AfterFunc(interruptTime, func() { s.raw.Close() })
+		return
+	}
+	s.raw.Close()
+}
+
+// owe says that the end of a message is about to be sent. It returns false where that must not be any
+// more: whoever interrupts from now on leaves time for the reply.
+func (s *session) owe() bool {
+	s.owed.Store(true)
+	return s.ctx.Err() == nil
 }
 
 // use makes conn what is spoken on. What the old one had buffered is gone.
