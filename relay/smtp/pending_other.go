@@ -1,8 +1,8 @@
 //go:build !(linux || darwin || freebsd || netbsd || openbsd || dragonfly)
 
-package relay
+package smtp
 
 import "net"
 
 // pending cannot tell here whether something has arrived.
-func pending(net.Conn) bool { return false }
+func pending(net.Conn) (found, known bool) { return false, false }

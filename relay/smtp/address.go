@@ -1,4 +1,4 @@
-package relay
+package smtp
 
 import (
 	"errors"
@@ -14,14 +14,14 @@ import (
 // address in the local part are common; whether it is too long is for the host to say.
 const maxAddress = 500
 
-// errUTF8Local is the error of an address that only a host with SMTPUTF8 takes.
-var errUTF8Local = errors.New("has characters outside ASCII before the @, and the host does not offer SMTPUTF8")
+// ErrUTF8Local is the error of an address that only a host with SMTPUTF8 takes.
+var ErrUTF8Local = errors.New("has characters outside ASCII before the @, and the host does not offer SMTPUTF8")
 
-// wireAddress returns an address as it goes between < and >, and whether it needs
+// WireAddress returns an address as it goes between < and >, and whether it needs
 // SMTPUTF8. An address is never changed into another one: what cannot be
 // represented is an error. A domain outside ASCII has an equal form within it
 // (RFC 5890), which every host understands; a local part has none.
-func wireAddress(addr string, smtputf8 bool) (wire string, needsUTF8 bool, err error) {
+func WireAddress(addr string, smtputf8 bool) (wire string, needsUTF8 bool, err error) {
 	if err := checkAddress(addr); err != nil {
 		return "", false, err
 	}
@@ -32,7 +32,7 @@ func wireAddress(addr string, smtputf8 bool) (wire string, needsUTF8 bool, err e
 	local, domain := addr[:at+1], addr[at+1:]
 	if !isASCII(local) {
 		if !smtputf8 {
-			return "", false, errUTF8Local
+			return "", false, ErrUTF8Local
 		}
 		return addr, true, nil
 	}
@@ -110,4 +110,26 @@ func xtext(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// ASCIIHost returns a host name as DNS and TLS know it (RFC 5890).
+func ASCIIHost(name string) (string, error) {
+	if isASCII(name) {
+		return name, nil
+	}
+	ascii, err := idna.Lookup.ToASCII(name)
+	if err != nil {
+		return "", errors.New("not a host name: " + err.Error())
+	}
+	return ascii, nil
+}
+
+// isASCII reports whether s has no octet over 127.
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] > 127 {
+			return false
+		}
+	}
+	return true
 }
