@@ -99,6 +99,15 @@ func (v *verdict) settled() bool {
 	return true
 }
 
+// rescope charges what is delayed to somebody else.
+func (v *verdict) rescope(from, to queue.Scope) {
+	for i := range v.reports {
+		if rep := &v.reports[i]; rep.Action == queue.Delayed && rep.Scope == from {
+			rep.Scope = to
+		}
+	}
+}
+
 // refuse settles the recipients that nothing is known of with a refusal of the whole message, unless the next
 // session may do better.
 func (v *verdict) refuse(r *smtp.Result, f *facts, at smtp.Stage, reply *smtp.Reply) {

@@ -13,9 +13,9 @@ import (
 const (
 	kindAny smtp.Kind = "any"
 
-	kindTooLarge   smtp.Kind = "too large"  // for the limit in the host's EHLO
-	kindSender     smtp.Kind = "sender"     // a reverse-path that cannot be represented
-	kindRecipient  smtp.Kind = "recipient"  // a forward-path that cannot be represented
+	kindTooLarge   smtp.Kind = "too large" // for the limit in the host's EHLO
+	kindSender     smtp.Kind = "sender"    // a reverse-path that cannot be represented
+	kindRecipient  smtp.Kind = "recipient" // a forward-path that cannot be represented
 	kindUTF8Sender smtp.Kind = "utf8 sender"
 	kindUTF8       smtp.Kind = "utf8 recipient"
 

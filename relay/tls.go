@@ -90,4 +90,3 @@ func (f tlsFiles) decrypt(text []byte) ([]byte, error) {
 		return pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: der}), nil
 	}
 }
-
