@@ -197,10 +197,13 @@ func (v *verdict) end(r *smtp.Result, f *facts) {
 func (v *verdict) undecided(r *smtp.Result, f *facts) {
 	v.cause = r.Err
 	switch {
-	case r.Sent == smtp.SentAll && !r.Unread && (r.Untrusted || r.End == nil):
+	case r.Sent == smtp.SentAll && !r.Unread && (r.Untrusted || r.End == nil && r.ClosingAt != smtp.StageEnd):
 		v.settle(f.unsure(r))
 	case r.Closing != nil:
 		v.again, v.cause = againAlone, f.replied(r.ClosingAt, r.Closing)
+		if r.Closing.Code == 421 {
+			v.again = againAnew
+		}
 	case r.Err == nil:
 		v.again = againNext // drawn, and not begun
 	default:

@@ -41,7 +41,8 @@ type rule struct {
 //   - A host that wants a login, has had enough of us for today, or does not like the name we gave in EHLO or
 //     the address that the configuration forces upon mail, is not refusing the message. It comes to the
 //     same for all mail of the identity.
-//   - Too many recipients is nobody's fault: the rest goes in a transaction of its own.
+//   - Too many recipients is nobody's fault: the rest goes in a transaction of its own. 552 to RCPT is what
+//     old hosts say for it (RFC 5321, 4.5.3.1.10).
 //   - A resolver that says no may be that of a hotel: never permanent.
 //   - A loss between the end of a message and its reply is not in this table: the message is possibly
 //     delivered, see outcome.
@@ -80,6 +81,7 @@ var policy = []rule{
 	{everyStage, "421", queue.Delayed, queue.ScopeSession, ""},
 	{everyStage, "503", queue.Delayed, queue.ScopeSession, ""},
 	{smtp.StageMAIL, "forced", queue.Delayed, queue.ScopeIdentity, ""},
+	{smtp.StageRCPT, "552", queue.Delayed, queue.ScopeRecipient, ""},
 	{smtp.StageRCPT, "4xx", queue.Delayed, queue.ScopeRecipient, ""},
 	{smtp.StageRCPT, "5xx", queue.Failed, queue.ScopeRecipient, ""},
 	{everyStage, "4xx", queue.Delayed, queue.ScopeMessage, ""},

@@ -56,7 +56,6 @@ func (w *worker) Ending(m *smtp.Message) error {
 		rcpts = nil
 	}
 	if err := w.src.Sending(t.d, rcpts); err != nil {
-		w.unrecorded = err
 		return fmt.Errorf("progress cannot be recorded: %w", err)
 	}
 	return nil

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -273,7 +274,7 @@ func (w *worker) facts(t *task) *facts {
 }
 
 // Results implements smtp.Feed: it takes what messages have come to, and records it together.
-func (w *worker) Results(all []smtp.Result) {
+func (w *worker) Results(all []smtp.Result) error {
 	var outcomes []queue.Outcome
 	for i := range all {
 		r := &all[i]
@@ -284,6 +285,10 @@ func (w *worker) Results(all []smtp.Result) {
 		}
 	}
 	w.record(outcomes...)
+	if w.unrecorded != nil {
+		return fmt.Errorf("progress cannot be recorded: %w", w.unrecorded)
+	}
+	return nil
 }
 
 // judge takes in what a message has come to. It returns what is to be recorded, nil for nothing; the rest

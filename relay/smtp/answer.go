@@ -45,6 +45,7 @@ func (w *window) take(r *Reply) *Error {
 	w.read = tx
 	tx.read++
 	w.unanswered--
+	w.more = w.unanswered > 0
 	w.octets -= int64(s.size)
 	c := w.c
 	switch {
@@ -155,8 +156,15 @@ func (w *window) settle() bool {
 		return false
 	}
 	w.owed()
-	w.feed.Results(all)
+	w.report(all)
 	return true
+}
+
+// report hands results to the feed.
+func (w *window) report(all []Result) {
+	if err := w.feed.Results(all); err != nil && w.closing == nil {
+		w.close(&Error{At: StageLocal, Kind: KindFeed, Text: err.Error()})
+	}
 }
 
 // owed says whether the reply to the end of a message is still to come.
@@ -204,9 +212,9 @@ func (w *window) fail(err *Error, byHost bool) {
 }
 
 // closingReply returns the step whose reply was the last before the host ended the connection on its own, if that
-// is negative and more had been sent; else nil.
+// is negative and more had been sent by then; else nil.
 func (w *window) closingReply(byHost bool) *step {
-	if !byHost || w.unanswered == 0 || w.read == nil || w.read.read == 0 {
+	if !byHost || !w.more || w.read.read == 0 {
 		return nil
 	}
 	if s := &w.read.steps[w.read.read-1]; s.reply.Negative() {

@@ -15,8 +15,9 @@ type Feed interface {
 	// Ending is called before the last octets of a message are sent: from now on the host may take it. An error
 	// keeps them from being sent, and ends the session.
 	Ending(m *Message) error
-	// Results takes what messages have come to, in the order of Next, before anything else is sent.
-	Results(all []Result)
+	// Results takes what messages have come to, in the order of Next, before anything else is sent. After an error
+	// nothing more is sent, and the session ends.
+	Results(all []Result) error
 }
 
 const (
@@ -61,6 +62,7 @@ type window struct {
 	full       bool  // the window of commands was full, and has not been half empty since
 
 	read    *transaction // the last whose step was answered
+	more    bool         // and more had been sent by then
 	cut     *Error       // why the last in flight cannot be completed: nothing more is sent
 	closing *Error       // why nothing more is sent, while replies may still come
 	limit   *time.Timer
@@ -106,10 +108,10 @@ func (w *window) run() (err *Error, byHost bool) {
 			return w.closing, w.closing.Kind == KindLost
 		case w.cut != nil:
 			return w.cut, false // only closing the connection ends a message that cannot be completed
+		case len(w.flight) == 0 && w.pending == nil:
+			return nil, false
 		case w.c.ctx.Err() != nil:
 			return stopped(StageMAIL), false
-		case len(w.flight) == 0:
-			return nil, false
 		}
 	}
 }
@@ -151,7 +153,7 @@ func (w *window) fill() *Error {
 		if tx != nil && !tx.over {
 			more, err = w.advance(tx)
 		} else {
-			more, err = w.begin(tx)
+			more = w.begin(tx)
 		}
 		if err != nil {
 			return err
@@ -177,29 +179,30 @@ func (w *window) awaited() Stage {
 }
 
 // begin begins with a message behind tail, and reports whether there was one that may be begun now.
-func (w *window) begin(tail *transaction) (bool, *Error) {
+func (w *window) begin(tail *transaction) bool {
 	m := w.pending
 	switch {
 	case m != nil && tail != nil:
-		return false, nil
+		return false
 	case m != nil && w.c.Worn():
 		w.pending = nil
-		w.feed.Results([]Result{{Message: m, Rcpt: make([]*Reply, len(m.To))}})
-		return false, nil
+		w.report([]Result{{Message: m, Rcpt: make([]*Reply, len(m.To))}})
+		return false
 	case m != nil:
 		w.pending = nil
 	case !w.open(tail):
-		return false, nil
+		return false
 	default:
 		if m = w.feed.Next(tail != nil); m == nil {
-			return false, nil
+			return false
 		}
 		if tail != nil && !follows(m, tail) {
 			w.pending = m
-			return false, nil
+			return false
 		}
 	}
-	return true, w.start(m, tail)
+	w.start(m, tail)
+	return true
 }
 
 // open reports whether a message may be begun behind tail.
@@ -214,51 +217,59 @@ func (w *window) open(tail *transaction) bool {
 		return false
 	case tail.m.Chunks:
 		return len(w.flight) < w.messages && w.octets < windowOctets && w.unanswered+commandWindow < maxUnanswered
-	case tail.confirm > 0: // refused, and RSET on its way
-		return len(w.flight) == 1
+	case tail.confirm > 0:
+		return false // refused, and it is not known yet what follows for others
 	}
 	return c.Ride && len(w.flight) == 1
 }
 
 // follows reports whether m may be in flight behind tail.
 func follows(m *Message, tail *transaction) bool {
-	if m.Alone || m.Check {
-		return false
-	}
-	return tail.confirm > 0 && !tail.m.Chunks || m.Chunks == tail.m.Chunks
+	return !m.Alone && !m.Check && m.Chunks == tail.m.Chunks
 }
 
 // start puts a message in flight. What is wrong with its content is found before anything of it is sent, as
 // far as its first chunk goes.
-func (w *window) start(m *Message, tail *transaction) *Error {
+func (w *window) start(m *Message, tail *transaction) {
 	c := w.c
 	tx := newTransaction(m, c.ext)
-	if tail != nil && tail.confirm == 0 { // behind the final dot
+	if tail != nil && !m.Chunks { // behind the final dot
 		tx.rides = true
 		tail.rider = tx
-	}
-	if tx.rides {
 		tx.envelope(c.ext, true)
 	}
-	body, err := m.Body.Open()
-	if err == nil {
-		tx.body = body
-		w.src.begin(body)
-		if m.Chunks {
-			w.chunks.begin(body, m.Body.WireSize())
-			w.chunk, w.last, err = w.chunks.next()
-		}
-	}
-	if err != nil {
+	if err := w.openBody(tx); err != nil {
 		tx.close()
-		tx.local = &Error{At: StageLocal, Kind: KindContent, Text: "the content cannot be read: " + err.Error()}
+		tx.local = err
 		tx.steps, tx.over = nil, true
 		if tx.rides {
 			tail.rider = nil
 		}
 	}
 	w.flight = append(w.flight, tx)
+}
+
+// openBody opens the content of a transaction and cuts its first chunk.
+func (w *window) openBody(tx *transaction) *Error {
+	body, err := tx.m.Body.Open()
+	if err != nil {
+		return unreadable("cannot be opened", err)
+	}
+	tx.body = body
+	w.src.begin(body)
+	if !tx.m.Chunks {
+		return nil
+	}
+	w.chunks.begin(body, tx.m.Body.WireSize())
+	if w.chunk, w.last, err = w.chunks.next(); err != nil {
+		return unreadable("cannot be read to its end", err)
+	}
 	return nil
+}
+
+// unreadable is the error of a content.
+func unreadable(how string, err error) *Error {
+	return &Error{At: StageLocal, Kind: KindContent, Text: "the content " + how + ": " + err.Error()}
 }
 
 // advance sends what comes next of a transaction, and reports whether there was anything that may be sent now.
@@ -416,7 +427,7 @@ func (w *window) cutShort(tx *transaction) *Error {
 // damaged returns the error of a content that cannot be read to its end.
 func (w *window) damaged(tx *transaction, err error) *Error {
 	tx.over = true
-	tx.local = &Error{At: StageLocal, Kind: KindContent, Text: "the content cannot be read to its end: " + err.Error()}
+	tx.local = unreadable("cannot be read to its end", err)
 	return tx.local
 }
 
