@@ -169,7 +169,7 @@ func (w *worker) learn(err *smtp.Error) {
 	case c.RideProven && !w.known.Rides:
 		w.remember(func(k *known) { k.Rides = true })
 	}
-	if err == nil || w.ctx.Err() != nil || !w.chunked || err.At == smtp.StageLocal {
+	if err == nil || w.ctx.Err() != nil || !w.chunked || w.explained || err.At == smtp.StageLocal {
 		return
 	}
 	switch {
