@@ -1,18 +1,21 @@
 package queue
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/google/renameio/v2"
+
+	"esmtpq/queue/spool"
 )
 
 // The agenda is what queue runs found out about the entries that they left in the queue: until when there is
@@ -20,13 +23,10 @@ import (
 // 100 000 that wait for a host. It is a cache, and what is wrong in it delays mail by agendaTrust at
 // most: a run that a person asks for opens everything, and without the file, which anybody may delete, all do.
 //
-// It is not used once an owner's command has changed an entry (editedFile), once the configuration
+// It is not used once an owner's command has changed an entry (spool.ForgetEdited), once the configuration
 // has changed, and where the clock has been set back.
 const (
-	agendaFile = ".agenda"
-	// editedFile says that an entry was changed behind the back of a run: what runs before have found out
-	// does not count. Whoever changes one makes the file afterwards; a run removes it before it reads any.
-	editedFile = ".edited"
+	agendaFile = spool.DueIndexFile
 
 	agendaVersion = 1
 	// agendaTrust is how long anything in it is believed.
@@ -84,58 +84,28 @@ type agendaHead struct {
 const agendaRecord = 16
 
 // readAgenda returns the agenda, an empty one where there is none to be used.
-func (q *Queue) readAgenda(setup string, now time.Time) *agenda {
+func readAgenda(q *spool.Queue, setup string, now time.Time) *agenda {
 	a := &agenda{}
-	var st syscall.Stat_t
-	fd, err := openRegular(q.Dir+"/"+agendaFile, os.O_RDONLY, &st)
+	f, err := q.OpenCache(agendaFile)
 	if err != nil {
 		return a
 	}
-	defer syscall.Close(fd)
-	if st.Size > maxAgenda {
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil || st.Size() > maxAgenda {
 		return a
 	}
-	b := make([]byte, st.Size)
-	n, err := readAt(fd, b)
+	b := make([]byte, st.Size())
+	n, err := io.ReadFull(f, b)
 	if err != nil || !a.decode(b[:n], setup, now) {
 		return &agenda{}
 	}
 	return a
 }
 
-// forgetEdited removes the agenda if an entry was changed since it was begun. The order matters: a
-// command makes editedFile after its change, so what is read after its removal has that change.
-func (q *Queue) forgetEdited() error {
-	if !q.edited() {
-		return nil
-	}
-	for _, name := range [...]string{agendaFile, editedFile} {
-		if err := os.Remove(q.Dir + "/" + name); err != nil && !os.IsNotExist(err) {
-			return err
-		}
-	}
-	return nil
-}
-
-// edited tells whether an owner's command has changed an entry since this was last forgotten.
-func (q *Queue) edited() bool {
-	_, err := os.Lstat(q.Dir + "/" + editedFile)
-	return err == nil
-}
-
-// setEdited notes that an entry has been changed. That it cannot be noted is no failure of the command.
-func (q *Queue) setEdited() {
-	// Not O_WRONLY: a FIFO would wait for its reader.
-	if f, err := openFile(q.Dir+"/"+editedFile, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600); err == nil {
-		f.Close()
-		return
-	}
-	os.Remove(q.Dir + "/" + agendaFile)
-}
-
 // decode reads the file, and tells whether it may be used now.
 func (a *agenda) decode(b []byte, setup string, now time.Time) bool {
-	line, records, ok := cutLine(b)
+	line, records, ok := bytes.Cut(b, []byte("\n"))
 	var head agendaHead
 	if !ok || json.Unmarshal(line, &head) != nil || head.Version != agendaVersion || head.Setup != setup {
 		return false
@@ -182,9 +152,9 @@ func (a *agenda) encode(setup string, now time.Time) ([]byte, error) {
 }
 
 // writeAgenda writes the agenda in place of the one before; too short a one is left out.
-func (q *Queue) writeAgenda(a *agenda, setup string, now time.Time) error {
+func writeAgenda(q *spool.Queue, a *agenda, setup string, now time.Time) error {
 	path := q.Dir + "/" + agendaFile
-	if n := len(a.lines); n < agendaWorth || n > maxAgenda/agendaRecord-1000 || q.edited() {
+	if n := len(a.lines); n < agendaWorth || n > maxAgenda/agendaRecord-1000 || q.Edited() {
 		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 			return err
 		}

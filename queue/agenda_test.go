@@ -8,11 +8,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 // restful returns a queue with an agenda, by which nothing is to be done about any message for hours, and
 // their IDs; and makes the first of them due behind its back, for runs that open it to find out.
-func restful(t *testing.T) (*Queue, []string) {
+func restful(t *testing.T) (*spool.Queue, []string) {
 	t.Helper()
 	q := newQueue(t)
 	for i := range agendaWorth {
@@ -31,9 +33,9 @@ func restful(t *testing.T) (*Queue, []string) {
 	return q, l.IDs
 }
 
-func dueNow(m *Message) { m.Next = time.Now().Add(-time.Minute) }
+func dueNow(m *spool.Message) { m.Next = time.Now().Add(-time.Minute) }
 
-func hasAgenda(q *Queue) bool {
+func hasAgenda(q *spool.Queue) bool {
 	_, err := os.Lstat(q.Dir + "/" + agendaFile)
 	return err == nil
 }
@@ -65,18 +67,18 @@ func TestRunReliesOnTheAgenda(t *testing.T) {
 
 // Whatever makes the agenda void, what is due goes out.
 func TestAgendaIsVoid(t *testing.T) {
-	rewrite := func(change func(a *agenda) time.Time) func(*testing.T, *Queue, []string) {
-		return func(t *testing.T, q *Queue, ids []string) {
+	rewrite := func(change func(a *agenda) time.Time) func(*testing.T, *spool.Queue, []string) {
+		return func(t *testing.T, q *spool.Queue, ids []string) {
 			r := &run{q: q}
-			a := q.readAgenda(r.setup(), time.Now())
+			a := readAgenda(q, r.setup(), time.Now())
 			written := change(a)
-			if err := q.writeAgenda(a, r.setup(), written); err != nil || !hasAgenda(q) {
+			if err := writeAgenda(q, a, r.setup(), written); err != nil || !hasAgenda(q) {
 				t.Fatal(err)
 			}
 		}
 	}
-	spoil := func(at int) func(*testing.T, *Queue, []string) {
-		return func(t *testing.T, q *Queue, ids []string) {
+	spoil := func(at int) func(*testing.T, *spool.Queue, []string) {
+		return func(t *testing.T, q *spool.Queue, ids []string) {
 			b, err := os.ReadFile(q.Dir + "/" + agendaFile)
 			if err != nil {
 				t.Fatal(err)
@@ -88,11 +90,11 @@ func TestAgendaIsVoid(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
-		before func(t *testing.T, q *Queue, ids []string)
+		before func(t *testing.T, q *spool.Queue, ids []string)
 		opt    RunOptions
 	}{
 		"all is asked for":    {opt: everything},
-		"one is asked for":    {opt: RunOptions{Select: func(*Message) bool { return true }}},
+		"one is asked for":    {opt: RunOptions{Select: func(*spool.Message) bool { return true }}},
 		"another setup":       {opt: RunOptions{Setup: "another"}},
 		"other limits":        {opt: RunOptions{Limits: Limits{DelayNotice: -1}}},
 		"its time has come":   {before: rewrite(func(a *agenda) time.Time { a.lines[0].until = uint32(time.Now().Unix()); return time.Now() })},
@@ -100,13 +102,13 @@ func TestAgendaIsVoid(t *testing.T) {
 		"the clock was set":   {before: rewrite(func(*agenda) time.Time { return time.Now().Add(time.Minute) })},
 		"a record is damaged": {before: spoil(-3)},
 		"the head is damaged": {before: spoil(2)},
-		"it is gone":          {before: func(t *testing.T, q *Queue, _ []string) { os.Remove(q.Dir + "/" + agendaFile) }},
-		"it is a directory": {before: func(t *testing.T, q *Queue, _ []string) {
+		"it is gone":          {before: func(t *testing.T, q *spool.Queue, _ []string) { os.Remove(q.Dir + "/" + agendaFile) }},
+		"it is a directory": {before: func(t *testing.T, q *spool.Queue, _ []string) {
 			os.Remove(q.Dir + "/" + agendaFile)
 			os.Mkdir(q.Dir+"/"+agendaFile, 0o700)
 		}},
-		"a message was held":      {before: func(t *testing.T, q *Queue, ids []string) { q.SetHeld(ids[5], true) }},
-		"the message was retried": {before: func(t *testing.T, q *Queue, ids []string) { q.Retry(ids[0]) }},
+		"a message was held":      {before: func(t *testing.T, q *spool.Queue, ids []string) { q.SetHeld(ids[5], true) }},
+		"the message was retried": {before: func(t *testing.T, q *spool.Queue, ids []string) { q.Retry(ids[0]) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q, ids := restful(t)
@@ -131,7 +133,7 @@ func TestReleasedInSpiteOfTheAgenda(t *testing.T) {
 	h := &fakeHost{}
 	runQueue(t, q, one(h), RunOptions{})
 	wantWaiting(t, runQueue(t, q, one(h), RunOptions{}), agendaWorth-1)
-	if !hasAgenda(q) || q.edited() {
+	if !hasAgenda(q) || q.Edited() {
 		t.Fatal("no agenda was made anew")
 	}
 	if err := q.SetHeld(ids[0], false); err != nil {
@@ -168,12 +170,12 @@ func TestEditedBehindARun(t *testing.T) {
 func TestParkedByTheAgenda(t *testing.T) {
 	q, ids := restful(t)
 	for _, id := range ids {
-		setMessage(t, q, id, func(m *Message) { *m = Message{Next: time.Now().Add(-time.Minute)} })
+		setMessage(t, q, id, func(m *spool.Message) { *m = spool.Message{Next: time.Now().Add(-time.Minute)} })
 	}
 	wantWaiting(t, runQueue(t, q, one(&fakeHost{answer: refusing(unreachable)}), everything), agendaWorth)
 	h := &fakeHost{}
 	runQueue(t, q, one(h), RunOptions{}) // reads the one that was tried
-	if err := os.Rename(q.path(ids[7], "envelope"), q.path(ids[7], "hidden")); err != nil {
+	if err := os.Rename(file(q, ids[7], "envelope"), file(q, ids[7], "hidden")); err != nil {
 		t.Fatal(err)
 	}
 	sum := runQueue(t, q, one(h), RunOptions{})
@@ -181,7 +183,7 @@ func TestParkedByTheAgenda(t *testing.T) {
 	if len(h.got()) > 0 || len(sum.Waiting) != 1 || sum.Waiting[0].Text != unreachable.Text {
 		t.Errorf("sent %q; waits for %+v", h.got(), sum.Waiting)
 	}
-	if err := os.Rename(q.path(ids[7], "hidden"), q.path(ids[7], "envelope")); err != nil {
+	if err := os.Rename(file(q, ids[7], "hidden"), file(q, ids[7], "envelope")); err != nil {
 		t.Fatal(err)
 	}
 	ids = append(ids, submit(t, q, "a@example.com"))
@@ -201,7 +203,7 @@ func TestAgendaGoesBeforeAnEntryIsChanged(t *testing.T) {
 		if err := os.RemoveAll(q.Dir + "/" + ids[0]); err != nil { // which would go out
 			t.Fatal(err)
 		}
-		entryInState(t, q, "f", "envelope mail", func(*Message) {}) // which rests, and is noted first
+		entryInState(t, q, "f", "envelope mail", func(*spool.Message) {}) // which rests, and is noted first
 		submit(t, q, "a@example.com")
 		h := &fakeHost{before: func(*Delivery) {
 			if hasAgenda(q) {
@@ -218,7 +220,7 @@ func TestAgendaGoesBeforeAnEntryIsChanged(t *testing.T) {
 // What a run has counted among what waits is left to the next one, should its time come meanwhile.
 func TestCountedIsLeft(t *testing.T) {
 	q, ids := restful(t)
-	r := &run{q: q, notes: notes{old: q.readAgenda((&run{q: q}).setup(), time.Now())}, reasons: map[Reason]int{}}
+	r := &run{q: q, notes: notes{old: readAgenda(q, (&run{q: q}).setup(), time.Now())}, reasons: map[Reason]int{}}
 	if !r.rests(0, true) {
 		t.Fatal("it does not rest")
 	}
@@ -232,7 +234,7 @@ func TestCountedIsLeft(t *testing.T) {
 func TestCachesThatAreFIFOs(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com")
-	for _, name := range []string{agendaFile, editedFile, parkFile} {
+	for _, name := range []string{agendaFile, ".edited", parkFile} {
 		if err := syscall.Mkfifo(q.Dir+"/"+name, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -261,15 +263,15 @@ func TestNothingUntil(t *testing.T) {
 	now := time.Now()
 	hours := func(n int) time.Time { return now.Add(time.Duration(n) * time.Hour) }
 	for name, c := range map[string]struct {
-		m    Message
+		m    spool.Message
 		want time.Time
 	}{
-		"its next attempt":    {Message{Next: hours(1), DelayTold: true, Progress: []Progress{{State: Deferred}}}, hours(1)},
-		"an attempt far away": {Message{Next: hours(7), DelayTold: true, Progress: []Progress{{State: Deferred}}}, hours(4)},
-		"late before that":    {Message{Next: hours(3), Envelope: Envelope{Arrival: hours(-2)}, Progress: []Progress{{State: Deferred}}}, hours(2)},
-		"held":                {Message{Held: true, DelayTold: true, Progress: []Progress{{State: Deferred}}}, hours(4)},
-		"failed":              {Message{Envelope: Envelope{Arrival: hours(-24*30 + 1)}, Progress: []Progress{{State: Refused, Told: hours(-24*30 + 2)}}}, hours(2)},
-		"not told of yet":     {Message{Envelope: Envelope{Arrival: hours(-1), Recipients: []Recipient{{}}}, Progress: []Progress{{State: Refused}}}, now},
+		"its next attempt":    {spool.Message{Next: hours(1), DelayTold: true, Progress: []spool.Progress{{State: spool.Deferred}}}, hours(1)},
+		"an attempt far away": {spool.Message{Next: hours(7), DelayTold: true, Progress: []spool.Progress{{State: spool.Deferred}}}, hours(4)},
+		"late before that":    {spool.Message{Next: hours(3), Envelope: Envelope{Arrival: hours(-2)}, Progress: []spool.Progress{{State: spool.Deferred}}}, hours(2)},
+		"held":                {spool.Message{Held: true, DelayTold: true, Progress: []spool.Progress{{State: spool.Deferred}}}, hours(4)},
+		"failed":              {spool.Message{Envelope: Envelope{Arrival: hours(-24*30 + 1)}, Progress: []spool.Progress{{State: spool.Refused, Told: hours(-24*30 + 2)}}}, hours(2)},
+		"not told of yet":     {spool.Message{Envelope: Envelope{Arrival: hours(-1), Recipients: []Recipient{{}}}, Progress: []spool.Progress{{State: spool.Refused}}}, now},
 	} {
 		r := &run{}
 		if c.m.Envelope.Recipients == nil {

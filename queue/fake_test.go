@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"esmtpq/queue/spool"
 )
 
 // A fakeHost is a Transport that writes down what it is given and answers as it was told.
@@ -122,7 +124,7 @@ func one(h Transport) *fakeRouter {
 }
 
 // runQueue runs the queue; it ends in any case, and unhappily after a while.
-func runQueue(t testing.TB, q *Queue, router Router, opt RunOptions) *Summary {
+func runQueue(t testing.TB, q *spool.Queue, router Router, opt RunOptions) *Summary {
 	t.Helper()
 	type outcome struct {
 		sum *Summary
@@ -130,7 +132,7 @@ func runQueue(t testing.TB, q *Queue, router Router, opt RunOptions) *Summary {
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		sum, err := q.Run(context.Background(), router, opt)
+		sum, err := Run(context.Background(), q, router, opt)
 		done <- outcome{sum, err}
 	}()
 	o := wait(t, "the end of a queue run", done)

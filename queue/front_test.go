@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 // A message that the host does not get along with goes behind the others at its next attempt.
@@ -13,7 +15,7 @@ func TestFailedBeforeGoesBehind(t *testing.T) {
 	for range 3 {
 		ids = append(ids, submit(t, q, "a@example.com"))
 	}
-	setMessage(t, q, ids[0], func(m *Message) { m.Attempts = 1; m.Last = time.Now().Add(-time.Hour) })
+	setMessage(t, q, ids[0], func(m *spool.Message) { m.Attempts = 1; m.Last = time.Now().Add(-time.Hour) })
 	h := &fakeHost{}
 	runQueue(t, q, one(h), everything)
 	if want := []string{ids[1], ids[2], ids[0]}; !slices.Equal(h.got(), want) {
@@ -61,7 +63,7 @@ func TestInterruptionLeavesParking(t *testing.T) {
 	q, _ := parked(t, Report{Action: Delayed, Scope: ScopeIdentity, Status: "5.7.8", Code: 535, Text: "wrong password"}, 1)
 	stopped := Report{Action: Delayed, Scope: ScopeSession, Status: "4.3.2", Text: "the delivery was interrupted"}
 	runQueue(t, q, one(&fakeHost{answer: refusing(stopped)}), everything)
-	if q.readParkings()["example.com"] == nil {
+	if readParkings(q)["example.com"] == nil {
 		t.Error("the identity is taken for mended")
 	}
 }

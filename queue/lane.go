@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"slices"
-	"syscall"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 // A lane is the mail of one queue run that goes over one transport, in the
@@ -17,10 +17,10 @@ import (
 type lane struct {
 	run     *run
 	name    string
-	ids     []uint64  // still to be drawn, by number
-	again   []uint64  // to be drawn behind those: it has failed before
-	parked  []waiting // found by a scan, waiting for a reason to try the identity
-	why     *Progress // the reason for that, as it stands in an entry
+	ids     []uint64        // still to be drawn, by number
+	again   []uint64        // to be drawn behind those: it has failed before
+	parked  []waiting       // found by a scan, waiting for a reason to try the identity
+	why     *spool.Progress // the reason for that, as it stands in an entry
 	working bool
 	begun   bool    // it has worked
 	drawn   int     // how often something was taken from ids
@@ -68,7 +68,7 @@ func (l *lane) work() {
 	for _, id := range slices.Concat(l.ids, l.again) {
 		switch {
 		case l.dead != nil:
-			r.refuse(idText(id), l.name, *l.dead)
+			r.refuse(spool.IDText(id), l.name, *l.dead)
 		case l.stopped:
 			r.count(l.name, "not tried: progress can no longer be recorded")
 		default:
@@ -91,7 +91,7 @@ func (l *lane) Next() *Delivery {
 			id := l.ids[0]
 			l.ids = l.ids[1:]
 			l.drawn++
-			if d := l.draw(idText(id)); d != nil {
+			if d := l.draw(spool.IDText(id)); d != nil {
 				return d
 			}
 			continue
@@ -152,17 +152,17 @@ func (l *lane) draw(id string) *Delivery {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil // its owner has removed it
-	case errors.Is(err, errLocked):
+	case errors.Is(err, spool.ErrLocked):
 		r.count(l.name, "another command works on it")
 		return nil
 	case err != nil:
 		r.unusable(id, l.name, err)
 		return nil
 	}
-	if r.opt.HoldUnsure && e.cutOff {
+	if r.opt.HoldUnsure && e.CutOff() {
 		r.hold(e)
 	}
-	if e.msg.Held {
+	if e.Message().Held {
 		r.release(e)
 		return nil
 	}
@@ -173,7 +173,7 @@ func (l *lane) draw(id string) *Delivery {
 	}
 	// A slow disk is not to keep other lanes waiting.
 	r.mu.Unlock()
-	d.Content, err = r.q.contentFor(e.msg, d.sender)
+	d.Content, err = r.q.ContentFor(e.Message(), d.sender)
 	r.mu.Lock()
 	if err != nil {
 		r.unusable(id, l.name, err)
@@ -184,29 +184,29 @@ func (l *lane) draw(id string) *Delivery {
 }
 
 // delivery collects the recipients of an entry that this lane is to try.
-func (l *lane) delivery(e *entry) *Delivery {
-	d := &Delivery{ID: e.msg.ID, Envelope: &e.msg.Envelope, entry: e}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for i, rcpt := range e.msg.Envelope.Recipients {
-		if !e.msg.Progress[i].State.Pending() {
-			continue
+func (l *lane) delivery(e *openEntry) *Delivery {
+	d := &Delivery{ID: e.ID(), Envelope: &e.Message().Envelope, entry: e}
+	e.View(func(m *spool.Message) {
+		for i, rcpt := range m.Envelope.Recipients {
+			if !m.Progress[i].State.Pending() {
+				continue
+			}
+			route, err := l.run.router.Route(&m.Envelope, rcpt)
+			if err != nil || route.Lane != l.name {
+				continue
+			}
+			rcpt.Address = route.Address
+			d.ReversePath, d.sender = route.ReversePath, route.Sender
+			d.Recipients = append(d.Recipients, rcpt)
+			d.indexes = append(d.indexes, i)
 		}
-		route, err := l.run.router.Route(&e.msg.Envelope, rcpt)
-		if err != nil || route.Lane != l.name {
-			continue
-		}
-		rcpt.Address = route.Address
-		d.ReversePath, d.sender = route.ReversePath, route.Sender
-		d.Recipients = append(d.Recipients, rcpt)
-		d.indexes = append(d.indexes, i)
-	}
+	})
 	return d
 }
 
 // Sending implements Source.
 func (l *lane) Sending(d *Delivery) error {
-	err := d.entry.sending(d.indexes)
+	err := d.entry.Sending(d.indexes)
 	if err != nil {
 		l.stop(err)
 	}
@@ -231,7 +231,11 @@ func (l *lane) DoneAll(all []Outcome) error {
 	for i := range all {
 		all[i].Reports = l.giveUp(all[i].Delivery, all[i].Reports, now)
 	}
-	errs := l.run.q.recordAll(all, now)
+	attempts := make([]spool.Attempt, len(all))
+	for i, o := range all {
+		attempts[i] = attemptOf(&o, now)
+	}
+	errs := l.run.q.RecordAll(attempts, now)
 	r := l.run
 	var first error
 	for i, err := range errs {
@@ -246,6 +250,16 @@ func (l *lane) DoneAll(all []Outcome) error {
 	return first
 }
 
+// attemptOf returns what is to be recorded of an outcome. An attempt that failed for the message's own sake puts it off.
+func attemptOf(o *Outcome, now time.Time) spool.Attempt {
+	a := spool.Attempt{Entry: o.Delivery.entry.Entry, Recipients: o.Delivery.indexes, Reports: o.Reports}
+	own := func(r Report) bool { return r.Action == Delayed && r.Scope != ScopeIdentity }
+	if slices.ContainsFunc(o.Reports, own) {
+		a.Next = nextAttempt(o.Delivery.Envelope.Arrival, now)
+	}
+	return a
+}
+
 // settle takes an outcome into account that has been recorded, or could not be. Called with mu held.
 func (l *lane) settle(o Outcome, err error, now time.Time) {
 	r := l.run
@@ -256,15 +270,15 @@ func (l *lane) settle(o Outcome, err error, now time.Time) {
 	if r.opt.HoldUnsure && slices.ContainsFunc(o.Reports, func(rep Report) bool { return rep.Unsure }) {
 		r.hold(o.Delivery.entry)
 	}
-	if e := o.Delivery.entry; err == nil && e.use == 1 && !e.served {
+	if e := o.Delivery.entry; err == nil && e.use == 1 && !e.Served() {
 		r.restTried(e, now)
 	}
 	r.release(o.Delivery.entry)
 }
 
 // hold holds an entry that was possibly delivered.
-func (r *run) hold(e *entry) {
-	if err := e.holdUnsure(); err != nil {
+func (r *run) hold(e *openEntry) {
+	if err := e.HoldUnsure(); err != nil {
 		r.trouble("%v", err)
 	}
 }
@@ -304,11 +318,3 @@ func (l *lane) tally(d *Delivery, reports []Report, now time.Time) {
 
 // proves tells whether a report shows that the identity works: the message got as far as being decided about.
 func proves(r Report) bool { return r.Action != Delayed || r.Code != 0 }
-
-// rmdir removes an empty directory.
-func rmdir(path string) error {
-	if err := syscall.Rmdir(path); err != nil && err != syscall.ENOENT {
-		return os.NewSyscallError("rmdir", err)
-	}
-	return nil
-}

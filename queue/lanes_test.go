@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"testing"
+
+	"esmtpq/queue/spool"
 )
 
 // A message goes by two lanes, one of which is found dead while the other records; the race detector looks on.
@@ -23,7 +25,7 @@ func TestOneLaneRefusesWhileAnotherRecords(t *testing.T) {
 		src.Done(d, []Report{unreachable})
 	})
 	sum := runQueue(t, q, &fakeRouter{hosts: map[string]Transport{"good.example": good, "bad.example": bad}}, everything)
-	if m := read(t, q, id); sum.Done != len(to) || m.Progress[len(to)].State != Deferred {
+	if m := read(t, q, id); sum.Done != len(to) || m.Progress[len(to)].State != spool.Deferred {
 		t.Errorf("came to %+v; the last recipient: %+v", sum, m.Progress[len(to)])
 	}
 }

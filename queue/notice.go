@@ -7,13 +7,15 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 // A Notice is what the owner of the queue is to hear about recipients of one message that go,
 // or went, by one lane.
 type Notice struct {
 	Kind       NoticeKind
-	Message    *Message
+	Message    *spool.Message
 	Recipients []int // their indexes
 	Lane       string
 	Content    Content // as submitted; nil if it cannot be read
@@ -58,9 +60,9 @@ func (r *run) tell(ids []string) (more bool) {
 		if r.ctx.Err() != nil {
 			return more
 		}
-		r.with(id, func(e *entry) {
+		r.with(id, func(e *openEntry) {
 			more = r.tellLost(e) || more
-			if key := r.overdue(e.msg); key != "" {
+			if key := r.overdue(e.Message()); key != "" {
 				if waiting[key] == nil {
 					reasons = append(reasons, key)
 				}
@@ -76,7 +78,7 @@ func (r *run) tell(ids []string) (more bool) {
 }
 
 // with opens an entry for f. One that is gone, or that somebody works on, is left to the next run.
-func (r *run) with(id string, f func(e *entry)) {
+func (r *run) with(id string, f func(e *openEntry)) {
 	r.mu.Lock()
 	e, err := r.acquire(id)
 	r.mu.Unlock()
@@ -91,21 +93,21 @@ func (r *run) with(id string, f func(e *entry)) {
 
 // addressee tells whether there is anybody to tell of a message: not behind a null reverse-path, which
 // bounces and those who want none have.
-func (m *Message) addressee() bool {
+func addressee(m *spool.Message) bool {
 	return m.Envelope.ReversePath == nil || *m.Envelope.ReversePath != ""
 }
 
 // wants tells whether the submitter wants to hear of something (RFC 3461, 4.1): unless said otherwise, of
 // failures and of delays.
-func (rcpt *Recipient) wants(what string) bool {
+func wants(rcpt *Recipient, what string) bool {
 	return rcpt.Notify == "" || slices.Contains(strings.Split(strings.ToUpper(rcpt.Notify), ","), what)
 }
 
 // concerns groups recipients by the lane they go by; "" is that of those that have none.
-func (r *run) concerns(m *Message, which func(i int) bool) []concern {
+func (r *run) concerns(m *spool.Message, which func(m *spool.Message, i int) bool) []concern {
 	var cs []concern
 	for i, rcpt := range m.Envelope.Recipients {
-		if !which(i) {
+		if !which(m, i) {
 			continue
 		}
 		lane := ""
@@ -123,21 +125,26 @@ func (r *run) concerns(m *Message, which func(i int) bool) []concern {
 }
 
 // untold tells whether recipient i has failed and its owner does not know.
-func (m *Message) untold(i int) bool {
-	return m.addressee() && m.Progress[i].State == Refused && m.Progress[i].Told.IsZero() && m.Envelope.Recipients[i].wants("FAILURE")
+func untold(m *spool.Message, i int) bool {
+	return addressee(m) && m.Progress[i].State == spool.Refused && m.Progress[i].Told.IsZero() && wants(&m.Envelope.Recipients[i], "FAILURE")
+}
+
+// hasUntold tells whether that is so for some recipient.
+func hasUntold(m *spool.Message) bool {
+	return len(m.Indexes(func(i int) bool { return untold(m, i) })) > 0
 }
 
 // tellLost tells of failed recipients, each once.
-func (r *run) tellLost(e *entry) (told bool) {
-	m := e.msg
-	for _, c := range r.concerns(m, m.untold) {
+func (r *run) tellLost(e *openEntry) (told bool) {
+	m := e.Message()
+	for _, c := range r.concerns(m, untold) {
 		n := &Notice{Kind: Lost, Message: m, Recipients: c.recipients, Lane: c.lane, Until: after(time.Now(), r.opt.Limits.keepFailed())}
 		err := r.notify(n)
 		if err != nil && !r.said(n, err) {
 			continue
 		}
 		told = told || err == nil
-		if err := e.told(c.recipients, time.Now()); err != nil {
+		if err := e.Told(c.recipients, time.Now()); err != nil {
 			r.troubled("record that %s was told of: %v", m.ID, err)
 		}
 	}
@@ -149,7 +156,7 @@ func (r *run) notify(n *Notice) error {
 	if r.opt.Notifier == nil {
 		return ErrNobody
 	}
-	if c, err := r.q.content(n.Message); err == nil {
+	if c, err := r.q.Content(n.Message); err == nil {
 		n.Content = c
 	}
 	err := r.opt.Notifier.Notify(r.ctx, n)
@@ -169,7 +176,7 @@ func (r *run) said(n *Notice, err error) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, f := range n.Message.failures(n.Recipients) {
+	for _, f := range failures(n.Message, n.Recipients) {
 		known := func(other Failure) bool { return other.ID == f.ID && other.Recipient == f.Recipient }
 		if !slices.ContainsFunc(r.sum.Failed, known) {
 			r.sum.Failed = append(r.sum.Failed, f)
@@ -179,7 +186,7 @@ func (r *run) said(n *Notice, err error) bool {
 }
 
 // failures returns what became of some recipients.
-func (m *Message) failures(indexes []int) []Failure {
+func failures(m *spool.Message, indexes []int) []Failure {
 	fs := make([]Failure, len(indexes))
 	for k, i := range indexes {
 		p := &m.Progress[i]
@@ -191,12 +198,12 @@ func (m *Message) failures(indexes []int) []Failure {
 
 // overdue returns under which reason a message is late and its owner should hear of it; "" for none.
 // What an identity in disorder holds up is late for one and the same reason.
-func (r *run) overdue(m *Message) string {
+func (r *run) overdue(m *spool.Message) string {
 	limit := r.opt.Limits.delayNotice()
-	if m.Held || m.DelayTold || limit < 0 || !m.addressee() {
+	if m.Held || m.DelayTold || limit < 0 || !addressee(m) {
 		return ""
 	}
-	for _, c := range r.concerns(m, m.delayed) {
+	for _, c := range r.concerns(m, delayed) {
 		last, reason := m.Last, m.ID
 		r.mu.Lock()
 		if p := r.parked[c.lane]; p != nil {
@@ -213,21 +220,21 @@ func (r *run) overdue(m *Message) string {
 }
 
 // delayed tells whether recipient i waits after an attempt, and its owner wants to hear of delays.
-func (m *Message) delayed(i int) bool {
+func delayed(m *spool.Message, i int) bool {
 	s := m.Progress[i].State
-	return (s == Deferred || s == Unsure) && m.Envelope.Recipients[i].wants("DELAY")
+	return (s == spool.Deferred || s == spool.Unsure) && wants(&m.Envelope.Recipients[i], "DELAY")
 }
 
 // tellOverdue tells of messages that are late for one reason: of the first, and how many more there are.
 func (r *run) tellOverdue(ids []string) (told bool) {
 	done := false
-	r.with(ids[0], func(e *entry) {
-		cs := r.concerns(e.msg, e.msg.delayed)
+	r.with(ids[0], func(e *openEntry) {
+		cs := r.concerns(e.Message(), delayed)
 		if len(cs) == 0 {
 			return
 		}
-		n := &Notice{Kind: Overdue, Message: e.msg, Recipients: cs[0].recipients, Lane: cs[0].lane, Others: len(ids) - 1}
-		if t := after(e.msg.Envelope.Arrival, r.opt.Limits.expire()); t.After(time.Now()) {
+		n := &Notice{Kind: Overdue, Message: e.Message(), Recipients: cs[0].recipients, Lane: cs[0].lane, Others: len(ids) - 1}
+		if t := after(e.Message().Envelope.Arrival, r.opt.Limits.expire()); t.After(time.Now()) {
 			n.Until = t
 		}
 		err := r.notify(n)
@@ -238,8 +245,8 @@ func (r *run) tellOverdue(ids []string) (told bool) {
 		return false
 	}
 	for _, id := range ids {
-		r.with(id, func(e *entry) {
-			if err := e.delayTold(); err != nil {
+		r.with(id, func(e *openEntry) {
+			if err := e.DelayTold(); err != nil {
 				r.troubled("record that %s was told of: %v", id, err)
 			}
 		})
@@ -249,14 +256,14 @@ func (r *run) tellOverdue(ids []string) (told bool) {
 
 // drop removes a message whose failed recipients were kept long enough, and says so: in a notice, or else in
 // the summary. A run that can do neither leaves it.
-func (r *run) drop(e *entry) (told bool) {
-	m := e.msg
+func (r *run) drop(e *openEntry) (told bool) {
+	m := e.Message()
 	if !r.opt.Limits.forgotten(m, time.Now()) {
 		return false
 	}
-	failed := m.indexes(func(i int) bool { return m.Progress[i].State == Refused })
-	wanted := r.concerns(m, func(i int) bool {
-		return m.addressee() && m.Progress[i].State == Refused && m.Envelope.Recipients[i].wants("FAILURE")
+	failed := m.Indexes(func(i int) bool { return m.Progress[i].State == spool.Refused })
+	wanted := r.concerns(m, func(m *spool.Message, i int) bool {
+		return addressee(m) && m.Progress[i].State == spool.Refused && wants(&m.Envelope.Recipients[i], "FAILURE")
 	})
 	for _, c := range wanted {
 		told = r.notify(&Notice{Kind: Dropped, Message: m, Recipients: c.recipients, Lane: c.lane}) == nil || told
@@ -264,24 +271,14 @@ func (r *run) drop(e *entry) (told bool) {
 	if !told && !r.opt.Attended {
 		return false
 	}
-	if err := r.q.removeEntry(m.ID); err != nil {
+	if err := e.Remove(); err != nil {
 		r.troubled("drop %s: %v", m.ID, err)
 		return told
 	}
 	r.mu.Lock()
-	r.sum.Dropped = append(r.sum.Dropped, m.failures(failed)...)
+	r.sum.Dropped = append(r.sum.Dropped, failures(m, failed)...)
 	r.mu.Unlock()
 	return told
-}
-
-func (m *Message) indexes(which func(i int) bool) []int {
-	var is []int
-	for i := range m.Progress {
-		if which(i) {
-			is = append(is, i)
-		}
-	}
-	return is
 }
 
 // troubled is trouble for those who do not hold mu.
@@ -291,47 +288,26 @@ func (r *run) troubled(format string, args ...any) {
 	r.trouble(format, args...)
 }
 
-// told records that the owner knows of failed recipients.
-func (e *entry) told(indexes []int, now time.Time) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, i := range indexes {
-		p := &e.msg.Progress[i]
-		p.Told = now
-		if _, err := e.f.WriteAt(appendRecipientLine(nil, p), e.recipientAt(i)); err != nil {
-			return err
-		}
-	}
-	return syncData(e.f)
-}
-
-// delayTold records that the owner knows that the message is late.
-func (e *entry) delayTold() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.msg.DelayTold = true
-	if err := e.writeMessageLine(); err != nil {
-		return err
-	}
-	return syncData(e.f)
-}
-
 // giveUp makes failures of what was delayed in an attempt for a message that has been tried for long
 // enough. Trouble of its identity is never the message's.
 func (l *lane) giveUp(d *Delivery, reports []Report, now time.Time) []Report {
-	d.entry.mu.Lock()
-	defer d.entry.mu.Unlock()
-	m := d.entry.msg
-	if !l.run.opt.Limits.expired(m, now) {
-		return reports
-	}
+	d.entry.View(func(m *spool.Message) {
+		if l.run.opt.Limits.expired(m, now) {
+			reports = failuresOf(m, d.indexes, reports)
+		}
+	})
+	return reports
+}
+
+// failuresOf returns reports about recipients with failures in place of delays that are not the identity's.
+func failuresOf(m *spool.Message, indexes []int, reports []Report) []Report {
 	reports = slices.Clone(reports) // they are the transport's
 	for k := range reports {
 		r := &reports[k]
 		if r.Action != Delayed || r.Scope == ScopeIdentity {
 			continue
 		}
-		if r.Unsure || m.Progress[d.indexes[k]].State == Unsure {
+		if r.Unsure || m.Progress[indexes[k]].State == spool.Unsure {
 			r.Text, r.Unsure = fmt.Sprintf("possibly delivered: %s", r.Text), false
 		}
 		r.Action = Failed

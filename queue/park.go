@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
+
+	"esmtpq/queue/spool"
 )
 
 // parkFile says which identities are out of order. It is a cache: without it
 // they are tried sooner.
-const parkFile = ".parked"
+const parkFile = spool.BackoffFile
 
 // A parking is an identity whose mail waits because of the identity: its
 // messages are not charged for it.
@@ -42,9 +44,9 @@ func (p *parking) waits(untried bool, mended, now time.Time) bool {
 
 type parkings map[string]*parking
 
-func (q *Queue) readParkings() parkings {
+func readParkings(q *spool.Queue) parkings {
 	ps := parkings{}
-	f, err := openOurs(q.Dir+"/"+parkFile, os.O_RDONLY)
+	f, err := q.OpenCache(parkFile)
 	if err != nil {
 		return ps
 	}
@@ -60,7 +62,7 @@ func (q *Queue) readParkings() parkings {
 	return ps
 }
 
-func (q *Queue) writeParkings(ps parkings) error {
+func writeParkings(q *spool.Queue, ps parkings) error {
 	path := q.Dir + "/" + parkFile
 	if len(ps) == 0 {
 		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
@@ -88,6 +90,6 @@ func (ps parkings) park(lane string, r Report, now time.Time) {
 	p.Attempts++
 	p.Last = now
 	p.Report = r
-	p.Report.Text = Printable(cut(r.Text, 300))
+	p.Report.Text = r.Reason().Text
 	p.Next = nextIdentityAttempt(p.Since, now)
 }

@@ -1,14 +1,19 @@
 package queue
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 // parked returns a queue with mail of one identity that was found out of order, and the mail's IDs.
-func parked(t *testing.T, why Report, n int) (*Queue, []string) {
+func parked(t *testing.T, why Report, n int) (*spool.Queue, []string) {
 	t.Helper()
 	q := newQueue(t)
 	var ids []string
@@ -20,11 +25,11 @@ func parked(t *testing.T, why Report, n int) (*Queue, []string) {
 }
 
 // setParking changes what is known of the identity.
-func setParking(t *testing.T, q *Queue, change func(p *parking)) {
+func setParking(t *testing.T, q *spool.Queue, change func(p *parking)) {
 	t.Helper()
-	ps := q.readParkings()
+	ps := readParkings(q)
 	change(ps["example.com"])
-	if err := q.writeParkings(ps); err != nil {
+	if err := writeParkings(q, ps); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -119,16 +124,16 @@ func TestAllTriesWhatIsParked(t *testing.T) {
 
 func TestParkingLasts(t *testing.T) {
 	q, _ := parked(t, unreachable, 1)
-	before := *q.readParkings()["example.com"]
+	before := *readParkings(q)["example.com"]
 	setParking(t, q, func(p *parking) { p.Since = p.Since.Add(-time.Hour); p.Next = time.Time{} })
 	runQueue(t, q, one(&fakeHost{answer: refusing(unreachable)}), RunOptions{})
-	after := q.readParkings()["example.com"]
+	after := readParkings(q)["example.com"]
 	if before.Attempts != 1 || after.Attempts != 2 || after.Next.Sub(after.Last) < 45*time.Minute {
 		t.Errorf("before: %+v, after an hour: %+v", before, after)
 	}
 	// Mail that the host refuses shows that the identity is in order.
 	runQueue(t, q, one(&fakeHost{answer: refusing(busy)}), everything)
-	if ps := q.readParkings(); len(ps) != 0 {
+	if ps := readParkings(q); len(ps) != 0 {
 		t.Errorf("still parked: %+v", ps)
 	}
 }
@@ -147,7 +152,7 @@ func TestParkFileThatIsNot(t *testing.T) {
 	} {
 		q := newQueue(t)
 		id := submit(t, q, "a@example.com")
-		setMessage(t, q, id, func(m *Message) { m.Last = time.Now().Add(-time.Hour) })
+		setMessage(t, q, id, func(m *spool.Message) { m.Last = time.Now().Add(-time.Hour) })
 		if err := os.WriteFile(q.Dir+"/"+parkFile, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -156,5 +161,34 @@ func TestParkFileThatIsNot(t *testing.T) {
 		if len(h.got()) != 1 {
 			t.Errorf("%s: not sent", name)
 		}
+	}
+}
+
+// The umask is the process's, so that a process of its own is needed to set it.
+func TestParkFileModeWhateverTheUmask(t *testing.T) {
+	for _, umask := range []string{"0", "0777", "0027"} {
+		q := newQueue(t)
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), roleVariable+"=umask", "QUEUE_TEST_DIR="+q.Dir, "QUEUE_TEST_UMASK="+umask)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if st, err := os.Stat(q.Dir + "/" + parkFile); err != nil || st.Mode().Perm() != 0o600 {
+			t.Errorf("umask %s: mode %v, %v", umask, st.Mode(), err)
+		}
+	}
+}
+
+func init() {
+	roles["umask"] = func() error {
+		var mask int
+		fmt.Sscanf(os.Getenv("QUEUE_TEST_UMASK"), "%o", &mask)
+		syscall.Umask(mask)
+		q, err := spool.Open(os.Getenv("QUEUE_TEST_DIR"))
+		if err != nil {
+			return err
+		}
+		defer q.Close()
+		return writeParkings(q, parkings{"lane": &parking{}})
 	}
 }

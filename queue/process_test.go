@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 // Submitters and queue runs are processes of their own here, and are killed at any instant. Each message
@@ -73,7 +75,7 @@ func TestProcessesKilledAtAnyInstant(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d messages are left for the last run", len(l.IDs))
-	sum, err := q.Run(ctx, one(journalist(dir, 0)), everything)
+	sum, err := Run(ctx, q, one(journalist(dir, 0)), everything)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +182,7 @@ func init() {
 		dir, n := os.Getenv("QUEUE_TEST_DIR"), 0
 		fmt.Sscan(os.Getenv("QUEUE_TEST_FIRST"), &n)
 		for ; ; n++ {
-			q, err := OpenOrCreate(dir + "/queue")
+			q, err := spool.OpenOrCreate(dir + "/queue")
 			if err != nil {
 				return err
 			}
@@ -199,11 +201,11 @@ func init() {
 	roles["run"] = func() error {
 		dir := os.Getenv("QUEUE_TEST_DIR")
 		for {
-			q, err := OpenOrCreate(dir + "/queue")
+			q, err := spool.OpenOrCreate(dir + "/queue")
 			if err != nil {
 				return err
 			}
-			sum, err := q.Run(context.Background(), one(journalist(dir, 10)), everything)
+			sum, err := Run(context.Background(), q, one(journalist(dir, 10)), everything)
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 // How a run relies on the agenda, and what it writes into the next one.
@@ -17,8 +19,8 @@ func (r *run) setup() string {
 // beginNotes reads the agenda, for a run that relies on it: one for everything, or for some messages, opens them.
 func (r *run) beginNotes() {
 	r.notes = notes{old: &agenda{}, rests: map[uint64]rest{}}
-	if r.q.forgetEdited() == nil && !r.opt.All && r.opt.Select == nil {
-		r.notes.old = r.q.readAgenda(r.setup(), r.called)
+	if r.q.ForgetEdited() == nil && !r.opt.All && r.opt.Select == nil {
+		r.notes.old = readAgenda(r.q, r.setup(), r.called)
 	}
 	r.notes.lanes = r.notes.old.lanes
 }
@@ -59,45 +61,45 @@ func (r *run) parks(name string, now time.Time) bool {
 }
 
 // rest notes that nothing is to be done about a message until something changes. Called with mu held.
-func (r *run) rest(m *Message, lane int16, now time.Time) {
+func (r *run) rest(m *spool.Message, lane int16, now time.Time) {
 	until := r.nothingUntil(m, now)
 	if until.After(now) {
-		r.notes.keep(idNumber(m.ID), rest{until: uint32(until.Unix()), lane: lane, again: m.Attempts > 0})
+		r.notes.keep(spool.Number(m.ID), rest{until: uint32(until.Unix()), lane: lane, again: m.Attempts > 0})
 	}
 }
 
 // restParked notes the same for a message all of which has just been given to one lane, if it waits there with its
 // identity, as stands in the entry. A configuration of its own may change unnoticed.
-func (r *run) restParked(name string, m *Message, now time.Time) {
+func (r *run) restParked(name string, m *spool.Message, now time.Time) {
 	waiting := r.lanes[name].parked
-	if len(waiting) == 0 || waiting[len(waiting)-1].id != idNumber(m.ID) || !waiting[len(waiting)-1].noted {
+	if len(waiting) == 0 || waiting[len(waiting)-1].id != spool.Number(m.ID) || !waiting[len(waiting)-1].noted {
 		return
 	}
 	r.restOn(name, m, now)
 }
 
 // restRefused notes the same for a message of which all that is pending has just been refused together with its lane.
-func (r *run) restRefused(name string, m *Message, now time.Time) {
+func (r *run) restRefused(name string, m *spool.Message, now time.Time) {
 	if r.parked[name] != nil && !m.Held && m.Pending() {
 		r.restOn(name, m, now)
 	}
 }
 
 // restTried notes the same for a message that has just been tried, and that no lane works on any more.
-func (r *run) restTried(e *entry, now time.Time) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	switch m := e.msg; {
-	case m.Held || !m.Pending():
-		r.rest(m, restIdle, now)
-	case m.Next.After(now):
-		r.rest(m, restLater, now)
-	}
+func (r *run) restTried(e *openEntry, now time.Time) {
+	e.View(func(m *spool.Message) {
+		switch {
+		case m.Held || !m.Pending():
+			r.rest(m, restIdle, now)
+		case m.Next.After(now):
+			r.rest(m, restLater, now)
+		}
+	})
 }
 
 // restOn notes that a message waits for its identity; but one whose own next attempt is not due is not to go along
 // when another finds the host.
-func (r *run) restOn(name string, m *Message, now time.Time) {
+func (r *run) restOn(name string, m *spool.Message, now time.Time) {
 	if !due(m.Next, now) {
 		r.rest(m, restLater, now)
 		return
@@ -109,7 +111,7 @@ func (r *run) restOn(name string, m *Message, now time.Time) {
 
 // nothingUntil returns the first instant at which a run has something to do about a message that it leaves now, while
 // nobody changes it and its identity, if it waits for that, stays out of order.
-func (r *run) nothingUntil(m *Message, now time.Time) time.Time {
+func (r *run) nothingUntil(m *spool.Message, now time.Time) time.Time {
 	until := now.Add(agendaTrust)
 	sooner := func(t time.Time) {
 		if t.Before(until) {
@@ -123,11 +125,11 @@ func (r *run) nothingUntil(m *Message, now time.Time) time.Time {
 	if m.Pending() && !m.DelayTold && l.delayNotice() >= 0 {
 		sooner(m.Envelope.Arrival.Add(l.delayNotice()))
 	}
-	if len(m.indexes(m.untold)) > 0 {
+	if hasUntold(m) {
 		sooner(now)
 	}
 	if l.keepFailed() >= 0 && !m.Pending() {
-		sooner(m.failedSince().Add(l.keepFailed()))
+		sooner(failedSince(m).Add(l.keepFailed()))
 	}
 	return until
 }
@@ -140,13 +142,13 @@ func (r *run) disturb(id string) {
 		r.notes.gone = true
 	}
 	r.notes.changed = true
-	r.notes.forget(idNumber(id))
+	r.notes.forget(spool.Number(id))
 }
 
 // saveAgenda writes what is known now for the next run. Where that fails, be it for a full disk, the next run
 // takes longer, and that is all.
 func (r *run) saveAgenda() {
 	if r.notes.changed {
-		r.q.writeAgenda(r.notes.agenda(), r.setup(), time.Now())
+		writeAgenda(r.q, r.notes.agenda(), r.setup(), time.Now())
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 // RunOptions say what a queue run is to do.
@@ -13,7 +15,7 @@ type RunOptions struct {
 	// All tries everything that is neither held nor failed; else what is due.
 	All bool
 	// Select, if not nil, narrows the run to some messages.
-	Select func(*Message) bool
+	Select func(*spool.Message) bool
 	// Age is how old a message must be that comes in while the run goes
 	// on: what is younger is left to the background process that its
 	// submission started, which waits for more of its kind.
@@ -69,21 +71,21 @@ type Reason struct {
 
 // Run tries to deliver what is in the queue. One run goes on at a time: Run waits for another to end,
 // and does not try again what that one has tried meanwhile. An error means that there was no run.
-func (q *Queue) Run(ctx context.Context, router Router, opt RunOptions) (*Summary, error) {
+func Run(ctx context.Context, q *spool.Queue, router Router, opt RunOptions) (*Summary, error) {
 	called := time.Now()
-	waited, err := q.lockRun(ctx, opt.Waiting)
+	waited, err := q.LockRun(ctx, opt.Waiting)
 	if err != nil {
 		return nil, fmt.Errorf("lock queue %s: %w", q.Dir, err)
 	}
-	defer q.unlockRun()
+	defer q.UnlockRun()
 	if opt.Begun != nil {
 		opt.Begun()
 	}
 	r := &run{
 		q: q, ctx: ctx, router: router, opt: opt, called: called, waited: waited,
-		seen: map[uint64]struct{}{}, open: map[string]*entry{}, lanes: map[string]*lane{},
-		reasons: map[Reason]int{}, parked: q.readParkings(),
-		gone: make(chan *entry, 64),
+		seen: map[uint64]struct{}{}, open: map[string]*openEntry{}, lanes: map[string]*lane{},
+		reasons: map[Reason]int{}, parked: readParkings(q),
+		gone: make(chan *spool.Entry, 64),
 	}
 	r.idle = sync.NewCond(&r.mu)
 	r.beginNotes()
@@ -94,9 +96,15 @@ func (q *Queue) Run(ctx context.Context, router Router, opt RunOptions) (*Summar
 	return &r.sum, nil
 }
 
+// An openEntry is an entry that lanes of a run work on.
+type openEntry struct {
+	*spool.Entry
+	use int // how many do; guarded by mu of the run
+}
+
 // A run is one queue run. Its lanes are goroutines; mu guards all it has.
 type run struct {
-	q      *Queue
+	q      *spool.Queue
 	ctx    context.Context
 	router Router
 	opt    RunOptions
@@ -111,8 +119,8 @@ type run struct {
 	scanned  time.Time // when the last scan began
 	ripe     time.Time // when the first entry that it found too young will be old enough; zero for none
 	seen     map[uint64]struct{}
-	open     map[string]*entry
-	gone     chan *entry // done, to be removed
+	open     map[string]*openEntry
+	gone     chan *spool.Entry // done, to be removed
 	lanes    map[string]*lane
 	busy     int // lanes at work
 	parked   parkings
@@ -165,7 +173,7 @@ func (r *run) loop() {
 	r.ended = true
 	r.refuseParked()
 	if r.changed {
-		if err := r.q.writeParkings(r.parked); err != nil {
+		if err := writeParkings(r.q, r.parked); err != nil {
 			r.trouble("%v", err)
 		}
 	}
@@ -198,7 +206,7 @@ func (r *run) trouble(format string, args ...any) {
 const notDue = "not due yet"
 
 // leave counts a message that stays, with the reason of its last attempt where there is none now.
-func (r *run) leave(m *Message, lane string) {
+func (r *run) leave(m *spool.Message, lane string) {
 	text := notDue
 	for i := range m.Progress {
 		if p := &m.Progress[i]; p.State.Pending() && p.Text != "" {
@@ -222,7 +230,7 @@ func (r *run) count(lane, text string) {
 }
 
 // dispatch hands a message to the lanes of its recipients.
-func (r *run) dispatch(m *Message, now time.Time) {
+func (r *run) dispatch(m *spool.Message, now time.Time) {
 	var names []string
 	var indexes []int
 	var reports []Report
@@ -250,7 +258,7 @@ func (r *run) dispatch(m *Message, now time.Time) {
 }
 
 // enqueue gives a message to a lane, which begins to work if it does not yet.
-func (r *run) enqueue(name string, m *Message, now time.Time) {
+func (r *run) enqueue(name string, m *spool.Message, now time.Time) {
 	l := r.laneOf(name)
 	if l.dead != nil {
 		r.refuse(m.ID, name, *l.dead)
@@ -263,9 +271,9 @@ func (r *run) enqueue(name string, m *Message, now time.Time) {
 		}
 		if !r.opt.All && p.waits(untried(m), r.opt.Mended, now) {
 			if l.why == nil {
-				l.why = p.Report.said()
+				l.why = p.Report.Reason()
 			}
-			l.parked = append(l.parked, waiting{idNumber(m.ID), m.Attempts > 0, m.saysAll(l.why)})
+			l.parked = append(l.parked, waiting{spool.Number(m.ID), m.Attempts > 0, m.WaitsFor(l.why)})
 			return
 		}
 	}
@@ -274,7 +282,7 @@ func (r *run) enqueue(name string, m *Message, now time.Time) {
 		l.add(w.id, w.again)
 	}
 	l.parked = nil
-	l.add(idNumber(m.ID), m.Attempts > 0)
+	l.add(spool.Number(m.ID), m.Attempts > 0)
 	if !l.working {
 		l.working = true
 		r.busy++
@@ -302,7 +310,7 @@ func (r *run) refuseParked() {
 			if w.noted {
 				r.count(name, why.Report.Explain())
 			} else {
-				r.refuse(idText(w.id), name, why.Report)
+				r.refuse(spool.IDText(w.id), name, why.Report)
 			}
 		}
 		l.parked = nil
@@ -320,22 +328,22 @@ func (r *run) refuse(id, lane string, report Report) {
 	}
 	defer r.release(e)
 	indexes, reports := []int(nil), []Report(nil)
-	e.mu.Lock()
-	for i, rcpt := range e.msg.Envelope.Recipients {
-		if !e.msg.Progress[i].State.Pending() {
-			continue
+	e.View(func(m *spool.Message) {
+		for i, rcpt := range m.Envelope.Recipients {
+			if !m.Progress[i].State.Pending() {
+				continue
+			}
+			if route, err := r.router.Route(&m.Envelope, rcpt); err == nil && route.Lane == lane {
+				indexes, reports = append(indexes, i), append(reports, report)
+			}
 		}
-		if route, err := r.router.Route(&e.msg.Envelope, rcpt); err == nil && route.Lane == lane {
-			indexes, reports = append(indexes, i), append(reports, report)
-		}
-	}
-	e.mu.Unlock()
+	})
 	r.refuseRecipients(id, lane, indexes, reports)
-	e.mu.Lock() // another lane may be recording
-	defer e.mu.Unlock()
-	if len(indexes) == len(e.msg.indexes(func(i int) bool { return e.msg.Progress[i].State.Pending() })) {
-		r.restRefused(lane, e.msg, time.Now())
-	}
+	e.View(func(m *spool.Message) { // another lane may be recording
+		if len(indexes) == len(m.Indexes(func(i int) bool { return m.Progress[i].State.Pending() })) {
+			r.restRefused(lane, m, time.Now())
+		}
+	})
 }
 
 // refuseRecipients notes why some recipients of a message were not tried. The message counts
@@ -356,20 +364,21 @@ func (r *run) refuseRecipients(id, lane string, indexes []int, reports []Report)
 		return
 	}
 	defer r.release(e)
-	if err := e.note(indexes, reports, time.Now()); err != nil {
+	if err := e.Note(indexes, reports, time.Now()); err != nil {
 		r.trouble("note why %s waits: %v", id, err)
 	}
 }
 
 // acquire opens an entry, or returns it if a lane of this run has it open.
-func (r *run) acquire(id string) (*entry, error) {
+func (r *run) acquire(id string) (*openEntry, error) {
 	r.disturb(id)
 	e := r.open[id]
 	if e == nil {
-		var err error
-		if e, err = r.q.open(id); err != nil {
+		locked, err := r.q.OpenEntry(id)
+		if err != nil {
 			return nil, err
 		}
+		e = &openEntry{Entry: locked}
 		r.open[id] = e
 	}
 	e.use++
@@ -378,33 +387,33 @@ func (r *run) acquire(id string) (*entry, error) {
 
 // release lets go of an entry. One that is done is removed, by the remover if that is not behind:
 // no session waits for it.
-func (r *run) release(e *entry) {
+func (r *run) release(e *openEntry) {
 	if e.use--; e.use > 0 {
 		return
 	}
-	delete(r.open, e.msg.ID)
-	if !e.served {
-		e.close()
+	delete(r.open, e.ID())
+	if !e.Served() {
+		e.Close()
 		return
 	}
 	select {
-	case r.gone <- e:
+	case r.gone <- e.Entry:
 	default:
-		e.drop()
+		drop(e.Entry)
 	}
 }
 
 // remover removes what is done.
 func (r *run) remover(end chan<- struct{}) {
 	for e := range r.gone {
-		e.drop()
+		drop(e)
 	}
 	close(end)
 }
 
 // drop removes an entry that is done. What is recorded is what counts: a removal that fails is made good,
 // or told of, by the next run.
-func (e *entry) drop() {
-	e.remove()
-	e.close()
+func drop(e *spool.Entry) {
+	e.Remove()
+	e.Close()
 }

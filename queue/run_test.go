@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 func TestSeriesGoesOutInOrderOverOneSession(t *testing.T) {
@@ -123,7 +125,7 @@ func TestLostReplyDoesNotSpreadOverTheLane(t *testing.T) {
 	if a, b := letters(read(t, q, first)), letters(read(t, q, second)); a != "u" || b != "d" {
 		t.Errorf("left %q and %q", a, b)
 	}
-	runQueue(t, q, one(&fakeHost{}), RunOptions{Select: func(*Message) bool { return false }})
+	runQueue(t, q, one(&fakeHost{}), RunOptions{Select: func(*spool.Message) bool { return false }})
 	if b := letters(read(t, q, second)); b != "d" {
 		t.Errorf("the next run made %q of it", b)
 	}
@@ -167,20 +169,20 @@ func TestTroubleOfAMessageIsItsOwn(t *testing.T) {
 }
 
 func TestDueSelectedHeld(t *testing.T) {
-	later := func(m *Message) { m.Next, m.Last = time.Now().Add(time.Hour), time.Now().Add(-time.Hour) }
+	later := func(m *spool.Message) { m.Next, m.Last = time.Now().Add(time.Hour), time.Now().Add(-time.Hour) }
 	for _, c := range []struct {
 		name string
 		opt  RunOptions
-		set  func(*Message)
+		set  func(*spool.Message)
 		sent bool
 	}{
-		{"due", RunOptions{}, func(m *Message) { m.Next = time.Now().Add(-time.Minute) }, true},
+		{"due", RunOptions{}, func(m *spool.Message) { m.Next = time.Now().Add(-time.Minute) }, true},
 		{"not due", RunOptions{}, later, false},
 		{"not due, all", everything, later, true},
-		{"held", RunOptions{}, func(m *Message) { m.Held = true }, false},
-		{"held, all", everything, func(m *Message) { m.Held = true }, false},
-		{"selected", RunOptions{Select: func(m *Message) bool { return m.Envelope.Recipients[0].Address == "a@example.com" }}, nil, true},
-		{"not selected", RunOptions{All: true, Select: func(m *Message) bool { return false }}, nil, false},
+		{"held", RunOptions{}, func(m *spool.Message) { m.Held = true }, false},
+		{"held, all", everything, func(m *spool.Message) { m.Held = true }, false},
+		{"selected", RunOptions{Select: func(m *spool.Message) bool { return m.Envelope.Recipients[0].Address == "a@example.com" }}, nil, true},
+		{"not selected", RunOptions{All: true, Select: func(m *spool.Message) bool { return false }}, nil, false},
 		{"new, but young", RunOptions{Age: time.Hour}, nil, true},
 	} {
 		q := newQueue(t)
@@ -288,7 +290,7 @@ func TestSecondRunWaitsAndDoesNotRepeat(t *testing.T) {
 		once.Do(func() {
 			go func() {
 				router := &fakeRouter{hosts: map[string]Transport{"example.com": h2, "other.example": h2}}
-				sum, err := other.Run(context.Background(), router, RunOptions{All: true, Waiting: func() { close(waiting) }})
+				sum, err := Run(context.Background(), other, router, RunOptions{All: true, Waiting: func() { close(waiting) }})
 				if err != nil {
 					t.Error(err)
 				}
@@ -318,7 +320,7 @@ func TestRunThatIsNotToWaitAnyLonger(t *testing.T) {
 	h := &fakeHost{before: func(*Delivery) {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		if sum, err := other.Run(ctx, one(&fakeHost{}), everything); !errors.Is(err, context.Canceled) || sum != nil {
+		if sum, err := Run(ctx, other, one(&fakeHost{}), everything); !errors.Is(err, context.Canceled) || sum != nil {
 			t.Errorf("ran: %v, %v", sum, err)
 		}
 	}}
@@ -339,7 +341,7 @@ func TestRecordThatFailsStopsTheLane(t *testing.T) {
 		if err := src.Sending(d); err != nil {
 			t.Error(err)
 		}
-		d.entry.f.Close()
+		d.entry.Close()
 		stopped = src.Done(d, []Report{relayed})
 		if src.Next() != nil {
 			t.Error("more was to be drawn")
@@ -363,7 +365,7 @@ func TestEndThatCannotBeMarkedIsNotSent(t *testing.T) {
 	id := submit(t, q, "a@example.com")
 	h := transportFunc(func(ctx context.Context, src Source) {
 		d := src.Next()
-		d.entry.f.Close()
+		d.entry.Close()
 		if src.Sending(d) == nil {
 			t.Error("may be sent")
 		}
@@ -429,7 +431,7 @@ func TestRunThatIsCancelled(t *testing.T) {
 	h := &fakeHost{before: func(*Delivery) { cancel() }}
 	done := make(chan *Summary, 1)
 	go func() {
-		sum, err := q.Run(ctx, one(h), everything)
+		sum, err := Run(ctx, q, one(h), everything)
 		if err != nil {
 			t.Error(err)
 		}
@@ -464,14 +466,14 @@ func TestOwnerIsFasterThanTheRun(t *testing.T) {
 	submit(t, q, "a@example.com")
 	held, removed, byHand, locked := submit(t, q, "a@example.com"), submit(t, q, "a@example.com"), submit(t, q, "a@example.com"), submit(t, q, "a@example.com")
 	last := submit(t, q, "a@example.com")
-	var e *entry
+	var e *spool.Entry
 	h := &fakeHost{}
 	h.before = func(d *Delivery) {
 		if len(h.got()) > 1 {
 			return
 		}
 		var err error
-		if e, err = again(t, q).open(locked); err != nil {
+		if e, err = again(t, q).OpenEntry(locked); err != nil {
 			t.Error(err)
 		}
 		if err := q.SetHeld(held, true); err != nil {
@@ -483,11 +485,11 @@ func TestOwnerIsFasterThanTheRun(t *testing.T) {
 		os.RemoveAll(q.Dir + "/" + byHand)
 	}
 	sum := runQueue(t, q, one(h), everything)
-	e.close()
+	e.Close()
 	if got := h.got(); len(got) != 2 || got[1] != last {
 		t.Errorf("sent %q", got)
 	}
-	wantNames(t, q.Dir, held, locked, editedFile)
+	wantNames(t, q.Dir, held, locked, ".edited")
 	if len(sum.Trouble) > 0 || len(sum.Waiting) != 1 {
 		t.Errorf("came to %+v", sum)
 	}

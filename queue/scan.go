@@ -4,9 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 // How a run finds what there is to do.
@@ -14,10 +15,10 @@ import (
 // rescan looks for new mail if the directory has changed since the last look.
 // The change time is a hint only: what it hides is found by the next run.
 func (r *run) rescan() {
-	st, err := r.q.dir.Stat()
+	changed, err := r.q.Changed()
 	r.mu.Lock()
 	ripe := !r.ripe.IsZero() && !time.Now().Before(r.ripe) // what was too young has not changed the directory since
-	unchanged := err == nil && st.ModTime().Before(r.scanned.Add(-time.Second))
+	unchanged := err == nil && changed.Before(r.scanned.Add(-time.Second))
 	skip := r.scanning || r.telling || r.ctx.Err() != nil || unchanged && !ripe
 	r.mu.Unlock()
 	if !skip {
@@ -48,10 +49,10 @@ func (r *run) scan(first bool) {
 		r.mu.Unlock()
 	}()
 
-	v, err := r.q.inventory()
-	if first && err == nil && len(v.legacy) > 0 && r.opt.Legacy != nil {
-		r.opt.Legacy(v.legacy)
-		v, err = r.q.inventory()
+	v, err := r.q.Inventory()
+	if first && err == nil && len(v.Legacy) > 0 && r.opt.Legacy != nil {
+		r.opt.Legacy(v.Legacy)
+		v, err = r.q.Inventory()
 	}
 	if err != nil {
 		r.mu.Lock()
@@ -67,7 +68,7 @@ func (r *run) scan(first bool) {
 		r.takeStock(v)
 	}
 	at := 0
-	for _, id := range v.ids {
+	for _, id := range v.IDs {
 		r.mu.Lock()
 		_, seen := r.seen[id]
 		stop := r.ctx.Err() != nil
@@ -87,39 +88,24 @@ func (r *run) scan(first bool) {
 	}
 }
 
-// settleNames makes the names durable that a dead run gave to entries that are done: else a power cut could bring
-// back the old name of one, with less in it. If that cannot be, those entries are left to the next run.
-func (r *run) settleNames(v *inventory) error {
-	sent := func(name string) bool { return strings.HasPrefix(name, sentPrefix) }
-	if !slices.ContainsFunc(v.dead, sent) {
-		return nil
-	}
-	err := syncDir(r.q.dir)
-	if err != nil {
-		v.dead = slices.DeleteFunc(v.dead, sent)
-	}
-	return err
-}
-
 // takeStock sweeps, and tells of what has no business in the queue directory.
-func (r *run) takeStock(v *inventory) {
-	err := r.settleNames(v)
-	err = errors.Join(err, r.q.sweep(v.dead))
+func (r *run) takeStock(v *spool.Inventory) {
+	err := r.q.Sweep(v)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil {
 		r.trouble("remove what a dead submission left: %v", err)
 	}
-	for _, name := range v.foreign {
-		r.trouble("%s/%s is not a message of ours: skipped", r.q.Dir, Printable(name))
+	for _, name := range v.Foreign {
+		r.trouble("%s/%s is not a message of ours: skipped", r.q.Dir, spool.Printable(name))
 	}
 }
 
 // consider decides what this run does about an entry that it has not seen before.
 func (r *run) consider(number uint64, first bool) {
-	id := idText(number)
-	m, err := r.q.readWith(&r.envelope, id)
-	if errors.Is(err, fs.ErrNotExist) && r.q.sweepEmpty(id) {
+	id := spool.IDText(number)
+	m, err := r.q.ReadWith(&r.envelope, id)
+	if errors.Is(err, fs.ErrNotExist) && r.q.SweepEmpty(id) {
 		return
 	}
 	now := time.Now()
@@ -157,10 +143,10 @@ func (r *run) consider(number uint64, first bool) {
 
 // notable tells whether the owner of a message may have to hear of it before this run ends. One that fails
 // in this run is noted then.
-func (r *run) notable(m *Message, now time.Time) bool {
+func (r *run) notable(m *spool.Message, now time.Time) bool {
 	l := &r.opt.Limits
 	return !m.DelayTold && m.Pending() && late(m.Envelope.Arrival, now, l.delayNotice()) ||
-		len(m.indexes(m.untold)) > 0 || l.forgotten(m, now)
+		hasUntold(m) || l.forgotten(m, now)
 }
 
 // unusable tells of an entry that cannot be sent as it is. What is damaged is for its owner to look at; what the
@@ -184,9 +170,9 @@ func (r *run) tooYoung(until time.Time) {
 }
 
 // untried tells whether a message is new: neither tried nor refused together with others.
-func untried(m *Message) bool {
-	return m.Last.IsZero() && !slices.ContainsFunc(m.Progress, func(p Progress) bool {
-		return p.State != Untried && p.State != Refused
+func untried(m *spool.Message) bool {
+	return m.Last.IsZero() && !slices.ContainsFunc(m.Progress, func(p spool.Progress) bool {
+		return p.State != spool.Untried && p.State != spool.Refused
 	})
 }
 
@@ -198,18 +184,12 @@ func (r *run) triedMeanwhile(last, now time.Time) bool {
 
 // sweepDone ends the removal of an entry whose recipients are all served.
 func (r *run) sweepDone(id string) {
-	e, err := r.q.open(id)
+	e, err := r.q.OpenEntry(id)
 	if err != nil {
 		return // somebody else is at it
 	}
-	defer e.close()
-	if err := e.remove(); err != nil {
+	defer e.Close()
+	if err := e.Remove(); err != nil {
 		r.trouble("remove %s, which has been sent: %v", id, err)
 	}
-}
-
-// sweepEmpty ends the removal of an entry that has lost its files already, and tells
-// whether the entry is gone.
-func (q *Queue) sweepEmpty(id string) bool {
-	return rmdir(q.Dir+"/"+id) == nil
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math/rand/v2"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 // The schedule of retries: a message that has waited for some time waits about as
@@ -65,7 +67,7 @@ func (l *Limits) keepFailed() time.Duration  { return cmp.Or(l.KeepFailed, usual
 // expired tells whether a message whose attempt has just failed is to be given up. It has had
 // an attempt before: one that waited for its first one while the machine slept for a week is not
 // given up because of a host that wants to see everybody twice.
-func (l *Limits) expired(m *Message, now time.Time) bool {
+func (l *Limits) expired(m *spool.Message, now time.Time) bool {
 	return m.Attempts > 0 && late(m.Envelope.Arrival, now, l.expire())
 }
 
@@ -77,18 +79,18 @@ func late(arrival, attempt time.Time, limit time.Duration) bool {
 
 // forgotten tells whether a message that waits for nothing but its owner has done so for long enough, counted
 // from when its owner heard of it. One whose owner has yet to hear of it is kept.
-func (l *Limits) forgotten(m *Message, now time.Time) bool {
+func (l *Limits) forgotten(m *spool.Message, now time.Time) bool {
 	if l.keepFailed() < 0 || m.Held || m.Pending() || m.Served() {
 		return false
 	}
-	if len(m.indexes(m.untold)) > 0 {
+	if hasUntold(m) {
 		return false
 	}
-	return now.Sub(m.failedSince()) >= l.keepFailed()
+	return now.Sub(failedSince(m)) >= l.keepFailed()
 }
 
 // failedSince returns when something was last tried of a failed message, or told of it.
-func (m *Message) failedSince() time.Time {
+func failedSince(m *spool.Message) time.Time {
 	last := m.Envelope.Arrival
 	for i := range m.Progress {
 		p := &m.Progress[i]

@@ -2,8 +2,9 @@ package queue
 
 import (
 	"context"
-	"io"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 // A Transport carries messages over one lane: a session with a smart host, or
@@ -99,75 +100,37 @@ type Delivery struct {
 	Recipients []Recipient
 	Content    Content
 
-	entry   *entry // the queue's own; nil in tests of transports
-	indexes []int  // of Recipients in the envelope
-	sender  string // Sender: to force upon the header, "" for none
+	entry   *openEntry // the queue's own; nil in tests of transports
+	indexes []int      // of Recipients in the envelope
+	sender  string     // Sender: to force upon the header, "" for none
 }
 
-// Content is the content of a message as it is to be sent, with LF line ends.
-type Content interface {
-	// Size is the length in octets, LF line ends counted as one.
-	Size() int64
-	// WireSize is the length in octets with CRLF line ends, before
-	// dot-stuffing and with the final line end: what SIZE= (RFC 1870) and
-	// BDAT (RFC 3030) count.
-	WireSize() int64
-	// EightBit tells whether the content has octets over 127.
-	EightBit() bool
-	// Open returns a reader of the content from its start. Where what is read
-	// turns out not to be what was submitted, Read returns ErrDamaged in
-	// place of io.EOF (or earlier): the transport must then not complete the
-	// message. It may be a BlockReader.
-	Open() (io.ReadCloser, error)
-}
-
-// A BlockReader is a reader that can hand out what it has read without copying it.
-type BlockReader interface {
-	io.Reader
-	// NextBlock returns what comes next, at least an octet of it, good until the next call
-	// of either method; or an error as Read would.
-	NextBlock() ([]byte, error)
-}
-
-// An Action says what became of a recipient in one attempt (RFC 3464, 2.3.3).
-type Action string
-
-const (
-	Relayed   Action = "relayed"   // a smart host took the responsibility
-	Delivered Action = "delivered" // the local delivery agent took it
-	Delayed   Action = "delayed"   // not now; to be tried again
-	Failed    Action = "failed"    // refused for good
+// What a transport is told of and tells is laid down where messages are kept.
+type (
+	Envelope    = spool.Envelope
+	Recipient   = spool.Recipient
+	Content     = spool.Content
+	BlockReader = spool.BlockReader
+	Report      = spool.Report
+	Action      = spool.Action
+	Scope       = spool.Scope
 )
 
-// Final tells whether the action ends the queue's duty for the recipient.
-func (a Action) Final() bool { return a == Relayed || a == Delivered }
-
-// A Scope says whom a trouble is charged to: what else is known not to work
-// when this did not.
-type Scope string
-
+// See the types.
 const (
-	ScopeRecipient Scope = "recipient" // this recipient of this message
-	ScopeMessage   Scope = "message"   // this message, all its recipients
-	ScopeSession   Scope = "session"   // this connection; the next may work
-	ScopeIdentity  Scope = "identity"  // everything of this identity, for now
+	Relayed   = spool.Relayed
+	Delivered = spool.Delivered
+	Delayed   = spool.Delayed
+	Failed    = spool.Failed
+
+	ScopeRecipient = spool.ScopeRecipient
+	ScopeMessage   = spool.ScopeMessage
+	ScopeSession   = spool.ScopeSession
+	ScopeIdentity  = spool.ScopeIdentity
 )
 
-// A Report is what one attempt came to for one recipient, in the terms of RFC 3464.
-type Report struct {
-	Action Action
-	Scope  Scope  // whom a Delayed or Failed is charged to
-	Status string // enhanced status code (RFC 3463), e.g. "5.1.1"; class.0.0 where none was given
-	Code   int    // reply code, e.g. 550; 0 where no reply was received
-	// Text is, for a person: the host's words (without the code and the enhanced code), or ours
-	// where the host said nothing: what failed, with what. Any octets; whoever
-	// prints it makes it printable.
-	Text string
-	Host string // who said it: host name or MDA; "" for ourselves
-	// Unsure: the end of the message was sent and no reply came, so the host
-	// may have taken it. Only with Delayed.
-	Unsure bool
-}
+// ErrDamaged is what reading a Content returns that is not what was submitted.
+var ErrDamaged = spool.ErrDamaged
 
 // A Router says which lane a recipient's mail takes. It is asked anew at each
 // queue run, so that a corrected configuration helps mail already queued.

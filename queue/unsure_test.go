@@ -1,6 +1,10 @@
 package queue
 
-import "testing"
+import (
+	"testing"
+
+	"esmtpq/queue/spool"
+)
 
 // With HoldUnsure, what was possibly delivered waits for its owner, and is tried once it is released: whether
 // the reply was lost, or the run that waited for it.
@@ -8,10 +12,10 @@ func TestHoldUnsure(t *testing.T) {
 	lost := Report{Action: Delayed, Scope: ScopeSession, Status: "4.4.2", Text: "connection lost", Unsure: true}
 	for _, tt := range []struct {
 		name   string
-		before func(q *Queue, id string, h *fakeHost)
+		before func(q *spool.Queue, id string, h *fakeHost)
 	}{
-		{"reply lost", func(_ *Queue, _ string, h *fakeHost) { h.answer = refusing(lost) }},
-		{"run died", func(q *Queue, id string, _ *fakeHost) { setLetters(t, q, id, "s") }},
+		{"reply lost", func(_ *spool.Queue, _ string, h *fakeHost) { h.answer = refusing(lost) }},
+		{"run died", func(q *spool.Queue, id string, _ *fakeHost) { setLetters(t, q, id, "s") }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			q := newQueue(t)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 // Mail that is accepted while a run is about to end, at each of the instants at which the run could
@@ -70,7 +72,7 @@ func TestYoungMailIsLeftToItsSleeper(t *testing.T) {
 	}
 	h.after = nil
 	runQueue(t, q, one(h), RunOptions{Age: time.Hour}) // the sleeper wakes up
-	wantNames(t, q.Dir, wakeupFile)
+	wantNames(t, q.Dir, ".wakeup")
 }
 
 // A sleeper holds the wake-up lock while it waits for a run to end, and lets go of it when its own
@@ -102,7 +104,7 @@ func TestSleeperLetsGoBeforeItLooks(t *testing.T) {
 	waiting := make(chan struct{})
 	running := &fakeHost{before: func(*Delivery) {
 		go func() {
-			sum, err := sleeper.Run(context.Background(), one(h), RunOptions{Age: time.Hour, Begun: begun, Waiting: func() { close(waiting) }})
+			sum, err := Run(context.Background(), sleeper, one(h), RunOptions{Age: time.Hour, Begun: begun, Waiting: func() { close(waiting) }})
 			if err != nil {
 				t.Error(err)
 			}
@@ -120,37 +122,6 @@ func TestSleeperLetsGoBeforeItLooks(t *testing.T) {
 	}
 }
 
-func TestOneSleeperAtATime(t *testing.T) {
-	q := newQueue(t)
-	first, err := q.TryWakeup()
-	if err != nil || first == nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		if f, err := again(t, q).TryWakeup(); f != nil || err != nil {
-			t.Errorf("a second one: %v, %v", f, err)
-		}
-	}
-	first.Close()
-	if f, err := q.TryWakeup(); f == nil || err != nil {
-		t.Errorf("none after the first has gone: %v", err)
-	} else {
-		f.Close()
-	}
-	wantNames(t, q.Dir, wakeupFile)
-}
-
-func TestWakeupFileThatIsNot(t *testing.T) {
-	for name, plant := range map[string]replacement{"symbolic link": symlink, "directory": mkdir} {
-		q := newQueue(t)
-		plant(t, t.TempDir()+"/outside", q.Dir+"/"+wakeupFile)
-		if f, err := q.TryWakeup(); err == nil {
-			f.Close()
-			t.Errorf("%s: taken for a lock", name)
-		}
-	}
-}
-
 // A look that comes too late must not start anything: the run has no lock any more.
 func TestNothingBeginsAfterTheRun(t *testing.T) {
 	q := newQueue(t)
@@ -160,7 +131,7 @@ func TestNothingBeginsAfterTheRun(t *testing.T) {
 	runQueue(t, q, one(h), everything)
 	id := submit(t, q, "a@example.com")
 	ended.rescan()
-	if _, seen := ended.seen[idNumber(id)]; seen || len(h.got()) != 1 {
+	if _, seen := ended.seen[spool.Number(id)]; seen || len(h.got()) != 1 {
 		t.Errorf("a run that had ended looked at new mail")
 	}
 }

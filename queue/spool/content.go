@@ -1,4 +1,4 @@
-package queue
+package spool
 
 import (
 	"bytes"
@@ -15,6 +15,31 @@ import (
 // sent. Longer content is checked while it is read: a transport that is told of damage
 // at the end does not complete the message.
 const smallContent = 256 << 10
+
+// Content is the content of a message as it is to be sent, with LF line ends.
+type Content interface {
+	// Size is the length in octets, LF line ends counted as one.
+	Size() int64
+	// WireSize is the length in octets with CRLF line ends, before
+	// dot-stuffing and with the final line end: what SIZE= (RFC 1870) and
+	// BDAT (RFC 3030) count.
+	WireSize() int64
+	// EightBit tells whether the content has octets over 127.
+	EightBit() bool
+	// Open returns a reader of the content from its start. Where what is read
+	// turns out not to be what was submitted, Read returns ErrDamaged in
+	// place of io.EOF (or earlier): the transport must then not complete the
+	// message. It may be a BlockReader.
+	Open() (io.ReadCloser, error)
+}
+
+// A BlockReader is a reader that can hand out what it has read without copying it.
+type BlockReader interface {
+	io.Reader
+	// NextBlock returns what comes next, at least an octet of it, good until the next call
+	// of either method; or an error as Read would.
+	NextBlock() ([]byte, error)
+}
 
 // spooled is the content of an entry as it lies in the file mail.
 type spooled struct {
@@ -72,8 +97,8 @@ func (c *spooled) Open() (io.ReadCloser, error) {
 	return newCheckedReader(f, c.env.Size, c.env.SHA256), nil
 }
 
-// contentFor returns the content of an entry, with sender forced upon its header if there is such.
-func (q *Queue) contentFor(m *Message, sender string) (Content, error) {
+// ContentFor returns the content of an entry, with sender forced upon its header if there is such.
+func (q *Queue) ContentFor(m *Message, sender string) (Content, error) {
 	c, err := q.content(m)
 	if err != nil || sender == "" {
 		return c, err

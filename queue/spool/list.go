@@ -1,4 +1,4 @@
-package queue
+package spool
 
 import (
 	"errors"
@@ -92,7 +92,7 @@ func (q *Queue) ReadEach(ids []string, f func(id string, m *Message, err error))
 	if len(ids) <= batch || runtime.GOMAXPROCS(0) == 1 {
 		var buf []byte
 		for _, id := range ids {
-			m, err := q.readWith(&buf, id)
+			m, err := q.ReadWith(&buf, id)
 			f(id, m, err)
 		}
 		return
@@ -110,7 +110,7 @@ func (q *Queue) ReadEach(ids []string, f func(id string, m *Message, err error))
 			go func() {
 				rs, buf := make([]result, len(some)), []byte(nil)
 				for i, id := range some {
-					rs[i].m, rs[i].err = q.readWith(&buf, id)
+					rs[i].m, rs[i].err = q.ReadWith(&buf, id)
 				}
 				c <- rs
 			}()
@@ -125,40 +125,41 @@ func (q *Queue) ReadEach(ids []string, f func(id string, m *Message, err error))
 	}
 }
 
-// An inventory is what a queue run finds in the queue directory: a Listing for a queue of any length.
-type inventory struct {
-	ids     []uint64 // queue IDs as numbers, in the order of their arrival
-	legacy  []string
-	foreign []string
-	dead    []string // what processes leave that die: see sweep
+// An Inventory is what a queue run finds in the queue directory: a Listing for a queue of any length.
+type Inventory struct {
+	IDs     []uint64 // queue IDs as numbers, in the order of their arrival
+	Legacy  []string
+	Foreign []string
+	dead    []string // what processes leave that die: see Sweep
 }
 
-func (q *Queue) inventory() (*inventory, error) {
-	v := &inventory{}
+// Inventory reads the names in the queue directory for a queue run.
+func (q *Queue) Inventory() (*Inventory, error) {
+	v := &Inventory{}
 	err := q.names(func(name string) {
 		switch {
 		case IsID(name):
-			v.ids = append(v.ids, idNumber(name))
-		case strings.HasPrefix(name, newPrefix), strings.HasPrefix(name, sentPrefix), strings.HasPrefix(name, "."+parkFile), strings.HasPrefix(name, "."+agendaFile):
+			v.IDs = append(v.IDs, Number(name))
+		case strings.HasPrefix(name, newPrefix), strings.HasPrefix(name, sentPrefix), strings.HasPrefix(name, "."+BackoffFile), strings.HasPrefix(name, "."+DueIndexFile):
 			v.dead = append(v.dead, name)
 		case strings.HasPrefix(name, "."):
 		case q.looksLegacy(name):
-			v.legacy = append(v.legacy, name)
+			v.Legacy = append(v.Legacy, name)
 		default:
-			v.foreign = append(v.foreign, name)
+			v.Foreign = append(v.Foreign, name)
 		}
 	})
-	slices.Sort(v.ids)
-	slices.Sort(v.legacy)
-	slices.Sort(v.foreign)
+	slices.Sort(v.IDs)
+	slices.Sort(v.Legacy)
+	slices.Sort(v.Foreign)
 	return v, err
 }
 
-// sweep removes what dead processes left: temporary entries that nobody has locked, entries that have been sent, and
+// Sweep removes what dead processes left: temporary entries that nobody has locked, entries that have been sent, and
 // what renameio writes to first. The last two are of queue runs, and we are the only one.
-func (q *Queue) sweep(dead []string) error {
-	var err error
-	for _, name := range dead {
+func (q *Queue) Sweep(v *Inventory) error {
+	err := q.settleNames(v)
+	for _, name := range v.dead {
 		switch {
 		case strings.HasPrefix(name, newPrefix):
 			err = errors.Join(err, q.sweepOne(name))
@@ -190,4 +191,32 @@ func (q *Queue) sweepOne(name string) error {
 		return nil // its writer is alive
 	}
 	return q.removeEntry(name)
+}
+
+// settleNames makes the names durable that a dead run gave to entries that are done: else a power cut could bring
+// back the old name of one, with less in it. If that cannot be, those entries are left to the next run.
+func (q *Queue) settleNames(v *Inventory) error {
+	sent := func(name string) bool { return strings.HasPrefix(name, sentPrefix) }
+	if !slices.ContainsFunc(v.dead, sent) {
+		return nil
+	}
+	err := syncDir(q.dir)
+	if err != nil {
+		v.dead = slices.DeleteFunc(v.dead, sent)
+	}
+	return err
+}
+
+// SweepEmpty ends the removal of an entry that has lost its files already, and tells
+// whether the entry is gone.
+func (q *Queue) SweepEmpty(id string) bool {
+	return rmdir(q.Dir+"/"+id) == nil
+}
+
+// rmdir removes an empty directory.
+func rmdir(path string) error {
+	if err := syscall.Rmdir(path); err != nil && err != syscall.ENOENT {
+		return os.NewSyscallError("rmdir", err)
+	}
+	return nil
 }

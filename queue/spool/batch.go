@@ -1,4 +1,4 @@
-package queue
+package spool
 
 import (
 	"slices"
@@ -17,18 +17,26 @@ const sentPrefix = ".sent-"
 // batchWorth is how many entries are worth that: the sync of a directory takes as long as those of two envelopes.
 const batchWorth = 3
 
-// recordAll records outcomes. It returns an error for each, nil where it is recorded.
-func (q *Queue) recordAll(all []Outcome, now time.Time) []error {
+// An Attempt is what one attempt came to for some recipients of an entry.
+type Attempt struct {
+	Entry      *Entry
+	Recipients []int // indexes in the envelope, ascending
+	Reports    []Report
+	Next       time.Time // when the message is due again; zero where that is not for this attempt to say
+}
+
+// RecordAll records attempts. It returns an error for each, nil where it is recorded.
+func (q *Queue) RecordAll(all []Attempt, now time.Time) []error {
 	errs := make([]error, len(all))
 	renamed := q.renameDone(all)
 	// Not syncDir: where a directory cannot be synced, an envelope still can.
 	together := len(renamed) > 0 && q.dir.Sync() == nil
 	for i := range all {
-		d := all[i].Delivery
+		a := &all[i]
 		if together && slices.Contains(renamed, i) {
-			d.entry.done(d.indexes, all[i].Reports, now)
+			a.Entry.done(a.Recipients, a.Reports, now)
 		} else {
-			errs[i] = d.entry.record(d.indexes, all[i].Reports, now)
+			errs[i] = a.Entry.record(a, now)
 		}
 	}
 	return errs
@@ -36,13 +44,13 @@ func (q *Queue) recordAll(all []Outcome, now time.Time) []error {
 
 // renameDone gives the entries that nothing is to be done for any more their last names, if there are enough, and
 // returns the indexes of those that have them.
-func (q *Queue) renameDone(all []Outcome) (renamed []int) {
+func (q *Queue) renameDone(all []Attempt) (renamed []int) {
 	if len(all) < batchWorth {
 		return nil
 	}
 	var done []int
 	for i := range all {
-		if d := all[i].Delivery; d.entry.completedBy(d.indexes, all[i].Reports) {
+		if a := &all[i]; a.Entry.completedBy(a.Recipients, a.Reports) {
 			done = append(done, i)
 		}
 	}
@@ -50,7 +58,7 @@ func (q *Queue) renameDone(all []Outcome) (renamed []int) {
 		return nil
 	}
 	for _, i := range done {
-		e := all[i].Delivery.entry
+		e := all[i].Entry
 		if syscall.Rename(q.Dir+"/"+e.name, q.Dir+"/"+sentPrefix+e.msg.ID) == nil {
 			e.name = sentPrefix + e.msg.ID
 			renamed = append(renamed, i)
@@ -61,7 +69,7 @@ func (q *Queue) renameDone(all []Outcome) (renamed []int) {
 
 // completedBy tells whether reports say of each recipient that is still pending that it is served, and all others are.
 // indexes ascend, and there may be many.
-func (e *entry) completedBy(indexes []int, reports []Report) bool {
+func (e *Entry) completedBy(indexes []int, reports []Report) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	k := 0
@@ -81,7 +89,7 @@ func (e *entry) completedBy(indexes []int, reports []Report) bool {
 }
 
 // done notes reports that the name of the entry has made durable.
-func (e *entry) done(indexes []int, reports []Report, now time.Time) {
+func (e *Entry) done(indexes []int, reports []Report, now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for k, i := range indexes {

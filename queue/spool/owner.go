@@ -1,4 +1,4 @@
-package queue
+package spool
 
 import (
 	"context"
@@ -20,16 +20,16 @@ var ErrBusy = errors.New("it is being sent at this moment: try again")
 const busyPatience = 2 * time.Second
 
 // edit opens an entry, waiting a little for whoever works on it, and hands it to f.
-func (q *Queue) edit(id string, f func(e *entry) error) error {
+func (q *Queue) edit(id string, f func(e *Entry) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), busyPatience)
 	defer cancel()
 	for {
-		e, err := q.open(id)
+		e, err := q.OpenEntry(id)
 		if err == nil {
-			defer e.close()
+			defer e.Close()
 			return f(e)
 		}
-		if !errors.Is(err, errLocked) {
+		if !errors.Is(err, ErrLocked) {
 			return err
 		}
 		select {
@@ -41,8 +41,8 @@ func (q *Queue) edit(id string, f func(e *entry) error) error {
 }
 
 // change is edit for what a queue run has to know of.
-func (q *Queue) change(id string, f func(e *entry) error) error {
-	return q.edit(id, func(e *entry) error {
+func (q *Queue) change(id string, f func(e *Entry) error) error {
+	return q.edit(id, func(e *Entry) error {
 		defer q.setEdited() // behind the change, whatever came of it
 		return f(e)
 	})
@@ -50,7 +50,7 @@ func (q *Queue) change(id string, f func(e *entry) error) error {
 
 // SetHeld holds an entry back from queue runs, or releases it.
 func (q *Queue) SetHeld(id string, on bool) error {
-	return q.change(id, func(e *entry) error {
+	return q.change(id, func(e *Entry) error {
 		e.msg.Held = on
 		if err := e.writeMessageLine(); err != nil {
 			return fmt.Errorf("record it: %w", err)
@@ -63,7 +63,7 @@ func (q *Queue) SetHeld(id string, on bool) error {
 // its schedule begun anew. It tells whether there is anything to try.
 func (q *Queue) Retry(id string) (bool, error) {
 	pending := false
-	err := q.change(id, func(e *entry) error {
+	err := q.change(id, func(e *Entry) error {
 		for i := range e.msg.Progress {
 			p := &e.msg.Progress[i]
 			if p.State == Refused && e.msg.Envelope.Recipients[i].Address != "" {
@@ -88,7 +88,7 @@ func (q *Queue) Remove(id string) error {
 	if !IsID(id) {
 		return fmt.Errorf("%q is no queue ID: %w", id, os.ErrNotExist) // nor a path to somewhere else
 	}
-	err := q.edit(id, func(*entry) error { return q.removeEntry(id) })
+	err := q.edit(id, func(*Entry) error { return q.removeEntry(id) })
 	if errors.Is(err, ErrBusy) {
 		return err
 	}

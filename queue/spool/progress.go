@@ -1,4 +1,4 @@
-package queue
+package spool
 
 import (
 	"fmt"
@@ -74,6 +74,17 @@ func (m *Message) Served() bool {
 		}
 	}
 	return true
+}
+
+// Indexes returns those of recipients for which a condition holds.
+func (m *Message) Indexes(which func(i int) bool) []int {
+	var is []int
+	for i := range m.Progress {
+		if which(i) {
+			is = append(is, i)
+		}
+	}
+	return is
 }
 
 // The lines of progress have a fixed length, so that each can be overwritten in its
@@ -247,18 +258,6 @@ func (p *Progress) Explain() string {
 	case p.State == Unsure || p.State == Sending:
 		return "possibly delivered: " + s
 	case p.GivenUp():
-		return "given up, last attempt: " + s
-	}
-	return s
-}
-
-// Explain says what was reported, on one printable line.
-func (r *Report) Explain() string {
-	s := explain(r.Host, r.Code, r.Status, r.Text)
-	switch {
-	case r.Unsure:
-		return "possibly delivered: " + s
-	case r.Action == Failed && strings.HasPrefix(r.Status, "4"):
 		return "given up, last attempt: " + s
 	}
 	return s

@@ -1,4 +1,4 @@
-package queue
+package spool
 
 import (
 	"context"
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// errLocked says that somebody else holds a lock.
-var errLocked = errors.New("locked by another process")
+// ErrLocked says that somebody else holds a lock.
+var ErrLocked = errors.New("locked by another process")
 
 // tryLock takes an exclusive lock on an open file without waiting.
 func tryLock(f *os.File) error {
@@ -20,22 +20,22 @@ func tryLock(f *os.File) error {
 			return nil
 		case syscall.EINTR:
 		case syscall.EWOULDBLOCK:
-			return errLocked
+			return ErrLocked
 		default:
 			return os.NewSyscallError("flock", err)
 		}
 	}
 }
 
-// lockRun takes the lock of the queue run, waiting for a run in progress to end,
+// LockRun takes the lock of the queue run, waiting for a run in progress to end,
 // and tells whether there was one.
 // The wait ends with ctx. It polls: flock cannot be given a deadline, and a
 // thread blocked in it could not be called back.
-func (q *Queue) lockRun(ctx context.Context, waiting func()) (waited bool, err error) {
+func (q *Queue) LockRun(ctx context.Context, waiting func()) (waited bool, err error) {
 	pause := 5 * time.Millisecond
 	for begin := time.Now(); ; waited = true {
 		err := tryLock(q.dir)
-		if !errors.Is(err, errLocked) {
+		if !errors.Is(err, ErrLocked) {
 			return waited, err
 		}
 		if waiting != nil && time.Since(begin) > time.Second {
@@ -51,8 +51,8 @@ func (q *Queue) lockRun(ctx context.Context, waiting func()) (waited bool, err e
 	}
 }
 
-// unlockRun lets the next queue run begin.
-func (q *Queue) unlockRun() { syscall.Flock(int(q.dir.Fd()), syscall.LOCK_UN) }
+// UnlockRun lets the next queue run begin.
+func (q *Queue) UnlockRun() { syscall.Flock(int(q.dir.Fd()), syscall.LOCK_UN) }
 
 // wakeupFile is locked by the one process that sleeps before a background run.
 const wakeupFile = ".wakeup"
@@ -68,7 +68,7 @@ func (q *Queue) TryWakeup() (*os.File, error) {
 	}
 	if err := tryLock(f); err != nil {
 		f.Close()
-		if errors.Is(err, errLocked) {
+		if errors.Is(err, ErrLocked) {
 			return nil, nil
 		}
 		return nil, err

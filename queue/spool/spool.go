@@ -1,4 +1,4 @@
-// Package queue is the spool: it takes messages durably, and keeps the promise
+// Package spool is the spool: it takes messages durably, and keeps the promise
 // to go on trying until each recipient has been served.
 //
 // # A message on disk
@@ -67,7 +67,7 @@
 // .parked says which identities are out of order (park.go), and .agenda when there is something to do about each
 // entry of a long queue (agenda.go); .edited makes the latter void. None is needed, and a
 // run makes them anew.
-package queue
+package spool
 
 import (
 	"errors"
@@ -180,6 +180,15 @@ func syncParent(dir string) error {
 // Close closes the directory and gives up its lock.
 func (q *Queue) Close() error { return q.dir.Close() }
 
+// Changed returns when a name in the directory changed last. It is a hint only.
+func (q *Queue) Changed() (time.Time, error) {
+	st, err := q.dir.Stat()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return st.ModTime(), nil
+}
+
 // path returns the path of a file of the entry with the given name.
 func (q *Queue) path(name, file string) string { return q.Dir + "/" + name + "/" + file }
 
@@ -222,14 +231,14 @@ func IsID(name string) bool {
 	return true
 }
 
-// idNumber returns a queue ID as a number, which takes a third of the room.
-func idNumber(id string) uint64 {
+// Number returns a queue ID as a number, which takes a third of the room.
+func Number(id string) uint64 {
 	n, _ := strconv.ParseUint(id, 16, 64)
 	return n
 }
 
-// idText returns the queue ID that a number stands for.
-func idText(n uint64) string {
+// IDText returns the queue ID that a number stands for.
+func IDText(n uint64) string {
 	const digits = "0123456789ABCDEF"
 	var b [idLength]byte
 	for i := range b {

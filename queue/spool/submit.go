@@ -1,4 +1,4 @@
-package queue
+package spool
 
 import (
 	"errors"
@@ -39,7 +39,7 @@ func (q *Queue) NewWriter() (*Writer, error) {
 		}
 		w.Abort()
 		// A queue run can have swept the directory away before it was locked.
-		if !errors.Is(err, os.ErrExist) && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errLocked) {
+		if !errors.Is(err, os.ErrExist) && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, ErrLocked) {
 			return nil, err
 		}
 	}

@@ -1,4 +1,4 @@
-package queue
+package spool
 
 import (
 	"errors"
@@ -22,11 +22,11 @@ const (
 // is the state at some instant. errors.Is fs.ErrNotExist: it is gone; ErrDamaged:
 // it is there and not what was accepted.
 func (q *Queue) Read(id string) (*Message, error) {
-	return q.readWith(new([]byte), id)
+	return q.ReadWith(new([]byte), id)
 }
 
 // readWith is Read by way of a buffer, which grows as need be.
-func (q *Queue) readWith(buf *[]byte, id string) (*Message, error) {
+func (q *Queue) ReadWith(buf *[]byte, id string) (*Message, error) {
 	fd, st, err := q.openEnvelope(id, os.O_RDONLY)
 	if err != nil {
 		return nil, err
@@ -76,8 +76,8 @@ func readEnvelope(fd int, size int64, id string, buf *[]byte) (*Message, int64, 
 	return m, at, nil
 }
 
-// An entry is a message that this process works on. Its lock is held until close.
-type entry struct {
+// An Entry is a message that this process works on. Its lock is held until Close.
+type Entry struct {
 	q    *Queue
 	name string   // of its directory: the queue ID, until it is done
 	f    *os.File // the envelope, for writing
@@ -86,14 +86,13 @@ type entry struct {
 	mu     sync.Mutex // several lanes may work on one message
 	msg    *Message
 	marked []bool // of recipients: "s" stands in the file
-	use    int    // how many lanes do; guarded by the run
 	served bool   // it is recorded that every recipient is
 	cutOff bool   // a run died while it was sending it
 }
 
-// open locks an entry and reads it again under the lock. errLocked: another process works on it.
+// OpenEntry locks an entry and reads it again under the lock. ErrLocked: another process works on it.
 // That progress can be recorded is made sure of here, before anything is sent.
-func (q *Queue) open(id string) (*entry, error) {
+func (q *Queue) OpenEntry(id string) (*Entry, error) {
 	fd, _, err := q.openEnvelope(id, os.O_RDWR)
 	if err != nil {
 		return nil, err
@@ -106,7 +105,7 @@ func (q *Queue) open(id string) (*entry, error) {
 	return e, err
 }
 
-func (q *Queue) lockEntry(id string, f *os.File) (*entry, error) {
+func (q *Queue) lockEntry(id string, f *os.File) (*Entry, error) {
 	if err := tryLock(f); err != nil {
 		return nil, err
 	}
@@ -121,7 +120,7 @@ func (q *Queue) lockEntry(id string, f *os.File) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{q: q, name: id, f: f, at: at, msg: m, marked: make([]bool, len(m.Progress))}
+	e := &Entry{q: q, name: id, f: f, at: at, msg: m, marked: make([]bool, len(m.Progress))}
 	for i := range m.Progress {
 		// We hold the lock, so whoever was sending is dead.
 		if m.Progress[i].State == Sending {
@@ -132,8 +131,8 @@ func (q *Queue) lockEntry(id string, f *os.File) (*entry, error) {
 	return e, nil
 }
 
-// holdUnsure holds an entry whose recipients may have the message, until its owner releases it.
-func (e *entry) holdUnsure() error {
+// HoldUnsure holds an entry whose recipients may have the message, until its owner releases it.
+func (e *Entry) HoldUnsure() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i := range e.msg.Progress {
@@ -151,22 +150,42 @@ func (e *entry) holdUnsure() error {
 	return syncData(e.f)
 }
 
-func (e *entry) close() { e.f.Close() }
+// Close gives up the lock.
+func (e *Entry) Close() { e.f.Close() }
+
+// ID returns the queue ID.
+func (e *Entry) ID() string { return e.msg.ID }
+
+// Message returns the message, to be looked at while nobody else works on the entry.
+func (e *Entry) Message() *Message { return e.msg }
+
+// View calls f with the message while nothing of it changes.
+func (e *Entry) View(f func(m *Message)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f(e.msg)
+}
+
+// Served tells whether it is recorded that every recipient has been served.
+func (e *Entry) Served() bool { return e.served }
+
+// CutOff tells whether a run died while it was sending the message.
+func (e *Entry) CutOff() bool { return e.cutOff }
 
 // writeMessageLine overwrites the line of the message. It is not synced: what
 // it says can be lost without harm.
-func (e *entry) writeMessageLine() error {
+func (e *Entry) writeMessageLine() error {
 	_, err := e.f.WriteAt(appendMessageLine(nil, e.msg), e.at)
 	return err
 }
 
-func (e *entry) recipientAt(i int) int64 {
+func (e *Entry) recipientAt(i int) int64 {
 	return e.at + messageLine + int64(i)*recipientLine
 }
 
-// sending marks recipients as about to be sent to. Not synced: it is for the
+// Sending marks recipients as about to be sent to. Not synced: it is for the
 // case that this process dies, and the page cache survives that.
-func (e *entry) sending(indexes []int) error {
+func (e *Entry) Sending(indexes []int) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, i := range indexes {
@@ -178,8 +197,8 @@ func (e *entry) sending(indexes []int) error {
 	return nil
 }
 
-// note writes reports about recipients that were not tried, because it was known that it would be in vain.
-func (e *entry) note(indexes []int, reports []Report, now time.Time) error {
+// Note writes reports about recipients that were not tried, because it was known that it would be in vain.
+func (e *Entry) Note(indexes []int, reports []Report, now time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	must, err := e.writeReports(indexes, reports, now)
@@ -191,15 +210,15 @@ func (e *entry) note(indexes []int, reports []Report, now time.Time) error {
 
 // record writes the reports of one attempt and syncs them if one of them must
 // never be forgotten.
-func (e *entry) record(indexes []int, reports []Report, now time.Time) error {
+func (e *Entry) record(a *Attempt, now time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	must, err := e.writeReports(indexes, reports, now)
+	must, err := e.writeReports(a.Recipients, a.Reports, now)
 	if err == nil && must {
 		err = syncData(e.f)
 	}
 	if err == nil {
-		err = e.recorded(reports, now)
+		err = e.recorded(a, now)
 	}
 	if err != nil {
 		return fmt.Errorf("record progress of %s: %w", e.msg.ID, err)
@@ -208,26 +227,21 @@ func (e *entry) record(indexes []int, reports []Report, now time.Time) error {
 }
 
 // recorded does what follows once reports are durable.
-func (e *entry) recorded(reports []Report, now time.Time) error {
+func (e *Entry) recorded(a *Attempt, now time.Time) error {
 	if e.msg.Served() {
 		e.served = true // to be removed when the run lets go of it
 		return nil
 	}
-	if charged(reports) && e.msg.Pending() {
+	if !a.Next.IsZero() && e.msg.Pending() {
 		e.msg.Attempts++
-		e.msg.Next = nextAttempt(e.msg.Envelope.Arrival, now)
+		e.msg.Next = a.Next
 	}
 	e.msg.Last = now
 	return e.writeMessageLine()
 }
 
-// charged tells whether an attempt counts as one of the message's own.
-func charged(reports []Report) bool {
-	return slices.ContainsFunc(reports, func(r Report) bool { return r.Action == Delayed && r.Scope != ScopeIdentity })
-}
-
 // writeReports overwrites the lines of recipients, and tells whether that must be synced.
-func (e *entry) writeReports(indexes []int, reports []Report, now time.Time) (must bool, err error) {
+func (e *Entry) writeReports(indexes []int, reports []Report, now time.Time) (must bool, err error) {
 	for k, i := range indexes {
 		r, p := &reports[k], &e.msg.Progress[i]
 		if !p.State.Pending() {
@@ -246,6 +260,31 @@ func (e *entry) writeReports(indexes []int, reports []Report, now time.Time) (mu
 		must = must || next.State != Deferred
 	}
 	return must, nil
+}
+
+// Told records that the owner knows of failed recipients.
+func (e *Entry) Told(indexes []int, now time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, i := range indexes {
+		p := &e.msg.Progress[i]
+		p.Told = now
+		if _, err := e.f.WriteAt(appendRecipientLine(nil, p), e.recipientAt(i)); err != nil {
+			return err
+		}
+	}
+	return syncData(e.f)
+}
+
+// DelayTold records that the owner knows that the message is late.
+func (e *Entry) DelayTold() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.msg.DelayTold = true
+	if err := e.writeMessageLine(); err != nil {
+		return err
+	}
+	return syncData(e.f)
 }
 
 // stateAfter returns the state of a recipient after a report. What was possibly delivered
@@ -269,8 +308,8 @@ func (p *Progress) sameReason(as *Progress) bool {
 	return p.Code == as.Code && p.Status == as.Status && p.Host == as.Host && p.Text == as.Text
 }
 
-// saysAll tells whether each recipient that is pending waits for this reason already: there is nothing to note.
-func (m *Message) saysAll(why *Progress) bool {
+// WaitsFor tells whether each recipient that is pending waits for this reason already: there is nothing to note.
+func (m *Message) WaitsFor(why *Progress) bool {
 	for i := range m.Progress {
 		p := &m.Progress[i]
 		if p.State.Pending() && (p.State != Deferred && p.State != Unsure || !why.sameReason(p)) {
@@ -280,16 +319,9 @@ func (m *Message) saysAll(why *Progress) bool {
 	return true
 }
 
-// said returns what a line of progress says of a report.
-func (r *Report) said() *Progress {
-	p := &Progress{Code: r.Code, Status: r.Status, Host: r.Host, Text: r.Text}
-	p.fit()
-	return p
-}
-
-// remove takes the entry out of the queue. The progress that says so is synced: should
+// Remove takes the entry out of the queue. The progress that says so is synced: should
 // the removal be lost in a crash, the next run does it again.
-func (e *entry) remove() error { return e.q.removeEntry(e.name) }
+func (e *Entry) Remove() error { return e.q.removeEntry(e.name) }
 
 // removeEntry removes the files of an entry, the content first: an envelope without
 // content is known to be one being removed, content without an envelope is not.
