@@ -20,9 +20,9 @@ type burstHost struct {
 
 func (h *burstHost) Run(ctx context.Context, src Source) {
 	var all []Outcome
-	for d := src.Next(); d != nil; d = src.Next() {
+	for d := src.Next(true); d != nil; d = src.Next(true) {
 		h.drawn = append(h.drawn, d)
-		if src.Sending(d) != nil {
+		if src.Sending(d, nil) != nil {
 			return
 		}
 		o := Outcome{Delivery: d}
@@ -38,7 +38,7 @@ func (h *burstHost) Run(ctx context.Context, src Source) {
 	if h.before != nil {
 		h.before()
 	}
-	if DoneAll(src, all) == nil && h.recorded != nil {
+	if src.Record(all) == nil && h.recorded != nil {
 		h.recorded(all)
 	}
 }

@@ -139,7 +139,7 @@ func wantNames(t testing.TB, dir string, want ...string) {
 // soon bounds what would otherwise hang; it never decides whether a test passes.
 const soon = 30 * time.Second
 
-func wait[T any](t testing.TB, what string, c <-chan T) (v T) {
+func receive[T any](t testing.TB, what string, c <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-c:

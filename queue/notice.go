@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -12,13 +11,13 @@ import (
 )
 
 // A Notice is what the owner of the queue is to hear about recipients of one message that go,
-// or went, by one lane.
+// or went, to one destination.
 type Notice struct {
-	Kind       NoticeKind
-	Message    *spool.Message
-	Recipients []int // their indexes
-	Lane       string
-	Content    Content // as submitted; nil if it cannot be read
+	Kind        NoticeKind
+	Message     *spool.Message
+	Recipients  []int // their indexes
+	Destination string
+	Content     Content // as submitted; nil if it cannot be read
 	// Others counts further messages that are late for the same reason, which get no notice of their own.
 	Others int
 	// Until is when an Overdue message is given up, or a Lost one dropped; zero if that is not known.
@@ -45,13 +44,13 @@ var ErrNobody = errors.New("nobody to tell")
 
 // A concern is a part of a message that its owner may have to hear of.
 type concern struct {
-	lane       string
-	recipients []int
+	destination string
+	recipients  []int
 }
 
 // tell tells what has to be told of the messages that this run has met, and drops those whose time
 // is over. It returns whether there is new mail because of that: bounces. It is
-// called when no lane is at work.
+// called when no destination is at work.
 func (r *run) tell(ids []string) (more bool) {
 	slices.Sort(ids)
 	waiting := map[string][]string{} // by reason: queue IDs
@@ -79,57 +78,53 @@ func (r *run) tell(ids []string) (more bool) {
 
 // with opens an entry for f. One that is gone, or that somebody works on, is left to the next run.
 func (r *run) with(id string, f func(e *openEntry)) {
-	r.mu.Lock()
 	e, err := r.acquire(id)
-	r.mu.Unlock()
 	if err != nil {
 		return
 	}
+	defer r.release(e)
 	f(e)
-	r.mu.Lock()
-	r.release(e)
-	r.mu.Unlock()
 }
 
-// addressee tells whether there is anybody to tell of a message: not behind a null reverse-path, which
+// addressee reports whether there is anybody to tell of a message: not behind a null reverse-path, which
 // bounces and those who want none have.
 func addressee(m *spool.Message) bool {
 	return m.Envelope.ReversePath == nil || *m.Envelope.ReversePath != ""
 }
 
-// wants tells whether the submitter wants to hear of something (RFC 3461, 4.1): unless said otherwise, of
+// wants reports whether the submitter wants to hear of something (RFC 3461, 4.1): unless said otherwise, of
 // failures and of delays.
 func wants(rcpt *Recipient, what string) bool {
 	return rcpt.Notify == "" || slices.Contains(strings.Split(strings.ToUpper(rcpt.Notify), ","), what)
 }
 
-// concerns groups recipients by the lane they go by; "" is that of those that have none.
+// concerns groups recipients by the destination they go to; "" is that of those that have none.
 func (r *run) concerns(m *spool.Message, which func(m *spool.Message, i int) bool) []concern {
 	var cs []concern
 	for i, rcpt := range m.Envelope.Recipients {
 		if !which(m, i) {
 			continue
 		}
-		lane := ""
+		to := ""
 		if route, err := r.router.Route(&m.Envelope, rcpt); err == nil {
-			lane = route.Lane
+			to = route.Destination
 		}
-		k := slices.IndexFunc(cs, func(c concern) bool { return c.lane == lane })
+		k := slices.IndexFunc(cs, func(c concern) bool { return c.destination == to })
 		if k < 0 {
 			k = len(cs)
-			cs = append(cs, concern{lane: lane})
+			cs = append(cs, concern{destination: to})
 		}
 		cs[k].recipients = append(cs[k].recipients, i)
 	}
 	return cs
 }
 
-// untold tells whether recipient i has failed and its owner does not know.
+// untold reports whether recipient i has failed and its owner does not know.
 func untold(m *spool.Message, i int) bool {
 	return addressee(m) && m.Progress[i].State == spool.Refused && m.Progress[i].Told.IsZero() && wants(&m.Envelope.Recipients[i], "FAILURE")
 }
 
-// hasUntold tells whether that is so for some recipient.
+// hasUntold reports whether that is so for some recipient.
 func hasUntold(m *spool.Message) bool {
 	return len(m.Indexes(func(i int) bool { return untold(m, i) })) > 0
 }
@@ -138,7 +133,7 @@ func hasUntold(m *spool.Message) bool {
 func (r *run) tellLost(e *openEntry) (told bool) {
 	m := e.Message()
 	for _, c := range r.concerns(m, untold) {
-		n := &Notice{Kind: Lost, Message: m, Recipients: c.recipients, Lane: c.lane, Until: after(time.Now(), r.opt.Limits.keepFailed())}
+		n := &Notice{Kind: Lost, Message: m, Recipients: c.recipients, Destination: c.destination, Until: after(time.Now(), r.opt.Limits.keepFailed())}
 		err := r.notify(n)
 		if err != nil && !r.said(n, err) {
 			continue
@@ -166,7 +161,7 @@ func (r *run) notify(n *Notice) error {
 	return err
 }
 
-// said tells whether the summary tells what the Notifier could not: somebody has to read it.
+// said reports whether the summary tells what the Notifier could not: somebody has to read it.
 func (r *run) said(n *Notice, err error) bool {
 	if !errors.Is(err, ErrNobody) || !r.opt.Attended {
 		return false
@@ -197,7 +192,7 @@ func failures(m *spool.Message, indexes []int) []Failure {
 }
 
 // overdue returns under which reason a message is late and its owner should hear of it; "" for none.
-// What an identity in disorder holds up is late for one and the same reason.
+// What an identity that waits holds up is late for one and the same reason.
 func (r *run) overdue(m *spool.Message) string {
 	limit := r.opt.Limits.delayNotice()
 	if m.Held || m.DelayTold || limit < 0 || !addressee(m) {
@@ -206,9 +201,9 @@ func (r *run) overdue(m *spool.Message) string {
 	for _, c := range r.concerns(m, delayed) {
 		last, reason := m.Last, m.ID
 		r.mu.Lock()
-		if p := r.parked[c.lane]; p != nil {
-			last, reason = p.Last, c.lane
-		} else if c.lane == "" {
+		if p := r.backoffs[c.destination]; p != nil {
+			last, reason = p.Last, c.destination
+		} else if c.destination == "" {
 			last, reason = time.Now(), "-"
 		}
 		r.mu.Unlock()
@@ -219,7 +214,7 @@ func (r *run) overdue(m *spool.Message) string {
 	return ""
 }
 
-// delayed tells whether recipient i waits after an attempt, and its owner wants to hear of delays.
+// delayed reports whether recipient i waits after an attempt, and its owner wants to hear of delays.
 func delayed(m *spool.Message, i int) bool {
 	s := m.Progress[i].State
 	return (s == spool.Deferred || s == spool.Unsure) && wants(&m.Envelope.Recipients[i], "DELAY")
@@ -233,7 +228,7 @@ func (r *run) tellOverdue(ids []string) (told bool) {
 		if len(cs) == 0 {
 			return
 		}
-		n := &Notice{Kind: Overdue, Message: e.Message(), Recipients: cs[0].recipients, Lane: cs[0].lane, Others: len(ids) - 1}
+		n := &Notice{Kind: Overdue, Message: e.Message(), Recipients: cs[0].recipients, Destination: cs[0].destination, Others: len(ids) - 1}
 		if t := after(e.Message().Envelope.Arrival, r.opt.Limits.expire()); t.After(time.Now()) {
 			n.Until = t
 		}
@@ -266,7 +261,7 @@ func (r *run) drop(e *openEntry) (told bool) {
 		return addressee(m) && m.Progress[i].State == spool.Refused && wants(&m.Envelope.Recipients[i], "FAILURE")
 	})
 	for _, c := range wanted {
-		told = r.notify(&Notice{Kind: Dropped, Message: m, Recipients: c.recipients, Lane: c.lane}) == nil || told
+		told = r.notify(&Notice{Kind: Dropped, Message: m, Recipients: c.recipients, Destination: c.destination}) == nil || told
 	}
 	if !told && !r.opt.Attended {
 		return false
@@ -279,38 +274,4 @@ func (r *run) drop(e *openEntry) (told bool) {
 	r.sum.Dropped = append(r.sum.Dropped, failures(m, failed)...)
 	r.mu.Unlock()
 	return told
-}
-
-// troubled is trouble for those who do not hold mu.
-func (r *run) troubled(format string, args ...any) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.trouble(format, args...)
-}
-
-// giveUp makes failures of what was delayed in an attempt for a message that has been tried for long
-// enough. Trouble of its identity is never the message's.
-func (l *lane) giveUp(d *Delivery, reports []Report, now time.Time) []Report {
-	d.entry.View(func(m *spool.Message) {
-		if l.run.opt.Limits.expired(m, now) {
-			reports = failuresOf(m, d.indexes, reports)
-		}
-	})
-	return reports
-}
-
-// failuresOf returns reports about recipients with failures in place of delays that are not the identity's.
-func failuresOf(m *spool.Message, indexes []int, reports []Report) []Report {
-	reports = slices.Clone(reports) // they are the transport's
-	for k := range reports {
-		r := &reports[k]
-		if r.Action != Delayed || r.Scope == ScopeIdentity {
-			continue
-		}
-		if r.Unsure || m.Progress[indexes[k]].State == spool.Unsure {
-			r.Text, r.Unsure = fmt.Sprintf("possibly delivered: %s", r.Text), false
-		}
-		r.Action = Failed
-	}
-	return reports
 }

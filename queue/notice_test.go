@@ -32,9 +32,8 @@ func TestExpired(t *testing.T) {
 		{"from the future", 0, 3, -day, false},
 	}
 	for _, test := range tests {
-		m := &spool.Message{Envelope: Envelope{Arrival: arrival}, Attempts: test.attempts}
 		l := Limits{Expire: test.limit}
-		if got := l.expired(m, arrival.Add(test.age)); got != test.want {
+		if got := l.expired(test.attempts, arrival, arrival.Add(test.age)); got != test.want {
 			t.Errorf("%s: expired is %v", test.name, got)
 		}
 	}

@@ -82,7 +82,7 @@ func TestProcessesKilledAtAnyInstant(t *testing.T) {
 	if len(sum.Trouble)+len(sum.Waiting)+len(sum.Failed) > 0 {
 		t.Errorf("at the end there is %+v", sum)
 	}
-	left := slices.DeleteFunc(names(t, q.Dir), func(name string) bool { return name == parkFile })
+	left := slices.DeleteFunc(names(t, q.Dir), func(name string) bool { return name == backoffFile })
 	if len(left) > 0 {
 		t.Errorf("at the end there is %q", left)
 	}

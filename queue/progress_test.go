@@ -136,8 +136,8 @@ func TestSendingIsOnDiskBeforeTheEnd(t *testing.T) {
 	}}
 	router := &fakeRouter{hosts: map[string]Transport{"example.com": h}}
 	router.route = func(env *Envelope, rcpt Recipient) (Route, error) {
-		if laneOf(rcpt.Address) == "example.com" {
-			return Route{Lane: "example.com", Address: rcpt.Address}, nil
+		if domainOf(rcpt.Address) == "example.com" {
+			return Route{Destination: "example.com", Address: rcpt.Address}, nil
 		}
 		return Route{}, os.ErrInvalid
 	}

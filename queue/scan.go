@@ -29,7 +29,7 @@ func (r *run) rescan() {
 // interrupted is why messages wait that a run did not come to.
 const interrupted = "the queue run was ended"
 
-// scan goes through the queue once and hands what is to be tried to its lanes,
+// scan goes through the queue once and hands what is to be tried to its destinations,
 // which begin with it while the scan goes on.
 func (r *run) scan(first bool) {
 	r.mu.Lock()
@@ -78,8 +78,8 @@ func (r *run) scan(first bool) {
 		pass := seen || stop
 		if !seen {
 			var old int
-			old, at = r.notes.find(id, at)
-			pass = old >= 0 && r.rests(old, first) || stop
+			old, at = r.findings.find(id, at)
+			pass = old >= 0 && r.stillWaits(old, first) || stop
 		}
 		r.mu.Unlock()
 		if !pass {
@@ -101,7 +101,7 @@ func (r *run) takeStock(v *spool.Inventory) {
 	}
 }
 
-// consider decides what this run does about an entry that it has not seen before.
+// consider decides what this run does about an entry that it has not seen before. It is called without mu.
 func (r *run) consider(number uint64, first bool) {
 	id := spool.IDText(number)
 	m, err := r.q.ReadWith(&r.envelope, id)
@@ -109,36 +109,59 @@ func (r *run) consider(number uint64, first bool) {
 		return
 	}
 	now := time.Now()
-	if err == nil && !first && !m.Envelope.Notice && untried(m) && now.Sub(m.Envelope.Arrival) < r.opt.Age && !m.Envelope.Arrival.After(now) {
-		r.tooYoung(m.Envelope.Arrival.Add(r.opt.Age))
+	if err == nil && !first && r.tooYoung(m, now) {
 		return
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.seen[number] = struct{}{}
-	chosen := err == nil && (r.opt.Select == nil || r.opt.Select(m) || !first && m.Envelope.Notice)
-	notable := chosen && r.notable(m, now)
-	if notable {
-		r.noted = append(r.noted, id)
-	}
-	switch {
-	case err != nil:
+	if err != nil {
 		r.unusable(id, "", err)
-	case !chosen:
-	case m.Served():
+	}
+	r.mu.Unlock()
+	if err != nil || r.opt.Select != nil && !r.opt.Select(m) && (first || !m.Envelope.Notice) {
+		return
+	}
+	switch r.judge(m, now) {
+	case toSweep:
 		r.sweepDone(id)
-	case m.Held || !m.Pending():
-		if !notable {
-			r.rest(m, restIdle, now)
-		}
-	case r.opt.All && r.triedMeanwhile(m.Last, now):
-		r.leave(m, "")
-	case !r.opt.All && !due(m.Next, now):
-		r.leave(m, "")
-		r.rest(m, restLater, now)
-	default:
+	case toTry:
 		r.dispatch(m, now)
 	}
+}
+
+// What a run is to do about an entry.
+type verdict byte
+
+const (
+	toLeave verdict = iota
+	toSweep
+	toTry
+)
+
+// judge says what is to be done about a message that this run is for, and counts or notes what is left.
+func (r *run) judge(m *spool.Message, now time.Time) verdict {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	notable := r.notable(m, now)
+	if notable {
+		r.noted = append(r.noted, m.ID)
+	}
+	switch {
+	case m.Served():
+		return toSweep
+	case m.Held || !m.Pending():
+		if !notable {
+			r.findings.note(m, waitsOwner, r.nothingUntil(m, now), now)
+		}
+	case r.opt.All && r.triedMeanwhile(m.Last, now):
+		r.leave(m)
+	case !r.opt.All && !due(m.Next, now):
+		r.leave(m)
+		r.findings.note(m, waitsItsTime, r.nothingUntil(m, now), now)
+	default:
+		return toTry
+	}
+	return toLeave
 }
 
 // notable tells whether the owner of a message may have to hear of it before this run ends. One that fails
@@ -151,22 +174,28 @@ func (r *run) notable(m *spool.Message, now time.Time) bool {
 
 // unusable tells of an entry that cannot be sent as it is. What is damaged is for its owner to look at; what the
 // system does not let us read today is mail that remains to be tried. Called with mu held.
-func (r *run) unusable(id, lane string, err error) {
+func (r *run) unusable(id, destination string, err error) {
 	var refusal syscall.Errno
 	if errors.As(err, &refusal) && refusal != syscall.ENOENT && !errors.Is(err, ErrDamaged) {
-		r.count(lane, id+": "+err.Error())
+		r.count(destination, id+": "+err.Error())
 		return
 	}
 	r.trouble("%s: %v: not sent", id, err)
 }
 
-// tooYoung notes when an entry that is left alone will be old enough.
-func (r *run) tooYoung(until time.Time) {
+// tooYoung reports whether an entry that came in meanwhile is left to the process that its submission
+// has started, and notes when it will be old enough.
+func (r *run) tooYoung(m *spool.Message, now time.Time) bool {
+	if m.Envelope.Notice || !untried(m) || now.Sub(m.Envelope.Arrival) >= r.opt.Age || m.Envelope.Arrival.After(now) {
+		return false
+	}
+	until := m.Envelope.Arrival.Add(r.opt.Age)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ripe.IsZero() || until.Before(r.ripe) {
 		r.ripe = until
 	}
+	return true
 }
 
 // untried tells whether a message is new: neither tried nor refused together with others.
@@ -190,6 +219,6 @@ func (r *run) sweepDone(id string) {
 	}
 	defer e.Close()
 	if err := e.Remove(); err != nil {
-		r.trouble("remove %s, which has been sent: %v", id, err)
+		r.troubled("remove %s, which has been sent: %v", id, err)
 	}
 }

@@ -29,13 +29,13 @@ func TestMailAcceptedWhileTheRunEnds(t *testing.T) {
 			case "after the last report":
 				h.after = func(Source, *Delivery) { once(arrive) }
 			case "in the last look":
-				// The run sees mail while the lane asks for more: the lane waits for the scan.
+				// The run sees mail while the destination asks for more: the destination waits for the scan.
 				h.after = func(src Source, _ *Delivery) {
-					once(func() { arrive(); src.(*lane).run.rescan() })
+					once(func() { arrive(); src.(*destination).run.rescan() })
 				}
 			case "at the goodbye, seen":
 				h.goodbye = func(src Source) {
-					once(func() { arrive(); src.(*lane).run.rescan() })
+					once(func() { arrive(); src.(*destination).run.rescan() })
 				}
 			}
 			sum := runQueue(t, q, one(h), RunOptions{})
@@ -61,7 +61,7 @@ func TestYoungMailIsLeftToItsSleeper(t *testing.T) {
 			t.Fatalf("the wake-up lock cannot be had while a run goes on: %v", err)
 		}
 		defer f.Close()
-		src.(*lane).run.rescan()
+		src.(*destination).run.rescan()
 	}
 	runQueue(t, q, one(h), RunOptions{Age: time.Hour})
 	if !slices.Equal(h.got(), []string{first}) {
@@ -110,13 +110,13 @@ func TestSleeperLetsGoBeforeItLooks(t *testing.T) {
 			}
 			done <- sum
 		}()
-		wait(t, "the sleeper to wait", waiting)
+		receive(t, "the sleeper to wait", waiting)
 		if f, _ := submitter.TryWakeup(); f != nil {
 			t.Error("a sleeper that waits for a run has lost the wake-up lock")
 		}
 	}}
 	runQueue(t, q, one(running), RunOptions{Age: time.Hour})
-	wait(t, "the sleeper's run", done)
+	receive(t, "the sleeper's run", done)
 	if !slices.Equal(h.got(), []string{late}) {
 		t.Errorf("the sleeper sent %q, want %q", h.got(), late)
 	}
@@ -127,7 +127,7 @@ func TestNothingBeginsAfterTheRun(t *testing.T) {
 	q := newQueue(t)
 	submit(t, q, "a@example.com")
 	var ended *run
-	h := &fakeHost{goodbye: func(src Source) { ended = src.(*lane).run }}
+	h := &fakeHost{goodbye: func(src Source) { ended = src.(*destination).run }}
 	runQueue(t, q, one(h), everything)
 	id := submit(t, q, "a@example.com")
 	ended.rescan()

@@ -12,22 +12,22 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// restful returns a queue with an agenda, by which nothing is to be done about any message for hours, and
+// waitingQueue returns a queue with a due index, by which nothing is to be done about any message for hours, and
 // their IDs; and makes the first of them due behind its back, for runs that open it to find out.
-func restful(t *testing.T) (*spool.Queue, []string) {
+func waitingQueue(t *testing.T) (*spool.Queue, []string) {
 	t.Helper()
 	q := newQueue(t)
-	for i := range agendaWorth {
+	for i := range dueIndexWorth {
 		entryUnsynced(t, q, i)
 	}
 	sum := runQueue(t, q, one(&fakeHost{}), RunOptions{})
-	wantWaiting(t, sum, agendaWorth)
+	wantWaiting(t, sum, dueIndexWorth)
 	l, err := q.List()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !hasAgenda(q) {
-		t.Fatal("there is no agenda")
+	if !hasDueIndex(q) {
+		t.Fatal("there is no due index")
 	}
 	setMessage(t, q, l.IDs[0], dueNow)
 	return q, l.IDs
@@ -35,8 +35,8 @@ func restful(t *testing.T) (*spool.Queue, []string) {
 
 func dueNow(m *spool.Message) { m.Next = time.Now().Add(-time.Minute) }
 
-func hasAgenda(q *spool.Queue) bool {
-	_, err := os.Lstat(q.Dir + "/" + agendaFile)
+func hasDueIndex(q *spool.Queue) bool {
+	_, err := os.Lstat(q.Dir + "/" + dueIndexFile)
 	return err == nil
 }
 
@@ -51,40 +51,40 @@ func wantWaiting(t *testing.T, sum *Summary, want int) {
 	}
 }
 
-func TestRunReliesOnTheAgenda(t *testing.T) {
-	q, _ := restful(t)
-	before, _ := os.ReadFile(q.Dir + "/" + agendaFile)
+func TestRunReliesOnTheDueIndex(t *testing.T) {
+	q, _ := waitingQueue(t)
+	before, _ := os.ReadFile(q.Dir + "/" + dueIndexFile)
 	h := &fakeHost{}
-	wantWaiting(t, runQueue(t, q, one(h), RunOptions{}), agendaWorth)
+	wantWaiting(t, runQueue(t, q, one(h), RunOptions{}), dueIndexWorth)
 	if len(h.got()) > 0 {
 		t.Errorf("opened %q all the same", h.got())
 	}
-	after, _ := os.ReadFile(q.Dir + "/" + agendaFile)
+	after, _ := os.ReadFile(q.Dir + "/" + dueIndexFile)
 	if !bytes.Equal(before, after) {
-		t.Error("a run that found nothing new wrote the agenda again")
+		t.Error("a run that found nothing new wrote the due index again")
 	}
 }
 
-// Whatever makes the agenda void, what is due goes out.
-func TestAgendaIsVoid(t *testing.T) {
-	rewrite := func(change func(a *agenda) time.Time) func(*testing.T, *spool.Queue, []string) {
+// Whatever makes the due index void, what is due goes out.
+func TestDueIndexIsVoid(t *testing.T) {
+	rewrite := func(change func(a *dueIndex) time.Time) func(*testing.T, *spool.Queue, []string) {
 		return func(t *testing.T, q *spool.Queue, ids []string) {
 			r := &run{q: q}
-			a := readAgenda(q, r.setup(), time.Now())
+			a := readDueIndex(q, r.setup(), time.Now())
 			written := change(a)
-			if err := writeAgenda(q, a, r.setup(), written); err != nil || !hasAgenda(q) {
+			if err := writeDueIndex(q, a, r.setup(), written); err != nil || !hasDueIndex(q) {
 				t.Fatal(err)
 			}
 		}
 	}
 	spoil := func(at int) func(*testing.T, *spool.Queue, []string) {
 		return func(t *testing.T, q *spool.Queue, ids []string) {
-			b, err := os.ReadFile(q.Dir + "/" + agendaFile)
+			b, err := os.ReadFile(q.Dir + "/" + dueIndexFile)
 			if err != nil {
 				t.Fatal(err)
 			}
 			b[(at+len(b))%len(b)] ^= 1
-			if err := os.WriteFile(q.Dir+"/"+agendaFile, b, 0o600); err != nil {
+			if err := os.WriteFile(q.Dir+"/"+dueIndexFile, b, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -97,21 +97,21 @@ func TestAgendaIsVoid(t *testing.T) {
 		"one is asked for":    {opt: RunOptions{Select: func(*spool.Message) bool { return true }}},
 		"another setup":       {opt: RunOptions{Setup: "another"}},
 		"other limits":        {opt: RunOptions{Limits: Limits{DelayNotice: -1}}},
-		"its time has come":   {before: rewrite(func(a *agenda) time.Time { a.lines[0].until = uint32(time.Now().Unix()); return time.Now() })},
-		"it is old":           {before: rewrite(func(*agenda) time.Time { return time.Now().Add(-agendaTrust - time.Minute) })},
-		"the clock was set":   {before: rewrite(func(*agenda) time.Time { return time.Now().Add(time.Minute) })},
+		"its time has come":   {before: rewrite(func(a *dueIndex) time.Time { a.lines[0].until = uint32(time.Now().Unix()); return time.Now() })},
+		"it is old":           {before: rewrite(func(*dueIndex) time.Time { return time.Now().Add(-dueIndexTrust - time.Minute) })},
+		"the clock was set":   {before: rewrite(func(*dueIndex) time.Time { return time.Now().Add(time.Minute) })},
 		"a record is damaged": {before: spoil(-3)},
 		"the head is damaged": {before: spoil(2)},
-		"it is gone":          {before: func(t *testing.T, q *spool.Queue, _ []string) { os.Remove(q.Dir + "/" + agendaFile) }},
+		"it is gone":          {before: func(t *testing.T, q *spool.Queue, _ []string) { os.Remove(q.Dir + "/" + dueIndexFile) }},
 		"it is a directory": {before: func(t *testing.T, q *spool.Queue, _ []string) {
-			os.Remove(q.Dir + "/" + agendaFile)
-			os.Mkdir(q.Dir+"/"+agendaFile, 0o700)
+			os.Remove(q.Dir + "/" + dueIndexFile)
+			os.Mkdir(q.Dir+"/"+dueIndexFile, 0o700)
 		}},
 		"a message was held":      {before: func(t *testing.T, q *spool.Queue, ids []string) { q.SetHeld(ids[5], true) }},
 		"the message was retried": {before: func(t *testing.T, q *spool.Queue, ids []string) { q.Retry(ids[0]) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q, ids := restful(t)
+			q, ids := waitingQueue(t)
 			if c.before != nil {
 				c.before(t, q, ids)
 			}
@@ -124,17 +124,17 @@ func TestAgendaIsVoid(t *testing.T) {
 	}
 }
 
-// Held mail is at rest, and released goes out with the next run.
-func TestReleasedInSpiteOfTheAgenda(t *testing.T) {
-	q, ids := restful(t)
+// Held mail waits for its owner, and released goes out with the next run.
+func TestReleasedInSpiteOfTheDueIndex(t *testing.T) {
+	q, ids := waitingQueue(t)
 	if err := q.SetHeld(ids[0], true); err != nil {
 		t.Fatal(err)
 	}
 	h := &fakeHost{}
 	runQueue(t, q, one(h), RunOptions{})
-	wantWaiting(t, runQueue(t, q, one(h), RunOptions{}), agendaWorth-1)
-	if !hasAgenda(q) || q.Edited() {
-		t.Fatal("no agenda was made anew")
+	wantWaiting(t, runQueue(t, q, one(h), RunOptions{}), dueIndexWorth-1)
+	if !hasDueIndex(q) || q.Edited() {
+		t.Fatal("no due index was made anew")
 	}
 	if err := q.SetHeld(ids[0], false); err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestReleasedInSpiteOfTheAgenda(t *testing.T) {
 
 // What is changed while a run goes on, which has looked at it already, is seen by the next.
 func TestEditedBehindARun(t *testing.T) {
-	q, ids := restful(t)
+	q, ids := waitingQueue(t)
 	if err := q.SetHeld(ids[9], true); err != nil {
 		t.Fatal(err)
 	}
@@ -167,19 +167,19 @@ func TestEditedBehindARun(t *testing.T) {
 }
 
 // Mail that waits for its identity is not opened either, and goes along, in order, with new mail that finds the host.
-func TestParkedByTheAgenda(t *testing.T) {
-	q, ids := restful(t)
+func TestBackoffOfByTheDueIndex(t *testing.T) {
+	q, ids := waitingQueue(t)
 	for _, id := range ids {
 		setMessage(t, q, id, func(m *spool.Message) { *m = spool.Message{Next: time.Now().Add(-time.Minute)} })
 	}
-	wantWaiting(t, runQueue(t, q, one(&fakeHost{answer: refusing(unreachable)}), everything), agendaWorth)
+	wantWaiting(t, runQueue(t, q, one(&fakeHost{answer: refusing(unreachable)}), everything), dueIndexWorth)
 	h := &fakeHost{}
 	runQueue(t, q, one(h), RunOptions{}) // reads the one that was tried
 	if err := os.Rename(file(q, ids[7], "envelope"), file(q, ids[7], "hidden")); err != nil {
 		t.Fatal(err)
 	}
 	sum := runQueue(t, q, one(h), RunOptions{})
-	wantWaiting(t, sum, agendaWorth)
+	wantWaiting(t, sum, dueIndexWorth)
 	if len(h.got()) > 0 || len(sum.Waiting) != 1 || sum.Waiting[0].Text != unreachable.Text {
 		t.Errorf("sent %q; waits for %+v", h.got(), sum.Waiting)
 	}
@@ -191,22 +191,22 @@ func TestParkedByTheAgenda(t *testing.T) {
 	if !slices.Equal(h.got(), ids) {
 		t.Errorf("sent %d in the order %q", len(h.got()), h.got())
 	}
-	if hasAgenda(q) {
-		t.Error("an agenda of nothing was left")
+	if hasDueIndex(q) {
+		t.Error("an due index of nothing was left")
 	}
 }
 
-// A run that dies leaves no agenda that tells of what it has changed, whatever it has noted before.
-func TestAgendaGoesBeforeAnEntryIsChanged(t *testing.T) {
+// A run that dies leaves no due index that tells of what it has changed, whatever it has noted before.
+func TestDueIndexGoesBeforeAnEntryIsChanged(t *testing.T) {
 	for name, opt := range map[string]RunOptions{"in use": {}, "of another setup": {Setup: "another"}} {
-		q, ids := restful(t)
+		q, ids := waitingQueue(t)
 		if err := os.RemoveAll(q.Dir + "/" + ids[0]); err != nil { // which would go out
 			t.Fatal(err)
 		}
-		entryInState(t, q, "f", "envelope mail", func(*spool.Message) {}) // which rests, and is noted first
+		entryInState(t, q, "f", "envelope mail", func(*spool.Message) {}) // which waits for its owner, and is noted first
 		submit(t, q, "a@example.com")
 		h := &fakeHost{before: func(*Delivery) {
-			if hasAgenda(q) {
+			if hasDueIndex(q) {
 				t.Errorf("%s: it was there while a message was sent", name)
 			}
 		}}
@@ -219,13 +219,13 @@ func TestAgendaGoesBeforeAnEntryIsChanged(t *testing.T) {
 
 // What a run has counted among what waits is left to the next one, should its time come meanwhile.
 func TestCountedIsLeft(t *testing.T) {
-	q, ids := restful(t)
-	r := &run{q: q, notes: notes{old: readAgenda(q, (&run{q: q}).setup(), time.Now())}, reasons: map[Reason]int{}}
-	if !r.rests(0, true) {
-		t.Fatal("it does not rest")
+	q, ids := waitingQueue(t)
+	r := &run{q: q, findings: findings{old: readDueIndex(q, (&run{q: q}).setup(), time.Now())}, reasons: map[Reason]int{}}
+	if !r.stillWaits(0, true) {
+		t.Fatal("it does not wait")
 	}
-	r.notes.old.lines[0].until = uint32(time.Now().Unix()) - 1
-	if !r.rests(0, false) {
+	r.findings.old.lines[0].until = uint32(time.Now().Unix()) - 1
+	if !r.stillWaits(0, false) {
 		t.Errorf("%s is tried by a run that has counted it", ids[0])
 	}
 }
@@ -234,31 +234,31 @@ func TestCountedIsLeft(t *testing.T) {
 func TestCachesThatAreFIFOs(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com")
-	for _, name := range []string{agendaFile, ".edited", parkFile} {
+	for _, name := range []string{dueIndexFile, ".edited", backoffFile} {
 		if err := syscall.Mkfifo(q.Dir+"/"+name, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	done := make(chan error, 1)
 	go func() { done <- q.SetHeld(id, true) }()
-	if err := wait(t, "the command", done); err != nil {
+	if err := receive(t, "the command", done); err != nil {
 		t.Error(err)
 	}
 	runQueue(t, q, one(&fakeHost{}), everything)
 }
 
-func TestShortQueueHasNoAgenda(t *testing.T) {
+func TestShortQueueHasNoDueIndex(t *testing.T) {
 	q := newQueue(t)
-	for i := range agendaWorth - 1 {
+	for i := range dueIndexWorth - 1 {
 		entryUnsynced(t, q, i)
 	}
-	wantWaiting(t, runQueue(t, q, one(&fakeHost{}), RunOptions{}), agendaWorth-1)
-	if hasAgenda(q) {
+	wantWaiting(t, runQueue(t, q, one(&fakeHost{}), RunOptions{}), dueIndexWorth-1)
+	if hasDueIndex(q) {
 		t.Error("it has")
 	}
 }
 
-// A message of which nobody may hear for longer than the agenda is believed is looked at again all the same.
+// A message of which nobody may hear for longer than the due index is believed is looked at again all the same.
 func TestNothingUntil(t *testing.T) {
 	now := time.Now()
 	hours := func(n int) time.Time { return now.Add(time.Duration(n) * time.Hour) }
@@ -283,9 +283,9 @@ func TestNothingUntil(t *testing.T) {
 	}
 }
 
-func FuzzDecodeAgenda(f *testing.F) {
+func FuzzDecodeDueIndex(f *testing.F) {
 	now := time.Now()
-	a := &agenda{lanes: []string{"example.com"}, lines: []agendaLine{{1, rest{uint32(now.Unix()) + 60, 0, true}}, {1 << 63, rest{uint32(now.Unix()) + 70, restIdle, false}}}}
+	a := &dueIndex{destinations: []string{"example.com"}, lines: []dueLine{{1, wait{uint32(now.Unix()) + 60, 0, true}}, {1 << 63, wait{uint32(now.Unix()) + 70, waitsOwner, false}}}}
 	b, err := a.encode("setup", now)
 	if err != nil {
 		f.Fatal(err)
@@ -293,44 +293,44 @@ func FuzzDecodeAgenda(f *testing.F) {
 	f.Add(b)
 	f.Add(append(b, 0))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var got agenda
+		var got dueIndex
 		if !got.decode(b, "setup", now) {
 			return
 		}
 		for i, r := range got.lines {
-			if r.lane >= 0 && int(r.lane) >= len(got.lanes) || int64(r.until) > now.Add(agendaTrust).Unix() || i > 0 && got.lines[i-1].id >= r.id {
+			if r.why >= 0 && int(r.why) >= len(got.destinations) || int64(r.until) > now.Add(dueIndexTrust).Unix() || i > 0 && got.lines[i-1].id >= r.id {
 				t.Fatalf("record %d: %+v", i, r)
 			}
 		}
 	})
 }
 
-func TestAgendaIsReadAsWritten(t *testing.T) {
+func TestDueIndexIsReadAsWritten(t *testing.T) {
 	now := time.Unix(2e9, 0)
-	a := &agenda{lanes: []string{"a", "b"}, lines: []agendaLine{{3, rest{2e9 + 60, 1, true}}, {9, rest{2e9 + 70, restLater, false}}}}
+	a := &dueIndex{destinations: []string{"a", "b"}, lines: []dueLine{{3, wait{2e9 + 60, 1, true}}, {9, wait{2e9 + 70, waitsItsTime, false}}}}
 	b, err := a.encode("s", now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got agenda
+	var got dueIndex
 	if !got.decode(b, "s", now) {
 		t.Fatal("refused")
 	}
-	a.fate = make([]fate, 2)
+	a.disposition = make([]disposition, 2)
 	if !reflect.DeepEqual(&got, a) {
 		t.Errorf("%+v became %+v", a, got)
 	}
 }
 
 // What a run has tried in vain need not be opened by the next one to find out.
-func TestTriedIsAtRest(t *testing.T) {
-	q, ids := restful(t)
-	wantWaiting(t, runQueue(t, q, one(&fakeHost{answer: refusing(busy)}), everything), agendaWorth)
+func TestTriedIsLeftAlone(t *testing.T) {
+	q, ids := waitingQueue(t)
+	wantWaiting(t, runQueue(t, q, one(&fakeHost{answer: refusing(busy)}), everything), dueIndexWorth)
 	for _, id := range ids {
 		setMessage(t, q, id, dueNow)
 	}
 	h := &fakeHost{}
-	wantWaiting(t, runQueue(t, q, one(h), RunOptions{}), agendaWorth)
+	wantWaiting(t, runQueue(t, q, one(h), RunOptions{}), dueIndexWorth)
 	if len(h.got()) > 0 {
 		t.Errorf("opened %d", len(h.got()))
 	}
@@ -338,11 +338,11 @@ func TestTriedIsAtRest(t *testing.T) {
 
 // New mail that finds the host takes along what waited for that, and not what is to be tried later for reasons of its own.
 func TestNotDueDoesNotGoAlong(t *testing.T) {
-	q, ids := restful(t) // all but the first have hours to go
-	entryUnsynced(t, q, agendaWorth)
-	wantWaiting(t, runQueue(t, q, one(&fakeHost{answer: refusing(unreachable)}), everything), agendaWorth+1)
-	if !hasAgenda(q) {
-		t.Fatal("there is no agenda")
+	q, ids := waitingQueue(t) // all but the first have hours to go
+	entryUnsynced(t, q, dueIndexWorth)
+	wantWaiting(t, runQueue(t, q, one(&fakeHost{answer: refusing(unreachable)}), everything), dueIndexWorth+1)
+	if !hasDueIndex(q) {
+		t.Fatal("there is no due index")
 	}
 	new := submit(t, q, "a@example.com")
 	h := &fakeHost{}

@@ -8,8 +8,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A message goes by two lanes, one of which is found dead while the other records; the race detector looks on.
-func TestOneLaneRefusesWhileAnotherRecords(t *testing.T) {
+// A message goes by two destinations, one of which is found dead while the other records; the race detector looks on.
+func TestOneDestinationRefusesWhileAnotherRecords(t *testing.T) {
 	q := newQueue(t)
 	submit(t, q, "b@bad.example")
 	var to []string
@@ -20,9 +20,9 @@ func TestOneLaneRefusesWhileAnotherRecords(t *testing.T) {
 	drawn := make(chan struct{})
 	good := &fakeHost{before: func(*Delivery) { close(drawn) }}
 	bad := transportFunc(func(ctx context.Context, src Source) {
-		d := src.Next()
+		d := src.Next(true)
 		<-drawn
-		src.Done(d, []Report{unreachable})
+		src.Record([]Outcome{{Delivery: d, Reports: []Report{unreachable}}})
 	})
 	sum := runQueue(t, q, &fakeRouter{hosts: map[string]Transport{"good.example": good, "bad.example": bad}}, everything)
 	if m := read(t, q, id); sum.Done != len(to) || m.Progress[len(to)].State != spool.Deferred {

@@ -12,8 +12,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// parked returns a queue with mail of one identity that was found out of order, and the mail's IDs.
-func parked(t *testing.T, why Report, n int) (*spool.Queue, []string) {
+// backedOff returns a queue with mail of one identity that was found not to work, and the mail's IDs.
+func backedOff(t *testing.T, why Report, n int) (*spool.Queue, []string) {
 	t.Helper()
 	q := newQueue(t)
 	var ids []string
@@ -24,25 +24,25 @@ func parked(t *testing.T, why Report, n int) (*spool.Queue, []string) {
 	return q, ids
 }
 
-// setParking changes what is known of the identity.
-func setParking(t *testing.T, q *spool.Queue, change func(p *parking)) {
+// setBackoff changes what is known of the identity.
+func setBackoff(t *testing.T, q *spool.Queue, change func(p *backoff)) {
 	t.Helper()
-	ps := readParkings(q)
-	change(ps["example.com"])
-	if err := writeParkings(q, ps); err != nil {
+	all := readBackoffs(q)
+	change(all["example.com"])
+	if err := writeBackoffs(q, all); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func TestParkedIdentityIsLeftAlone(t *testing.T) {
-	q, ids := parked(t, unreachable, 3)
+func TestBackoffOfIdentityIsLeftAlone(t *testing.T) {
+	q, ids := backedOff(t, unreachable, 3)
 	other := submit(t, q, "a@other.example")
 	h, fine := &fakeHost{}, &fakeHost{}
 	sum := runQueue(t, q, &fakeRouter{hosts: map[string]Transport{"example.com": h, "other.example": fine}}, RunOptions{})
 	if h.sessions != 0 || !slices.Equal(fine.got(), []string{other}) {
 		t.Errorf("mail of another identity made it try %q; the other sent %q", h.got(), fine.got())
 	}
-	if want := []Reason{{Lane: "example.com", Text: unreachable.Text, Messages: 3}}; !slices.Equal(sum.Waiting, want) {
+	if want := []Reason{{Destination: "example.com", Text: unreachable.Text, Messages: 3}}; !slices.Equal(sum.Waiting, want) {
 		t.Errorf("waits for %+v", sum.Waiting)
 	}
 	for _, id := range ids {
@@ -52,14 +52,14 @@ func TestParkedIdentityIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestParkedIdentityThatIsDue(t *testing.T) {
-	for name, change := range map[string]func(p *parking){
-		"due":                   func(p *parking) { p.Next = time.Now().Add(-time.Second) },
-		"clock was set back":    func(p *parking) { p.Next = time.Now().Add(24 * time.Hour); p.Last = p.Next },
-		"refused password, due": func(p *parking) { p.Report = badPassword; p.Next = time.Now().Add(-time.Second) },
+func TestBackoffOfIdentityThatIsDue(t *testing.T) {
+	for name, change := range map[string]func(p *backoff){
+		"due":                   func(p *backoff) { p.Next = time.Now().Add(-time.Second) },
+		"clock was set back":    func(p *backoff) { p.Next = time.Now().Add(24 * time.Hour); p.Last = p.Next },
+		"refused password, due": func(p *backoff) { p.Report = badPassword; p.Next = time.Now().Add(-time.Second) },
 	} {
-		q, ids := parked(t, unreachable, 3)
-		setParking(t, q, change)
+		q, ids := backedOff(t, unreachable, 3)
+		setBackoff(t, q, change)
 		h := &fakeHost{}
 		runQueue(t, q, one(h), RunOptions{})
 		if !slices.Equal(h.got(), ids) {
@@ -70,7 +70,7 @@ func TestParkedIdentityThatIsDue(t *testing.T) {
 }
 
 func TestNewMailTriesANetworkThatWasDown(t *testing.T) {
-	q, ids := parked(t, unreachable, 3)
+	q, ids := backedOff(t, unreachable, 3)
 	ids = append(ids, submit(t, q, "a@example.com"))
 	h := &fakeHost{}
 	runQueue(t, q, one(h), RunOptions{})
@@ -81,12 +81,12 @@ func TestNewMailTriesANetworkThatWasDown(t *testing.T) {
 
 // The same, with the new mail coming while a run is busy elsewhere and has passed over the old.
 func TestNewMailDuringARunTakesTheParkedAlong(t *testing.T) {
-	q, ids := parked(t, unreachable, 2)
+	q, ids := backedOff(t, unreachable, 2)
 	submit(t, q, "a@other.example")
 	h, other := &fakeHost{}, &fakeHost{}
 	other.after = func(src Source, d *Delivery) {
 		ids = append(ids, submit(t, q, "a@example.com"))
-		src.(*lane).run.rescan()
+		src.(*destination).run.rescan()
 	}
 	runQueue(t, q, &fakeRouter{hosts: map[string]Transport{"example.com": h, "other.example": other}}, RunOptions{})
 	if !slices.Equal(h.got(), ids) {
@@ -95,7 +95,7 @@ func TestNewMailDuringARunTakesTheParkedAlong(t *testing.T) {
 }
 
 func TestNewMailIsNoReasonToTryARefusedPassword(t *testing.T) {
-	q, _ := parked(t, badPassword, 2)
+	q, _ := backedOff(t, badPassword, 2)
 	id := submit(t, q, "a@example.com")
 	h := &fakeHost{}
 	sum := runQueue(t, q, one(h), RunOptions{})
@@ -112,7 +112,7 @@ func TestNewMailIsNoReasonToTryARefusedPassword(t *testing.T) {
 
 func TestAllTriesWhatIsParked(t *testing.T) {
 	for _, why := range []Report{unreachable, badPassword} {
-		q, ids := parked(t, why, 2)
+		q, ids := backedOff(t, why, 2)
 		h := &fakeHost{}
 		runQueue(t, q, one(h), everything)
 		if !slices.Equal(h.got(), ids) {
@@ -122,24 +122,24 @@ func TestAllTriesWhatIsParked(t *testing.T) {
 	}
 }
 
-func TestParkingLasts(t *testing.T) {
-	q, _ := parked(t, unreachable, 1)
-	before := *readParkings(q)["example.com"]
-	setParking(t, q, func(p *parking) { p.Since = p.Since.Add(-time.Hour); p.Next = time.Time{} })
+func TestBackoffLasts(t *testing.T) {
+	q, _ := backedOff(t, unreachable, 1)
+	before := *readBackoffs(q)["example.com"]
+	setBackoff(t, q, func(p *backoff) { p.Since = p.Since.Add(-time.Hour); p.Next = time.Time{} })
 	runQueue(t, q, one(&fakeHost{answer: refusing(unreachable)}), RunOptions{})
-	after := readParkings(q)["example.com"]
+	after := readBackoffs(q)["example.com"]
 	if before.Attempts != 1 || after.Attempts != 2 || after.Next.Sub(after.Last) < 45*time.Minute {
 		t.Errorf("before: %+v, after an hour: %+v", before, after)
 	}
 	// Mail that the host refuses shows that the identity is in order.
 	runQueue(t, q, one(&fakeHost{answer: refusing(busy)}), everything)
-	if ps := readParkings(q); len(ps) != 0 {
-		t.Errorf("still parked: %+v", ps)
+	if all := readBackoffs(q); len(all) != 0 {
+		t.Errorf("still waits: %+v", all)
 	}
 }
 
 // The file is a cache; whatever is in it, mail is neither lost nor kept.
-func TestParkFileThatIsNot(t *testing.T) {
+func TestBackoffFileThatIsNot(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty":       "",
 		"torn":        `{"example.com": {"since": "2026-`,
@@ -153,7 +153,7 @@ func TestParkFileThatIsNot(t *testing.T) {
 		q := newQueue(t)
 		id := submit(t, q, "a@example.com")
 		setMessage(t, q, id, func(m *spool.Message) { m.Last = time.Now().Add(-time.Hour) })
-		if err := os.WriteFile(q.Dir+"/"+parkFile, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(q.Dir+"/"+backoffFile, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		h := &fakeHost{}
@@ -165,7 +165,7 @@ func TestParkFileThatIsNot(t *testing.T) {
 }
 
 // The umask is the process's, so that a process of its own is needed to set it.
-func TestParkFileModeWhateverTheUmask(t *testing.T) {
+func TestBackoffFileModeWhateverTheUmask(t *testing.T) {
 	for _, umask := range []string{"0", "0777", "0027"} {
 		q := newQueue(t)
 		cmd := exec.Command(os.Args[0])
@@ -173,7 +173,7 @@ func TestParkFileModeWhateverTheUmask(t *testing.T) {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		if st, err := os.Stat(q.Dir + "/" + parkFile); err != nil || st.Mode().Perm() != 0o600 {
+		if st, err := os.Stat(q.Dir + "/" + backoffFile); err != nil || st.Mode().Perm() != 0o600 {
 			t.Errorf("umask %s: mode %v, %v", umask, st.Mode(), err)
 		}
 	}
@@ -189,6 +189,6 @@ func init() {
 			return err
 		}
 		defer q.Close()
-		return writeParkings(q, parkings{"lane": &parking{}})
+		return writeBackoffs(q, backoffs{"destination": &backoff{}})
 	}
 }
