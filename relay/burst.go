@@ -120,7 +120,7 @@ func (b *burst) drain(t *trouble) *trouble {
 // fill sends as much as the window allows.
 func (b *burst) fill() *trouble {
 	for b.cut == nil {
-		if b.part == nil && (b.dry || !b.open() || !b.begin(b.l.take())) {
+		if b.part == nil && (b.dry || !b.open() || !b.begin(b.l.take(false))) {
 			break
 		}
 		if b.part != nil && !b.more() {
@@ -182,7 +182,7 @@ func (b *burst) cutNext(tx *transaction) (chunk []byte, last bool, t *trouble) {
 		return nil, false, local(eventDamaged, "the content cannot be read to its end: %v", err)
 	}
 	if last {
-		if err := b.l.src.Sending(tx.d); err != nil {
+		if err := b.l.src.Sending(tx.d, nil); err != nil {
 			b.dry = true
 			return nil, false, local(eventUnrecorded, "progress cannot be recorded: %v", err)
 		}

@@ -85,35 +85,30 @@ func (c *crew) handBack(all ...*transaction) {
 type member struct{ c *crew }
 
 // Next implements queue.Source.
-func (m member) Next() *queue.Delivery {
+func (m member) Next(wait bool) *queue.Delivery {
 	m.c.mu.Lock()
 	defer m.c.mu.Unlock()
 	if m.c.parked != nil || m.c.failed != nil {
 		return nil
 	}
-	return m.c.src.Next()
+	return m.c.src.Next(wait)
 }
 
 // Sending implements queue.Source.
-func (m member) Sending(d *queue.Delivery) error {
+func (m member) Sending(d *queue.Delivery, recipients []int) error {
 	m.c.mu.Lock()
 	defer m.c.mu.Unlock()
 	if m.c.failed != nil {
 		return m.c.failed
 	}
-	return m.c.src.Sending(d)
+	return m.c.src.Sending(d, recipients)
 }
 
-// Done implements queue.Source.
-func (m member) Done(d *queue.Delivery, reports []queue.Report) error {
-	return m.DoneAll([]queue.Outcome{{Delivery: d, Reports: reports}})
-}
-
-// DoneAll implements queue.Batcher.
-func (m member) DoneAll(all []queue.Outcome) error {
+// Record implements queue.Source.
+func (m member) Record(all []queue.Outcome) error {
 	m.c.mu.Lock()
 	defer m.c.mu.Unlock()
-	err := queue.DoneAll(m.c.src, all)
+	err := m.c.src.Record(all)
 	if err != nil && m.c.failed == nil {
 		m.c.failed = err
 	}
@@ -127,21 +122,17 @@ func (m member) DoneAll(all []queue.Outcome) error {
 	return err
 }
 
-// Backlog implements queue.Backlogger.
+// Backlog implements queue.Source.
 func (m member) Backlog() int {
 	m.c.mu.Lock()
 	defer m.c.mu.Unlock()
-	if b, ok := m.c.src.(queue.Backlogger); ok {
-		return b.Backlog()
-	}
-	return 0
+	return m.c.src.Backlog()
 }
 
-// Wait implements queue.Waiter, for a lane that is alone.
+// Wait implements queue.Source, for a lane that is alone.
 func (m member) Wait(ctx context.Context, limit time.Duration) bool {
 	m.c.mu.Lock()
 	alone := !m.c.grown
 	m.c.mu.Unlock()
-	w, ok := m.c.src.(queue.Waiter)
-	return ok && alone && w.Wait(ctx, limit)
+	return alone && m.c.src.Wait(ctx, limit)
 }

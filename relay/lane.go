@@ -41,24 +41,23 @@ const idleTime = 3 * time.Second
 // next returns the next transaction, nil when there is none and none is to come soon.
 func (l *lane) next() *transaction {
 	for {
-		if tx := l.take(); tx != nil {
+		if tx := l.take(true); tx != nil {
 			return tx
 		}
-		waiter, ok := l.src.(queue.Waiter)
-		if !ok || l.s == nil || l.over() || !waiter.Wait(l.ctx, idleTime) {
+		if l.s == nil || l.over() || !l.src.Wait(l.ctx, idleTime) {
 			return nil
 		}
 	}
 }
 
-// take returns the first transaction drawn ahead, or a new one.
-func (l *lane) take() *transaction {
+// take returns the first transaction drawn ahead, or a new one, for which it may wait.
+func (l *lane) take(wait bool) *transaction {
 	if len(l.ahead) > 0 {
 		tx := l.ahead[0]
 		l.ahead = l.ahead[1:]
 		return tx
 	}
-	if d := l.src.Next(); d != nil {
+	if d := l.src.Next(wait); d != nil {
 		return newTransaction(d)
 	}
 	return nil
@@ -74,11 +73,7 @@ func (l *lane) putBack(all ...*transaction) {
 
 // waiting returns how many messages wait, as far as the source says.
 func (l *lane) waiting() int {
-	n := len(l.ahead)
-	if b, ok := l.src.(queue.Backlogger); ok {
-		n += b.Backlog()
-	}
-	return n
+	return len(l.ahead) + l.src.Backlog()
 }
 
 // record reports transactions, in order, and notes what follows for the lane.
@@ -91,7 +86,7 @@ func (l *lane) record(all ...*transaction) {
 		tx.close()
 		outcomes[i] = queue.Outcome{Delivery: tx.d, Reports: tx.reports}
 	}
-	if err := queue.DoneAll(l.src, outcomes); err != nil && l.unrecorded == nil {
+	if err := l.src.Record(outcomes); err != nil && l.unrecorded == nil {
 		l.unrecorded = err
 	}
 	for _, tx := range all {
@@ -129,7 +124,7 @@ func (l *lane) goesOn() bool {
 		default:
 			tx.settle(stopped(stageMAIL))
 		}
-		l.src.Done(tx.d, tx.reports)
+		l.src.Record([]queue.Outcome{{Delivery: tx.d, Reports: tx.reports}})
 	}
 	l.ahead = nil
 	return false
@@ -253,7 +248,7 @@ func (l *lane) finish(tx *transaction) *trouble {
 	var next *transaction
 	if l.rides() {
 		// It may have been drawn already, for a session that was lost.
-		if next = l.take(); next != nil {
+		if next = l.take(false); next != nil {
 			next.prepare(l.host.name, s.ext)
 			l.ahead = append([]*transaction{next}, l.ahead...)
 		}
@@ -265,7 +260,7 @@ func (l *lane) finish(tx *transaction) *trouble {
 	if !s.owe() {
 		return stopped(stageDATA)
 	}
-	if err := l.src.Sending(tx.d); err != nil {
+	if err := l.src.Sending(tx.d, nil); err != nil {
 		return local(eventUnrecorded, "progress cannot be recorded: %v", err)
 	}
 	s.w.endContent()

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -146,16 +147,20 @@ type source struct {
 	reports []queue.Report
 }
 
-func (s *source) Next() *queue.Delivery {
+func (s *source) Next(bool) *queue.Delivery {
 	if s.next == len(s.all) {
 		return nil
 	}
 	s.next++
 	return s.all[s.next-1]
 }
-func (s *source) Sending(*queue.Delivery) error { return nil }
-func (s *source) Done(_ *queue.Delivery, reports []queue.Report) error {
-	s.reports = append(s.reports, reports...)
+func (s *source) Backlog() int                             { return 0 }
+func (s *source) Wait(context.Context, time.Duration) bool { return false }
+func (s *source) Sending(*queue.Delivery, []int) error     { return nil }
+func (s *source) Record(all []queue.Outcome) error {
+	for _, o := range all {
+		s.reports = append(s.reports, o.Reports...)
+	}
 	return nil
 }
 

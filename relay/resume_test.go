@@ -272,11 +272,11 @@ type waitingSource struct {
 	waits, ready int
 }
 
-func (s *waitingSource) Next() *queue.Delivery {
+func (s *waitingSource) Next(wait bool) *queue.Delivery {
 	if s.ready < s.next {
 		return nil
 	}
-	return s.source.Next()
+	return s.source.Next(wait)
 }
 
 func (s *waitingSource) Wait(_ context.Context, limit time.Duration) bool {

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -282,7 +283,7 @@ type testSource struct {
 	onDone      func(id string)
 }
 
-func (s *testSource) Next() *queue.Delivery {
+func (s *testSource) Next(bool) *queue.Delivery {
 	if s.drawn == len(s.queue) {
 		return nil
 	}
@@ -290,10 +291,13 @@ func (s *testSource) Next() *queue.Delivery {
 	return s.queue[s.drawn-1]
 }
 
-// Backlog implements queue.Backlogger.
+// Backlog implements queue.Source.
 func (s *testSource) Backlog() int { return len(s.queue) - s.drawn }
 
-func (s *testSource) Sending(d *queue.Delivery) error {
+// Wait implements queue.Source.
+func (s *testSource) Wait(context.Context, time.Duration) bool { return false }
+
+func (s *testSource) Sending(d *queue.Delivery, _ []int) error {
 	at := slices.Index(s.queue, d)
 	if at < s.sent && s.sending[d.ID] && at < s.answered || at >= s.drawn {
 		s.t.Errorf("Sending(%s), which is answered or not drawn", d.ID)
@@ -306,7 +310,15 @@ func (s *testSource) Sending(d *queue.Delivery) error {
 	return s.failSending[d.ID]
 }
 
-func (s *testSource) Done(d *queue.Delivery, reports []queue.Report) error {
+// Record implements queue.Source.
+func (s *testSource) Record(all []queue.Outcome) (first error) {
+	for _, o := range all {
+		first = cmp.Or(first, s.done(o.Delivery, o.Reports))
+	}
+	return first
+}
+
+func (s *testSource) done(d *queue.Delivery, reports []queue.Report) error {
 	if s.answered >= s.drawn || d != s.queue[s.answered] {
 		s.t.Errorf("Done(%s) out of order", d.ID)
 	}

@@ -101,8 +101,7 @@ func oneAtATime(trace func(dir byte, line string)) func(dir byte, line string) {
 // each of them.
 //
 // With a host that offers PIPELINING, src.Next is called while the message
-// before waits for its final dot, and must not wait for anything. If src is a queue.Backlogger and many
-// messages wait, they may go in a burst, see burst; if it is a queue.Waiter, a session is kept
+// before waits for its final dot. If many messages wait, they may go in a burst, see burst; a session is kept
 // for mail that is about to come.
 func (t *Transport) Run(ctx context.Context, src queue.Source) {
 	if t.sessions > 1 {

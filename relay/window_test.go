@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"esmtpq/identity"
 	"esmtpq/queue"
@@ -19,7 +20,7 @@ type windowSource struct {
 	octets, most int64
 }
 
-func (s *windowSource) Next() *queue.Delivery {
+func (s *windowSource) Next(bool) *queue.Delivery {
 	if len(s.left) == 0 {
 		return nil
 	}
@@ -30,14 +31,18 @@ func (s *windowSource) Next() *queue.Delivery {
 
 func (s *windowSource) Backlog() int { return len(s.left) }
 
-func (s *windowSource) Sending(d *queue.Delivery) error {
+func (s *windowSource) Wait(context.Context, time.Duration) bool { return false }
+
+func (s *windowSource) Sending(d *queue.Delivery, _ []int) error {
 	s.octets += d.Content.WireSize()
 	s.most = max(s.most, s.octets)
 	return nil
 }
 
-func (s *windowSource) Done(d *queue.Delivery, _ []queue.Report) error {
-	s.octets -= d.Content.WireSize()
+func (s *windowSource) Record(all []queue.Outcome) error {
+	for _, o := range all {
+		s.octets -= o.Delivery.Content.WireSize()
+	}
 	return nil
 }
 
