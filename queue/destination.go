@@ -208,7 +208,7 @@ func (t *destination) deliveryOf(id string) *Delivery {
 		t.passOver(id, err)
 		return nil
 	}
-	if r.opt.HoldUnsure && e.CutOff() {
+	if n := e.CutOff(); n > 0 && r.tooUnsure(n) {
 		r.hold(e)
 	}
 	d := t.fill(e)

@@ -11,6 +11,9 @@ import (
 
 // How a run takes the reports of its transports.
 
+// maxUnsure is how often a message may be possibly delivered: then it is held, and its owner decides.
+const maxUnsure = 3
+
 // A part is what was reported of one delivery at a time.
 type part struct {
 	*Delivery
@@ -132,7 +135,7 @@ func (t *destination) giveUp(p *part, now time.Time) []Report {
 // settle takes a part into account that has been recorded, or could not be.
 func (t *destination) settle(p *part, err error, now time.Time) {
 	r, e := t.run, p.draw.entry
-	if slices.ContainsFunc(p.reports, func(rep Report) bool { return rep.Unsure }) && r.opt.HoldUnsure {
+	if slices.ContainsFunc(p.reports, func(rep Report) bool { return rep.Unsure }) && r.tooUnsure(e.unsure(p)) {
 		r.hold(e)
 	}
 	r.mu.Lock()
@@ -151,6 +154,21 @@ func (t *destination) settle(p *part, err error, now time.Time) {
 		r.release(e)
 	}
 }
+
+// unsure returns how often what a part is about was possibly delivered.
+func (e *openEntry) unsure(p *part) (most int) {
+	e.View(func(m *spool.Message) {
+		for _, i := range p.which {
+			if at := &m.Progress[p.draw.indexes[i]]; at.State == spool.Unsure {
+				most = max(most, at.Unsure)
+			}
+		}
+	})
+	return most
+}
+
+// tooUnsure reports whether a message that was possibly delivered so often is to be held.
+func (r *run) tooUnsure(often int) bool { return r.opt.HoldUnsure || often >= maxUnsure }
 
 // hold holds an entry that was possibly delivered.
 func (r *run) hold(e *openEntry) {

@@ -34,7 +34,8 @@ type RunOptions struct {
 	// ConfigChanged is when the configuration was last changed: an identity that has waited since
 	// before may work now.
 	ConfigChanged time.Time
-	// HoldUnsure holds a message that was possibly delivered, instead of trying it again.
+	// HoldUnsure holds a message that was possibly delivered, instead of trying it again. One that
+	// was possibly delivered three times is held in any case.
 	HoldUnsure bool
 
 	Limits Limits

@@ -87,7 +87,7 @@ type Entry struct {
 	msg    *Message
 	marked []bool // of recipients: "s" stands in the file
 	served bool   // it is recorded that every recipient is
-	cutOff bool   // a run died while it was sending it
+	cutOff int    // how often what a run died over was possibly delivered; 0 if none did
 }
 
 // OpenEntry locks an entry and reads it again under the lock. ErrLocked: another process works on it.
@@ -124,8 +124,8 @@ func (q *Queue) lockEntry(id string, f *os.File) (*Entry, error) {
 	for i := range m.Progress {
 		// We hold the lock, so whoever was sending is dead.
 		if m.Progress[i].State == Sending {
-			m.Progress[i].State = Unsure
-			e.cutOff = true
+			m.Progress[i].possiblyDelivered()
+			e.cutOff = max(e.cutOff, m.Progress[i].Unsure)
 		}
 	}
 	return e, nil
@@ -139,7 +139,7 @@ func (e *Entry) HoldUnsure() error {
 		if e.msg.Progress[i].State != Unsure {
 			continue
 		}
-		if _, err := e.f.WriteAt([]byte{byte(Unsure)}, e.recipientAt(i)+int64(letterAt)); err != nil {
+		if err := e.writeRecipientLine(i, Unsure); err != nil {
 			return fmt.Errorf("hold %s: %w", e.msg.ID, err)
 		}
 	}
@@ -169,8 +169,9 @@ func (e *Entry) View(f func(m *Message)) {
 // Served tells whether it is recorded that every recipient has been served.
 func (e *Entry) Served() bool { return e.served }
 
-// CutOff tells whether a run died while it was sending the message.
-func (e *Entry) CutOff() bool { return e.cutOff }
+// CutOff returns how often the message has possibly been delivered, if a run died while it was sending it; 0 if
+// none did. With several such recipients it is the highest of their numbers.
+func (e *Entry) CutOff() int { return e.cutOff }
 
 // writeMessageLine overwrites the line of the message. It is not synced: what
 // it says can be lost without harm.
@@ -190,11 +191,25 @@ func (e *Entry) Sending(indexes []int) error {
 	defer e.mu.Unlock()
 	for _, i := range indexes {
 		e.marked[i] = true
-		if _, err := e.f.WriteAt([]byte{byte(Sending)}, e.recipientAt(i)+int64(letterAt)); err != nil {
+		var err error
+		if e.msg.Progress[i].Unsure > 0 {
+			err = e.writeRecipientLine(i, Sending) // with the number, which may be new
+		} else {
+			_, err = e.f.WriteAt([]byte{byte(Sending)}, e.recipientAt(i)+int64(letterAt))
+		}
+		if err != nil {
 			return fmt.Errorf("record progress of %s: %w", e.msg.ID, err)
 		}
 	}
 	return nil
+}
+
+// writeRecipientLine overwrites the line of recipient i, with a state.
+func (e *Entry) writeRecipientLine(i int, s State) error {
+	p := e.msg.Progress[i]
+	p.State = s
+	_, err := e.f.WriteAt(appendRecipientLine(nil, &p), e.recipientAt(i))
+	return err
 }
 
 // Note writes reports about recipients that were not tried, because it was known that it would be in vain.
@@ -247,9 +262,12 @@ func (e *Entry) writeReports(indexes []int, reports []Report, now time.Time) (mu
 		if !p.State.Pending() {
 			continue // what is done stays done
 		}
-		next := Progress{State: stateAfter(p.State, r), Time: now, Code: r.Code, Status: r.Status, Host: r.Host, Text: r.Text}
+		next := Progress{State: stateAfter(p.State, r), Time: now, Code: r.Code, Status: r.Status, Host: r.Host, Text: r.Text, Unsure: p.Unsure}
+		if r.Unsure && next.State == Unsure {
+			next.possiblyDelivered()
+		}
 		next.fit()
-		if next.State == p.State && !e.marked[i] && next.sameReason(p) {
+		if next.State == p.State && !e.marked[i] && next.Unsure == p.Unsure && next.sameReason(p) {
 			continue // nothing new to write
 		}
 		*p = next
@@ -302,6 +320,11 @@ func stateAfter(before State, r *Report) State {
 		return Unsure
 	}
 	return Deferred
+}
+
+// possiblyDelivered notes that the message was possibly delivered to the recipient, once more.
+func (p *Progress) possiblyDelivered() {
+	p.State, p.Unsure = Unsure, min(p.Unsure+1, unsureCeiling)
 }
 
 func (p *Progress) sameReason(as *Progress) bool {

@@ -232,6 +232,8 @@ func readRecipientJSON(line []byte, p *progressJSON) error {
 			fast.Host = s.text()
 		case "text":
 			fast.Text = s.text()
+		case "unsure":
+			fast.Unsure = int(s.number())
 		default:
 			s.lost = true
 		}

@@ -101,5 +101,8 @@ func (p *progressJSON) appendJSON(b []byte) []byte {
 	if p.Told != 0 {
 		b = appendNumber(b, `,"told":`, p.Told)
 	}
+	if p.Unsure != 0 {
+		b = appendNumber(b, `,"unsure":`, int64(p.Unsure))
+	}
 	return append(b, '}')
 }

@@ -67,7 +67,7 @@ func (q *Queue) Retry(id string) (bool, error) {
 		for i := range e.msg.Progress {
 			p := &e.msg.Progress[i]
 			if p.State == Refused && e.msg.Envelope.Recipients[i].Address != "" {
-				p.State, p.Told = Deferred, time.Time{}
+				p.State, p.Told, p.Unsure = Deferred, time.Time{}, 0
 				if _, err := e.f.WriteAt(appendRecipientLine(nil, p), e.recipientAt(i)); err != nil {
 					return fmt.Errorf("record it: %w", err)
 				}

@@ -41,6 +41,7 @@ type Progress struct {
 	Host   string    // who said Text, "" for ourselves
 	Text   string    // why, for a person; printable
 	Told   time.Time // when its owner was told that it failed; zero if not
+	Unsure int       // how often the message was possibly delivered to it
 }
 
 // A Message is an entry of the queue: its envelope and its progress.
@@ -94,7 +95,9 @@ const (
 	messageLine   = 256
 	recipientLine = 512
 	letterAt      = len(`{"state":"`)
-	toldRoom      = len(`,"told":99999999999`) // which is added later
+	unsureCeiling = 999 // is counted no further
+	// laterRoom is for what is added when the text stands in the line already.
+	laterRoom = len(`,"told":99999999999,"unsure":999`)
 )
 
 type messageJSON struct {
@@ -114,6 +117,7 @@ type progressJSON struct {
 	Host   string `json:"host,omitempty"`
 	Text   string `json:"text,omitempty"`
 	Told   int64  `json:"told,omitempty"`
+	Unsure int    `json:"unsure,omitempty"`
 }
 
 func unixTime(t time.Time) int64 {
@@ -147,7 +151,7 @@ func appendRecipientLine(b []byte, p *Progress) []byte {
 }
 
 func (p *Progress) json() *progressJSON {
-	return &progressJSON{string(rune(p.State)), unixTime(p.Time), p.Code, p.Status, p.Host, p.Text, unixTime(p.Told)}
+	return &progressJSON{string(rune(p.State)), unixTime(p.Time), p.Code, p.Status, p.Host, p.Text, unixTime(p.Told), p.Unsure}
 }
 
 // fit makes what was said printable and so short that the line can hold it.
@@ -155,9 +159,12 @@ func (p *Progress) fit() {
 	p.Status, p.Host, p.Text = cut(Printable(p.Status), 16), cut(Printable(p.Host), 100), cut(Printable(p.Text), 300)
 	// Escapes can make the text longer in JSON than it is; halve it until it fits.
 	var room [recipientLine]byte
-	for len(p.json().appendJSON(room[:0]))+toldRoom >= recipientLine {
-		p.Text, p.Host = cut(p.Text, len(p.Text)/2), cut(p.Host, len(p.Host)/2)
+	said := *p
+	said.Told, said.Unsure = time.Time{}, 0
+	for len(said.json().appendJSON(room[:0]))+laterRoom >= recipientLine {
+		said.Text, said.Host = cut(said.Text, len(said.Text)/2), cut(said.Host, len(said.Host)/2)
 	}
+	p.Text, p.Host = said.Text, said.Host
 }
 
 // blanks fill a line, many at a time.
@@ -236,8 +243,11 @@ func (m *Message) decodeProgress(b []byte) error {
 		var pj progressJSON
 		if readRecipientJSON(line, &pj) == nil {
 			*p = Progress{Time: timeOf(pj.Time), Code: pj.Code, Status: pj.Status, Host: pj.Host, Text: pj.Text, Told: timeOf(pj.Told)}
+			p.Unsure = min(max(pj.Unsure, 0), unsureCeiling)
 		}
-		p.State = State(line[letterAt])
+		if p.State = State(line[letterAt]); p.State == Unsure {
+			p.Unsure = max(p.Unsure, 1) // it is not in what an older program or a crash left
+		}
 		switch p.State {
 		case Untried, Deferred, Sending, Unsure, Accepted, LocalDone, Refused:
 		default:
@@ -255,6 +265,8 @@ func (p *Progress) GivenUp() bool { return p.State == Refused && strings.HasPref
 func (p *Progress) Explain() string {
 	s := explain(p.Host, p.Code, p.Status, p.Text)
 	switch {
+	case p.State == Unsure && p.Unsure > 1:
+		return fmt.Sprintf("possibly delivered %d times: %s", p.Unsure, s)
 	case p.State == Unsure || p.State == Sending:
 		return "possibly delivered: " + s
 	case p.GivenUp():

@@ -33,7 +33,7 @@ func TestProgressAlwaysFitsItsLine(t *testing.T) {
 	for name, text := range oddTexts {
 		for _, host := range []string{"", "mx.example.org", text} {
 			for _, state := range []State{Untried, Deferred, Sending, Unsure, Accepted, LocalDone, Refused} {
-				p := &Progress{State: state, Time: time.Unix(math.MaxInt64, 0), Code: math.MinInt, Status: text, Host: host, Text: text}
+				p := &Progress{State: state, Time: time.Unix(math.MaxInt64, 0), Code: math.MinInt, Status: text, Host: host, Text: text, Unsure: unsureCeiling}
 				line := appendRecipientLine(nil, p)
 				if len(line) != recipientLine || bytes.IndexByte(line, '\n') != recipientLine-1 {
 					t.Fatalf("%s: %d octets: %q", name, len(line), line)
@@ -137,5 +137,64 @@ func TestWhatIsDoneStaysDone(t *testing.T) {
 	}
 	if got := letters(read(t, q, id)); got != "rlfu" {
 		t.Errorf("became %q", got)
+	}
+}
+
+// How often a message was possibly delivered outlives any number of processes that died while sending it.
+func TestPossiblyDeliveredIsCounted(t *testing.T) {
+	for name, text := range oddTexts {
+		q := newQueue(t)
+		id := submit(t, q, "a@example.com", "b@example.com")
+		lost := replyLost
+		lost.Text, lost.Host = text, text
+		for n := 1; n <= 8; n++ {
+			e, err := q.OpenEntry(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dead := n - 1 // the one before
+			if n%2 == 1 {
+				dead = 0 // it was recorded
+			}
+			if e.CutOff() != dead {
+				t.Errorf("%s: before the %dth, cut off %d times, want %d", name, n, e.CutOff(), dead)
+			}
+			if err := e.Sending([]int{0}); err != nil {
+				t.Fatal(err)
+			}
+			if n%2 == 0 {
+				all := []Attempt{{Entry: e, Recipients: []int{0}, Reports: []Report{lost}}}
+				if err := q.RecordAll(all, time.Now())[0]; err != nil {
+					t.Fatal(err)
+				}
+				if m := read(t, q, id); m.Progress[0].Unsure != n || letters(m) != "u-" {
+					t.Errorf("%s: recorded as %+v", name, m.Progress[0])
+				}
+			}
+			e.Close() // as death does
+		}
+		if m := read(t, q, id); m.Progress[1].Unsure != 0 {
+			t.Errorf("%s: the other recipient: %+v", name, m.Progress[1])
+		}
+	}
+}
+
+// A failed recipient that is tried again begins anew.
+func TestRetryForgetsWhatWasPossiblyDelivered(t *testing.T) {
+	q := newQueue(t)
+	id := submit(t, q, "a@example.com")
+	e, err := q.OpenEntry(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []Report{replyLost, replyLost, unknownUser} {
+		q.RecordAll([]Attempt{{Entry: e, Recipients: []int{0}, Reports: []Report{r}}}, time.Now())
+	}
+	e.Close()
+	if _, err := q.Retry(id); err != nil {
+		t.Fatal(err)
+	}
+	if m := read(t, q, id); letters(m) != "d" || m.Progress[0].Unsure != 0 {
+		t.Errorf("left as %+v", m.Progress[0])
 	}
 }
