@@ -255,6 +255,8 @@ func why(m *queue.Message, s *queue.Progress) string {
 	switch {
 	case s.State == queue.Refused:
 		return "failed: " + s.Explain() + lineHint(&m.Envelope)
+	case m.Held && s.State == queue.Unsure:
+		return "held: " + s.Explain()
 	case m.Held:
 		return "held"
 	case s.State == queue.Sending:
