@@ -35,14 +35,14 @@ func init() {
 	if inv == nil {
 		return
 	}
-	ways := plain(inv)
-	if ways == nil {
+	router := plain(inv)
+	if router == nil {
 		return
 	}
 	if tag := inv.ShownTag(); tag != "" {
 		name = tag
 	}
-	s := &submit.Submission{Name: name, In: os.Stdin, Err: os.Stderr, Ways: ways}
+	s := &submit.Submission{Name: name, In: os.Stdin, Err: os.Stderr, Router: router}
 	os.Exit(exit.Report(os.Stderr, name, s.Send(inv)))
 }
 
@@ -58,8 +58,8 @@ func simple(args []string) *argv.Invocation {
 	return inv
 }
 
-// plain returns the ways of a configuration that can be read here; nil if there is none.
-func plain(inv *argv.Invocation) *submit.Ways {
+// plain returns the router of a configuration that can be read here; nil if there is none.
+func plain(inv *argv.Invocation) *submit.Router {
 	if process.Harden() != nil {
 		return nil
 	}
@@ -71,11 +71,11 @@ func plain(inv *argv.Invocation) *submit.Ways {
 	if err != nil {
 		return nil
 	}
-	w := &submit.Ways{Home: home}
-	if _, err := w.Load(&queue.Envelope{Config: file}); err != nil {
+	r := &submit.Router{Home: home}
+	if _, err := r.Load(&queue.Envelope{Config: file}); err != nil {
 		return nil
 	}
-	return w
+	return r
 }
 
 // growStack makes the stack as large as it will have to be while there is next to nothing on it, which

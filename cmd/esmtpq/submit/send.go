@@ -3,7 +3,6 @@ package submit
 import (
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -11,19 +10,17 @@ import (
 
 	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/message"
 	"esmtpq/queue"
 )
 
-// QueueName is the name of the queue directory in the home directory.
-const QueueName = ".esmtp_queue"
-
 // A Submission is a message that a caller hands over.
 type Submission struct {
-	Name string   // to begin remarks with
-	In   *os.File // the message
-	Err  *os.File // for remarks
-	Ways *Ways
+	Name   string   // to begin remarks with
+	In     *os.File // the message
+	Err    *os.File // for remarks
+	Router *Router
 
 	// Accepted is called when the message is durable, before somebody is sent to deliver it.
 	// It may be nil.
@@ -50,17 +47,17 @@ func (s *Submission) send(inv *argv.Invocation) error {
 	if err != nil {
 		return err
 	}
-	delay, err := s.Ways.Check(d.Env)
+	delay, err := s.Router.Check(d.Env)
 	if err != nil {
 		return err
 	}
 	if _, err := StepLimit(); err != nil {
 		return err
 	}
-	if err := d.Complete(inv, s.Ways, time.Now()); err != nil {
+	if err := d.Complete(inv, s.Router, time.Now()); err != nil {
 		return err
 	}
-	q, err := queue.OpenOrCreate(filepath.Join(s.Ways.Home, QueueName))
+	q, err := queue.OpenOrCreate(whoami.Queue(s.Router.Home))
 	if err != nil {
 		return exit.Queue(err)
 	}
@@ -79,7 +76,7 @@ func (s *Submission) send(inv *argv.Invocation) error {
 		s.Accepted(q, id)
 	}
 	if delay >= 0 {
-		StartSleeper(q, s.Ways.Home, delay) // for what waited before, too
+		StartSleeper(q, s.Router.Home, delay) // for what waited before, too
 	}
 	return nil
 }

@@ -5,29 +5,24 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity"
-	"esmtpq/identity/tree"
 	"esmtpq/localmda"
 	"esmtpq/queue"
 	"esmtpq/tunnel/command"
 )
 
-// Ways decides which way mail goes: by which identity, or to the local agent. It is safe for
-// use by several goroutines.
-type Ways struct {
+// A Router decides the route of mail for a recipient: by which identity, or to the local agent.
+type Router struct {
 	Home   string
-	Config string                           // configuration file to use whatever the envelope says; "" for none
-	YAML   func([]byte) (*tree.Node, error) // see [identity.LoadOptions]
+	Config string // configuration file to use whatever the envelope says; "" for none
 
-	mu      sync.Mutex
 	configs map[string]*loaded
-	user    string // login name, once asked for
+	login   string // once asked for
 }
 
 // loaded is a configuration file, or why there is none.
@@ -37,39 +32,35 @@ type loaded struct {
 }
 
 // Load reads the configuration for an envelope, each file once.
-func (w *Ways) Load(env *queue.Envelope) (*identity.Config, error) {
-	file := w.Config
+func (r *Router) Load(env *queue.Envelope) (*identity.Config, error) {
+	file := r.Config
 	if file == "" {
 		file = env.Config
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	l := w.configs[file]
+	l := r.configs[file]
 	if l == nil {
-		cfg, err := identity.Load(identity.LoadOptions{File: file, Home: w.Home, YAML: w.YAML})
+		cfg, err := identity.Load(identity.LoadOptions{File: file, Home: r.Home})
 		l = &loaded{cfg, err}
-		if w.configs == nil {
-			w.configs = map[string]*loaded{}
+		if r.configs == nil {
+			r.configs = map[string]*loaded{}
 		}
-		w.configs[file] = l
+		r.configs[file] = l
 	}
 	return l.cfg, l.err
 }
 
 // Login returns the user's login name.
-func (w *Ways) Login() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.user == "" {
-		w.user = whoami.Login()
+func (r *Router) Login() string {
+	if r.login == "" {
+		r.login = whoami.Login()
 	}
-	return w.user
+	return r.login
 }
 
 // Identity returns the identity that an envelope is sent as. It is nil where the configuration has
 // none for it; local mail needs none.
-func (w *Ways) Identity(env *queue.Envelope) (*identity.Config, *identity.Identity, identity.Rule, error) {
-	cfg, err := w.Load(env)
+func (r *Router) Identity(env *queue.Envelope) (*identity.Config, *identity.Identity, identity.Rule, error) {
+	cfg, err := r.Load(env)
 	if err != nil {
 		return nil, nil, identity.Rule{}, ConfigFailure(err)
 	}
@@ -82,18 +73,14 @@ func (w *Ways) Identity(env *queue.Envelope) (*identity.Config, *identity.Identi
 
 // Check makes sure that a message can be sent at all, as far as that can be known now: while
 // its author is still there. It returns the batching delay.
-func (w *Ways) Check(env *queue.Envelope) (time.Duration, error) {
-	cfg, err := w.Load(env)
+func (r *Router) Check(env *queue.Envelope) (time.Duration, error) {
+	cfg, err := r.Load(env)
 	if err != nil {
 		return 0, ConfigFailure(err)
 	}
 	for _, rcpt := range env.Recipients {
-		way, err := w.Choose(env, rcpt)
-		if err == nil {
-			err = way.check()
-		}
-		if err != nil {
-			return 0, ConfigFailure(err)
+		if err := r.CheckRoute(env, rcpt); err != nil {
+			return 0, err
 		}
 	}
 	return BatchDelay(cfg)
@@ -130,70 +117,93 @@ func ConfigFailure(err error) error {
 	return f
 }
 
-// A Way is what is decided for a recipient: by which identity, or to the local agent.
-type Way struct {
+// A Route is what is decided for a recipient.
+type Route struct {
 	Config   *identity.Config
 	Identity *identity.Identity // nil: to the local agent
 	Rule     identity.Rule
 	Address  string // complete
 }
 
-// Choose decides which way mail for a recipient goes.
-func (w *Ways) Choose(env *queue.Envelope, rcpt queue.Recipient) (Way, error) {
-	cfg, err := w.Load(env)
+// Route decides the route of mail for a recipient.
+func (r *Router) Route(env *queue.Envelope, rcpt queue.Recipient) (Route, error) {
+	cfg, err := r.Load(env)
 	if err != nil {
-		return Way{}, err
+		return Route{}, err
 	}
-	way := Way{Config: cfg, Address: rcpt.Address}
+	route := Route{Config: cfg, Address: rcpt.Address}
 	if env.Notice {
-		return way, way.needMDA()
+		return route, route.needMDA()
 	}
 	id, rule, chooseErr := cfg.Choose(env.Sender())
 	local := !strings.Contains(rcpt.Address, "@")
 	if id != nil && id.QualifyDomain != "" {
 		if local {
-			way.Address += "@" + id.QualifyDomain
+			route.Address += "@" + id.QualifyDomain
 		}
 		local = false
 	} else if cfg.ForceMDA != "" {
 		local = true
 	}
 	if local {
-		return way, way.needMDA()
+		return route, route.needMDA()
 	}
-	way.Identity, way.Rule = id, rule
-	return way, chooseErr
+	route.Identity, route.Rule = id, rule
+	return route, chooseErr
 }
 
-func (w *Way) needMDA() error {
-	if w.Config.MDA != "" {
+// ReversePath returns the reverse-path that mail takes along its route.
+func (r *Router) ReversePath(env *queue.Envelope, route *Route) string {
+	if route.Identity == nil {
+		return env.Sender()
+	}
+	return route.Config.ReversePath(route.Identity, route.Rule, env.ReversePath, env.From, r.Login(), whoami.Host())
+}
+
+// Sender returns the Sender: field that the route's identity forces, "" if it forces none.
+func (r *Router) Sender(route *Route) string {
+	if route.Identity == nil {
+		return ""
+	}
+	return identity.Expand(route.Identity.Sender, r.Login())
+}
+
+// CheckRoute finds the mistakes in a configuration that would keep mail for a recipient from ever
+// getting anywhere.
+func (r *Router) CheckRoute(env *queue.Envelope, rcpt queue.Recipient) error {
+	route, err := r.Route(env, rcpt)
+	switch {
+	case err != nil:
+	case route.Identity == nil:
+		_, err = route.Agent()
+	default:
+		_, err = Tunnel(route.Config, route.Identity)
+	}
+	if err != nil {
+		return ConfigFailure(err)
+	}
+	return nil
+}
+
+func (r *Route) needMDA() error {
+	if r.Config.MDA != "" {
 		return nil
 	}
 	return &identity.ConfigError{
-		File: w.Config.File,
-		Text: fmt.Sprintf("the recipient %s has no domain, and there is no local delivery agent", queue.Printable(w.Address)),
+		File: r.Config.File,
+		Text: fmt.Sprintf("the recipient %s has no domain, and there is no local delivery agent", queue.Printable(r.Address)),
 		Hint: "set mda, or qualify_domain (qualifydomain in an esmtprc) for its identity",
 	}
 }
 
-// check finds the mistakes in a configuration that would keep this way from ever working.
-func (w *Way) check() error {
-	if w.Identity == nil {
-		_, err := w.Agent()
-		return err
-	}
-	_, err := Tunnel(w.Config, w.Identity)
-	return err
-}
-
 // Agent returns the local delivery agent.
-func (w *Way) Agent() (*localmda.Agent, error) {
-	agent, err := localmda.New(w.Config.MDA, w.Config.ForceMDA)
+func (r *Route) Agent() (*localmda.Agent, error) {
+	agent, err := localmda.New(r.Config.MDA, r.Config.ForceMDA)
 	if err != nil {
-		return nil, &identity.ConfigError{File: w.Config.File, Text: err.Error()}
+		return nil, &identity.ConfigError{File: r.Config.File, Text: err.Error()}
 	}
-	if w.Config.MDATimeout > 0 {
-		agent.Timeout = w.Config.MDATimeout
+	if r.Config.MDATimeout > 0 {
+		agent.Timeout = r.Config.MDATimeout
 	}
 	return agent, nil
 }

@@ -1,4 +1,4 @@
-package main
+package deliver
 
 import (
 	"bufio"
@@ -30,9 +30,7 @@ type notifier struct {
 // announce makes a queue run tell the owner of what it could not do.
 func (r *router) announce(opt *queue.RunOptions, q *queue.Queue, attended bool) {
 	opt.Notifier, opt.Attended = &notifier{q, r, attended}, attended
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if cfg, err := r.Load(&queue.Envelope{}); err == nil {
+	if cfg, err := r.load(&queue.Envelope{}); err == nil {
 		opt.HoldUnsure = cfg.HoldPossiblyDelivered
 		opt.Limits = queue.Limits{Expire: cfg.ExpireAfter, DelayNotice: cfg.DelayNoticeAfter, KeepFailed: cfg.KeepFailed}
 	}
@@ -40,10 +38,8 @@ func (r *router) announce(opt *queue.RunOptions, q *queue.Queue, attended bool) 
 
 // Notify implements queue.Notifier.
 func (n *notifier) Notify(ctx context.Context, notice *queue.Notice) error {
-	n.r.mu.Lock()
-	cfg, err := n.r.Load(&notice.Message.Envelope)
-	_, local := n.r.lanes[notice.Lane].(*localmda.Agent)
-	n.r.mu.Unlock()
+	_, local := n.r.Transport(notice.Lane).(*localmda.Agent)
+	cfg, err := n.r.load(&notice.Message.Envelope)
 	if err != nil {
 		cfg = &identity.Config{}
 	}
@@ -66,9 +62,7 @@ const maxReturned = 64 << 10
 // bounce spools a report for the local mailbox of the queue's owner.
 func (n *notifier) bounce(notice *queue.Notice, words wording) error {
 	env := &notice.Message.Envelope
-	n.r.mu.Lock()
-	login := n.r.Login()
-	n.r.mu.Unlock()
+	login := n.r.login()
 	null, from := "", "MAILER-DAEMON@"+whoami.Host() // null, so that the report is never reported on
 	report := newReport(notice, words)
 	var err error
@@ -174,7 +168,7 @@ func (n *notifier) runBounded(ctx context.Context, limit time.Duration, input, n
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = n.r.Home
+	cmd.Dir = n.r.home
 	cmd.Stdin = strings.NewReader(input)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -1,4 +1,6 @@
-package main
+// Package owner has the verbs with which its owner works on the queue: show, hold, release, retry
+// and rm. They need no privilege: the queue is the owner's.
+package owner
 
 import (
 	"bufio"
@@ -13,34 +15,50 @@ import (
 
 	"golang.org/x/term"
 
-	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/queue"
 )
 
-// The verbs with which its owner works on the queue. They need no privilege: the queue
-// is the owner's.
+// help explains the options of the verbs.
+var help = map[string]string{
+	"rm":   door.ChoiceHelp + "  --yes                  do not ask\n",
+	"show": door.ChoiceHelp + "  --raw                  the content, as it would be sent, and nothing else\n",
+}
+
+// Verb is show, hold, release, rm and retry.
+func Verb(c *door.Call) error {
+	if c.AsksHelp() {
+		return c.Help(cmp.Or(help[c.Verb], door.ChoiceHelp))
+	}
+	switch c.Verb {
+	case "show":
+		return showAll(c)
+	case "rm":
+		return remove(c)
+	case "retry":
+		return retry(c)
+	}
+	return setHeld(c, c.Verb == "hold")
+}
 
 // chosen parses a verb's arguments and returns the queue and the entries that are meant.
-func (p *program) chosen(flags ...string) (*queue.Queue, []string, map[string]bool, error) {
-	if p.asksHelp() {
-		return nil, nil, nil, errHelp
-	}
-	c, set, err := parseChoice(p.args, flags...)
+func chosen(c *door.Call, flags ...string) (*queue.Queue, []string, map[string]bool, error) {
+	choice, set, err := door.ParseChoice(c.Args, flags...)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if c.empty() {
+	if choice.Empty() {
 		return nil, nil, nil, exit.Fail(exit.Usage, "which messages? queue IDs as mailq shows them, all, last, --sender, --recipient or --older")
 	}
-	q, err := openQueue()
+	q, err := door.OpenQueue()
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	if q == nil {
 		return nil, nil, nil, exit.Fail(exit.Unavailable, "the queue is empty")
 	}
-	names, err := c.resolve(q)
+	names, err := choice.Resolve(q)
 	if err != nil {
 		q.Close()
 		return nil, nil, nil, err
@@ -49,14 +67,14 @@ func (p *program) chosen(flags ...string) (*queue.Queue, []string, map[string]bo
 }
 
 // each does something to each entry, tells what went wrong with which, and returns one error for all.
-func (p *program) each(names []string, do func(name string) error) error {
+func each(c *door.Call, names []string, do func(name string) error) error {
 	code := exit.OK
 	for _, name := range names {
 		err := do(name)
-		if err == nil || gone(err) {
+		if err == nil || door.Gone(err) {
 			continue
 		}
-		fmt.Fprintf(p.err, "%s: %s: %s\n", p.name, name, printable(err.Error()))
+		fmt.Fprintf(c.Err, "%s: %s: %s\n", c.Name, name, queue.Printable(err.Error()))
 		code = exit.TempFail
 	}
 	if code != exit.OK {
@@ -65,16 +83,13 @@ func (p *program) each(names []string, do func(name string) error) error {
 	return nil
 }
 
-func runHold(p *program) error    { return p.setHeld(true) }
-func runRelease(p *program) error { return p.setHeld(false) }
-
-func (p *program) setHeld(on bool) error {
-	q, names, _, err := p.chosen()
+func setHeld(c *door.Call, on bool) error {
+	q, names, _, err := chosen(c)
 	if err != nil {
 		return err
 	}
 	defer q.Close()
-	return p.each(names, func(name string) error {
+	return each(c, names, func(name string) error {
 		if !queue.IsID(name) {
 			return errors.New("queued by esmtp-wrapper: run deliver once to take it over")
 		}
@@ -82,18 +97,18 @@ func (p *program) setHeld(on bool) error {
 	})
 }
 
-func runRemove(p *program) error {
-	q, names, set, err := p.chosen("yes")
+func remove(c *door.Call) error {
+	q, names, set, err := chosen(c, "yes")
 	if err != nil {
 		return err
 	}
 	defer q.Close()
 	if !set["yes"] && len(names) > 0 {
-		if err := p.confirm(q, names); err != nil {
+		if err := confirm(c, q, names); err != nil {
 			return err
 		}
 	}
-	return p.each(names, func(name string) error {
+	return each(c, names, func(name string) error {
 		if !queue.IsID(name) {
 			return q.RemoveLegacy(name)
 		}
@@ -102,18 +117,18 @@ func runRemove(p *program) error {
 }
 
 // confirm asks a person at a terminal; a script must have said --yes to drop more than it named.
-func (p *program) confirm(q *queue.Queue, names []string) error {
-	if !term.IsTerminal(int(p.in.Fd())) {
-		if !slices.ContainsFunc(p.args, func(a string) bool { return !slices.Contains(names, a) }) {
+func confirm(c *door.Call, q *queue.Queue, names []string) error {
+	if !term.IsTerminal(int(c.In.Fd())) {
+		if !slices.ContainsFunc(c.Args, func(a string) bool { return !slices.Contains(names, a) }) {
 			return nil // each was named
 		}
-		return exit.Fail(exit.Usage, "would remove %s: say --yes", plural(len(names), "message", "messages"))
+		return exit.Fail(exit.Usage, "would remove %s: say --yes", door.Plural(len(names), "message", "messages"))
 	}
 	for _, name := range names {
-		fmt.Fprintf(p.err, "%s  %s\n", name, describe(q, name))
+		fmt.Fprintf(c.Err, "%s  %s\n", name, describe(q, name))
 	}
-	fmt.Fprintf(p.err, "Remove %s? [y/N] ", plural(len(names), "message", "messages"))
-	answer, _ := bufio.NewReader(io.LimitReader(p.in, 100)).ReadString('\n')
+	fmt.Fprintf(c.Err, "Remove %s? [y/N] ", door.Plural(len(names), "message", "messages"))
+	answer, _ := bufio.NewReader(io.LimitReader(c.In, 100)).ReadString('\n')
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
 		return exit.Fail(exit.TempFail, "nothing removed")
 	}
@@ -133,41 +148,43 @@ func describe(q *queue.Queue, name string) string {
 	if n := len(m.Envelope.Recipients); n > 1 {
 		to += fmt.Sprintf(" and %d more", n-1)
 	}
-	return printable(fmt.Sprintf("%s  %s -> %s", m.Envelope.Arrival.Local().Format(time.DateTime), m.Envelope.Sender(), to))
+	return queue.Printable(fmt.Sprintf("%s  %s -> %s", m.Envelope.Arrival.Local().Format(time.DateTime), m.Envelope.Sender(), to))
 }
 
-func runRetry(p *program) error {
-	q, names, _, err := p.chosen()
+func retry(c *door.Call) error {
+	q, names, _, err := chosen(c)
 	if err != nil {
 		return err
 	}
 	defer q.Close()
-	try := map[string]bool{}
-	err = p.each(names, func(name string) error {
+	try := []string{} // not nil, which would be all
+	err = each(c, names, func(name string) error {
 		if !queue.IsID(name) {
 			return errors.New("queued by esmtp-wrapper: run deliver to take it over and send it")
 		}
 		pending, err := q.Retry(name)
-		try[name] = pending
+		if pending {
+			try = append(try, name)
+		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return p.deliver(&deliverOptions{inv: &argv.Invocation{}, only: func(m *queue.Message) bool { return try[m.ID] }})
+	return c.Deliver(try, nil)
 }
 
-func runShow(p *program) error {
-	q, names, set, err := p.chosen("raw")
+func showAll(c *door.Call) error {
+	q, names, set, err := chosen(c, "raw")
 	if err != nil {
 		return err
 	}
 	defer q.Close()
 	for i, name := range names {
 		if i > 0 && !set["raw"] {
-			fmt.Fprintln(p.out)
+			fmt.Fprintln(c.Out)
 		}
-		if err := p.show(q, name, set["raw"]); err != nil {
+		if err := show(c, q, name, set["raw"]); err != nil {
 			return exit.Fail(exit.Unavailable, "%s: %w", name, err)
 		}
 	}
@@ -176,7 +193,7 @@ func runShow(p *program) error {
 
 // show prints an entry: its envelope, what became of its recipients, and its header; raw prints
 // the content and nothing else.
-func (p *program) show(q *queue.Queue, name string, raw bool) error {
+func show(c *door.Call, q *queue.Queue, name string, raw bool) error {
 	if !queue.IsID(name) {
 		f, err := q.OpenLegacyMail(name)
 		if err != nil {
@@ -184,10 +201,10 @@ func (p *program) show(q *queue.Queue, name string, raw bool) error {
 		}
 		defer f.Close()
 		if raw {
-			_, err = io.Copy(p.out, f)
+			_, err = io.Copy(c.Out, f)
 			return err
 		}
-		out := bufio.NewWriter(p.out)
+		out := bufio.NewWriter(c.Out)
 		showHeader(out, f)
 		return out.Flush()
 	}
@@ -205,17 +222,17 @@ func (p *program) show(q *queue.Queue, name string, raw bool) error {
 	}
 	defer r.Close()
 	if raw {
-		_, err = io.Copy(p.out, r)
+		_, err = io.Copy(c.Out, r)
 		return err
 	}
-	out := bufio.NewWriter(p.out)
+	out := bufio.NewWriter(c.Out)
 	showEnvelope(out, filepath.Join(q.Dir, name), m)
 	showHeader(out, r)
 	return out.Flush()
 }
 
 func showEnvelope(w io.Writer, path string, m *queue.Message) {
-	field := func(name, value string) { fmt.Fprintf(w, "%-14s %s\n", name+":", printable(value)) }
+	field := func(name, value string) { fmt.Fprintf(w, "%-14s %s\n", name+":", queue.Printable(value)) }
 	field("Queue ID", m.ID)
 	field("Files", path)
 	field("Arrived", m.Envelope.Arrival.Local().Format(time.RFC1123Z))
@@ -232,13 +249,13 @@ func showEnvelope(w io.Writer, path string, m *queue.Message) {
 		field("State", "held: esmtpq release "+m.ID)
 	}
 	if m.Attempts > 0 {
-		field("Attempts", fmt.Sprintf("%d, last %s, next %s", m.Attempts, stamp(m.Last), stamp(m.Next)))
+		field("Attempts", fmt.Sprintf("%d, last %s, next %s", m.Attempts, door.Stamp(m.Last), door.Stamp(m.Next)))
 	}
 	for i := range m.Progress {
 		s := &m.Progress[i]
 		line := cmp.Or(m.Envelope.Recipients[i].Address, "(unreadable address)") + ": " + stateNames[s.State]
 		if s.Text != "" {
-			line += " " + stamp(s.Time) + ": " + s.Explain()
+			line += " " + door.Stamp(s.Time) + ": " + s.Explain()
 		}
 		field("Recipient", line)
 	}
@@ -250,13 +267,6 @@ var stateNames = map[queue.State]string{
 	queue.Unsure: "possibly delivered", queue.Accepted: "relayed", queue.LocalDone: "delivered", queue.Refused: "failed",
 }
 
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return "now"
-	}
-	return t.Local().Format(time.DateTime)
-}
-
 // showHeader prints the header of a content, line by line, so that folding is kept.
 func showHeader(w io.Writer, content io.Reader) {
 	br := bufio.NewReader(io.LimitReader(content, 1<<20))
@@ -265,7 +275,7 @@ func showHeader(w io.Writer, content io.Reader) {
 		if line = strings.TrimSuffix(line, "\n"); line == "" {
 			return
 		}
-		fmt.Fprintln(w, printable(line))
+		fmt.Fprintln(w, queue.Printable(line))
 		if err != nil {
 			return
 		}

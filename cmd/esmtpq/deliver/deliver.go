@@ -1,0 +1,212 @@
+// Package deliver is the door of a queue run. It is where all rooms meet: identities, tunnels, smart
+// hosts, the local agent, and the notices to the queue's owner.
+package deliver
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/door"
+	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/cmd/esmtpq/whoami"
+	"esmtpq/queue"
+)
+
+// help explains the options of deliver.
+const help = door.ChoiceHelp + `Without any: everything that is neither held nor failed.
+  -v                     show the SMTP dialogue
+  -X FILE                append it to FILE
+  -C FILE                use this configuration for everything
+`
+
+// options are what a queue run can be told.
+type options struct {
+	inv        *argv.Invocation // sendmail's options, as far as they have a meaning here
+	choice     *door.Choice     // which messages; an empty one is everything
+	background bool             // left behind by a submission: what is due, and silently
+	delay      time.Duration    // with background: how long to wait for more mail first
+}
+
+// Verb is deliver, and sendmail -q.
+func Verb(c *door.Call) error {
+	if c.Sendmail == nil && len(c.Args) == 2 && c.Args[0] == submit.BackgroundFlag {
+		d, err := time.ParseDuration(c.Args[1])
+		if err != nil {
+			return exit.Fail(exit.Usage, "%s: not a duration", submit.BackgroundFlag)
+		}
+		return deliver(c, &options{inv: &argv.Invocation{}, choice: &door.Choice{}, background: true, delay: d})
+	}
+	if c.Sendmail != nil {
+		opt := &options{inv: c.Sendmail, choice: &door.Choice{}}
+		opt.choice.Narrow(c.Sendmail.Selections...)
+		return deliver(c, opt)
+	}
+	if c.AsksHelp() {
+		return c.Help(help)
+	}
+	opt, err := parse(c.Args)
+	if err != nil {
+		return err
+	}
+	return deliver(c, opt)
+}
+
+// parse reads the command line of deliver. Queue IDs and the rest of a choice are words of their
+// own; options are sendmail's.
+func parse(args []string) (*options, error) {
+	short, words := splitOptions(args)
+	inv, err := argv.Parse(short)
+	if err != nil {
+		return nil, err
+	}
+	choice, _, err := door.ParseChoice(append(words, inv.Operands...))
+	if err != nil {
+		return nil, err
+	}
+	choice.Narrow(inv.Selections...)
+	return &options{inv: inv, choice: choice}, nil
+}
+
+// splitOptions takes the long options, with their values, out of a command line.
+func splitOptions(args []string) (short, long []string) {
+	for i := 0; i < len(args); i++ {
+		if len(args[i]) < 3 || args[i][:2] != "--" {
+			short = append(short, args[i])
+			continue
+		}
+		long = append(long, args[i])
+		if !strings.Contains(args[i], "=") && i+1 < len(args) {
+			i++
+			long = append(long, args[i])
+		}
+	}
+	return short, long
+}
+
+// filter returns which messages the run is about; nil for all.
+func (opt *options) filter(c *door.Call, q *queue.Queue) (func(*queue.Message) bool, error) {
+	if c.Messages != nil {
+		return func(m *queue.Message) bool { return slices.Contains(c.Messages, m.ID) }, nil
+	}
+	return opt.choice.Filter(q)
+}
+
+// interruptible returns a context that the usual signals end. They are taken even where the caller
+// ignored them: mutt and cron do, for themselves.
+func interruptible() (context.Context, context.CancelFunc) {
+	// Taken, where it was ignored before: what a delivery runs would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGXFSZ)
+	return signal.NotifyContext(context.Background(), syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
+}
+
+// deliver runs the queue.
+func deliver(c *door.Call, opt *options) error {
+	home, err := whoami.Home()
+	if err != nil {
+		return err
+	}
+	step, err := submit.StepLimit()
+	if err != nil {
+		return err
+	}
+	q, err := door.OpenQueue()
+	if err != nil || q == nil {
+		return err // no queue: nothing to do
+	}
+	defer q.Close()
+	var lock *os.File
+	if opt.background {
+		if lock, err = sleep(q, opt.delay); lock == nil {
+			return err // another one sleeps, and will see to all there is
+		}
+		defer lock.Close()
+	}
+	r := newRouter(home, opt.inv.Config)
+	r.step = step
+	trace, done, err := submit.OpenTranscript(opt.inv, c.Err)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if r.trace = trace; c.Transcript != nil {
+		r.trace = c.Transcript
+	}
+	only, err := opt.filter(c, q)
+	if err != nil {
+		return err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	run := queue.RunOptions{
+		All: !opt.background, Select: only, Age: r.age(),
+		Waiting: func() { c.Remark("another queue run is going on: waiting for its end") },
+		Begun: func() {
+			if lock != nil {
+				lock.Close()
+			}
+		},
+		Legacy: func(names []string) { takeOver(c, q, r, names) },
+	}
+	run.Mended, run.Setup = r.mended()
+	r.announce(&run, q, !opt.background && !submit.IsNull(c.Err))
+	sum, err := q.Run(ctx, r, run)
+	if err != nil {
+		return exit.Fail(exit.TempFail, "%w", err)
+	}
+	if len(sum.Waiting) > 0 && ctx.Err() != nil {
+		c.Remark("interrupted")
+	}
+	return summarize(c, sum)
+}
+
+// age returns how old mail must be to be taken by a run that is going on already.
+func (r *router) age() time.Duration {
+	if cfg, err := r.load(&queue.Envelope{}); err == nil {
+		if d, err := submit.BatchDelay(cfg); err == nil {
+			return max(d, 0)
+		}
+	}
+	return 0
+}
+
+// mended returns when the configuration was last changed, and what it is known by.
+func (r *router) mended() (time.Time, string) {
+	cfg, err := r.load(&queue.Envelope{})
+	if err != nil {
+		return time.Time{}, ""
+	}
+	changed := cfg.Info.ModTime()
+	return changed, fmt.Sprint(cfg.File, " ", changed.UnixNano(), " ", cfg.Info.Size(), " ", r.login(), "@", whoami.Host())
+}
+
+// summarize says what a queue run could not do, a line for each reason, and returns the exit code that goes with it.
+func summarize(c *door.Call, sum *queue.Summary) error {
+	for _, t := range sum.Trouble {
+		fmt.Fprintf(c.Err, "%s: %s\n", c.Name, queue.Printable(t))
+	}
+	for _, f := range sum.Failed {
+		fmt.Fprintf(c.Err, "%s: %s: <%s> failed: %s\n", c.Name, f.ID, queue.Printable(f.Address), f.Report.Explain())
+	}
+	for _, f := range sum.Dropped {
+		fmt.Fprintf(c.Err, "%s: %s: <%s> dropped, having failed long ago: %s\n", c.Name, f.ID, queue.Printable(f.Address), f.Report.Explain())
+	}
+	for _, w := range sum.Waiting {
+		lane := ""
+		if w.Lane != "" {
+			lane = queue.Printable(w.Lane) + ": "
+		}
+		fmt.Fprintf(c.Err, "%s: %s%s (%s)\n", c.Name, lane, queue.Printable(w.Text), door.Plural(w.Messages, "message waits", "messages wait"))
+	}
+	if len(sum.Waiting) > 0 {
+		return exit.Silent(exit.TempFail)
+	}
+	return nil
+}
