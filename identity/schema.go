@@ -153,6 +153,9 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 	}
 	if field := texts[key]; field != nil {
 		*field = r.text(v, path)
+		if text := badSetting(key, *field); text != "" {
+			r.fail(v.Line, "%s %s", path, text)
+		}
 		return true
 	}
 	if field := files[key]; field != nil {

@@ -148,8 +148,13 @@ func (r *Router) Route(env *queue.Envelope, rcpt queue.Recipient) (Route, error)
 	if local {
 		return route, route.needMDA()
 	}
-	route.Identity, route.Rule = id, rule
-	return route, chooseErr
+	if route.Identity, route.Rule = id, rule; chooseErr != nil {
+		return route, chooseErr
+	}
+	if strings.Contains(id.ReversePath+id.Sender, "%") {
+		return route, cfg.CheckForced(id, r.Login())
+	}
+	return route, nil
 }
 
 // ReversePath returns the reverse-path that mail takes along its route.
