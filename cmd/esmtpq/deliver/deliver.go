@@ -4,12 +4,10 @@ package deliver
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"esmtpq/cmd/esmtpq/argv"
@@ -99,16 +97,9 @@ func (opt *options) filter(c *door.Call, q *queue.Queue) (func(*queue.Message) b
 	return opt.choice.Filter(q)
 }
 
-// interruptible returns a context that the usual signals end. They are taken even where the caller
-// ignored them: mutt and cron do, for themselves.
-func interruptible() (context.Context, context.CancelFunc) {
-	// Taken, where it was ignored before: what a delivery runs would inherit that.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGXFSZ)
-	return signal.NotifyContext(context.Background(), syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
-}
-
 // deliver runs the queue.
 func deliver(c *door.Call, opt *options) error {
+	outlive()
 	home, err := whoami.Home()
 	if err != nil {
 		return err
@@ -122,22 +113,15 @@ func deliver(c *door.Call, opt *options) error {
 		return err // no queue: nothing to do
 	}
 	defer q.Close()
-	var lock *os.File
-	if opt.background {
-		if lock, err = sleep(q, opt.delay); lock == nil {
-			return err // another one sleeps, and will see to all there is
-		}
-		defer lock.Close()
-	}
-	r := newRouter(home, opt.inv.Config)
-	r.step = step
-	trace, done, err := submit.OpenTranscript(opt.inv, c.Err)
+	transcript, err := opt.transcript(c)
 	if err != nil {
 		return err
 	}
-	defer done()
-	if r.trace = trace; c.Transcript != nil {
-		r.trace = c.Transcript
+	defer transcript.Close()
+	r := newRouter(home, opt.inv.Config)
+	r.transcript, r.step = transcript, step
+	if opt.background {
+		return runBehind(c, q, r, opt.delay)
 	}
 	only, err := opt.filter(c, q)
 	if err != nil {
@@ -145,19 +129,79 @@ func deliver(c *door.Call, opt *options) error {
 	}
 	ctx, stop := interruptible()
 	defer stop()
+	run := r.options(c, q)
+	run.All, run.Select = true, only
+	if c.Transcript != nil {
+		return runNow(ctx, c, q, r, run)
+	}
+	run.Waiting = func() { c.Remark("another queue run is going on: waiting for its end") }
+	return r.run(ctx, c, q, run)
+}
+
+// transcript opens the transcript, unless the submission has.
+func (opt *options) transcript(c *door.Call) (*door.Transcript, error) {
+	if c.Transcript != nil {
+		return c.Transcript, nil
+	}
+	return door.OpenTranscript(opt.inv, c.Err)
+}
+
+// runBehind is the process that a submission leaves behind: it waits for more mail, and tries what is
+// due.
+func runBehind(c *door.Call, q *queue.Queue, r *router, delay time.Duration) error {
+	ctx, stop, lock, err := sleep(q, delay)
+	if lock == nil {
+		return err // another one sleeps, and will see to all there is
+	}
+	defer stop()
+	defer lock.Close()
+	run := r.options(c, q)
+	run.Begun = func() { lock.Close() }
+	return r.run(ctx, c, q, run)
+}
+
+// patience is how long sendmail -v waits for another queue run to end.
+const patience = 10 * time.Second
+
+var errBusy = errors.New("another queue run is still going on")
+
+// runNow delivers the mail that sendmail -v or -X has just taken, unless another run keeps it from
+// that for too long: the mail is safe, and whoever has called sendmail does not wait for others' mail.
+func runNow(ctx context.Context, c *door.Call, q *queue.Queue, r *router, run queue.RunOptions) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	limit := r.limit(patience)
+	begun := time.AfterFunc(limit, func() { cancel(errBusy) })
+	defer begun.Stop()
+	run.Legacy = nil // not now
+	run.Begun = func() { begun.Stop() }
+	run.Waiting = func() {
+		fmt.Fprintf(r.transcript, "%s: another queue run is going on: waiting for its end, up to %v\n", c.Name, limit)
+	}
+	err := r.run(ctx, c, q, run)
+	if context.Cause(ctx) == errBusy {
+		fmt.Fprintf(r.transcript, "%s: it still goes on; the mail is in the queue, and goes out after it\n", c.Name)
+		r.transcript.Flush(ctx)
+		return nil
+	}
+	return err
+}
+
+// options returns what is the same for all queue runs.
+func (r *router) options(c *door.Call, q *queue.Queue) queue.RunOptions {
 	run := queue.RunOptions{
-		All: !opt.background, Select: only, Age: r.age(),
-		Waiting: func() { c.Remark("another queue run is going on: waiting for its end") },
-		Begun: func() {
-			if lock != nil {
-				lock.Close()
-			}
-		},
+		Age:    r.age(),
 		Legacy: func(names []string) { takeOver(c, q, r, names) },
 	}
 	run.Mended, run.Setup = r.mended()
-	r.announce(&run, q, !opt.background && !submit.IsNull(c.Err))
+	return run
+}
+
+// run runs the queue, and says what it came to.
+func (r *router) run(ctx context.Context, c *door.Call, q *queue.Queue, run queue.RunOptions) error {
+	r.announce(&run, q, run.All && !submit.IsNull(c.Err))
 	sum, err := q.Run(ctx, r, run)
+	r.transcript.Flush(ctx)
 	if err != nil {
 		return exit.Fail(exit.TempFail, "%w", err)
 	}

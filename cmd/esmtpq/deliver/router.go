@@ -1,10 +1,10 @@
 package deliver
 
 import (
-	"io"
 	"sync"
 	"time"
 
+	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/identity"
 	"esmtpq/queue"
@@ -13,9 +13,9 @@ import (
 // A router makes the transports of the routes that mail takes. It is the one place where identities,
 // tunnels, smart hosts and the local agent meet; it implements queue.Router.
 type router struct {
-	home  string
-	trace io.Writer     // where the SMTP dialogue is shown; nil for nowhere
-	step  time.Duration // limit of each step of a session; 0 for the usual ones
+	home       string
+	transcript *door.Transcript // where the SMTP dialogue is shown; nil for nowhere
+	step       time.Duration    // limit of each step of a session; 0 for the usual ones
 
 	mu         sync.Mutex // guards what follows
 	routes     *submit.Router

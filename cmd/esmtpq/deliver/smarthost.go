@@ -34,9 +34,9 @@ func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.T
 		return nil, err
 	}
 	opt := relay.Options{Dial: dial, Private: id.Tunnel != "", Timeout: r.step, StateDir: filepath.Join(whoami.Queue(r.home), stateName)}
-	if r.trace != nil {
+	if r.transcript != nil {
 		opt.Trace = func(dir byte, line string) {
-			fmt.Fprintf(r.trace, "%s %c %s\n", id.Name, dir, queue.Printable(line))
+			fmt.Fprintf(r.transcript, "%s %c %s\n", id.Name, dir, queue.Printable(line))
 		}
 	}
 	var t queue.Transport = relay.New(id, opt)

@@ -31,6 +31,9 @@ This mail went into the queue, and out of it to a smart host.
 // Verb shows the whole way of a message, in a home directory of its own and with a smart
 // host of its own on loopback. Nothing leaves the machine.
 func Verb(c *door.Call) error {
+	if c.AsksHelp() {
+		return c.Help("")
+	}
 	home, err := os.MkdirTemp("", "esmtpq-demo-")
 	if err != nil {
 		return exit.Fail(exit.CantCreat, "demo: %w", err)

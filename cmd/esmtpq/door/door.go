@@ -7,7 +7,6 @@ package door
 
 import (
 	"errors"
-	"io"
 	"os"
 
 	"esmtpq/cmd/esmtpq/argv"
@@ -31,8 +30,9 @@ type Call struct {
 	Sendmail *argv.Invocation
 	// Messages are the queue IDs that another door hands over to deliver; nil where Args say which.
 	Messages []string
-	// Transcript is where the SMTP dialogue goes that belongs to Messages; nil for nowhere.
-	Transcript io.Writer
+	// Transcript is that of the submission of Messages, for whose delivery sendmail -v waits; nil
+	// where there is none.
+	Transcript *Transcript
 
 	table *Table
 }
@@ -59,7 +59,7 @@ func (c *Call) Hand(inv *argv.Invocation) error {
 }
 
 // Deliver has messages delivered now, in the foreground.
-func (c *Call) Deliver(ids []string, transcript io.Writer) error {
+func (c *Call) Deliver(ids []string, transcript *Transcript) error {
 	next := *c
 	next.Sendmail, next.Messages, next.Transcript = &argv.Invocation{Mode: argv.Run}, ids, transcript
 	return c.table.Modes[argv.Run](&next)

@@ -98,6 +98,9 @@ func (t *Table) find(name string) *Entry {
 
 // PrintVersion is the verb that prints the version.
 func PrintVersion(c *Call) error {
+	if c.AsksHelp() {
+		return c.Help("")
+	}
 	_, err := fmt.Fprintf(c.Out, "esmtpq %s\n", c.table.Version)
 	return err
 }

@@ -24,7 +24,7 @@ type Submission struct {
 
 	// Accepted is called when the message is durable, before somebody is sent to deliver it.
 	// It may be nil.
-	Accepted func(q *queue.Queue, id string)
+	Accepted func(id string)
 }
 
 // Send takes the message into the queue and sees that somebody will deliver it. When it
@@ -73,7 +73,7 @@ func (s *Submission) send(inv *argv.Invocation) error {
 		return nil
 	}
 	if s.Accepted != nil {
-		s.Accepted(q, id)
+		s.Accepted(id)
 	}
 	if delay >= 0 {
 		StartSleeper(q, s.Router.Home, delay) // for what waited before, too
