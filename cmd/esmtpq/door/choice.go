@@ -102,8 +102,8 @@ func plainName(s string) bool {
 // Empty reports whether nothing at all was chosen.
 func (c *Choice) Empty() bool { return len(c.ids) == 0 && !c.all && !c.last && !c.narrowed() }
 
-// Named reports whether the choice is queue IDs and nothing else.
-func (c *Choice) Named() bool { return len(c.ids) > 0 && !c.all && !c.last && !c.narrowed() }
+// Named reports whether each message was named: by its queue ID, or as the last.
+func (c *Choice) Named() bool { return !c.Empty() && !c.all && !c.narrowed() }
 
 // narrowed reports whether the choice asks for some property.
 func (c *Choice) narrowed() bool { return len(c.parts) > 0 || c.older > 0 }

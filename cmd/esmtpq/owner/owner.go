@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -20,16 +19,10 @@ import (
 	"esmtpq/queue"
 )
 
-// help explains the options of the verbs.
-var help = map[string]string{
-	"rm":   door.ChoiceHelp + "  --yes                  do not ask\n",
-	"show": door.ChoiceHelp + "  --raw                  the content, as it would be sent, and nothing else\n",
-}
-
 // Verb is show, hold, release, rm and retry.
 func Verb(c *door.Call) error {
 	if c.AsksHelp() {
-		return c.Help(cmp.Or(help[c.Verb], door.ChoiceHelp))
+		return c.Help(help(c.Verb))
 	}
 	switch c.Verb {
 	case "show":
@@ -42,28 +35,47 @@ func Verb(c *door.Call) error {
 	return setHeld(c, c.Verb == "hold")
 }
 
-// chosen parses a verb's arguments and returns the queue and the entries that are meant.
-func chosen(c *door.Call, flags ...string) (*queue.Queue, []string, map[string]bool, error) {
+// help explains the options of a verb.
+func help(verb string) string {
+	switch verb {
+	case "rm":
+		return door.ChoiceHelp + "  --yes                  do not ask\n"
+	case "show":
+		return door.ChoiceHelp + "  --raw                  the content, as it would be sent, and nothing else\n"
+	}
+	return door.ChoiceHelp
+}
+
+// A selection is the queue, and the entries of it that a command line means.
+type selection struct {
+	*queue.Queue
+	names []string
+	named bool            // each of them by its name
+	set   map[string]bool // the switches that were given
+}
+
+// chosen parses a verb's arguments. Words of flags are its switches, without the dashes.
+func chosen(c *door.Call, flags ...string) (*selection, error) {
 	choice, set, err := door.ParseChoice(c.Args, flags...)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	if choice.Empty() {
-		return nil, nil, nil, exit.Fail(exit.Usage, "which messages? queue IDs as mailq shows them, all, last, --sender, --recipient or --older")
+		return nil, exit.Fail(exit.Usage, "which messages? queue IDs as mailq shows them, all, last, --sender, --recipient or --older")
 	}
 	q, err := door.OpenQueue()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	if q == nil {
-		return nil, nil, nil, exit.Fail(exit.Unavailable, "the queue is empty")
+		return nil, exit.Fail(exit.Unavailable, "the queue is empty")
 	}
 	names, err := choice.Resolve(q)
 	if err != nil {
 		q.Close()
-		return nil, nil, nil, err
+		return nil, err
 	}
-	return q, names, set, nil
+	return &selection{q, names, choice.Named(), set}, nil
 }
 
 // each does something to each entry, tells what went wrong with which, and returns one error for all.
@@ -84,50 +96,51 @@ func each(c *door.Call, names []string, do func(name string) error) error {
 }
 
 func setHeld(c *door.Call, on bool) error {
-	q, names, _, err := chosen(c)
+	sel, err := chosen(c)
 	if err != nil {
 		return err
 	}
-	defer q.Close()
-	return each(c, names, func(name string) error {
+	defer sel.Close()
+	return each(c, sel.names, func(name string) error {
 		if !queue.IsID(name) {
 			return errors.New("queued by esmtp-wrapper: run deliver once to take it over")
 		}
-		return q.SetHeld(name, on)
+		return sel.SetHeld(name, on)
 	})
 }
 
 func remove(c *door.Call) error {
-	q, names, set, err := chosen(c, "yes")
+	sel, err := chosen(c, "yes")
 	if err != nil {
 		return err
 	}
-	defer q.Close()
-	if !set["yes"] && len(names) > 0 {
-		if err := confirm(c, q, names); err != nil {
+	defer sel.Close()
+	if !sel.set["yes"] && len(sel.names) > 0 {
+		if err := confirm(c, sel); err != nil {
 			return err
 		}
 	}
-	return each(c, names, func(name string) error {
+	return each(c, sel.names, func(name string) error {
 		if !queue.IsID(name) {
-			return q.RemoveLegacy(name)
+			return sel.RemoveLegacy(name)
 		}
-		return q.Remove(name)
+		return sel.Remove(name)
 	})
 }
 
 // confirm asks a person at a terminal; a script must have said --yes to drop more than it named.
-func confirm(c *door.Call, q *queue.Queue, names []string) error {
+func confirm(c *door.Call, sel *selection) error {
+	count := door.Plural(len(sel.names), "message", "messages")
 	if !term.IsTerminal(int(c.In.Fd())) {
-		if !slices.ContainsFunc(c.Args, func(a string) bool { return !slices.Contains(names, a) }) {
-			return nil // each was named
+		if sel.named {
+			return nil
 		}
-		return exit.Fail(exit.Usage, "would remove %s: say --yes", door.Plural(len(names), "message", "messages"))
+		return exit.Fail(exit.Usage, "would remove %s: say --yes", count)
 	}
-	for _, name := range names {
-		fmt.Fprintf(c.Err, "%s  %s\n", name, describe(q, name))
+	for _, name := range sel.names {
+		fmt.Fprintf(c.Err, "%s  %s\n", name, describe(sel.Queue, name))
 	}
-	fmt.Fprintf(c.Err, "Remove %s? [y/N] ", door.Plural(len(names), "message", "messages"))
+	fmt.Fprintf(c.Err, "Remove %s? [y/N] ", count)
 	answer, _ := bufio.NewReader(io.LimitReader(c.In, 100)).ReadString('\n')
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
 		return exit.Fail(exit.TempFail, "nothing removed")
@@ -152,17 +165,17 @@ func describe(q *queue.Queue, name string) string {
 }
 
 func retry(c *door.Call) error {
-	q, names, _, err := chosen(c)
+	sel, err := chosen(c)
 	if err != nil {
 		return err
 	}
-	defer q.Close()
+	defer sel.Close()
 	try := []string{} // not nil, which would be all
-	err = each(c, names, func(name string) error {
+	err = each(c, sel.names, func(name string) error {
 		if !queue.IsID(name) {
 			return errors.New("queued by esmtp-wrapper: run deliver to take it over and send it")
 		}
-		pending, err := q.Retry(name)
+		pending, err := sel.Retry(name)
 		if pending {
 			try = append(try, name)
 		}
@@ -175,16 +188,16 @@ func retry(c *door.Call) error {
 }
 
 func showAll(c *door.Call) error {
-	q, names, set, err := chosen(c, "raw")
+	sel, err := chosen(c, "raw")
 	if err != nil {
 		return err
 	}
-	defer q.Close()
-	for i, name := range names {
-		if i > 0 && !set["raw"] {
+	defer sel.Close()
+	for i, name := range sel.names {
+		if i > 0 && !sel.set["raw"] {
 			fmt.Fprintln(c.Out)
 		}
-		if err := show(c, q, name, set["raw"]); err != nil {
+		if err := show(c, sel.Queue, name, sel.set["raw"]); err != nil {
 			return exit.Fail(exit.Unavailable, "%s: %w", name, err)
 		}
 	}
@@ -262,7 +275,8 @@ func showEnvelope(w io.Writer, path string, m *queue.Message) {
 	fmt.Fprintln(w)
 }
 
-var stateNames = map[queue.State]string{
+// stateNames is no map: one would be made at the start of each submission, see package early.
+var stateNames = [...]string{
 	queue.Untried: "not tried yet", queue.Deferred: "delayed", queue.Sending: "being sent",
 	queue.Unsure: "possibly delivered", queue.Accepted: "relayed", queue.LocalDone: "delivered", queue.Refused: "failed",
 }
