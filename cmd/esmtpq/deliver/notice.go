@@ -69,7 +69,8 @@ func (n *notifier) bounce(notice *queue.Notice, words wording) error {
 	if report.From, err = message.FormatMailbox("Mail Delivery System", from); err != nil {
 		return err
 	}
-	if report.To, err = message.FormatMailbox("", login); err != nil {
+	// The agent is given the name as it is; in a header some have to be quoted, such as DOMAIN\user.
+	if report.To, err = message.FormatMailbox("", message.Address{Local: login}.Spec()); err != nil {
 		return err
 	}
 	if notice.Content != nil {
