@@ -36,8 +36,8 @@ func TestCompletions(t *testing.T) {
 
 func verbNames() string {
 	var names []string
-	for _, v := range verbs() {
-		names = append(names, v.name)
+	for _, v := range table().Entries {
+		names = append(names, v.Name)
 	}
 	return strings.Join(names, " ")
 }
@@ -57,9 +57,9 @@ func bashCompletion() string {
 	b.WriteString("# bash completion for esmtpq and its names\n_esmtpq() {\n\tlocal cur=${COMP_WORDS[COMP_CWORD]} verb=${1##*/} words=\n")
 	fmt.Fprintf(&b, "\tif [ \"$verb\" = esmtpq ]; then\n\t\tif [ \"$COMP_CWORD\" = 1 ]; then\n\t\t\tCOMPREPLY=($(compgen -W '%s' -- \"$cur\"))\n\t\t\treturn\n\t\tfi\n\t\tverb=${COMP_WORDS[1]}\n\tfi\n\tcase $verb in\n", verbNames())
 	fmt.Fprintf(&b, "\tsendmail | explain) words='%s' ;;\n", optionLetters())
-	for _, v := range verbs() {
-		if o := longOptions[v.name]; o != "" {
-			fmt.Fprintf(&b, "\t%s) words='%s' ;;\n", v.name, o)
+	for _, v := range table().Entries {
+		if o := longOptions[v.Name]; o != "" {
+			fmt.Fprintf(&b, "\t%s) words='%s' ;;\n", v.Name, o)
 		}
 	}
 	fmt.Fprintf(&b, "\tesac\n\tcase $verb in\n\tdeliver | show | hold | release | rm | retry) words=\"$words all last $(%s)\" ;;\n\tesac\n", idsCommand)
@@ -70,17 +70,17 @@ func bashCompletion() string {
 func zshCompletion() string {
 	var b strings.Builder
 	b.WriteString("#compdef esmtpq sendmail deliver mailq\n# zsh completion for esmtpq and its names\nlocal verb=${service:t}\nif [[ $verb == esmtpq ]]; then\n\tif (( CURRENT == 2 )); then\n\t\tlocal -a verbs=(\n")
-	for _, v := range verbs() {
-		fmt.Fprintf(&b, "\t\t\t'%s:%s'\n", v.name, quoteZsh(v.help))
+	for _, v := range table().Entries {
+		fmt.Fprintf(&b, "\t\t\t'%s:%s'\n", v.Name, quoteZsh(v.Help))
 	}
 	b.WriteString("\t\t)\n\t\t_describe verb verbs\n\t\treturn\n\tfi\n\tverb=$words[2]\nfi\ncase $verb in\nsendmail|explain)\n\tlocal -a options=(\n")
 	for _, o := range argv.Options() {
 		fmt.Fprintf(&b, "\t\t'-%c:%s'\n", o.Letter, quoteZsh(o.Help))
 	}
 	b.WriteString("\t)\n\t_describe option options\n\t_files\n\t;;\n")
-	for _, v := range verbs() {
-		if o := longOptions[v.name]; o != "" {
-			fmt.Fprintf(&b, "%s) compadd -- %s ;|\n", v.name, o)
+	for _, v := range table().Entries {
+		if o := longOptions[v.Name]; o != "" {
+			fmt.Fprintf(&b, "%s) compadd -- %s ;|\n", v.Name, o)
 		}
 	}
 	fmt.Fprintf(&b, "deliver|show|hold|release|rm|retry) compadd -- all last ${(f)\"$(%s)\"} ;;\nesac\n", idsCommand)
@@ -95,15 +95,15 @@ func fishCompletion() string {
 	var b strings.Builder
 	b.WriteString("# fish completion for esmtpq and its names\n")
 	quote := func(s string) string { return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'" }
-	for _, v := range verbs() {
-		fmt.Fprintf(&b, "complete -c esmtpq -n __fish_use_subcommand -f -a %s -d %s\n", v.name, quote(v.help))
+	for _, v := range table().Entries {
+		fmt.Fprintf(&b, "complete -c esmtpq -n __fish_use_subcommand -f -a %s -d %s\n", v.Name, quote(v.Help))
 	}
 	for _, o := range argv.Options() {
 		fmt.Fprintf(&b, "complete -c sendmail -o %c -d %s\n", o.Letter, quote(o.Help))
 	}
-	for _, v := range verbs() {
-		for _, o := range strings.Fields(longOptions[v.name]) {
-			fmt.Fprintf(&b, "complete -c esmtpq -n '__fish_seen_subcommand_from %s' -l %s\n", v.name, strings.TrimPrefix(o, "--"))
+	for _, v := range table().Entries {
+		for _, o := range strings.Fields(longOptions[v.Name]) {
+			fmt.Fprintf(&b, "complete -c esmtpq -n '__fish_seen_subcommand_from %s' -l %s\n", v.Name, strings.TrimPrefix(o, "--"))
 		}
 	}
 	fmt.Fprintf(&b, "complete -c esmtpq -n '__fish_seen_subcommand_from deliver show hold release rm retry' -f -a \"all last (%s)\"\n", strings.ReplaceAll(idsCommand, `"`, `\"`))

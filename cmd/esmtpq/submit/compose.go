@@ -143,7 +143,8 @@ func (d *Draft) add(inv *argv.Invocation, addrs []message.Address) {
 	}
 }
 
-// sameFor returns what is the same for all spellings of an address: the case of its domain is of no account.
+// sameFor returns what is the same for all spellings of an address: the case of its domain is of
+// no account.
 func sameFor(spec string) string {
 	at := strings.LastIndexByte(spec, '@')
 	if at < 0 {
@@ -153,8 +154,8 @@ func sameFor(spec string) string {
 }
 
 // Complete takes out of the header what must not be sent, and adds what is missing.
-func (d *Draft) Complete(inv *argv.Invocation, w *Ways, now time.Time) error {
-	cfg, id, rule, err := w.Identity(d.Env)
+func (d *Draft) Complete(inv *argv.Invocation, r *Router, now time.Time) error {
+	cfg, id, rule, err := r.Identity(d.Env)
 	if err != nil {
 		return err
 	}
@@ -162,7 +163,7 @@ func (d *Draft) Complete(inv *argv.Invocation, w *Ways, now time.Time) error {
 	h.Remove("Bcc", "Resent-Bcc", "Return-Path")
 	from := d.Env.From
 	if !h.Has("From") {
-		if from, err = d.addFrom(inv, w, cfg, id, rule); err != nil {
+		if from, err = d.addFrom(inv, r, cfg, id, rule); err != nil {
 			return err
 		}
 	}
@@ -182,7 +183,9 @@ func (d *Draft) Complete(inv *argv.Invocation, w *Ways, now time.Time) error {
 }
 
 // addFrom adds a From: field with the address the message will be sent as.
-func (d *Draft) addFrom(inv *argv.Invocation, w *Ways, cfg *identity.Config, id *identity.Identity, rule identity.Rule) (string, error) {
+func (d *Draft) addFrom(
+	inv *argv.Invocation, r *Router, cfg *identity.Config, id *identity.Identity, rule identity.Rule,
+) (string, error) {
 	given := d.Env.ReversePath
 	if given != nil && *given == "" {
 		given = nil // a null reverse-path is nobody's address
@@ -191,10 +194,10 @@ func (d *Draft) addFrom(inv *argv.Invocation, w *Ways, cfg *identity.Config, id 
 	if given != nil && strings.Contains(*given, "@") {
 		spec = *given
 	} else if id != nil {
-		spec = cfg.ReversePath(id, rule, given, "", w.Login(), whoami.Host())
+		spec = cfg.ReversePath(id, rule, given, "", r.Login(), whoami.Host())
 	}
 	if spec == "" {
-		spec = w.Login() + "@" + whoami.Host()
+		spec = r.Login() + "@" + whoami.Host()
 	}
 	name := inv.FullName
 	if name == "" {

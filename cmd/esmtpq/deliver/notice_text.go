@@ -1,4 +1,4 @@
-package main
+package deliver
 
 import (
 	"bufio"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/message"
 	"esmtpq/queue"
 )
@@ -25,7 +26,7 @@ func describeNotice(n *queue.Notice) wording {
 		if address == "" {
 			address = "(unreadable address)"
 		}
-		w.reasons += fmt.Sprintf("%s: %s\n", printable(address), p.Explain())
+		w.reasons += fmt.Sprintf("%s: %s\n", queue.Printable(address), p.Explain())
 	}
 	id := n.Message.ID
 	since := time.Since(n.Message.Envelope.Arrival)
@@ -37,17 +38,17 @@ func describeNotice(n *queue.Notice) wording {
 		b.WriteString("\nIt will not be tried again by itself. Once the cause is mended, try again with\n\n")
 		fmt.Fprintf(&b, "  esmtpq retry %s\n\nor remove it from the queue with\n\n  esmtpq rm %s\n", id, id)
 		if !n.Until.IsZero() {
-			fmt.Fprintf(&b, "\nOtherwise it is kept until %s and dropped then.\n", stamp(n.Until))
+			fmt.Fprintf(&b, "\nOtherwise it is kept until %s and dropped then.\n", door.Stamp(n.Until))
 		}
 	case queue.Overdue:
 		w.subject = "Delayed mail"
 		fmt.Fprintf(&b, "Your mail has not been delivered yet. It has been waiting for %s:\n\n%s\n%s", roughly(since), indented(w.reasons), about(n))
 		if n.Others > 0 {
-			fmt.Fprintf(&b, "\n%s for the same reason: see mailq.\n", plural(n.Others, "more message waits", "more messages wait"))
+			fmt.Fprintf(&b, "\n%s for the same reason: see mailq.\n", door.Plural(n.Others, "more message waits", "more messages wait"))
 		}
 		b.WriteString("\nThere is no need to send it again: it will be tried further")
 		if !n.Until.IsZero() {
-			fmt.Fprintf(&b, ", at least until %s", stamp(n.Until))
+			fmt.Fprintf(&b, ", at least until %s", door.Stamp(n.Until))
 		}
 		fmt.Fprintf(&b, ".\nTo try it at once:\n\n  deliver %s\n\nTo remove it from the queue:\n\n  esmtpq rm %s\n", id, id)
 	case queue.Dropped:
@@ -78,7 +79,7 @@ func roughly(d time.Duration) string {
 func about(n *queue.Notice) string {
 	var b strings.Builder
 	field := func(name, value string) {
-		if value = strings.TrimSpace(printable(value)); value != "" {
+		if value = strings.TrimSpace(queue.Printable(value)); value != "" {
 			fmt.Fprintf(&b, "  %-9s %.200s\n", name+":", value)
 		}
 	}
@@ -93,7 +94,7 @@ func about(n *queue.Notice) string {
 			}
 		}
 	}
-	field("Queued", stamp(n.Message.Envelope.Arrival))
+	field("Queued", door.Stamp(n.Message.Envelope.Arrival))
 	field("Queue ID", n.Message.ID)
 	return b.String()
 }

@@ -1,4 +1,4 @@
-package main
+package deliver
 
 import (
 	"bufio"
@@ -20,7 +20,8 @@ import (
 )
 
 // A notifier tells the owner of the queue what became of mail: by a bounce into the local mailbox
-// where there is an MDA, else by the command that the configuration names. It implements queue.Notifier.
+// where there is an MDA, else by the command that the configuration names. It implements
+// queue.Notifier.
 type notifier struct {
 	q        *queue.Queue
 	r        *router
@@ -30,9 +31,7 @@ type notifier struct {
 // announce makes a queue run tell the owner of what it could not do.
 func (r *router) announce(opt *queue.RunOptions, q *queue.Queue, attended bool) {
 	opt.Notifier, opt.Attended = &notifier{q, r, attended}, attended
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if cfg, err := r.Load(&queue.Envelope{}); err == nil {
+	if cfg, err := r.load(&queue.Envelope{}); err == nil {
 		opt.HoldUnsure = cfg.HoldPossiblyDelivered
 		opt.Limits = queue.Limits{Expire: cfg.ExpireAfter, DelayNotice: cfg.DelayNoticeAfter, KeepFailed: cfg.KeepFailed}
 	}
@@ -40,10 +39,8 @@ func (r *router) announce(opt *queue.RunOptions, q *queue.Queue, attended bool) 
 
 // Notify implements queue.Notifier.
 func (n *notifier) Notify(ctx context.Context, notice *queue.Notice) error {
-	n.r.mu.Lock()
-	cfg, err := n.r.Load(&notice.Message.Envelope)
-	_, local := n.r.lanes[notice.Lane].(*localmda.Agent)
-	n.r.mu.Unlock()
+	_, local := n.r.Transport(notice.Lane).(*localmda.Agent)
+	cfg, err := n.r.load(&notice.Message.Envelope)
 	if err != nil {
 		cfg = &identity.Config{}
 	}
@@ -66,16 +63,16 @@ const maxReturned = 64 << 10
 // bounce spools a report for the local mailbox of the queue's owner.
 func (n *notifier) bounce(notice *queue.Notice, words wording) error {
 	env := &notice.Message.Envelope
-	n.r.mu.Lock()
-	login := n.r.Login()
-	n.r.mu.Unlock()
+	login := n.r.login()
 	null, from := "", "MAILER-DAEMON@"+whoami.Host() // null, so that the report is never reported on
 	report := newReport(notice, words)
 	var err error
 	if report.From, err = message.FormatMailbox("Mail Delivery System", from); err != nil {
 		return err
 	}
-	if report.To, err = message.FormatMailbox("", login); err != nil {
+	// The agent is given the name as it is; in a header some have to be quoted, such as
+	// DOMAIN\user.
+	if report.To, err = message.FormatMailbox("", message.Address{Local: login}.Spec()); err != nil {
 		return err
 	}
 	if notice.Content != nil {
@@ -169,12 +166,13 @@ func (n *notifier) popUp(ctx context.Context, notice *queue.Notice, words wordin
 	return nil
 }
 
-// runBounded runs a helper in a process group of its own. It has its time and no descriptor of ours.
+// runBounded runs a helper in a process group of its own. It has its time and no descriptor of
+// ours.
 func (n *notifier) runBounded(ctx context.Context, limit time.Duration, input, name string, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = n.r.Home
+	cmd.Dir = n.r.home
 	cmd.Stdin = strings.NewReader(input)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -1,4 +1,5 @@
-package main
+// Package inspect answers questions about a configuration or a message, without sending anything.
+package inspect
 
 import (
 	"fmt"
@@ -7,6 +8,7 @@ import (
 	"os"
 
 	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
@@ -15,20 +17,29 @@ import (
 	"esmtpq/queue"
 )
 
-func runExplain(p *program) error {
-	inv, err := argv.Parse(p.args)
-	if err != nil {
-		return err
+// Verb is explain (and sendmail -bv), check-message and config.
+func Verb(c *door.Call) error {
+	switch {
+	case c.Sendmail != nil:
+		return explain(c, c.Sendmail)
+	case c.AsksHelp():
+		return c.Help("")
+	case c.Verb == "check-message":
+		return checkMessage(c)
 	}
-	return p.explain(inv)
+	inv, err := argv.Parse(c.Args)
+	switch {
+	case err != nil:
+		return err
+	case c.Verb == "config":
+		return printConfig(c, inv)
+	}
+	return explain(c, inv)
 }
 
 // explain says for each address what would be done to mail for it, and why. It reads no message
 // and needs no network.
-func (p *program) explain(inv *argv.Invocation) error {
-	if p.asksHelp() {
-		return errHelp
-	}
+func explain(c *door.Call, inv *argv.Invocation) error {
 	home, err := whoami.Home()
 	if err != nil {
 		return err
@@ -40,37 +51,35 @@ func (p *program) explain(inv *argv.Invocation) error {
 	if len(env.Recipients) == 0 {
 		return exit.Fail(exit.Usage, "which addresses? see esmtpq help explain")
 	}
-	r := newRouter(home, "")
+	r := &submit.Router{Home: home}
 	cfg, id, _, err := r.Identity(env)
 	if err != nil {
 		return err
 	}
-	field := func(name, value string) { fmt.Fprintf(p.out, "  %-14s %s\n", name+":", printable(value)) }
+	field := func(name, value string) { fmt.Fprintf(c.Out, "  %-14s %s\n", name+":", queue.Printable(value)) }
 	for _, rcpt := range env.Recipients {
-		fmt.Fprintf(p.out, "%s\n", printable(rcpt.Address))
+		fmt.Fprintf(c.Out, "%s\n", queue.Printable(rcpt.Address))
 		field("configuration", cfg.File)
-		w, err := r.Choose(env, rcpt)
-		var route queue.Route
-		if err == nil {
-			route, err = r.Route(env, rcpt)
+		if err := r.CheckRoute(env, rcpt); err != nil {
+			field("cannot be sent", err.Error())
+			continue
 		}
-		switch {
-		case err != nil:
-			field("cannot be sent", submit.ConfigFailure(err).Error())
-		case w.Identity == nil:
+		route, _ := r.Route(env, rcpt) // checked
+		if route.Identity == nil {
 			field("delivered by", "the MDA: "+cfg.MDA)
-		default:
-			explainRoute(field, w.Identity, w.Rule, route)
+			continue
 		}
+		explainRoute(field, &route, r.ReversePath(env, &route), r.Sender(&route))
 	}
-	explainHeader(p.out, id)
+	explainHeader(c.Out, id)
 	return nil
 }
 
-func explainRoute(field func(name, value string), id *identity.Identity, rule identity.Rule, route queue.Route) {
-	field("identity", id.Name+", chosen by "+rule.String())
+func explainRoute(field func(name, value string), route *submit.Route, reversePath, sender string) {
+	id := route.Identity
+	field("identity", id.Name+", chosen by "+route.Rule.String())
 	field("recipient", "<"+route.Address+">")
-	reverse := "<" + route.ReversePath + ">"
+	reverse := "<" + reversePath + ">"
 	if id.ReversePath != "" {
 		reverse += ", forced by the identity"
 	}
@@ -91,8 +100,8 @@ func explainRoute(field func(name, value string), id *identity.Identity, rule id
 	default:
 		field("login", id.Username)
 	}
-	if route.Sender != "" {
-		field("Sender", route.Sender+", forced by the identity")
+	if sender != "" {
+		field("Sender", sender+", forced by the identity")
 	}
 }
 
@@ -112,15 +121,15 @@ func explainHeader(w io.Writer, id *identity.Identity) {
 	fmt.Fprintf(w, "Header fields added where missing: %s. Removed: Bcc, Return-Path.\n", added)
 }
 
-// runCheckMessage tells what is wrong with a message, or may be to some host: nothing of it keeps
+// checkMessage says what is wrong with a message, or may be to some host: nothing of it keeps
 // sendmail from taking it.
-func runCheckMessage(p *program) error {
-	in := io.Reader(p.in)
+func checkMessage(c *door.Call) error {
+	in := io.Reader(c.In)
 	switch {
-	case len(p.args) > 1:
+	case len(c.Args) > 1:
 		return exit.Fail(exit.Usage, "one file, or the message on standard input")
-	case len(p.args) == 1 && p.args[0] != "-":
-		f, err := os.Open(p.args[0])
+	case len(c.Args) == 1 && c.Args[0] != "-":
+		f, err := os.Open(c.Args[0])
 		if err != nil {
 			return exit.Fail(exit.NoInput, "%w", err)
 		}
@@ -132,7 +141,7 @@ func runCheckMessage(p *program) error {
 		return exit.Fail(exit.NoInput, "read message: %w", err)
 	}
 	for _, r := range remarks {
-		fmt.Fprintln(p.out, printable(r))
+		fmt.Fprintln(c.Out, queue.Printable(r))
 	}
 	if len(remarks) > 0 {
 		return exit.Silent(exit.DataErr)

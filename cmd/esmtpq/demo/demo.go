@@ -1,4 +1,5 @@
-package main
+// Package demo shows the whole way of a message.
+package demo
 
 import (
 	"bytes"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/process"
 )
@@ -26,9 +28,12 @@ Subject: It works
 This mail went into the queue, and out of it to a smart host.
 `
 
-// runDemo shows the whole way of a message, in a home directory of its own and with a smart
+// Verb shows the whole way of a message, in a home directory of its own and with a smart
 // host of its own on loopback. Nothing leaves the machine.
-func runDemo(p *program) error {
+func Verb(c *door.Call) error {
+	if c.AsksHelp() {
+		return c.Help("")
+	}
 	home, err := os.MkdirTemp("", "esmtpq-demo-")
 	if err != nil {
 		return exit.Fail(exit.CantCreat, "demo: %w", err)
@@ -39,7 +44,7 @@ func runDemo(p *program) error {
 		return exit.Fail(exit.OSErr, "demo: %w", err)
 	}
 	defer host.close()
-	d := &demo{p: p, home: home}
+	d := &demo{c: c, home: home}
 	if err := d.configure(host.addr); err != nil {
 		return exit.Fail(exit.CantCreat, "demo: %w", err)
 	}
@@ -60,20 +65,20 @@ func runDemo(p *program) error {
 		return exit.Fail(exit.Software, "demo: the smart host received %d messages, not 1", len(received))
 	}
 	d.say("What the smart host received:")
-	_, err = io.WriteString(p.out, received[0])
+	_, err = io.WriteString(c.Out, received[0])
 	return err
 }
 
 // A demo runs our names as a person at a terminal would.
 type demo struct {
-	p    *program
+	c    *door.Call
 	home string
 	err  error
 }
 
 func (d *demo) say(format string, args ...any) {
 	if d.err == nil {
-		fmt.Fprintf(d.p.out, "\n"+format+"\n\n", args...)
+		fmt.Fprintf(d.c.Out, "\n"+format+"\n\n", args...)
 	}
 }
 
@@ -101,7 +106,7 @@ func (d *demo) run(input, name string, args ...string) {
 	if d.err != nil {
 		return
 	}
-	fmt.Fprintf(d.p.out, "$ %s\n", strings.Join(append([]string{name}, args...), " "))
+	fmt.Fprintf(d.c.Out, "$ %s\n", strings.Join(append([]string{name}, args...), " "))
 	path := filepath.Join(d.home, "bin", name)
 	if name == "cat" {
 		path = "/bin/cat"
@@ -109,10 +114,13 @@ func (d *demo) run(input, name string, args ...string) {
 	cmd := exec.Command(path, args...)
 	cmd.Dir = d.home
 	cmd.Stdin = strings.NewReader(input)
-	cmd.Stdout, cmd.Stderr = d.p.out, d.p.err
+	cmd.Stdout, cmd.Stderr = d.c.Out, d.c.Err
 	// Nothing of the person's own set-up, and deliver when the demo says so.
 	env := os.Environ()
-	for _, v := range [][2]string{{"HOME", d.home}, {"ESMTPQ_DELAY", "never"}, {"ESMTPQ_CONFIG", ""}, {"XDG_CONFIG_HOME", ""}, {"ESMTPQ_TIMEOUT", "10s"}} {
+	for _, v := range [][2]string{
+		{"HOME", d.home}, {"ESMTPQ_DELAY", "never"}, {"ESMTPQ_TIMEOUT", "10s"},
+		{"ESMTPQ_CONFIG", ""}, {"XDG_CONFIG_HOME", ""},
+	} {
 		env = process.Setenv(env, v[0], v[1])
 	}
 	cmd.Env = env

@@ -1,23 +1,21 @@
-package main
+package door
 
 import (
 	"errors"
 	"io/fs"
-	"path/filepath"
 
 	"esmtpq/cmd/esmtpq/exit"
-	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/queue"
 )
 
-// openQueue opens the user's queue; nil and no error if there is none yet.
-func openQueue() (*queue.Queue, error) {
+// OpenQueue opens the user's queue; nil and no error if there is none yet.
+func OpenQueue() (*queue.Queue, error) {
 	home, err := whoami.Home()
 	if err != nil {
 		return nil, err
 	}
-	q, err := queue.Open(filepath.Join(home, submit.QueueName))
+	q, err := queue.Open(whoami.Queue(home))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -1,4 +1,5 @@
-package main
+// Package list is mailq: it lists the queue.
+package list
 
 import (
 	"bufio"
@@ -16,25 +17,38 @@ import (
 	"golang.org/x/term"
 
 	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/message"
 	"esmtpq/queue"
 )
 
-// listOptions are what mailq can be told.
-type listOptions struct {
+// help explains the options of mailq.
+const help = `  -q                     run the queue instead, as deliver does
+  -v                     attempts, and when the next one is due
+  --json                 one JSON object per message
+  --count                just how many there are
+`
+
+// options are what mailq can be told.
+type options struct {
 	json    bool // one object per message
 	count   bool // just how many
 	verbose bool // attempts and the next one
 }
 
-func runMailq(p *program) error {
-	if p.asksHelp() {
-		return errHelp
+// Verb is mailq, and sendmail -bp.
+func Verb(c *door.Call) error {
+	if inv := c.Sendmail; inv != nil {
+		return list(c, options{count: inv.Mode == argv.Count, verbose: inv.Verbose})
 	}
-	var opt listOptions
+	if c.AsksHelp() {
+		return c.Help(help)
+	}
+	var opt options
 	var rest []string
-	for _, arg := range p.args {
+	for _, arg := range c.Args {
 		switch arg {
 		case "--json":
 			opt.json = true
@@ -49,18 +63,18 @@ func runMailq(p *program) error {
 		return err
 	}
 	if len(inv.Operands) > 0 {
-		return exit.Fail(exit.Usage, "unexpected argument %s: see mailq --help", printable(inv.Operands[0]))
+		return exit.Fail(exit.Usage, "unexpected argument %s: see mailq --help", queue.Printable(inv.Operands[0]))
+	}
+	if inv.Mode != argv.List {
+		return c.Hand(inv)
 	}
 	opt.verbose = inv.Verbose
-	if inv.Mode == argv.List {
-		return p.list(opt)
-	}
-	return p.invoke(inv)
+	return list(c, opt)
 }
 
 // list prints the queue. It takes no lock and reads no configuration.
-func (p *program) list(opt listOptions) error {
-	q, err := openQueue()
+func list(c *door.Call, opt options) error {
+	q, err := door.OpenQueue()
 	if err != nil {
 		return err
 	}
@@ -68,7 +82,7 @@ func (p *program) list(opt listOptions) error {
 		defer q.Close()
 	}
 	if opt.count {
-		return p.count(q)
+		return count(c, q)
 	}
 	listing := &queue.Listing{}
 	if q != nil {
@@ -76,12 +90,13 @@ func (p *program) list(opt listOptions) error {
 			return exit.Spool("cannot read the queue", err)
 		}
 	}
-	out := bufio.NewWriterSize(p.out, 64<<10)
-	var w listWriter = &postfixList{out: out, verbose: opt.verbose, colour: colourful(p.out), running: q != nil && q.Running()}
-	if opt.json {
-		w = &jsonList{json.NewEncoder(out)}
+	out := bufio.NewWriterSize(c.Out, 64<<10)
+	var w listWriter = &jsonList{json.NewEncoder(out)}
+	if !opt.json {
+		running := q != nil && q.Running()
+		w = &postfixList{out: out, verbose: opt.verbose, colour: colourful(c.Out), running: running}
 	}
-	p.walk(q, listing, w)
+	walk(c, q, listing, w)
 	if err := w.end(); err != nil {
 		return err
 	}
@@ -89,7 +104,7 @@ func (p *program) list(opt listOptions) error {
 }
 
 // count prints how many messages there are.
-func (p *program) count(q *queue.Queue) error {
+func count(c *door.Call, q *queue.Queue) error {
 	n := 0
 	if q != nil {
 		var err error
@@ -97,7 +112,7 @@ func (p *program) count(q *queue.Queue) error {
 			return exit.Spool("cannot read the queue", err)
 		}
 	}
-	_, err := fmt.Fprintln(p.out, n)
+	_, err := fmt.Fprintln(c.Out, n)
 	return err
 }
 
@@ -110,26 +125,26 @@ type listWriter interface {
 }
 
 // walk gives each message in the queue to w, old to new.
-func (p *program) walk(q *queue.Queue, l *queue.Listing, w listWriter) {
+func walk(c *door.Call, q *queue.Queue, l *queue.Listing, w listWriter) {
 	for _, name := range l.Legacy {
 		e, err := q.ReadLegacy(name)
 		if e == nil {
 			continue // gone
 		}
-		sender, recipients := legacyAddresses(q, e)
-		w.legacy(e, sender, recipients, legacyReason(e, err))
+		sender, recipients := submit.LegacyAddresses(q, e)
+		w.legacy(e, sender, recipients, submit.LegacyReason(e, err))
 	}
 	q.ReadEach(l.IDs, func(id string, m *queue.Message, err error) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // sent meanwhile
 		case err != nil:
-			w.damaged(id, queue.ArrivalOf(id), printable(err.Error()))
+			w.damaged(id, queue.ArrivalOf(id), queue.Printable(err.Error()))
 		case !m.Served():
 			w.message(m)
 		}
 	})
 	for _, name := range l.Foreign {
-		fmt.Fprintf(p.err, "%s: %s/%s is not a message of ours\n", p.name, q.Dir, printable(name))
+		fmt.Fprintf(c.Err, "%s: %s/%s is not a message of ours\n", c.Name, q.Dir, queue.Printable(name))
 	}
 }
 
@@ -160,13 +175,14 @@ func (w *postfixList) entry(id string, mark string, size int64, arrival time.Tim
 	if sender == "" {
 		sender = "MAILER-DAEMON"
 	}
-	// "%-17s %8d  %s %s\n", but in a queue of many thousands fmt would take a tenth of all the time.
+	// "%-17s %8d  %s %s\n", but in a queue of many thousands fmt would take a tenth of all the
+	// time.
 	octets := strconv.FormatInt(size, 10)
 	b := append(append(w.out.AvailableBuffer(), id...), mark...)
 	b = append(pad(b, 17), ' ')
 	b = append(pad(b, 18+8-len(octets)), octets...)
 	b = arrival.Local().AppendFormat(append(b, "  "...), "Mon Jan _2 15:04:05")
-	b = append(append(b, ' '), printable(sender)...)
+	b = append(append(b, ' '), queue.Printable(sender)...)
 	w.out.Write(append(b, '\n'))
 }
 
@@ -190,7 +206,8 @@ func (w *postfixList) reason(text string, failed bool) {
 	w.out.Write(b)
 }
 
-// colourful tells whether colours are welcome: at a terminal that has them, unless NO_COLOR is set.
+// colourful reports whether colours are welcome: at a terminal that has them, unless NO_COLOR is
+// set.
 func colourful(f *os.File) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }
@@ -199,14 +216,15 @@ func (w *postfixList) recipient(address string) {
 	if address == "" {
 		address = "(unreadable address)"
 	}
-	b := append(pad(w.out.AvailableBuffer(), listIndent), printable(address)...)
+	b := append(pad(w.out.AvailableBuffer(), listIndent), queue.Printable(address)...)
 	w.out.Write(append(b, '\n'))
 }
 
 func (w *postfixList) message(m *queue.Message) {
 	w.entry(m.ID, w.mark(m), m.Envelope.Size, m.Envelope.Arrival, listSender(&m.Envelope))
 	if w.verbose && (m.Attempts > 0 || !m.Next.IsZero()) {
-		w.reason(fmt.Sprintf("%s, next %s", plural(m.Attempts, "attempt", "attempts"), m.Next.Local().Format("Mon Jan _2 15:04:05")), false)
+		attempts := door.Plural(m.Attempts, "attempt", "attempts")
+		w.reason(fmt.Sprintf("%s, next %s", attempts, m.Next.Local().Format("Mon Jan _2 15:04:05")), false)
 	}
 	last := ""
 	for i := range m.Progress {
@@ -235,7 +253,8 @@ func listSender(env *queue.Envelope) string {
 	return env.From
 }
 
-// mark is what follows the queue ID: "*" for what is being sent, "!" for what is not tried until its owner says so.
+// mark is what follows the queue ID: "*" for what is being sent, "!" for what is not tried until
+// its owner says so.
 func (w *postfixList) mark(m *queue.Message) string {
 	switch {
 	case m.Held || !m.Pending():
@@ -272,7 +291,8 @@ func lineHint(env *queue.Envelope) string {
 	if env.MaxLine <= message.MaxLine {
 		return ""
 	}
-	return fmt.Sprintf("; a line of it has %d octets, SMTP allows %d: see esmtpq check-message", env.MaxLine, message.MaxLine)
+	return fmt.Sprintf("; a line of it has %d octets, SMTP allows %d: see esmtpq check-message",
+		env.MaxLine, message.MaxLine)
 }
 
 func (w *postfixList) legacy(e *queue.LegacyEntry, sender string, recipients []string, reason string) {
@@ -295,6 +315,7 @@ func (w *postfixList) end() error {
 		return err
 	}
 	// The line before the last is sendmail's, for check_mailq in its default mode.
-	_, err := fmt.Fprintf(w.out, "\n\t\tTotal requests: %d\n-- %d Kbytes in %s.\n", w.n, (w.size+1023)/1024, plural(w.n, "Request", "Requests"))
+	_, err := fmt.Fprintf(w.out, "\n\t\tTotal requests: %d\n-- %d Kbytes in %s.\n",
+		w.n, (w.size+1023)/1024, door.Plural(w.n, "Request", "Requests"))
 	return err
 }

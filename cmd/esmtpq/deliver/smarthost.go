@@ -1,4 +1,4 @@
-package main
+package deliver
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity"
 	"esmtpq/queue"
 	"esmtpq/relay"
@@ -32,10 +33,13 @@ func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.T
 	if err != nil {
 		return nil, err
 	}
-	opt := relay.Options{Dial: dial, Private: id.Tunnel != "", Timeout: r.step, StateDir: filepath.Join(r.Home, submit.QueueName, stateName)}
-	if r.trace != nil {
+	opt := relay.Options{
+		Dial: dial, Private: id.Tunnel != "", Timeout: r.step,
+		StateDir: filepath.Join(whoami.Queue(r.home), stateName),
+	}
+	if r.transcript != nil {
 		opt.Trace = func(dir byte, line string) {
-			fmt.Fprintf(r.trace, "%s %c %s\n", id.Name, dir, printable(line))
+			fmt.Fprintf(r.transcript, "%s %c %s\n", id.Name, dir, queue.Printable(line))
 		}
 	}
 	var t queue.Transport = relay.New(id, opt)
@@ -45,8 +49,8 @@ func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.T
 	return t, nil
 }
 
-// dialer returns what makes the connection: the tunnel, or a dial behind the preconnect line. Nil is
-// the transport's own.
+// dialer returns what makes the connection: the tunnel, or a dial behind the preconnect line. Nil
+// is the transport's own.
 func (r *router) dialer(cfg *identity.Config, id *identity.Identity) (func(context.Context) (net.Conn, error), error) {
 	cmd, err := submit.Tunnel(cfg, id)
 	if err != nil {
@@ -95,6 +99,6 @@ func (f *followed) Run(ctx context.Context, src queue.Source) {
 	ctx, cancel := context.WithTimeout(ctx, shellLimit)
 	defer cancel()
 	if err := tunnel.Postconnect(ctx, f.line); err != nil {
-		fmt.Fprintf(os.Stderr, "postconnect: %s\n", printable(err.Error()))
+		fmt.Fprintf(os.Stderr, "postconnect: %s\n", queue.Printable(err.Error()))
 	}
 }

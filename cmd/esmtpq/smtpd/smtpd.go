@@ -1,4 +1,5 @@
-package main
+// Package smtpd takes messages by SMTP.
+package smtpd
 
 import (
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
@@ -19,26 +21,27 @@ import (
 	"esmtpq/queue"
 )
 
-// serveSMTP speaks SMTP on standard input and output (-bs), for programs that like it better than a
-// command line: alpine, nmh, Symfony.
-func (p *program) serveSMTP(inv *argv.Invocation) error {
+// Verb is sendmail -bs: it speaks SMTP on standard input and output, for programs that prefer that
+// to a command line: alpine, nmh, Symfony.
+func Verb(c *door.Call) error {
 	home, err := whoami.Home()
 	if err != nil {
 		return err
 	}
-	conn := newStdioConn(p.in, p.out)
+	conn := newStdioConn(c.In, c.Out)
 	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
-		return &submissionSession{home: home, inv: inv}, nil
+		return &submissionSession{home: home, inv: c.Sendmail}, nil
 	}))
 	s.Domain = whoami.Host()
 	s.EnableSMTPUTF8, s.EnableDSN = true, true
 	s.MaxLineLength = 1 << 20 // a longer one would end the session, with what was said before it
 	s.MaxRecipients, s.MaxMessageBytes = 0, 0
 	s.ErrorLog = log.New(io.Discard, "", 0)
-	if err := s.Serve(&stdioListener{conn: conn}); err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, smtp.ErrServerClosed) {
-		return exit.Fail(exit.IOErr, "SMTP on standard input: %w", err)
+	err = s.Serve(&stdioListener{conn: conn})
+	if err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, smtp.ErrServerClosed) {
+		return nil
 	}
-	return nil
+	return exit.Fail(exit.IOErr, "SMTP on standard input: %w", err)
 }
 
 // A submissionSession takes messages into the queue.
@@ -60,7 +63,7 @@ func (s *submissionSession) Mail(from string, opts *smtp.MailOptions) error {
 	if from != "" {
 		var err error
 		if spec, err = requote(from); err != nil {
-			return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 1, 7}, Message: printable(err.Error())}
+			return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 1, 7}, Message: queue.Printable(err.Error())}
 		}
 	}
 	s.env = &queue.Envelope{ReversePath: &spec}
@@ -79,7 +82,7 @@ func (s *submissionSession) Rcpt(to string, opts *smtp.RcptOptions) error {
 	}
 	spec, err := requote(to)
 	if err != nil {
-		return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 1, 3}, Message: printable(err.Error())}
+		return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 1, 3}, Message: queue.Printable(err.Error())}
 	}
 	rcpt := queue.Recipient{Address: spec}
 	if opts != nil {
@@ -90,20 +93,19 @@ func (s *submissionSession) Rcpt(to string, opts *smtp.RcptOptions) error {
 		rcpt.Notify = strings.Join(words, ",")
 	}
 	if err := s.checkRoute(rcpt); err != nil {
-		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 5}, Message: printable(err.Error())}
+		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 5}, Message: queue.Printable(err.Error())}
 	}
 	s.env.Recipients = append(s.env.Recipients, rcpt)
 	return nil
 }
 
-// checkRoute refuses a recipient that no identity can send to. With a null reverse-path the From: field,
-// which is not known yet, chooses the identity.
+// checkRoute refuses a recipient that no identity can send to. With a null reverse-path the From:
+// field, which is not known yet, chooses the identity.
 func (s *submissionSession) checkRoute(rcpt queue.Recipient) error {
 	if *s.env.ReversePath == "" {
 		return nil
 	}
-	_, err := newRouter(s.home, s.inv.Config).Route(s.env, rcpt)
-	return err
+	return (&submit.Router{Home: s.home, Config: s.inv.Config}).CheckRoute(s.env, rcpt)
 }
 
 // requote restores an address as the library hands it over: without the quotes of its local part,
@@ -126,7 +128,7 @@ func (s *submissionSession) Data(r io.Reader) error {
 	env := s.env
 	s.env = nil
 	if err := s.take(env, r); err != nil {
-		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: printable(err.Error())}
+		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: queue.Printable(err.Error())}
 	}
 	return nil
 }
@@ -141,15 +143,15 @@ func (s *submissionSession) take(env *queue.Envelope, r io.Reader) error {
 			return err
 		}
 	}
-	route := newRouter(s.home, "")
-	delay, err := route.Check(d.Env)
+	router := &submit.Router{Home: s.home}
+	delay, err := router.Check(d.Env)
 	if err != nil {
 		return err
 	}
-	if err := d.Complete(s.inv, &route.Ways, time.Now()); err != nil {
+	if err := d.Complete(s.inv, router, time.Now()); err != nil {
 		return err
 	}
-	q, err := queue.OpenOrCreate(filepath.Join(s.home, submit.QueueName))
+	q, err := queue.OpenOrCreate(whoami.Queue(s.home))
 	if err != nil {
 		return err
 	}

@@ -1,15 +1,9 @@
-package main
+package argv
 
 import (
 	"reflect"
 	"testing"
-	"time"
-
-	"esmtpq/cmd/esmtpq/argv"
-	"esmtpq/queue"
 )
-
-func ptr(s string) *string { return &s }
 
 // What esmtp-wrapper wrote into cmd, and what it was.
 func TestLegacyCommands(t *testing.T) {
@@ -30,7 +24,7 @@ func TestLegacyCommands(t *testing.T) {
 		{"<bob@x>", []string{"<bob@x>"}, nil, ""},
 		{"-oi -t", nil, nil, ""},
 	} {
-		inv, err := legacyInvocation(tt.cmd)
+		inv, err := Recorded(tt.cmd)
 		if err != nil {
 			t.Errorf("%q: %v", tt.cmd, err)
 			continue
@@ -53,24 +47,9 @@ func TestLegacyCommandsHeld(t *testing.T) {
 		"-Z bob@x", "-bp", "-q",
 		"bob@x ", // an empty recipient
 	} {
-		if inv, err := legacyInvocation(cmd); err == nil {
+		if inv, err := Recorded(cmd); err == nil {
 			t.Errorf("%q was read as %+v", cmd, inv)
 		}
-	}
-}
-
-func TestLegacyReasons(t *testing.T) {
-	e := &queue.LegacyEntry{Cmd: "bob@x", Arrival: time.Now()}
-	if r := legacyReason(e, nil); r != "" {
-		t.Errorf("complete: %s", r)
-	}
-	e.Locked = true
-	if r := legacyReason(e, nil); r != "esmtp-wrapper is still writing it" {
-		t.Errorf("locked just now: %s", r)
-	}
-	e.Arrival = e.Arrival.Add(-time.Hour)
-	if r := legacyReason(e, nil); r == "" || r == "esmtp-wrapper is still writing it" {
-		t.Errorf("locked for an hour: %s", r)
 	}
 }
 
@@ -79,8 +58,8 @@ func FuzzLegacyCommand(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, cmd string) {
-		inv, err := legacyInvocation(cmd)
-		if err == nil && inv.Mode != argv.Send {
+		inv, err := Recorded(cmd)
+		if err == nil && inv.Mode != Send {
 			t.Errorf("%q: something else than a message", cmd)
 		}
 	})
