@@ -16,6 +16,7 @@ import (
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // help explains the options of deliver.
@@ -91,9 +92,9 @@ func splitOptions(args []string) (short, long []string) {
 }
 
 // filter returns which messages the run is about; nil for all.
-func (opt *options) filter(c *door.Call, q *queue.Queue) (func(*queue.Message) bool, error) {
+func (opt *options) filter(c *door.Call, q *spool.Queue) (func(*spool.Message) bool, error) {
 	if c.Messages != nil {
-		return func(m *queue.Message) bool { return slices.Contains(c.Messages, m.ID) }, nil
+		return func(m *spool.Message) bool { return slices.Contains(c.Messages, m.ID) }, nil
 	}
 	return opt.choice.Filter(q)
 }
@@ -149,7 +150,7 @@ func (opt *options) transcript(c *door.Call) (*door.Transcript, error) {
 
 // runBehind is the process that a submission leaves behind: it waits for more mail, and tries what
 // is due.
-func runBehind(c *door.Call, q *queue.Queue, r *router, delay time.Duration) error {
+func runBehind(c *door.Call, q *spool.Queue, r *router, delay time.Duration) error {
 	ctx, stop, lock, err := sleep(q, delay)
 	if lock == nil {
 		return err // another one sleeps, and will see to all there is
@@ -169,7 +170,7 @@ var errBusy = errors.New("another queue run is still going on")
 // runNow delivers the mail that sendmail -v or -X has just taken, unless another run keeps it from
 // that for too long: the mail is safe, and whoever has called sendmail does not wait for others'
 // mail.
-func runNow(ctx context.Context, c *door.Call, q *queue.Queue, r *router, run queue.RunOptions) error {
+func runNow(ctx context.Context, c *door.Call, q *spool.Queue, r *router, run queue.RunOptions) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	limit := r.limit(patience)
@@ -192,19 +193,19 @@ func runNow(ctx context.Context, c *door.Call, q *queue.Queue, r *router, run qu
 }
 
 // options returns what is the same for all queue runs.
-func (r *router) options(c *door.Call, q *queue.Queue) queue.RunOptions {
+func (r *router) options(c *door.Call, q *spool.Queue) queue.RunOptions {
 	run := queue.RunOptions{
 		Age:    r.age(),
 		Legacy: func(names []string) { takeOver(c, q, r, names) },
 	}
-	run.Mended, run.Setup = r.mended()
+	run.ConfigChanged, run.Setup = r.changed()
 	return run
 }
 
 // run runs the queue, and says what it came to.
-func (r *router) run(ctx context.Context, c *door.Call, q *queue.Queue, run queue.RunOptions) error {
+func (r *router) run(ctx context.Context, c *door.Call, q *spool.Queue, run queue.RunOptions) error {
 	r.announce(&run, q, run.All && !submit.IsNull(c.Err))
-	sum, err := q.Run(ctx, r, run)
+	sum, err := queue.Run(ctx, q, r, run)
 	r.transcript.Flush(ctx)
 	if err != nil {
 		return exit.Fail(exit.TempFail, "%w", err)
@@ -217,7 +218,7 @@ func (r *router) run(ctx context.Context, c *door.Call, q *queue.Queue, run queu
 
 // age returns how old mail must be to be taken by a run that is going on already.
 func (r *router) age() time.Duration {
-	if cfg, err := r.load(&queue.Envelope{}); err == nil {
+	if cfg, err := r.load(&spool.Envelope{}); err == nil {
 		if d, err := submit.BatchDelay(cfg); err == nil {
 			return max(d, 0)
 		}
@@ -225,9 +226,9 @@ func (r *router) age() time.Duration {
 	return 0
 }
 
-// mended returns when the configuration was last changed, and what it is known by.
-func (r *router) mended() (time.Time, string) {
-	cfg, err := r.load(&queue.Envelope{})
+// changed returns when the configuration was last changed, and what it is known by.
+func (r *router) changed() (time.Time, string) {
+	cfg, err := r.load(&spool.Envelope{})
 	if err != nil {
 		return time.Time{}, ""
 	}
@@ -242,21 +243,21 @@ func summarize(c *door.Call, sum *queue.Summary) error {
 		fmt.Fprintf(c.Err, "%s: %s\n", c.Name, fmt.Sprintf(format, args...))
 	}
 	for _, t := range sum.Trouble {
-		say("%s", queue.Printable(t))
+		say("%s", spool.Printable(t))
 	}
 	for _, f := range sum.Failed {
-		say("%s: <%s> failed: %s", f.ID, queue.Printable(f.Address), f.Report.Explain())
+		say("%s: <%s> failed: %s", f.ID, spool.Printable(f.Address), f.Report.Explain())
 	}
 	for _, f := range sum.Dropped {
-		say("%s: <%s> dropped, having failed long ago: %s", f.ID, queue.Printable(f.Address), f.Report.Explain())
+		say("%s: <%s> dropped, having failed long ago: %s", f.ID, spool.Printable(f.Address), f.Report.Explain())
 	}
 	for _, w := range sum.Waiting {
 		destination := ""
-		if w.Lane != "" {
-			destination = queue.Printable(w.Lane) + ": "
+		if w.Destination != "" {
+			destination = spool.Printable(w.Destination) + ": "
 		}
 		count := door.Plural(w.Messages, "message waits", "messages wait")
-		say("%s%s (%s)", destination, queue.Printable(w.Text), count)
+		say("%s%s (%s)", destination, spool.Printable(w.Text), count)
 	}
 	if len(sum.Waiting) > 0 {
 		return exit.Silent(exit.TempFail)

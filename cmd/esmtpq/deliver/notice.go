@@ -17,21 +17,22 @@ import (
 	"esmtpq/localmda"
 	"esmtpq/message"
 	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // A notifier tells the owner of the queue what became of mail: by a bounce into the local mailbox
 // where there is an MDA, else by the command that the configuration names. It implements
 // queue.Notifier.
 type notifier struct {
-	q        *queue.Queue
+	q        *spool.Queue
 	r        *router
 	attended bool // somebody reads what we print
 }
 
 // announce makes a queue run tell the owner of what it could not do.
-func (r *router) announce(opt *queue.RunOptions, q *queue.Queue, attended bool) {
+func (r *router) announce(opt *queue.RunOptions, q *spool.Queue, attended bool) {
 	opt.Notifier, opt.Attended = &notifier{q, r, attended}, attended
-	if cfg, err := r.load(&queue.Envelope{}); err == nil {
+	if cfg, err := r.load(&spool.Envelope{}); err == nil {
 		opt.HoldUnsure = cfg.HoldPossiblyDelivered
 		opt.Limits = queue.Limits{Expire: cfg.ExpireAfter, DelayNotice: cfg.DelayNoticeAfter, KeepFailed: cfg.KeepFailed}
 	}
@@ -39,7 +40,7 @@ func (r *router) announce(opt *queue.RunOptions, q *queue.Queue, attended bool) 
 
 // Notify implements queue.Notifier.
 func (n *notifier) Notify(ctx context.Context, notice *queue.Notice) error {
-	_, local := n.r.Transport(notice.Lane).(*localmda.Agent)
+	_, local := n.r.Transport(notice.Destination).(*localmda.Agent)
 	cfg, err := n.r.load(&notice.Message.Envelope)
 	if err != nil {
 		cfg = &identity.Config{}
@@ -97,8 +98,8 @@ func (n *notifier) bounce(notice *queue.Notice, words wording) error {
 		w.Abort()
 		return err
 	}
-	_, err = w.Commit(&queue.Envelope{
-		ReversePath: &null, From: from, Recipients: []queue.Recipient{{Address: login}}, Config: env.Config, Notice: true,
+	_, err = w.Commit(&spool.Envelope{
+		ReversePath: &null, From: from, Recipients: []spool.Recipient{{Address: login}}, Config: env.Config, Notice: true,
 	})
 	return err
 }

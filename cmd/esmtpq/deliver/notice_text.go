@@ -9,6 +9,7 @@ import (
 	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/message"
 	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // A wording is a notice in words.
@@ -26,7 +27,7 @@ func describeNotice(n *queue.Notice) wording {
 		if address == "" {
 			address = "(unreadable address)"
 		}
-		w.reasons += fmt.Sprintf("%s: %s\n", queue.Printable(address), p.Explain())
+		w.reasons += fmt.Sprintf("%s: %s\n", spool.Printable(address), p.Explain())
 	}
 	id := n.Message.ID
 	since := time.Since(n.Message.Envelope.Arrival)
@@ -79,7 +80,7 @@ func roughly(d time.Duration) string {
 func about(n *queue.Notice) string {
 	var b strings.Builder
 	field := func(name, value string) {
-		if value = strings.TrimSpace(queue.Printable(value)); value != "" {
+		if value = strings.TrimSpace(spool.Printable(value)); value != "" {
 			fmt.Fprintf(&b, "  %-9s %.200s\n", name+":", value)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/identity"
 	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // A router makes the transports of the routes that mail takes. It is the one place where
@@ -27,7 +28,7 @@ func newRouter(home, config string) *router {
 }
 
 // load returns the configuration for an envelope.
-func (r *router) load(env *queue.Envelope) (*identity.Config, error) {
+func (r *router) load(env *spool.Envelope) (*identity.Config, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.routes.Load(env)
@@ -59,7 +60,7 @@ func destination(route *submit.Route, own bool) string {
 }
 
 // Route implements queue.Router.
-func (r *router) Route(env *queue.Envelope, rcpt queue.Recipient) (queue.Route, error) {
+func (r *router) Route(env *spool.Envelope, rcpt spool.Recipient) (queue.Route, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	route, err := r.routes.Route(env, rcpt)
@@ -75,7 +76,7 @@ func (r *router) Route(env *queue.Envelope, rcpt queue.Recipient) (queue.Route, 
 		r.transports[name] = t
 	}
 	return queue.Route{
-		Lane: name, Address: route.Address,
+		Destination: name, Address: route.Address,
 		ReversePath: r.routes.ReversePath(env, &route), Sender: r.routes.Sender(&route),
 	}, nil
 }

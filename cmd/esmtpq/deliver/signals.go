@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"esmtpq/cmd/esmtpq/submit"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // ends are the signals that ask a process to end. They are taken even where the caller ignored
@@ -33,7 +33,7 @@ func outlive() {
 // It is nil where another one sleeps. A signal ends the sleep, and the run begins: at the end of a
 // session or of a job, the mail that was slept for still goes out. The next signal ends the run,
 // by ctx.
-func sleep(q *queue.Queue, delay time.Duration) (ctx context.Context, stop func(), lock *os.File, err error) {
+func sleep(q *spool.Queue, delay time.Duration) (ctx context.Context, stop func(), lock *os.File, err error) {
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, ends[:]...)
 	defer signal.Stop(asked) // not before they are taken for ctx
@@ -50,7 +50,7 @@ func sleep(q *queue.Queue, delay time.Duration) (ctx context.Context, stop func(
 
 // wakeupLock returns the lock of the one sleeper: the one that the submission has handed over, or a
 // new one.
-func wakeupLock(q *queue.Queue) (*os.File, error) {
+func wakeupLock(q *spool.Queue) (*os.File, error) {
 	lock := os.NewFile(submit.WakeupFD, "wakeup lock")
 	if !q.IsWakeup(lock) {
 		// Typed by hand: descriptor 3 is something else, and stays as it is.

@@ -12,6 +12,7 @@ import (
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity"
 	"esmtpq/queue"
+	"esmtpq/queue/spool"
 	"esmtpq/relay"
 	"esmtpq/tunnel"
 )
@@ -39,7 +40,7 @@ func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.T
 	}
 	if r.transcript != nil {
 		opt.Trace = func(dir byte, line string) {
-			fmt.Fprintf(r.transcript, "%s %c %s\n", id.Name, dir, queue.Printable(line))
+			fmt.Fprintf(r.transcript, "%s %c %s\n", id.Name, dir, spool.Printable(line))
 		}
 	}
 	var t queue.Transport = relay.New(id, opt)
@@ -99,6 +100,6 @@ func (f *followed) Run(ctx context.Context, src queue.Source) {
 	ctx, cancel := context.WithTimeout(ctx, shellLimit)
 	defer cancel()
 	if err := tunnel.Postconnect(ctx, f.line); err != nil {
-		fmt.Fprintf(os.Stderr, "postconnect: %s\n", queue.Printable(err.Error()))
+		fmt.Fprintf(os.Stderr, "postconnect: %s\n", spool.Printable(err.Error()))
 	}
 }

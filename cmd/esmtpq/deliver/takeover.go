@@ -7,12 +7,12 @@ import (
 	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/submit"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // takeOver moves entries that esmtp-wrapper has queued into our form. What cannot be
 // moved stays as it is; mailq shows it with the reason.
-func takeOver(c *door.Call, q *queue.Queue, r *router, names []string) {
+func takeOver(c *door.Call, q *spool.Queue, r *router, names []string) {
 	for _, name := range names {
 		e, err := q.ReadLegacy(name)
 		if submit.LegacyReason(e, err) != "" {
@@ -20,12 +20,12 @@ func takeOver(c *door.Call, q *queue.Queue, r *router, names []string) {
 		}
 		if err := takeOverOne(q, r, e); err != nil {
 			fmt.Fprintf(c.Err, "%s: %s, queued by esmtp-wrapper, is not taken over cleanly: %s; see mailq\n",
-				c.Name, name, queue.Printable(err.Error()))
+				c.Name, name, spool.Printable(err.Error()))
 		}
 	}
 }
 
-func takeOverOne(q *queue.Queue, r *router, e *queue.LegacyEntry) error {
+func takeOverOne(q *spool.Queue, r *router, e *spool.LegacyEntry) error {
 	if done, err := q.FinishLegacy(e); done || err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/identity"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // A Choice is which messages of the queue a command is about: by queue ID, all or the last, and
@@ -55,10 +55,10 @@ func ParseChoice(args []string, flags ...string) (*Choice, map[string]bool, erro
 				return nil, nil, err
 			}
 		case strings.HasPrefix(name, "-"):
-			return nil, nil, exit.Fail(exit.Usage, "unknown option %s", queue.Printable(name))
+			return nil, nil, exit.Fail(exit.Usage, "unknown option %s", spool.Printable(name))
 		default:
 			if !plainName(args[i]) {
-				return nil, nil, exit.Fail(exit.Usage, "%s is not a queue ID: see mailq", queue.Printable(args[i]))
+				return nil, nil, exit.Fail(exit.Usage, "%s is not a queue ID: see mailq", spool.Printable(args[i]))
 			}
 			c.ids = append(c.ids, args[i])
 		}
@@ -78,7 +78,7 @@ func (c *Choice) narrow(name, value string) error {
 	default:
 		d, err := identity.ParsePeriod(value)
 		if err != nil {
-			return exit.Fail(exit.Usage, "--older %s: an age such as 30m, 12h or 3d", queue.Printable(value))
+			return exit.Fail(exit.Usage, "--older %s: an age such as 30m, 12h or 3d", spool.Printable(value))
 		}
 		c.older = d
 	}
@@ -110,7 +110,7 @@ func (c *Choice) narrowed() bool { return len(c.parts) > 0 || c.older > 0 }
 
 // Filter returns the choice as a filter of a queue run, in which nothing chosen is everything; nil
 // for everything.
-func (c *Choice) Filter(q *queue.Queue) (func(*queue.Message) bool, error) {
+func (c *Choice) Filter(q *spool.Queue) (func(*spool.Message) bool, error) {
 	if len(c.ids) == 0 && !c.last {
 		if !c.narrowed() {
 			return nil, nil
@@ -122,14 +122,14 @@ func (c *Choice) Filter(q *queue.Queue) (func(*queue.Message) bool, error) {
 		return nil, err
 	}
 	// One of esmtp-wrapper's has got a queue ID by then.
-	return func(m *queue.Message) bool {
+	return func(m *spool.Message) bool {
 		return slices.Contains(names, m.ID) || m.Envelope.Legacy != "" && slices.Contains(names, m.Envelope.Legacy)
 	}, nil
 }
 
 // Resolve returns the names of the entries that are meant, in the order of their arrival. An ID
 // that is not there is an error.
-func (c *Choice) Resolve(q *queue.Queue) ([]string, error) {
+func (c *Choice) Resolve(q *spool.Queue) ([]string, error) {
 	l, err := q.List()
 	if err != nil {
 		return nil, exit.Spool("cannot read the queue", err)
@@ -159,7 +159,7 @@ func (c *Choice) Resolve(q *queue.Queue) ([]string, error) {
 }
 
 // matches reports whether a message has the properties that the choice asks for.
-func (c *Choice) matches(m *queue.Message) bool {
+func (c *Choice) matches(m *spool.Message) bool {
 	for _, s := range c.parts {
 		if contains(m, s) == s.Not {
 			return false
@@ -170,7 +170,7 @@ func (c *Choice) matches(m *queue.Message) bool {
 
 // contains reports whether a selection's text is a part of what it is about, without regard to
 // case.
-func contains(m *queue.Message, s argv.Selection) bool {
+func contains(m *spool.Message, s argv.Selection) bool {
 	in := func(text string) bool {
 		return strings.Contains(strings.ToLower(text), strings.ToLower(s.Substr))
 	}
@@ -180,7 +180,7 @@ func contains(m *queue.Message, s argv.Selection) bool {
 	case 'S':
 		return in(m.Envelope.Sender())
 	}
-	return slices.ContainsFunc(m.Envelope.Recipients, func(rcpt queue.Recipient) bool { return in(rcpt.Address) })
+	return slices.ContainsFunc(m.Envelope.Recipients, func(rcpt spool.Recipient) bool { return in(rcpt.Address) })
 }
 
 // Gone reports whether an error says that an entry has left the queue.

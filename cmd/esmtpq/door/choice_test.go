@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"esmtpq/cmd/esmtpq/argv"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // An age that is nothing, less than nothing, or more than fits is a mistake, never any age.
@@ -47,8 +47,8 @@ func TestChoiceNamed(t *testing.T) {
 // Whatever a choice says of a message must hold, be it in words or as selections of -q.
 func TestChoiceFilter(t *testing.T) {
 	sender := "One@example.org"
-	m := &queue.Message{ID: "00AB", Envelope: queue.Envelope{
-		ReversePath: &sender, Recipients: []queue.Recipient{{Address: "friend@example.net"}}, Arrival: time.Now().Add(-time.Hour),
+	m := &spool.Message{ID: "00AB", Envelope: spool.Envelope{
+		ReversePath: &sender, Recipients: []spool.Recipient{{Address: "friend@example.net"}}, Arrival: time.Now().Add(-time.Hour),
 	}}
 	for _, test := range []struct {
 		want bool

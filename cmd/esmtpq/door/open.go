@@ -6,16 +6,16 @@ import (
 
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/whoami"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // OpenQueue opens the user's queue; nil and no error if there is none yet.
-func OpenQueue() (*queue.Queue, error) {
+func OpenQueue() (*spool.Queue, error) {
 	home, err := whoami.Home()
 	if err != nil {
 		return nil, err
 	}
-	q, err := queue.Open(whoami.Queue(home))
+	q, err := spool.Open(whoami.Queue(home))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

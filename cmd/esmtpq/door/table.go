@@ -10,7 +10,7 @@ import (
 	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/process"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // A Table is all that the program can do.
@@ -62,7 +62,7 @@ func (t *Table) entry(c *Call) (*Entry, error) {
 		name := c.Name
 		c.Name = "esmtpq"
 		return nil, exit.Fail(exit.Usage,
-			"called as %s: call it esmtpq, sendmail, deliver, mailq or newaliases", queue.Printable(name))
+			"called as %s: call it esmtpq, sendmail, deliver, mailq or newaliases", spool.Printable(name))
 	}
 	if len(c.Args) == 0 {
 		return nil, exit.Fail(exit.Usage, "what to do? sendmail, deliver, mailq, ...: see esmtpq help")
@@ -81,7 +81,7 @@ func (t *Table) entry(c *Call) (*Entry, error) {
 func (t *Table) choose(c *Call, verb string, args []string) (*Entry, error) {
 	e := t.find(verb)
 	if e == nil {
-		return nil, exit.Fail(exit.Usage, "unknown verb %s: see esmtpq help", queue.Printable(verb))
+		return nil, exit.Fail(exit.Usage, "unknown verb %s: see esmtpq help", spool.Printable(verb))
 	}
 	c.Verb, c.Name, c.Args = e.Name, e.Name, args
 	if !e.Program {

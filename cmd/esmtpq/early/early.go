@@ -34,7 +34,7 @@ import (
 	"esmtpq/cmd/esmtpq/process"
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 func init() {
@@ -84,7 +84,7 @@ func plain(inv *argv.Invocation) *submit.Router {
 		return nil
 	}
 	r := &submit.Router{Home: home}
-	if _, err := r.Load(&queue.Envelope{Config: file}); err != nil {
+	if _, err := r.Load(&spool.Envelope{Config: file}); err != nil {
 		return nil
 	}
 	return r

@@ -14,7 +14,7 @@ import (
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity"
 	"esmtpq/message"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // Verb is explain (and sendmail -bv), check-message and config.
@@ -56,9 +56,9 @@ func explain(c *door.Call, inv *argv.Invocation) error {
 	if err != nil {
 		return err
 	}
-	field := func(name, value string) { fmt.Fprintf(c.Out, "  %-14s %s\n", name+":", queue.Printable(value)) }
+	field := func(name, value string) { fmt.Fprintf(c.Out, "  %-14s %s\n", name+":", spool.Printable(value)) }
 	for _, rcpt := range env.Recipients {
-		fmt.Fprintf(c.Out, "%s\n", queue.Printable(rcpt.Address))
+		fmt.Fprintf(c.Out, "%s\n", spool.Printable(rcpt.Address))
 		field("configuration", cfg.File)
 		if err := r.CheckRoute(env, rcpt); err != nil {
 			field("cannot be sent", err.Error())
@@ -141,7 +141,7 @@ func checkMessage(c *door.Call) error {
 		return exit.Fail(exit.NoInput, "read message: %w", err)
 	}
 	for _, r := range remarks {
-		fmt.Fprintln(c.Out, queue.Printable(r))
+		fmt.Fprintln(c.Out, spool.Printable(r))
 	}
 	if len(remarks) > 0 {
 		return exit.Silent(exit.DataErr)

@@ -21,7 +21,7 @@ import (
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/message"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // help explains the options of mailq.
@@ -63,7 +63,7 @@ func Verb(c *door.Call) error {
 		return err
 	}
 	if len(inv.Operands) > 0 {
-		return exit.Fail(exit.Usage, "unexpected argument %s: see mailq --help", queue.Printable(inv.Operands[0]))
+		return exit.Fail(exit.Usage, "unexpected argument %s: see mailq --help", spool.Printable(inv.Operands[0]))
 	}
 	if inv.Mode != argv.List {
 		return c.Hand(inv)
@@ -84,7 +84,7 @@ func list(c *door.Call, opt options) error {
 	if opt.count {
 		return count(c, q)
 	}
-	listing := &queue.Listing{}
+	listing := &spool.Listing{}
 	if q != nil {
 		if listing, err = q.List(); err != nil {
 			return exit.Spool("cannot read the queue", err)
@@ -104,7 +104,7 @@ func list(c *door.Call, opt options) error {
 }
 
 // count prints how many messages there are.
-func count(c *door.Call, q *queue.Queue) error {
+func count(c *door.Call, q *spool.Queue) error {
 	n := 0
 	if q != nil {
 		var err error
@@ -118,14 +118,14 @@ func count(c *door.Call, q *queue.Queue) error {
 
 // A listWriter prints the queue in some form.
 type listWriter interface {
-	message(m *queue.Message)
+	message(m *spool.Message)
 	damaged(id string, arrival time.Time, reason string)
-	legacy(e *queue.LegacyEntry, sender string, recipients []string, reason string)
+	legacy(e *spool.LegacyEntry, sender string, recipients []string, reason string)
 	end() error
 }
 
 // walk gives each message in the queue to w, old to new.
-func walk(c *door.Call, q *queue.Queue, l *queue.Listing, w listWriter) {
+func walk(c *door.Call, q *spool.Queue, l *spool.Listing, w listWriter) {
 	for _, name := range l.Legacy {
 		e, err := q.ReadLegacy(name)
 		if e == nil {
@@ -134,17 +134,17 @@ func walk(c *door.Call, q *queue.Queue, l *queue.Listing, w listWriter) {
 		sender, recipients := submit.LegacyAddresses(q, e)
 		w.legacy(e, sender, recipients, submit.LegacyReason(e, err))
 	}
-	q.ReadEach(l.IDs, func(id string, m *queue.Message, err error) {
+	q.ReadEach(l.IDs, func(id string, m *spool.Message, err error) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // sent meanwhile
 		case err != nil:
-			w.damaged(id, queue.ArrivalOf(id), queue.Printable(err.Error()))
+			w.damaged(id, spool.ArrivalOf(id), spool.Printable(err.Error()))
 		case !m.Served():
 			w.message(m)
 		}
 	})
 	for _, name := range l.Foreign {
-		fmt.Fprintf(c.Err, "%s: %s/%s is not a message of ours\n", c.Name, q.Dir, queue.Printable(name))
+		fmt.Fprintf(c.Err, "%s: %s/%s is not a message of ours\n", c.Name, q.Dir, spool.Printable(name))
 	}
 }
 
@@ -182,7 +182,7 @@ func (w *postfixList) entry(id string, mark string, size int64, arrival time.Tim
 	b = append(pad(b, 17), ' ')
 	b = append(pad(b, 18+8-len(octets)), octets...)
 	b = arrival.Local().AppendFormat(append(b, "  "...), "Mon Jan _2 15:04:05")
-	b = append(append(b, ' '), queue.Printable(sender)...)
+	b = append(append(b, ' '), spool.Printable(sender)...)
 	w.out.Write(append(b, '\n'))
 }
 
@@ -216,11 +216,11 @@ func (w *postfixList) recipient(address string) {
 	if address == "" {
 		address = "(unreadable address)"
 	}
-	b := append(pad(w.out.AvailableBuffer(), listIndent), queue.Printable(address)...)
+	b := append(pad(w.out.AvailableBuffer(), listIndent), spool.Printable(address)...)
 	w.out.Write(append(b, '\n'))
 }
 
-func (w *postfixList) message(m *queue.Message) {
+func (w *postfixList) message(m *spool.Message) {
 	w.entry(m.ID, w.mark(m), m.Envelope.Size, m.Envelope.Arrival, listSender(&m.Envelope))
 	if w.verbose && (m.Attempts > 0 || !m.Next.IsZero()) {
 		attempts := door.Plural(m.Attempts, "attempt", "attempts")
@@ -229,11 +229,11 @@ func (w *postfixList) message(m *queue.Message) {
 	last := ""
 	for i := range m.Progress {
 		s := &m.Progress[i]
-		if s.State == queue.Accepted || s.State == queue.LocalDone {
+		if s.State == spool.Accepted || s.State == spool.LocalDone {
 			continue
 		}
 		if why := why(m, s); why != last && why != "" {
-			w.reason(why, s.State == queue.Refused)
+			w.reason(why, s.State == spool.Refused)
 			last = why
 		}
 		w.recipient(m.Envelope.Recipients[i].Address)
@@ -246,7 +246,7 @@ func (w *postfixList) damaged(id string, arrival time.Time, reason string) {
 }
 
 // listSender is the sender to show: the one given, be it null, else the author.
-func listSender(env *queue.Envelope) string {
+func listSender(env *spool.Envelope) string {
 	if env.ReversePath != nil {
 		return *env.ReversePath
 	}
@@ -255,7 +255,7 @@ func listSender(env *queue.Envelope) string {
 
 // mark is what follows the queue ID: "*" for what is being sent, "!" for what is not tried until
 // its owner says so.
-func (w *postfixList) mark(m *queue.Message) string {
+func (w *postfixList) mark(m *spool.Message) string {
 	switch {
 	case m.Held || !m.Pending():
 		return "!"
@@ -265,29 +265,29 @@ func (w *postfixList) mark(m *queue.Message) string {
 	return ""
 }
 
-func sending(m *queue.Message) bool {
-	return slices.ContainsFunc(m.Progress, func(s queue.Progress) bool { return s.State == queue.Sending })
+func sending(m *spool.Message) bool {
+	return slices.ContainsFunc(m.Progress, func(s spool.Progress) bool { return s.State == spool.Sending })
 }
 
 // why says for what a recipient waits.
-func why(m *queue.Message, s *queue.Progress) string {
+func why(m *spool.Message, s *spool.Progress) string {
 	switch {
-	case s.State == queue.Refused:
+	case s.State == spool.Refused:
 		return "failed: " + s.Explain() + lineHint(&m.Envelope)
-	case m.Held && s.State == queue.Unsure:
+	case m.Held && s.State == spool.Unsure:
 		return "held: " + s.Explain()
 	case m.Held:
 		return "held"
-	case s.State == queue.Sending:
+	case s.State == spool.Sending:
 		return "being sent"
-	case s.State == queue.Untried:
+	case s.State == spool.Untried:
 		return ""
 	}
 	return s.Explain()
 }
 
 // lineHint says what may be behind a refusal, where a line is longer than SMTP has it.
-func lineHint(env *queue.Envelope) string {
+func lineHint(env *spool.Envelope) string {
 	if env.MaxLine <= message.MaxLine {
 		return ""
 	}
@@ -295,7 +295,7 @@ func lineHint(env *queue.Envelope) string {
 		env.MaxLine, message.MaxLine)
 }
 
-func (w *postfixList) legacy(e *queue.LegacyEntry, sender string, recipients []string, reason string) {
+func (w *postfixList) legacy(e *spool.LegacyEntry, sender string, recipients []string, reason string) {
 	m := ""
 	if reason != "" {
 		m = "!"

@@ -16,7 +16,7 @@ import (
 
 	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // Verb is show, hold, release, rm and retry.
@@ -48,7 +48,7 @@ func help(verb string) string {
 
 // A selection is the queue, and the entries of it that a command line means.
 type selection struct {
-	*queue.Queue
+	*spool.Queue
 	names []string
 	named bool            // each of them by its name
 	set   map[string]bool // the switches that were given
@@ -88,7 +88,7 @@ func each(c *door.Call, names []string, do func(name string) error) error {
 		if err == nil || door.Gone(err) {
 			continue
 		}
-		fmt.Fprintf(c.Err, "%s: %s: %s\n", c.Name, name, queue.Printable(err.Error()))
+		fmt.Fprintf(c.Err, "%s: %s: %s\n", c.Name, name, spool.Printable(err.Error()))
 		code = exit.TempFail
 	}
 	if code != exit.OK {
@@ -104,7 +104,7 @@ func setHeld(c *door.Call, on bool) error {
 	}
 	defer sel.Close()
 	return each(c, sel.names, func(name string) error {
-		if !queue.IsID(name) {
+		if !spool.IsID(name) {
 			return errors.New("queued by esmtp-wrapper: run deliver once to take it over")
 		}
 		return sel.SetHeld(name, on)
@@ -123,7 +123,7 @@ func remove(c *door.Call) error {
 		}
 	}
 	return each(c, sel.names, func(name string) error {
-		if !queue.IsID(name) {
+		if !spool.IsID(name) {
 			return sel.RemoveLegacy(name)
 		}
 		return sel.Remove(name)
@@ -151,7 +151,7 @@ func confirm(c *door.Call, sel *selection) error {
 }
 
 // describe says in a few words which message an entry is.
-func describe(q *queue.Queue, name string) string {
+func describe(q *spool.Queue, name string) string {
 	m, err := q.Read(name)
 	if err != nil {
 		return "(cannot be read)"
@@ -163,7 +163,7 @@ func describe(q *queue.Queue, name string) string {
 	if n := len(m.Envelope.Recipients); n > 1 {
 		to += fmt.Sprintf(" and %d more", n-1)
 	}
-	return queue.Printable(fmt.Sprintf("%s  %s -> %s", door.Stamp(m.Envelope.Arrival), m.Envelope.Sender(), to))
+	return spool.Printable(fmt.Sprintf("%s  %s -> %s", door.Stamp(m.Envelope.Arrival), m.Envelope.Sender(), to))
 }
 
 func retry(c *door.Call) error {
@@ -174,7 +174,7 @@ func retry(c *door.Call) error {
 	defer sel.Close()
 	try := []string{} // not nil, which would be all
 	err = each(c, sel.names, func(name string) error {
-		if !queue.IsID(name) {
+		if !spool.IsID(name) {
 			return errors.New("queued by esmtp-wrapper: run deliver to take it over and send it")
 		}
 		pending, err := sel.Retry(name)
@@ -208,8 +208,8 @@ func showAll(c *door.Call) error {
 
 // show prints an entry: its envelope, what became of its recipients, and its header; raw prints
 // the content and nothing else.
-func show(c *door.Call, q *queue.Queue, name string, raw bool) error {
-	if !queue.IsID(name) {
+func show(c *door.Call, q *spool.Queue, name string, raw bool) error {
+	if !spool.IsID(name) {
 		f, err := q.OpenLegacyMail(name)
 		if err != nil {
 			return err
@@ -246,8 +246,8 @@ func show(c *door.Call, q *queue.Queue, name string, raw bool) error {
 	return out.Flush()
 }
 
-func showEnvelope(w io.Writer, path string, m *queue.Message) {
-	field := func(name, value string) { fmt.Fprintf(w, "%-14s %s\n", name+":", queue.Printable(value)) }
+func showEnvelope(w io.Writer, path string, m *spool.Message) {
+	field := func(name, value string) { fmt.Fprintf(w, "%-14s %s\n", name+":", spool.Printable(value)) }
 	field("Queue ID", m.ID)
 	field("Files", path)
 	field("Arrived", m.Envelope.Arrival.Local().Format(time.RFC1123Z))
@@ -279,8 +279,8 @@ func showEnvelope(w io.Writer, path string, m *queue.Message) {
 
 // stateNames is no map: one would be made at the start of each submission, see package early.
 var stateNames = [...]string{
-	queue.Untried: "not tried yet", queue.Deferred: "delayed", queue.Sending: "being sent",
-	queue.Unsure: "possibly delivered", queue.Accepted: "relayed", queue.LocalDone: "delivered", queue.Refused: "failed",
+	spool.Untried: "not tried yet", spool.Deferred: "delayed", spool.Sending: "being sent",
+	spool.Unsure: "possibly delivered", spool.Accepted: "relayed", spool.LocalDone: "delivered", spool.Refused: "failed",
 }
 
 // showHeader prints the header of a content, line by line, so that folding is kept.
@@ -291,7 +291,7 @@ func showHeader(w io.Writer, content io.Reader) {
 		if line = strings.TrimSuffix(line, "\n"); line == "" {
 			return
 		}
-		fmt.Fprintln(w, queue.Printable(line))
+		fmt.Fprintln(w, spool.Printable(line))
 		if err != nil {
 			return
 		}

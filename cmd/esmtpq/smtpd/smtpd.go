@@ -18,7 +18,7 @@ import (
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/message"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // Verb is sendmail -bs: it speaks SMTP on standard input and output, for programs that prefer that
@@ -48,7 +48,7 @@ func Verb(c *door.Call) error {
 type submissionSession struct {
 	home string
 	inv  *argv.Invocation
-	env  *queue.Envelope
+	env  *spool.Envelope
 }
 
 var errNoMail = &smtp.SMTPError{Code: 503, EnhancedCode: smtp.EnhancedCode{5, 5, 1}, Message: "Say MAIL first"}
@@ -63,10 +63,10 @@ func (s *submissionSession) Mail(from string, opts *smtp.MailOptions) error {
 	if from != "" {
 		var err error
 		if spec, err = requote(from); err != nil {
-			return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 1, 7}, Message: queue.Printable(err.Error())}
+			return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 1, 7}, Message: spool.Printable(err.Error())}
 		}
 	}
-	s.env = &queue.Envelope{ReversePath: &spec}
+	s.env = &spool.Envelope{ReversePath: &spec}
 	if opts != nil {
 		s.env.Return, s.env.EnvelopeID = string(opts.Return), opts.EnvelopeID
 		if opts.Body == smtp.Body8BitMIME {
@@ -82,9 +82,9 @@ func (s *submissionSession) Rcpt(to string, opts *smtp.RcptOptions) error {
 	}
 	spec, err := requote(to)
 	if err != nil {
-		return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 1, 3}, Message: queue.Printable(err.Error())}
+		return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 1, 3}, Message: spool.Printable(err.Error())}
 	}
-	rcpt := queue.Recipient{Address: spec}
+	rcpt := spool.Recipient{Address: spec}
 	if opts != nil {
 		words := make([]string, len(opts.Notify))
 		for i, n := range opts.Notify {
@@ -93,7 +93,7 @@ func (s *submissionSession) Rcpt(to string, opts *smtp.RcptOptions) error {
 		rcpt.Notify = strings.Join(words, ",")
 	}
 	if err := s.checkRoute(rcpt); err != nil {
-		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 5}, Message: queue.Printable(err.Error())}
+		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 5}, Message: spool.Printable(err.Error())}
 	}
 	s.env.Recipients = append(s.env.Recipients, rcpt)
 	return nil
@@ -101,7 +101,7 @@ func (s *submissionSession) Rcpt(to string, opts *smtp.RcptOptions) error {
 
 // checkRoute refuses a recipient that no identity can send to. With a null reverse-path the From:
 // field, which is not known yet, chooses the identity.
-func (s *submissionSession) checkRoute(rcpt queue.Recipient) error {
+func (s *submissionSession) checkRoute(rcpt spool.Recipient) error {
 	if *s.env.ReversePath == "" {
 		return nil
 	}
@@ -128,12 +128,12 @@ func (s *submissionSession) Data(r io.Reader) error {
 	env := s.env
 	s.env = nil
 	if err := s.take(env, r); err != nil {
-		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: queue.Printable(err.Error())}
+		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: spool.Printable(err.Error())}
 	}
 	return nil
 }
 
-func (s *submissionSession) take(env *queue.Envelope, r io.Reader) error {
+func (s *submissionSession) take(env *spool.Envelope, r io.Reader) error {
 	d, err := submit.Read(env, r)
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ func (s *submissionSession) take(env *queue.Envelope, r io.Reader) error {
 	if err := d.Complete(s.inv, router, time.Now()); err != nil {
 		return err
 	}
-	q, err := queue.OpenOrCreate(whoami.Queue(s.home))
+	q, err := spool.OpenOrCreate(whoami.Queue(s.home))
 	if err != nil {
 		return err
 	}

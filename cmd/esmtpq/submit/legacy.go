@@ -5,27 +5,27 @@ import (
 	"time"
 
 	"esmtpq/cmd/esmtpq/argv"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // LegacyReason says why an entry is not taken over, "" if it can be.
-func LegacyReason(e *queue.LegacyEntry, err error) string {
+func LegacyReason(e *spool.LegacyEntry, err error) string {
 	switch {
 	case err != nil:
-		return queue.Printable(fmt.Sprintf("queued by esmtp-wrapper, cannot be read: %v", err))
+		return spool.Printable(fmt.Sprintf("queued by esmtp-wrapper, cannot be read: %v", err))
 	case e.Locked && time.Since(e.Arrival) < 10*time.Minute:
 		return "esmtp-wrapper is still writing it"
 	case e.Locked:
 		return "esmtp-wrapper died while writing it: look at it, then remove the file lock in it to send it, or all of it"
 	}
 	if _, err := argv.Recorded(e.Cmd); err != nil {
-		return queue.Printable(fmt.Sprintf("held, queued by esmtp-wrapper: %v", err))
+		return spool.Printable(fmt.Sprintf("held, queued by esmtp-wrapper: %v", err))
 	}
 	return ""
 }
 
 // LegacyAddresses returns the sender and the recipients of an entry as far as they are known.
-func LegacyAddresses(q *queue.Queue, e *queue.LegacyEntry) (sender string, recipients []string) {
+func LegacyAddresses(q *spool.Queue, e *spool.LegacyEntry) (sender string, recipients []string) {
 	inv, err := argv.Recorded(e.Cmd)
 	if err != nil {
 		return "?", nil

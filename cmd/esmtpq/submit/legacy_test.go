@@ -4,11 +4,11 @@ import (
 	"testing"
 	"time"
 
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 func TestLegacyReasons(t *testing.T) {
-	e := &queue.LegacyEntry{Cmd: "bob@x", Arrival: time.Now()}
+	e := &spool.LegacyEntry{Cmd: "bob@x", Arrival: time.Now()}
 	if r := LegacyReason(e, nil); r != "" {
 		t.Errorf("complete: %s", r)
 	}

@@ -12,7 +12,7 @@ import (
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity"
 	"esmtpq/localmda"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 	"esmtpq/tunnel/command"
 )
 
@@ -32,7 +32,7 @@ type loaded struct {
 }
 
 // Load reads the configuration for an envelope, each file once.
-func (r *Router) Load(env *queue.Envelope) (*identity.Config, error) {
+func (r *Router) Load(env *spool.Envelope) (*identity.Config, error) {
 	file := r.Config
 	if file == "" {
 		file = env.Config
@@ -59,7 +59,7 @@ func (r *Router) Login() string {
 
 // Identity returns the identity that an envelope is sent as. It is nil where the configuration has
 // none for it; local mail needs none.
-func (r *Router) Identity(env *queue.Envelope) (*identity.Config, *identity.Identity, identity.Rule, error) {
+func (r *Router) Identity(env *spool.Envelope) (*identity.Config, *identity.Identity, identity.Rule, error) {
 	cfg, err := r.Load(env)
 	if err != nil {
 		return nil, nil, identity.Rule{}, ConfigFailure(err)
@@ -73,7 +73,7 @@ func (r *Router) Identity(env *queue.Envelope) (*identity.Config, *identity.Iden
 
 // Check makes sure that a message can be sent at all, as far as that can be known now: while
 // its author is still there. It returns the batching delay.
-func (r *Router) Check(env *queue.Envelope) (time.Duration, error) {
+func (r *Router) Check(env *spool.Envelope) (time.Duration, error) {
 	cfg, err := r.Load(env)
 	if err != nil {
 		return 0, ConfigFailure(err)
@@ -127,7 +127,7 @@ type Route struct {
 }
 
 // Route decides the route of mail for a recipient.
-func (r *Router) Route(env *queue.Envelope, rcpt queue.Recipient) (Route, error) {
+func (r *Router) Route(env *spool.Envelope, rcpt spool.Recipient) (Route, error) {
 	cfg, err := r.Load(env)
 	if err != nil {
 		return Route{}, err
@@ -159,7 +159,7 @@ func (r *Router) Route(env *queue.Envelope, rcpt queue.Recipient) (Route, error)
 }
 
 // ReversePath returns the reverse-path that mail takes along its route.
-func (r *Router) ReversePath(env *queue.Envelope, route *Route) string {
+func (r *Router) ReversePath(env *spool.Envelope, route *Route) string {
 	if route.Identity == nil {
 		return env.Sender()
 	}
@@ -176,7 +176,7 @@ func (r *Router) Sender(route *Route) string {
 
 // CheckRoute finds the mistakes in a configuration that would keep mail for a recipient from ever
 // getting anywhere.
-func (r *Router) CheckRoute(env *queue.Envelope, rcpt queue.Recipient) error {
+func (r *Router) CheckRoute(env *spool.Envelope, rcpt spool.Recipient) error {
 	route, err := r.Route(env, rcpt)
 	switch {
 	case err != nil:
@@ -197,7 +197,7 @@ func (r *Route) needMDA() error {
 	}
 	return &identity.ConfigError{
 		File: r.Config.File,
-		Text: fmt.Sprintf("the recipient %s has no domain, and there is no local delivery agent", queue.Printable(r.Address)),
+		Text: fmt.Sprintf("the recipient %s has no domain, and there is no local delivery agent", spool.Printable(r.Address)),
 		Hint: "set mda, or qualify_domain (qualifydomain in an esmtprc) for its identity",
 	}
 }

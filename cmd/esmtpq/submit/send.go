@@ -13,7 +13,7 @@ import (
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/message"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // Send takes the message on standard input into the queue and sees that it will be delivered. When
@@ -51,7 +51,7 @@ func send(c *door.Call, inv *argv.Invocation, r *Router) error {
 	if err := d.Complete(inv, r, time.Now()); err != nil {
 		return err
 	}
-	q, err := queue.OpenOrCreate(whoami.Queue(r.Home))
+	q, err := spool.OpenOrCreate(whoami.Queue(r.Home))
 	if err != nil {
 		return exit.Queue(err)
 	}
@@ -61,7 +61,7 @@ func send(c *door.Call, inv *argv.Invocation, r *Router) error {
 		return err
 	}
 	for _, bad := range d.Bad {
-		c.Remark("the others get it, but " + queue.Printable(bad.Error()) + ": see mailq")
+		c.Remark("the others get it, but " + spool.Printable(bad.Error()) + ": see mailq")
 	}
 	if inv.QueueOnly {
 		return nil
