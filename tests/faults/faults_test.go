@@ -1,0 +1,49 @@
+//go:build linux && amd64
+
+package faults
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"esmtpq/tests/stage"
+)
+
+// TestFaults breaks sendmail and deliver in every way at hand, and counts what that does to mail:
+// nothing may be lost, torn, or, outside the window that docs/reliability.md describes, doubled.
+func TestFaults(t *testing.T) {
+	if err := canTrace(); err != nil {
+		stage.Missing(t, err.Error())
+	}
+	fig := &figures{began: time.Now()}
+	defer func() {
+		t.Log(fig)
+		stage.PrintFigures(t, fig)
+	}()
+	for _, s := range scenarios {
+		t.Run("kill/"+s.program+"/"+s.name, func(t *testing.T) { killPoints(t, fig, s) })
+	}
+	for _, r := range recordings {
+		t.Run("power/"+r.name, func(t *testing.T) { powerCuts(t, fig, r.name, r.work) })
+	}
+	t.Run("ext4", func(t *testing.T) { realPowerCuts(t, fig, stage.Pick(40, 300)) })
+	for _, options := range []string{"size=64k", "size=64k,nr_inodes=20", "size=1m,nr_inodes=24"} {
+		t.Run("full/"+options, func(t *testing.T) { fullDisk(t, fig, options) })
+	}
+	t.Run("read-only", func(t *testing.T) { readOnly(t, fig) })
+	t.Run("random", func(t *testing.T) { randomKills(t, fig, stage.Pick(200, 1000)) })
+	t.Run("errors", func(t *testing.T) { failingCalls(t, fig) })
+}
+
+// noLimit is for what has to be done to the end.
+const noLimit = 24 * time.Hour
+
+// unreachable configures a smart host that nobody listens at.
+func (w *world) unreachable() {
+	rc := "identity = me@example.org\nhostname = 127.0.0.1:1\n"
+	if err := os.WriteFile(filepath.Join(w.home, ".esmtprc"), []byte(rc), 0o600); err != nil {
+		w.t.Error(err)
+	}
+}
