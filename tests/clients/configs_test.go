@@ -19,7 +19,8 @@ func TestConfigurationsOfOneName(t *testing.T) {
 	private.One(t).Is(t, "me@example.org", "friend@example.net")
 }
 
-// sendmail -v sends its own mail at once, and leaves nobody else's behind: what waited goes out after it.
+// sendmail -v sends its own mail at once, and leaves nobody else's behind: what waited goes out
+// after it.
 func TestVerboseLeavesASleeper(t *testing.T) {
 	host := stage.NewSmartHost(t)
 	me := stage.NewPerson(t, stage.Identity(host)...)

@@ -23,8 +23,8 @@ const (
 
 const yamlFile = ".config/esmtpq/config.yaml"
 
-// What of the program is initialised for a message, as the Go runtime tells: of the packages that a submission
-// needs not, nothing, where the configuration is plain.
+// What of the program is initialised for a message, as the Go runtime tells: of the packages that a
+// submission needs not, nothing, where the configuration is plain.
 func TestSubmissionIsEarly(t *testing.T) {
 	for _, test := range []struct {
 		early        bool
@@ -67,7 +67,8 @@ func TestSubmissionIsEarly(t *testing.T) {
 	}
 }
 
-// entries returns what the queue holds, all times left out, and of Message-IDs all but their domain.
+// entries returns what the queue holds, all times left out, and of Message-IDs all but their
+// domain.
 func entries(p *stage.Person) []string {
 	p.T.Helper()
 	dirs, err := filepath.Glob(p.Path(".esmtp_queue/[0-9A-F]*"))
@@ -100,46 +101,50 @@ func entries(p *stage.Person) []string {
 
 var volatile = regexp.MustCompile(`(?m)^(Date:|Message-ID:).*?(@.*)?$`)
 
+const bareMail = "Subject: nothing else\n\ntext\n"
+
+// Command lines of sendmail, and what it reads: the first are accepted, the rest are refused.
+var bothWays = []struct{ args, mail string }{
+	{"friend@example.net", plainMail},
+	{"friend@example.net", bareMail},
+	{"friend@example.net friend@EXAMPLE.net other@example.net", bareMail},
+	{"-t", plainMail},
+	{"-t first@example.net friend@example.net", plainMail},
+	{"-t", strings.Replace(plainMail, "other@", "other@@", 1)},
+	{"-f <> friend@example.net", bareMail},
+	{"-f cron -F Full friend@example.net", bareMail},
+	{"-B8BITMIME -N never -R hdrs -V id friend@example.net", bareMail},
+	{"-C rc2 friend@example.net", bareMail},
+	{"local", bareMail},
+	{"-odq friend@example.net", bareMail},
+	{"-L\x1b[31mname friend@example.net", ""},
+	{"-i friend@example.net", "text without a header\n"},
+	{"-i" + strings.Repeat(" friend@example.net", 9000), bareMail},
+	// Refused.
+	{"", plainMail},
+	{"-t", bareMail},
+	{"-t", "To: @@\n\n"},
+	{"a@@b", plainMail},
+	{"-f a@@b friend@example.net", plainMail},
+	{"-L tag -f a@@b friend@example.net", plainMail},
+	{"-Z friend@example.net", plainMail},
+	{"-f", plainMail},
+	{"-C none friend@example.net", plainMail},
+	{"-C broken.yaml friend@example.net", plainMail},
+	{"-C broken friend@example.net", plainMail},
+	{"-C nobody.yaml -f you@example.net friend@example.net", plainMail},
+	{"-C tunnel.yaml friend@example.net", plainMail},
+	{"-C readable friend@example.net", plainMail},
+	{"-- --help", plainMail},
+	{"--help", plainMail},
+	{"-h", plainMail},
+	{"--version", plainMail},
+	{"-bh", plainMail},
+}
+
 // Both ways to sendmail take the same, refuse the same, and say the same.
 func TestBothWaysAreOne(t *testing.T) {
-	bare := "Subject: nothing else\n\ntext\n"
-	for _, test := range []struct{ args, mail string }{
-		{"friend@example.net", plainMail},
-		{"friend@example.net", bare},
-		{"friend@example.net friend@EXAMPLE.net other@example.net", bare},
-		{"-t", plainMail},
-		{"-t first@example.net friend@example.net", plainMail},
-		{"-t", strings.Replace(plainMail, "other@", "other@@", 1)},
-		{"-f <> friend@example.net", bare},
-		{"-f cron -F Full friend@example.net", bare},
-		{"-B8BITMIME -N never -R hdrs -V id friend@example.net", bare},
-		{"-C rc2 friend@example.net", bare},
-		{"local", bare},
-		{"-odq friend@example.net", bare},
-		{"-L\x1b[31mname friend@example.net", ""},
-		{"-i friend@example.net", "text without a header\n"},
-		{"-i" + strings.Repeat(" friend@example.net", 9000), bare},
-		// Refused.
-		{"", plainMail},
-		{"-t", bare},
-		{"-t", "To: @@\n\n"},
-		{"a@@b", plainMail},
-		{"-f a@@b friend@example.net", plainMail},
-		{"-L tag -f a@@b friend@example.net", plainMail},
-		{"-Z friend@example.net", plainMail},
-		{"-f", plainMail},
-		{"-C none friend@example.net", plainMail},
-		{"-C broken.yaml friend@example.net", plainMail},
-		{"-C broken friend@example.net", plainMail},
-		{"-C nobody.yaml -f you@example.net friend@example.net", plainMail},
-		{"-C tunnel.yaml friend@example.net", plainMail},
-		{"-C readable friend@example.net", plainMail},
-		{"-- --help", plainMail},
-		{"--help", plainMail},
-		{"-h", plainMail},
-		{"--version", plainMail},
-		{"-bh", plainMail},
-	} {
+	for _, test := range bothWays {
 		t.Run(test.args[:min(len(test.args), 60)], func(t *testing.T) {
 			var results [2]string
 			for i, name := range []string{"sendmail", "esmtpq"} {

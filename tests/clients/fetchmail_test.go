@@ -11,7 +11,8 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// servePOP is a POP3 server (RFC 1939) with one mail in it, for one session. It tells whether the mail was deleted.
+// servePOP is a POP3 server (RFC 1939) with one mail in it, for one session. It reports whether the
+// mail was deleted.
 func servePOP(t *testing.T, mail string) (port string, deleted <-chan bool) {
 	t.Helper()
 	l := stage.Listen(t)
@@ -67,7 +68,8 @@ func stuffed(mail string) string {
 	return b.String()
 }
 
-// fetchmail's mda is a shell line of its own; a status other than zero keeps the mail on the server.
+// fetchmail's mda is a shell line of its own; a status other than zero keeps the mail on the
+// server.
 func TestFetchmail(t *testing.T) {
 	root := stage.Debian(t, "usr/bin/fetchmail")
 	host := stage.NewSmartHost(t)

@@ -218,7 +218,7 @@ func TestInstallUsage(t *testing.T) {
 
 // The demonstration needs nothing and leaves nothing in the person's home.
 func TestDemo(t *testing.T) {
-	stage.Needs(t, stage.Program("esmtpq"))
+	stage.Needs(t, stage.Program(t, "esmtpq"))
 	me := stage.NewPerson(t)
 	out := me.Run("", "esmtpq", "demo")
 	for _, want := range []string{"sendmail", "in 1 Request.", "deliver", "Mail queue is empty", "MAIL FROM:"} {

@@ -1,167 +1,17 @@
 package clients
 
 import (
-	"encoding/json"
-	"esmtpq/queue"
 	"fmt"
 	"os"
-	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/emersion/go-smtp"
-
 	"esmtpq/tests/stage"
 )
 
 // What a person hears of mail that failed, is late, or is dropped.
-
-// A pickySession refuses recipients.
-type pickySession struct {
-	*stage.Session
-	refuse func(to string) *smtp.SMTPError
-}
-
-func (s *pickySession) Rcpt(to string, opts *smtp.RcptOptions) error {
-	if err := s.refuse(to); err != nil {
-		return err
-	}
-	return s.Session.Rcpt(to, opts)
-}
-
-// newPickyHost starts a smart host that refuses recipients.
-func newPickyHost(t *testing.T, refuse func(to string) *smtp.SMTPError) *stage.SmartHost {
-	t.Helper()
-	return stage.NewSmartHost(t, func(server *smtp.Server) {
-		all := server.Backend
-		server.Backend = smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
-			s, err := all.NewSession(c)
-			if err != nil {
-				return nil, err
-			}
-			return &pickySession{s.(*stage.Session), refuse}, nil
-		})
-	})
-}
-
-// refusing refuses every recipient whose address has a word in it.
-func refusing(word string, code int, text string) func(to string) *smtp.SMTPError {
-	return func(to string) *smtp.SMTPError {
-		if !strings.Contains(to, word) {
-			return nil
-		}
-		return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 1, 1}, Message: text}
-	}
-}
-
-var noNobody = refusing("nobody", 550, "no such user here")
-
-// withMailbox is identity with an MDA that appends to a file, each mail behind a line of its own.
-func withMailbox(host *stage.SmartHost) []string {
-	return append([]string{`mda = "{ echo '>>> ' %T from '<'%F'>'; cat; } >> $HOME/mailbox"`}, stage.Identity(host)...)
-}
-
-// mailbox returns the mails in the local mailbox.
-func mailbox(p *stage.Person) []string {
-	p.T.Helper()
-	b, err := os.ReadFile(p.Path("mailbox"))
-	if err != nil && !os.IsNotExist(err) {
-		p.T.Fatal(err)
-	}
-	mails := strings.Split(string(b), ">>> ")[1:]
-	me, err := user.Current()
-	if err != nil {
-		p.T.Fatal(err)
-	}
-	for i, mail := range mails {
-		mark, content, _ := strings.Cut(mail, "\n")
-		if want := me.Username + " from <>"; strings.TrimSpace(mark) != want {
-			p.T.Errorf("the bounce is for %s, want %s", mark, want)
-		}
-		mails[i] = content
-	}
-	return mails
-}
-
-// onlyBounce returns the only mail in the local mailbox.
-func onlyBounce(p *stage.Person) string {
-	p.T.Helper()
-	mails := mailbox(p)
-	if len(mails) != 1 {
-		p.T.Fatalf("%d mails in the mailbox, want 1: %q\n%s", len(mails), mails, p.Try("", "mailq").Stdout)
-	}
-	return mails[0]
-}
-
-// parseBounce is how Python reads a delivery report.
-const parseBounce = `
-import email, email.policy, json, sys
-m = email.message_from_bytes(sys.stdin.buffer.read(), policy=email.policy.default)
-parts = list(m.iter_parts())
-print(json.dumps({
-    'defects': [str(d) for p in m.walk() for d in p.defects],
-    'type': m.get_content_type() + ' ' + str(m.get_param('report-type')),
-    'parts': [p.get_content_type() for p in parts],
-    'header': {k: m[k] for k in m.keys()},
-    'text': parts[0].get_content(),
-    'status': [{k: ' '.join(g[k].split()) for k in g.keys()} for g in parts[1].get_payload()],
-    'original': parts[2].as_bytes().decode('utf-8', 'replace'),
-}))
-`
-
-type bounce struct {
-	Defects  []string
-	Type     string
-	Parts    []string
-	Header   map[string]string
-	Text     string
-	Status   []map[string]string
-	Original string
-}
-
-func readBounce(t *testing.T, content string) *bounce {
-	t.Helper()
-	stage.Needs(t, "python3")
-	cmd := exec.Command("python3", "-c", parseBounce)
-	cmd.Stdin = strings.NewReader(content)
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("python3: %v\n%s", err, content)
-	}
-	b := &bounce{}
-	if err := json.Unmarshal(out, b); err != nil {
-		t.Fatal(err)
-	}
-	if len(b.Defects) > 0 {
-		t.Errorf("Python finds defects: %v", b.Defects)
-	}
-	return b
-}
-
-func (b *bounce) isReport(t *testing.T) {
-	t.Helper()
-	if got := b.Type + ": " + strings.Join(b.Parts, " "); got != "multipart/report delivery-status: text/plain message/delivery-status text/rfc822-headers" {
-		t.Errorf("the bounce is %s", got)
-	}
-	if b.Header["Auto-Submitted"] != "auto-replied" || !strings.Contains(b.Header["From"], "MAILER-DAEMON@") {
-		t.Errorf("header %v", b.Header)
-	}
-	if b.Status[0]["Reporting-MTA"] == "" || b.Status[0]["Arrival-Date"] == "" {
-		t.Errorf("fields of the message: %v", b.Status[0])
-	}
-	for _, rcpt := range b.Status[1:] {
-		for _, name := range []string{"Final-Recipient", "Action", "Status", "Remote-MTA", "Diagnostic-Code", "Last-Attempt-Date"} {
-			if rcpt[name] == "" {
-				t.Errorf("no %s in %v", name, rcpt)
-			}
-		}
-	}
-}
-
-const unlucky = "From: me@example.org\nTo: friend@example.net, nobody@example.net\nSubject: dinner\nMessage-ID: <dinner@example.org>\n\nAt eight?\n"
 
 func TestBounce(t *testing.T) {
 	host := newPickyHost(t, noNobody)
@@ -358,66 +208,6 @@ func TestBounceReturnsWhole(t *testing.T) {
 	}
 }
 
-// aged puts a mail into the queue that was submitted some time ago.
-func aged(p *stage.Person, age time.Duration, to string) {
-	p.T.Helper()
-	q, err := queue.OpenOrCreate(p.Path(".esmtp_queue"))
-	if err != nil {
-		p.T.Fatal(err)
-	}
-	defer q.Close()
-	w, err := q.NewWriter()
-	if err != nil {
-		p.T.Fatal(err)
-	}
-	if _, err := w.Write([]byte(unlucky)); err != nil {
-		p.T.Fatal(err)
-	}
-	env := &queue.Envelope{From: "me@example.org", Arrival: time.Now().Add(-age), Recipients: []queue.Recipient{{Address: to}}}
-	if _, err := w.Commit(env); err != nil {
-		p.T.Fatal(err)
-	}
-}
-
-func TestDelayNotice(t *testing.T) {
-	me := stage.NewPerson(t, withMailbox(newPickyHost(t, refusing("busy", 451, "come back later")))...)
-	aged(me, 5*time.Hour, "busy@example.net")
-	for range 2 {
-		me.Try("", "deliver")
-	}
-	b := readBounce(t, onlyBounce(me))
-	b.isReport(t)
-	if b.Status[1]["Action"] != "delayed" || b.Status[1]["Will-Retry-Until"] == "" || !strings.Contains(b.Text, "waiting for 5 hours") {
-		t.Errorf("%v", b)
-	}
-}
-
-// A mail that is refused for now, for too long: told of the delay, then of the end.
-func TestDelayAndEnd(t *testing.T) {
-	me := stage.NewPerson(t, withMailbox(newPickyHost(t, refusing("busy", 451, "come back later")))...)
-	aged(me, 6*24*time.Hour, "busy@example.net")
-	if r := me.Try("", "deliver"); r.Code != 75 {
-		t.Errorf("deliver: %+v", r)
-	}
-	b := readBounce(t, onlyBounce(me))
-	b.isReport(t)
-	if b.Status[1]["Action"] != "delayed" || b.Status[1]["Status"] != "4.1.1" || b.Status[1]["Will-Retry-Until"] != "" || b.Header["Subject"] != "Delayed mail" {
-		t.Errorf("%v", b)
-	}
-	for range 2 {
-		me.Try("", "deliver")
-	}
-	mails := mailbox(me)
-	if len(mails) != 2 {
-		t.Fatalf("%d mails, want 2: %q", len(mails), mails)
-	}
-	b = readBounce(t, mails[1])
-	b.isReport(t)
-	if b.Status[1]["Action"] != "failed" || b.Status[1]["Status"] != "4.1.1" || !strings.Contains(b.Text, "given up, last attempt: host 127.0.0.1 said: 451") {
-		t.Errorf("%v", b)
-	}
-}
-
 // The settings reach the queue run.
 func TestNoticeSettings(t *testing.T) {
 	host := newPickyHost(t, refusing("busy", 451, "come back later"))
@@ -461,7 +251,8 @@ identities: [{name: me@example.org, host: "%s"}]
 	}
 }
 
-// With no way to tell, deliver tells of what a background run has met; and a screen, if there is one.
+// With no way to tell, deliver tells of what a background run has met; and a screen, if there is
+// one.
 func TestNobodyToTell(t *testing.T) {
 	host := newPickyHost(t, noNobody)
 	me := stage.NewPerson(t, stage.Identity(host)...)

@@ -24,8 +24,8 @@ import (
 //	arrived N                              N mails have reached the smart host; they are now in
 //	                                       arrived/1 to arrived/N, each after its envelope
 //
-// All of it twice: sendmail, called by that name, is done before the program's main function, and "esmtpq
-// sendmail" is not.
+// All of it twice: sendmail, called by that name, is done before the program's main function, and
+// "esmtpq sendmail" is not.
 func TestTyped(t *testing.T) {
 	for _, sendmail := range []string{"sendmail", "esmtpq sendmail"} {
 		t.Run(sendmail, func(t *testing.T) {
@@ -79,8 +79,8 @@ func setupScript(env *testscript.Env) error {
 	env.Setenv("HOME", home)
 	env.Setenv("HOST", host.Addr)
 	env.Setenv("NOBODY", nobody.Addr().String()) // where nobody listens
-	env.Setenv("PATH", stage.BinDir()+":/usr/bin:/bin")
-	env.Setenv("PROGRAM", stage.Program("esmtpq"))
+	env.Setenv("PATH", stage.BinDir(t)+":/usr/bin:/bin")
+	env.Setenv("PROGRAM", stage.Program(t, "esmtpq"))
 	env.Setenv("TZ", "UTC")
 	env.Setenv("ESMTPQ_DELAY", "never")
 	env.Setenv("LF", "\n")
@@ -104,7 +104,7 @@ func runCommand(ts *testscript.TestScript, neg bool, args []string) {
 		input = ts.ReadFile(args[last][1:])
 		args = args[:last]
 	}
-	cmd := exec.Command(stage.Program(name), args...)
+	cmd := exec.Command(filepath.Join(filepath.Dir(ts.Getenv("PROGRAM")), name), args...)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = []string{}
 	for _, variable := range []string{"HOME", "PATH", "TZ", "ESMTPQ_DELAY", "ESMTPQ_TIMEOUT", "ESMTPQ_CONFIG"} {

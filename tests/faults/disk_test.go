@@ -21,8 +21,8 @@ import (
 // Faults of real file systems, mounted for the purpose. That takes root, who gets a mount
 // namespace of its own for it; anybody else skips these tests.
 
-// ownNamespace gives the test a mount namespace. The calling goroutine keeps its thread, and what it
-// starts sees the same mounts.
+// ownNamespace gives the test a mount namespace. The calling goroutine keeps its thread, and what
+// it starts sees the same mounts.
 func ownNamespace(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -51,8 +51,8 @@ func onTmpfs(t *testing.T, fig *figures, what, options string) *world {
 	return w
 }
 
-// refuseSome submits messages of many sizes until a number of them have been refused, and looks whether
-// refusals are complete.
+// refuseSome submits messages of many sizes until a number of them have been refused, and looks
+// whether refusals are complete.
 func (w *world) refuseSome(refusals int) {
 	for n := 0; refusals > 0 && n < 1000; n++ {
 		m := w.mail(300+n*977%9000, "a@example.com", "later@example.net")
@@ -186,7 +186,8 @@ func (d *imageDisk) boot(t *testing.T) {
 	}
 }
 
-// realPowerCuts stops a real file system at random instants, while sendmails and a deliver are at work on it.
+// realPowerCuts stops a real file system at random instants, while sendmails and a deliver are at
+// work on it.
 func realPowerCuts(t *testing.T, fig *figures, n int) {
 	ownNamespace(t)
 	seed := rand.Uint64()
@@ -255,8 +256,8 @@ func (w *world) blackout(d *imageDisk, rng *rand.Rand) {
 	w.configure()
 }
 
-// started starts a sendmail for a message, or a deliver for none. It does so on the calling thread, whose
-// mounts the program is to see.
+// started starts a sendmail for a message, or a deliver for none. It does so on the calling thread,
+// whose mounts the program is to see.
 func (w *world) started(m *faultMail) *exec.Cmd {
 	cmd := w.program("deliver")
 	if m != nil {

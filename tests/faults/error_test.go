@@ -135,12 +135,13 @@ func (w *world) refused(r *traceResult) {
 	}
 }
 
-// interrupted looks at a deliver that met trouble: it sent nothing more than it could record, and said so
-// if it left something.
+// interrupted looks at a deliver that met trouble: it sent nothing more than it could record, and
+// said so if it left something.
 func (w *world) interrupted(r *traceResult) {
 	w.died()
 	for _, c := range r.calls {
-		// A single octet marks what is about to be sent: without the mark it is not, and the next may be.
+		// A single octet marks what is about to be sent: without the mark it is not, and the next
+		// may be.
 		outcome := c.name == "sync" || c.name == "write" && len(c.data) > 1
 		unrecorded := outcome && c.ret < 0 && c.ret != -int64(unix.EINTR) && filepath.Base(c.path) == "envelope"
 		if unrecorded && w.host.inFlight() == 1 && w.host.number() > c.host {

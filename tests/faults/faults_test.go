@@ -3,8 +3,6 @@
 package faults
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,7 +12,7 @@ import (
 // TestFaults breaks sendmail and deliver in every way at hand, and counts what that does to mail:
 // nothing may be lost, torn, or, outside the window that docs/reliability.md describes, doubled.
 func TestFaults(t *testing.T) {
-	if err := canTrace(); err != nil {
+	if err := canTrace(t); err != nil {
 		stage.Missing(t, err.Error())
 	}
 	fig := &figures{began: time.Now()}
@@ -35,15 +33,4 @@ func TestFaults(t *testing.T) {
 	t.Run("read-only", func(t *testing.T) { readOnly(t, fig) })
 	t.Run("random", func(t *testing.T) { randomKills(t, fig, stage.Pick(200, 1000)) })
 	t.Run("errors", func(t *testing.T) { failingCalls(t, fig) })
-}
-
-// noLimit is for what has to be done to the end.
-const noLimit = 24 * time.Hour
-
-// unreachable configures a smart host that nobody listens at.
-func (w *world) unreachable() {
-	rc := "identity = me@example.org\nhostname = 127.0.0.1:1\n"
-	if err := os.WriteFile(filepath.Join(w.home, ".esmtprc"), []byte(rc), 0o600); err != nil {
-		w.t.Error(err)
-	}
 }

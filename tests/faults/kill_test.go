@@ -113,7 +113,8 @@ func randomKills(t *testing.T, fig *figures, n int) {
 	})
 }
 
-// scramble runs two sendmails, if wanted, and a deliver at the same time and kills most of them somewhere.
+// scramble runs two sendmails, if wanted, and a deliver at the same time and kills most of them
+// somewhere.
 func (w *world) scramble(rng *rand.Rand, submit bool) {
 	mails := []*faultMail{nil} // nil is a deliver
 	if submit {
@@ -140,7 +141,7 @@ func (w *world) scramble(rng *rand.Rand, submit bool) {
 	}
 }
 
-// killed waits for a program, kills it if it still runs after a while, and tells whether it did.
+// killed waits for a program, kills it if it still runs after a while, and reports whether it did.
 func killed(cmd *exec.Cmd, kill bool, after time.Duration) (bool, int) {
 	if !kill {
 		after = stage.Limit

@@ -1,5 +1,5 @@
-// Package faults breaks the built program at every point at which a process, a disk or a machine can
-// fail, and counts what that does to mail.
+// Package faults breaks the built program at every point at which a process, a disk or a machine
+// can fail, and counts what that does to mail.
 package faults
 
 import (

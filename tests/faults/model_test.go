@@ -14,10 +14,10 @@ import (
 	"strings"
 )
 
-// The model of a power cut. It is as unkind as POSIX allows: what was written to a file
-// survives for certain only if a sync of that file began afterwards and has ended; a name made,
-// changed or removed, only if a sync of its directory did. Each thing that was not synced may have reached
-// the disk or not, whatever became of those before it.
+// The model of a power cut. It is as unkind as POSIX allows: what was written to a file survives
+// for certain only if a sync of that file began afterwards and has ended; a name made, changed or
+// removed, only if a sync of its directory did. Each thing that was not synced may have reached the
+// disk or not, whatever became of those before it.
 
 // A change is one thing that a program did to the disk.
 type change struct {
@@ -44,7 +44,7 @@ const (
 	chmodFile
 )
 
-// aName tells whether a change is one of names.
+// aName reports whether a change is one of names.
 func (c *change) aName() bool { return c.kind <= removeName }
 
 // A history is all that was done below a home directory, which was empty at first.
@@ -138,7 +138,8 @@ func (h *history) settle() {
 	}
 }
 
-// synced returns how many changes there have been when what was done to a file at change i is synced.
+// synced returns how many changes there have been when what was done to a file at change i is
+// synced.
 func (h *history) synced(file uint64, i int) int {
 	for j := i + 1; j < len(h.changes); j++ {
 		if s := &h.changes[j]; s.kind == syncFile && s.file == file && s.began > i {
@@ -190,9 +191,9 @@ func (h *history) cuts(n int, f func(fate map[int]loss)) {
 	}
 }
 
-// combinations returns the ways to give each change one of the fates: all of them if there are at most full
-// changes, else those in which the first of them share one fate and the rest another, and those in which one
-// differs from all others.
+// combinations returns the ways to give each change one of the fates: all of them if there are at
+// most full changes, else those in which the first of them share one fate and the rest another, and
+// those in which one differs from all others.
 func combinations(changes []int, fates []loss, full int) []map[int]loss {
 	if len(changes) <= full || stage.Long() && len(changes) <= full+1 {
 		all := []map[int]loss{{}}

@@ -130,8 +130,8 @@ func powerCuts(t *testing.T, fig *figures, name string, work func(w *world, r *r
 	})
 }
 
-// all returns every cut that differs from the others in what is on the disk, or in what had happened
-// outside of it.
+// all returns every cut that differs from the others in what is on the disk, or in what had
+// happened outside of it.
 func (r *recording) all() []cut {
 	var cuts []cut
 	seen := map[[sha256.Size]byte]bool{}
@@ -149,7 +149,8 @@ func (r *recording) all() []cut {
 	return cuts
 }
 
-// outside returns how many messages were accepted by sendmail, and taken by the host, just before change n began.
+// outside returns how many messages were accepted by sendmail, and taken by the host, just before
+// change n began.
 func (r *recording) outside(n int) (submitted, taken int) {
 	if n == len(r.changes) {
 		return len(r.accepted), len(r.taken)
@@ -157,8 +158,8 @@ func (r *recording) outside(n int) (submitted, taken int) {
 	return r.changes[n].submitted, r.changes[n].taken
 }
 
-// windowAt returns the copies that may be sent a second time after a cut: the host has them, and the
-// record of that was not synced yet.
+// windowAt returns the copies that may be sent a second time after a cut: the host has them, and
+// the record of that was not synced yet.
 func (r *recording) windowAt(n int) map[copyOf]int {
 	_, taken := r.outside(n)
 	in := map[copyOf]int{}
@@ -178,7 +179,7 @@ func (r *recording) windowAt(n int) map[copyOf]int {
 	return in
 }
 
-// holds tells whether sync j is about the envelope of a message.
+// holds reports whether sync j is about the envelope of a message.
 func (r *recording) holds(j, serial int) bool {
 	var envelope []byte
 	for _, c := range r.changes[:j] {
@@ -216,9 +217,9 @@ func (r *recording) goOn(w *world, c cut) {
 	w.reckon()
 }
 
-// remains tells whether the content of a message that was being removed has outlived its envelope. The order
-// of two removals is not promised to survive; deliver leaves the content alone and says so. It deals with
-// all other mail as ever.
+// remains reports whether the content of a message that was being removed has outlived its
+// envelope. The order of two removals is not promised to survive; deliver leaves the content alone
+// and says so. It deals with all other mail as ever.
 func (w *world) remains() bool {
 	orphans, _ := filepath.Glob(filepath.Join(w.queue(), "*", "mail"))
 	for _, mail := range orphans {

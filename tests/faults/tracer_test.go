@@ -9,9 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -129,26 +129,6 @@ var hooked = map[uint64]struct {
 	unix.SYS_WRITEV:          {"writev", descriptorFile},
 	unix.SYS_COPY_FILE_RANGE: {"copy_file_range", func(tr *tracer, tid int, r *unix.PtraceRegs, c *sysCall) { c.path = tr.descriptor(int(r.Rdx)) }},
 	unix.SYS_FALLOCATE:       {"fallocate", descriptorFile},
-}
-
-func renamedFile(tr *tracer, tid int, r *unix.PtraceRegs, c *sysCall) {
-	c.path, c.to = tr.pathAt(tid, r.Rdi, r.Rsi), tr.pathAt(tid, r.Rdx, r.R10)
-}
-
-func descriptorFile(tr *tracer, _ int, r *unix.PtraceRegs, c *sysCall) {
-	c.path = tr.descriptor(int(r.Rdi))
-}
-
-func writtenFile(tr *tracer, tid int, r *unix.PtraceRegs, c *sysCall) {
-	c.path = tr.descriptor(int(r.Rdi))
-	if !tr.counts(c.path) {
-		return
-	}
-	c.data = tr.memory(tid, r.Rsi, int(r.Rdx))
-	c.offset = int64(r.R10)
-	if r.Orig_rax == unix.SYS_WRITE {
-		c.offset = tr.position(int(r.Rdi))
-	}
 }
 
 // run starts a program and stays with it to its end. It takes a thread of its own: the
@@ -336,79 +316,13 @@ func (tr *tracer) end(tid int, t *threadCall, r *unix.PtraceRegs) {
 	}
 }
 
-// counts tells whether a file is one of those that matter.
-func (tr *tracer) counts(path string) bool {
-	return path == tr.root || strings.HasPrefix(path, tr.root+"/")
-}
-
-func inodeOf(path string) uint64 {
-	var st unix.Stat_t
-	if unix.Lstat(path, &st) != nil {
-		return 0
-	}
-	return st.Ino
-}
-
-// descriptor returns the path of an open file.
-func (tr *tracer) descriptor(fd int) string {
-	path, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", tr.pid, fd))
-	if err != nil {
-		return ""
-	}
-	return path
-}
-
-// position returns where the next write to an open file goes.
-func (tr *tracer) position(fd int) int64 {
-	info, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", tr.pid, fd))
-	if err != nil {
-		return 0
-	}
-	first, _, _ := strings.Cut(string(info), "\n")
-	n, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimPrefix(first, "pos:")), 10, 64)
-	return n
-}
-
-// pathAt returns a path argument that may be relative to a directory.
-func (tr *tracer) pathAt(tid int, dirfd, addr uint64) string {
-	path := tr.text(tid, addr)
-	if filepath.IsAbs(path) || int32(dirfd) == unix.AT_FDCWD {
-		return path
-	}
-	return filepath.Join(tr.descriptor(int(int32(dirfd))), path)
-}
-
-// text reads a string argument.
-func (tr *tracer) text(tid int, addr uint64) string {
-	b := tr.memory(tid, addr, 4096)
-	if i := bytes.IndexByte(b, 0); i >= 0 {
-		return string(b[:i])
-	}
-	return ""
-}
-
-// memory reads up to n octets of the program's memory: less where it ends.
-func (tr *tracer) memory(tid int, addr uint64, n int) []byte {
-	b := make([]byte, n)
-	got := 0
-	for got < n { // page by page, so that the end of a mapping cuts nothing but itself
-		size := min(n-got, 4096-int((addr+uint64(got))%4096))
-		m, err := unix.ProcessVMReadv(tid, []unix.Iovec{{Base: &b[got], Len: uint64(size)}},
-			[]unix.RemoteIovec{{Base: uintptr(addr) + uintptr(got), Len: size}}, 0)
-		if err != nil || m == 0 {
-			break
-		}
-		got += m
-	}
-	return b[:got]
-}
-
 // errTrace says that the system lets nobody trace: a container may forbid it.
 var errTrace = errors.New("ptrace is not permitted here")
 
-// canTrace tells whether tracing works on this machine.
-func canTrace() error {
-	r, err := (&tracer{root: "/nowhere", limit: stage.Limit}).run(stage.Program("esmtpq"), []string{"esmtpq", "version"}, nil, "/", "")
+// canTrace reports whether tracing works on this machine.
+func canTrace(t *testing.T) error {
+	tr := &tracer{root: "/nowhere", limit: stage.Limit}
+	r, err := tr.run(stage.Program(t, "esmtpq"), []string{"esmtpq", "version"}, nil, "/", "")
 	if err != nil || r.code != 0 {
 		return errTrace
 	}

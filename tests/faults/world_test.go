@@ -6,261 +6,17 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"esmtpq/queue"
-	"fmt"
-	"io"
-	"log"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/emersion/go-smtp"
-
 	"esmtpq/tests/stage"
 )
-
-// Figures are what the fault tests come to.
-type figures struct {
-	sync.Mutex
-	began time.Time
-
-	killPoints, randomKills, injected, crashStates, realCuts int
-	lost, torn, doubled, left, hung, silent                  int
-	window                                                   int // second copies inside the window
-	kept                                                     int // refused, yet sent: what it had written could not be removed either
-	reported                                                 int // remains of a removal that deliver reports and leaves alone
-}
-
-func (f *figures) add(n *int, more int) {
-	f.Lock()
-	defer f.Unlock()
-	*n += more
-}
-
-// remaining is how much time is left for tests that are worth more the longer they go on.
-func (f *figures) remaining() time.Duration {
-	if stage.Long() {
-		return 24 * time.Hour
-	}
-	return 150*time.Second - time.Since(f.began)
-}
-
-func (f *figures) String() string {
-	f.Lock()
-	defer f.Unlock()
-	return fmt.Sprintf("faults: %d kill points, %d random kills, %d failing calls, %d states after a power cut, %d power cuts on ext4: "+
-		"lost %d, torn %d, doubled %d, left behind %d, hung %d, silent %d (second copies inside the window %d, refused yet sent %d, remains reported %d)",
-		f.killPoints, f.randomKills, f.injected, f.crashStates, f.realCuts,
-		f.lost, f.torn, f.doubled, f.left, f.hung, f.silent, f.window, f.kept, f.reported)
-}
-
-// A faultMail is a message as it is submitted. Its header is complete, so that it
-// arrives exactly as it is.
-type faultMail struct {
-	serial  int
-	rcpts   []string
-	content string // LF line ends
-}
-
-func newFaultMail(serial, size int, rcpts ...string) *faultMail {
-	var b strings.Builder
-	fmt.Fprintf(&b, "From: me@example.org\nTo: %s\nSubject: message %d\nDate: Sat, 21 Nov 2026 10:00:00 +0000\nMessage-ID: <%d@fault.test>\n\n",
-		strings.Join(rcpts, ", "), serial, serial)
-	for i := 0; b.Len() < size; i++ {
-		fmt.Fprintf(&b, "%d.%d: a line like any other, and one with a dot\n.\n", serial, i)
-	}
-	return &faultMail{serial, rcpts, b.String()}
-}
-
-// serialOf finds out which message a content belongs to, whatever has happened to it; 0 for none.
-func serialOf(content string) int {
-	n := 0
-	if _, rest, ok := strings.Cut(content, "Message-ID: <"); ok {
-		fmt.Sscanf(rest, "%d@fault.test>", &n)
-	}
-	return n
-}
-
-// A faultHost is a smart host that remembers everything for which it took the final dot.
-type faultHost struct {
-	addr string
-
-	mu       sync.Mutex
-	changed  *sync.Cond
-	sessions int  // open
-	busy     bool // "later..." is told to come again
-	chunking bool // messages may come back to back (RFC 3030)
-	taken    []stage.Transaction
-}
-
-func newFaultHost(t *testing.T) *faultHost {
-	l := stage.Listen(t)
-	h := &faultHost{addr: l.Addr().String()}
-	h.changed = sync.NewCond(&h.mu)
-	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.sessions++
-		return &faultSession{host: h}, nil
-	}))
-	server.Domain = "smarthost.test"
-	server.ErrorLog = log.New(io.Discard, "", 0)
-	t.Cleanup(func() { server.Close() })
-	go server.Serve(faultListener{l, h})
-	return h
-}
-
-// A faultListener hides CHUNKING where it is not wanted: the server always offers it.
-type faultListener struct {
-	net.Listener
-	host *faultHost
-}
-
-func (l faultListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	return faultConn{c, l.host}, err
-}
-
-type faultConn struct {
-	net.Conn
-	host *faultHost
-}
-
-// Read turns the end of the connection into an error: in a chunk, the library would take it for
-// the end of the message, and a truncated message for one that was sent.
-func (c faultConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
-}
-
-func (c faultConn) Write(p []byte) (int, error) {
-	if c.host.inFlight() == 1 {
-		p = bytes.Replace(p, []byte("CHUNKING"), []byte("XNOTHING"), 1)
-	}
-	return c.Conn.Write(p)
-}
-
-// inFlight is how many messages of a session may be taken and not recorded.
-func (h *faultHost) inFlight() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.chunking {
-		return 64
-	}
-	return 1
-}
-
-func (h *faultHost) setChunking(on bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.chunking = on
-}
-
-type faultSession struct {
-	host *faultHost
-	mail stage.Transaction
-}
-
-func (s *faultSession) Reset() {}
-
-func (s *faultSession) Logout() error {
-	s.host.mu.Lock()
-	defer s.host.mu.Unlock()
-	s.host.sessions--
-	s.host.changed.Broadcast()
-	return nil
-}
-
-func (s *faultSession) Mail(from string, _ *smtp.MailOptions) error {
-	s.mail = stage.Transaction{From: from}
-	return nil
-}
-
-func (s *faultSession) Rcpt(to string, _ *smtp.RcptOptions) error {
-	s.host.mu.Lock()
-	defer s.host.mu.Unlock()
-	if s.host.busy && strings.HasPrefix(to, "later") {
-		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 2, 0}, Message: "come again"}
-	}
-	s.mail.To = append(s.mail.To, to)
-	return nil
-}
-
-func (s *faultSession) Data(r io.Reader) error {
-	b, err := io.ReadAll(r)
-	if err != nil {
-		return err // cut off before the final dot
-	}
-	s.mail.Content = string(b)
-	s.host.mu.Lock()
-	defer s.host.mu.Unlock()
-	s.host.taken = append(s.host.taken, s.mail)
-	return nil
-}
-
-// settle waits until every connection is closed: what a dead client had sent has been read.
-func (h *faultHost) settle() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for h.sessions > 0 {
-		h.changed.Wait()
-	}
-}
-
-// begin forgets what was taken.
-func (h *faultHost) begin(busy bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.taken, h.busy, h.chunking = nil, busy, false
-}
-
-func (h *faultHost) setBusy(busy bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.busy = busy
-}
-
-// number is how many messages it has taken.
-func (h *faultHost) number() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.taken)
-}
-
-// A copyOf is one recipient's copy of a message.
-type copyOf struct {
-	serial int
-	rcpt   string
-}
-
-// copies counts what was taken, and what of it is not what was submitted.
-func (h *faultHost) copies(mails []*faultMail) (counts map[copyOf]int, torn int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	counts = map[copyOf]int{}
-	for _, tx := range h.taken {
-		content := strings.ReplaceAll(tx.Content, "\r\n", "\n")
-		serial := serialOf(content)
-		if serial < 1 || serial > len(mails) || mails[serial-1].content != content {
-			torn++
-			continue
-		}
-		for _, to := range tx.To {
-			counts[copyOf{serial, to}]++
-		}
-	}
-	return counts, torn
-}
 
 // A world is a throw-away home, the messages submitted in it and a smart host.
 type world struct {
@@ -314,7 +70,7 @@ func (w *world) mail(size int, rcpts ...string) *faultMail {
 
 // program returns a program of ours, in this world.
 func (w *world) program(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(stage.Program(name), args...)
+	cmd := exec.Command(stage.Program(w.t, name), args...)
 	cmd.Args[0] = name
 	cmd.Dir, cmd.Env = w.home, w.env()
 	return cmd
@@ -356,7 +112,7 @@ func (w *world) ended(cmd *exec.Cmd, stdin string) stage.Result {
 // traced runs a program of ours under the injector.
 func (w *world) traced(f fault, stdin, name string, args ...string) *traceResult {
 	tr := &tracer{root: w.home, fault: f, limit: 20 * time.Second, look: w.host.number}
-	r, err := tr.run(stage.Program(name), append([]string{name}, args...), w.env(), w.home, stdin)
+	r, err := tr.run(stage.Program(w.t, name), append([]string{name}, args...), w.env(), w.home, stdin)
 	if err != nil {
 		w.t.Errorf("%s: trace: %v", w.what, err)
 		return &traceResult{code: -1}
@@ -366,132 +122,6 @@ func (w *world) traced(f fault, stdin, name string, args ...string) *traceResult
 		w.t.Errorf("%s: %s hung", w.what, name)
 	}
 	return r
-}
-
-// queued returns the entries of the queue, by the serials of their messages.
-func (w *world) queued() map[int]*queue.Message {
-	in := map[int]*queue.Message{}
-	q, err := queue.Open(w.queue())
-	if err != nil {
-		return in
-	}
-	defer q.Close()
-	l, err := q.List()
-	if err != nil {
-		w.t.Errorf("%s: %v", w.what, err)
-		return in
-	}
-	for _, id := range l.IDs {
-		content, _ := os.ReadFile(filepath.Join(w.queue(), id, "mail"))
-		if m, err := q.Read(id); err == nil {
-			in[serialOf(string(content))] = m
-		}
-	}
-	return in
-}
-
-// doubtful are the copies in the window: the disk says that their final dot was about to be
-// sent, and not what came of it.
-func (w *world) doubtful() map[copyOf]bool {
-	in := map[copyOf]bool{}
-	for serial, m := range w.queued() {
-		for i, p := range m.Progress {
-			if p.State == queue.Sending || p.State == queue.Unsure {
-				in[copyOf{serial, m.Envelope.Recipients[i].Address}] = true
-			}
-		}
-	}
-	return in
-}
-
-// died looks at what a deliver has left that may have died: for what the host took from it, and
-// whose record says no more than that it was about to be sent, there may be one copy more.
-func (w *world) died() {
-	w.host.settle()
-	counts, _ := w.host.copies(w.mails)
-	window := map[copyOf]int{}
-	for c := range w.doubtful() {
-		if counts[c] > w.arrived[c] {
-			window[c] = 1
-		}
-	}
-	w.bounded(window)
-	for c := range window {
-		w.window[c]++
-	}
-	w.arrived = counts
-}
-
-// bounded sees that no more messages are in the window than one session may have in flight: it
-// records each before it ends the next, unless they go back to back.
-func (w *world) bounded(window map[copyOf]int) {
-	serials := map[int]bool{}
-	for c := range window {
-		serials[c.serial] = true
-	}
-	if limit := w.host.inFlight(); len(serials) > limit {
-		w.fig.add(&w.fig.doubled, len(serials)-limit)
-		w.t.Errorf("%s: more was sent before what had been sent was recorded: %v", w.what, window)
-	}
-}
-
-// reckon lets a real deliver finish what is in the queue and holds the outcome against
-// the promise.
-func (w *world) reckon() {
-	w.host.setBusy(false)
-	r := w.ended(w.program("deliver"), "")
-	w.host.settle()
-	if r.Code != 0 {
-		w.fig.add(&w.fig.left, 1)
-		w.t.Errorf("%s: deliver afterwards: exit %d, %s", w.what, r.Code, r.Stderr)
-	}
-	counts, torn := w.host.copies(w.mails)
-	w.judge(counts, torn)
-	for _, name := range w.leftovers() {
-		w.fig.add(&w.fig.left, 1)
-		w.t.Errorf("%s: %s is left in the queue; deliver said %q", w.what, name, r.Stderr)
-	}
-}
-
-// judge holds what arrived against the promise.
-func (w *world) judge(counts map[copyOf]int, torn int) {
-	if torn > 0 {
-		w.fig.add(&w.fig.torn, torn)
-		w.t.Errorf("%s: %d contents arrived that nobody submitted", w.what, torn)
-	}
-	for _, m := range w.mails {
-		for _, rcpt := range m.rcpts {
-			c := copyOf{m.serial, rcpt}
-			switch n := counts[c]; {
-			case n == 0 && w.accepted[m.serial]:
-				w.fig.add(&w.fig.lost, 1)
-				w.t.Errorf("%s: message %d for %s is lost", w.what, m.serial, rcpt)
-			case n > 1 && n <= 1+w.window[c]:
-				w.fig.add(&w.fig.window, n-1)
-			case n > 1:
-				w.fig.add(&w.fig.doubled, n-1-w.window[c])
-				w.t.Errorf("%s: message %d for %s arrived %d times", w.what, m.serial, rcpt, n)
-			}
-		}
-	}
-}
-
-// ours are the files in the queue directory that are no messages.
-var ours = []string{".wakeup", ".parked", ".agenda", ".edited", ".sessions"}
-
-// leftovers returns what is in the queue that should not be after everything has gone out.
-func (w *world) leftovers() []string {
-	entries, err := os.ReadDir(w.queue())
-	if err != nil && !os.IsNotExist(err) {
-		w.t.Errorf("%s: %v", w.what, err)
-	}
-	var names []string
-	for _, e := range entries {
-		if !slices.Contains(ours, e.Name()) {
-			names = append(names, e.Name())
-		}
-	}
-	return names
 }
 
 // inParallel calls f for 0 to n-1 on as many workers as there are processors, each with a smart
@@ -525,5 +155,13 @@ func inParallel(t *testing.T, n int, limit time.Duration, f func(host *faultHost
 	wg.Wait()
 	if next < n && !stop {
 		t.Logf("time is up after %d of %d", next, n)
+	}
+}
+
+// unreachable configures a smart host that nobody listens at.
+func (w *world) unreachable() {
+	rc := "identity = me@example.org\nhostname = 127.0.0.1:1\n"
+	if err := os.WriteFile(filepath.Join(w.home, ".esmtprc"), []byte(rc), 0o600); err != nil {
+		w.t.Error(err)
 	}
 }

@@ -117,7 +117,8 @@ func strictWire(t *testing.T, m hostileMail, chunked bool) {
 	}
 }
 
-// A header that a CR, which is a line end to some and not to others, gives fields that nobody has looked at.
+// A header that a CR, which is a line end to some and not to others, gives fields that nobody has
+// looked at.
 func smugglingHeaders(t *testing.T, fig *hostileFigures) {
 	host := newHostileHost(t)
 	me := stage.NewPerson(t, "identity = me@example.org", "hostname = "+host.addr)

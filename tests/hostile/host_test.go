@@ -163,7 +163,7 @@ func (s *hostileSession) serve() {
 	}
 }
 
-// command answers one command, and tells whether the session goes on.
+// command answers one command, and reports whether the session goes on.
 func (s *hostileSession) command(line string) bool {
 	s.host.mu.Lock()
 	s.host.heard = append(s.host.heard, line)
@@ -213,7 +213,7 @@ func (s *hostileSession) command(line string) bool {
 	return s.play("S: 500 what?")
 }
 
-// refused tells whether the last reply was a refusal.
+// refused reports whether the last reply was a refusal.
 func (s *hostileSession) refused() bool {
 	return strings.HasPrefix(s.last, "4") || strings.HasPrefix(s.last, "5")
 }
@@ -297,7 +297,7 @@ func (s *hostileSession) take() {
 	s.mail = hostileMail{}
 }
 
-// at plays what is due at a step, and tells whether the session goes on.
+// at plays what is due at a step, and reports whether the session goes on.
 func (s *hostileSession) at(step, good string) bool {
 	h := s.host
 	h.mu.Lock()

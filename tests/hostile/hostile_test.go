@@ -9,8 +9,9 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// TestHostile attacks the program from everywhere: as a smart host, as the author of a message, as a
-// caller, as another user, and by chance. Nothing may be lost, torn or sent twice, nothing may hang, and nobody may get in.
+// TestHostile attacks the program from everywhere: as a smart host, as the author of a message, as
+// a caller, as another user, and by chance. Nothing may be lost, torn or sent twice, nothing may
+// hang, and nobody may get in.
 func TestHostile(t *testing.T) {
 	fig := &hostileFigures{}
 	defer func() { stage.PrintFigures(t, fig) }()
@@ -80,5 +81,5 @@ func sideBySide[T any](t *testing.T, workers int, cases []T, name func(T) string
 	}
 }
 
-// asRoot tells whether the tests may make what only root can.
+// asRoot reports whether the tests may make what only root can.
 func asRoot() bool { return os.Geteuid() == 0 }

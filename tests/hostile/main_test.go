@@ -1,5 +1,5 @@
-// Package hostile attacks the built program: as a smart host, as the author of a message, as a caller,
-// as another user, and by chance.
+// Package hostile attacks the built program: as a smart host, as the author of a message, as a
+// caller, as another user, and by chance.
 package hostile
 
 import (

@@ -101,62 +101,72 @@ func plantings() []plant {
 	return list
 }
 
-// plantedEntries puts each into a queue with a good mail: what is not ours is never followed, sent, waited for
-// or written to, and the good mail goes out.
+// plantedEntries puts each into a queue with a good mail: what is not ours is never followed, sent,
+// waited for or written to, and the good mail goes out.
 func plantedEntries(t *testing.T, fig *hostileFigures) {
 	template := queuedMessages(t)
-	sideBySide(t, 8, plantings(), func(p plant) string { return p.name }, func(t *testing.T, planted plant) {
-		if planted.root && !asRoot() {
-			t.Skip("only root can make it")
-		}
-		fig.plants.Add(1)
-		good, planters := newHostileHost(t), newHostileHost(t, "AUTH PLAIN")
-		me := stage.NewPerson(t)
-		configureHostile(me, planters.addr, good.addr, "tls: off")
-		takeQueue(me, template)
-		me.Write("victim", "precious\n")
-		queue, victim := me.Path(".esmtp_queue"), me.Path("victim")
-		keepTwo(me, queue)
-		if err := planted.make(queue, victim); err != nil {
-			t.Fatal(err)
-		}
-
-		me.Try("", "esmtpq", "hold", plantID)
-		me.Try("", "esmtpq", "release", plantID)
-		listing := me.Try("", "mailq")
-		said := me.Try("", "deliver")
-		showsPrintable(t, listing.Stdout+listing.Stderr+said.Stderr)
-		if n := good.copies()["friend@example.net"]; n != 1 {
-			t.Errorf("the good mail arrived %d times; deliver: %+v", n, said)
-		}
-		for _, m := range planters.mails() {
-			if m.from != "m1@example.org" || !strings.HasSuffix(m.content, "\r\n\r\n.text\r\n") {
-				t.Errorf("what was planted went out: %+v", m)
-			}
-		}
-		if text := stage.Read(t, victim); text != "precious\n" {
-			t.Errorf("the victim holds %.50q", text)
-		}
-		empty := planted.name == fmt.Sprintf("%q/directory", plantID) // what a removal leaves that was cut short
-		if len(planters.mails()) == 0 && !empty && strings.HasPrefix(planted.name, fmt.Sprintf("%q", plantID)[:17]) && !strings.Contains(said.Stderr, plantID) {
-			t.Errorf("deliver does not tell of it: %+v", said)
-		}
-		// Nor is anything else that works on the queue stopped.
-		me.Run("text\n", "sendmail", "-i", "-f", "other@example.com", "again@example.net")
-		me.Try("", "esmtpq", "show", "all")
-		me.Try("", "esmtpq", "hold", plantID)
-		me.Try("", "deliver")
-		if n := good.copies()["again@example.net"]; n != 1 {
-			t.Errorf("mail after that arrived %d times", n)
-		}
-		me.Try("", "esmtpq", "rm", "--yes", plantID)
-		if text := stage.Read(t, victim); text != "precious\n" {
-			t.Errorf("the victim holds %.50q after rm", text)
-		}
-		if stage.Exists(me.Path("elsewhere")) && !stage.Exists(me.Path("elsewhere/mail")) {
-			t.Error("rm followed the link")
-		}
+	sideBySide(t, 8, plantings(), func(p plant) string { return p.name }, func(t *testing.T, p plant) {
+		plantedEntry(t, fig, template, p)
 	})
+}
+
+// plantedEntry does so with one plant, in a queue of its own.
+func plantedEntry(t *testing.T, fig *hostileFigures, template string, planted plant) {
+	if planted.root && !asRoot() {
+		t.Skip("only root can make it")
+	}
+	fig.plants.Add(1)
+	good, planters := newHostileHost(t), newHostileHost(t, "AUTH PLAIN")
+	me := stage.NewPerson(t)
+	configureHostile(me, planters.addr, good.addr, "tls: off")
+	takeQueue(me, template)
+	me.Write("victim", "precious\n")
+	queue, victim := me.Path(".esmtp_queue"), me.Path("victim")
+	keepTwo(me, queue)
+	if err := planted.make(queue, victim); err != nil {
+		t.Fatal(err)
+	}
+
+	me.Try("", "esmtpq", "hold", plantID)
+	me.Try("", "esmtpq", "release", plantID)
+	listing := me.Try("", "mailq")
+	said := me.Try("", "deliver")
+	showsPrintable(t, listing.Stdout+listing.Stderr+said.Stderr)
+	if n := good.copies()["friend@example.net"]; n != 1 {
+		t.Errorf("the good mail arrived %d times; deliver: %+v", n, said)
+	}
+	for _, m := range planters.mails() {
+		if m.from != "m1@example.org" || !strings.HasSuffix(m.content, "\r\n\r\n.text\r\n") {
+			t.Errorf("what was planted went out: %+v", m)
+		}
+	}
+	if text := stage.Read(t, victim); text != "precious\n" {
+		t.Errorf("the victim holds %.50q", text)
+	}
+	empty := planted.name == fmt.Sprintf("%q/directory", plantID) // what a removal leaves that was cut short
+	if len(planters.mails()) == 0 && !empty && strings.HasPrefix(planted.name, fmt.Sprintf("%q", plantID)[:17]) && !strings.Contains(said.Stderr, plantID) {
+		t.Errorf("deliver does not tell of it: %+v", said)
+	}
+	worksOn(t, me, good, victim)
+}
+
+// worksOn checks that nothing else that works on the queue is stopped by what was planted.
+func worksOn(t *testing.T, me *stage.Person, good *hostileHost, victim string) {
+	t.Helper()
+	me.Run("text\n", "sendmail", "-i", "-f", "other@example.com", "again@example.net")
+	me.Try("", "esmtpq", "show", "all")
+	me.Try("", "esmtpq", "hold", plantID)
+	me.Try("", "deliver")
+	if n := good.copies()["again@example.net"]; n != 1 {
+		t.Errorf("mail after that arrived %d times", n)
+	}
+	me.Try("", "esmtpq", "rm", "--yes", plantID)
+	if text := stage.Read(t, victim); text != "precious\n" {
+		t.Errorf("the victim holds %.50q after rm", text)
+	}
+	if stage.Exists(me.Path("elsewhere")) && !stage.Exists(me.Path("elsewhere/mail")) {
+		t.Error("rm followed the link")
+	}
 }
 
 // keepTwo leaves of the queue the mail of the other identity, and one entry to be changed.
@@ -196,45 +206,54 @@ func foreignQueues(t *testing.T, fig *hostileFigures) {
 			queueRefused(me)
 		})
 	}
-	t.Run("link to a directory", func(t *testing.T) {
-		me := stage.NewPerson(t, "identity = me@example.org", "hostname = 127.0.0.1:1")
-		elsewhere := t.TempDir()
-		if err := os.Symlink(elsewhere, me.Path(".esmtp_queue")); err != nil {
-			t.Fatal(err)
-		}
-		queueRefused(me)
-		if left, _ := os.ReadDir(elsewhere); len(left) > 0 {
-			t.Errorf("the link was followed: %v", left)
-		}
-	})
-	t.Run("another's directory", func(t *testing.T) {
-		if !asRoot() {
-			t.Skip("only root can make it")
-		}
-		me := stage.NewPerson(t, "identity = me@example.org", "hostname = 127.0.0.1:1")
-		if err := errorOr(os.Mkdir(me.Path(".esmtp_queue"), 0o777), func() error { return os.Chown(me.Path(".esmtp_queue"), 12345, 12345) }); err != nil {
-			t.Fatal(err)
-		}
-		queueRefused(me)
-	})
+	t.Run("link to a directory", linkedQueue)
+	t.Run("another's directory", anothersQueue)
 	for _, mode := range []fs.FileMode{0o777, 0o755, 0o1777, 0o500, 0} {
-		t.Run(fmt.Sprintf("mode %o", mode), func(t *testing.T) {
-			host := newHostileHost(t)
-			me := stage.NewPerson(t, "identity = me@example.org", "hostname = "+host.addr)
-			me.Run("text\n", "sendmail", "-i", "friend@example.net")
-			for _, command := range []string{"mailq", "deliver"} {
-				if err := os.Chmod(me.Path(".esmtp_queue"), mode); err != nil {
-					t.Fatal(err)
-				}
-				me.Run("", command)
-				if st, err := os.Stat(me.Path(".esmtp_queue")); err != nil || st.Mode().Perm() != 0o700 {
-					t.Errorf("after %s it has mode %v (%v)", command, st.Mode(), err)
-				}
-			}
-			if len(host.mails()) != 1 {
-				t.Error("the mail did not go out")
-			}
-		})
+		t.Run(fmt.Sprintf("mode %o", mode), func(t *testing.T) { openQueue(t, mode) })
+	}
+}
+
+// linkedQueue: a link in place of the queue directory is not followed.
+func linkedQueue(t *testing.T) {
+	me := stage.NewPerson(t, "identity = me@example.org", "hostname = 127.0.0.1:1")
+	elsewhere := t.TempDir()
+	if err := os.Symlink(elsewhere, me.Path(".esmtp_queue")); err != nil {
+		t.Fatal(err)
+	}
+	queueRefused(me)
+	if left, _ := os.ReadDir(elsewhere); len(left) > 0 {
+		t.Errorf("the link was followed: %v", left)
+	}
+}
+
+// anothersQueue: a directory of another user is not used.
+func anothersQueue(t *testing.T) {
+	if !asRoot() {
+		t.Skip("only root can make it")
+	}
+	me := stage.NewPerson(t, "identity = me@example.org", "hostname = 127.0.0.1:1")
+	if err := errorOr(os.Mkdir(me.Path(".esmtp_queue"), 0o777), func() error { return os.Chown(me.Path(".esmtp_queue"), 12345, 12345) }); err != nil {
+		t.Fatal(err)
+	}
+	queueRefused(me)
+}
+
+// openQueue: whatever its mode was, afterwards it is its owner's alone, and the mail goes out.
+func openQueue(t *testing.T, mode fs.FileMode) {
+	host := newHostileHost(t)
+	me := stage.NewPerson(t, "identity = me@example.org", "hostname = "+host.addr)
+	me.Run("text\n", "sendmail", "-i", "friend@example.net")
+	for _, command := range []string{"mailq", "deliver"} {
+		if err := os.Chmod(me.Path(".esmtp_queue"), mode); err != nil {
+			t.Fatal(err)
+		}
+		me.Run("", command)
+		if st, err := os.Stat(me.Path(".esmtp_queue")); err != nil || st.Mode().Perm() != 0o700 {
+			t.Errorf("after %s it has mode %v (%v)", command, st.Mode(), err)
+		}
+	}
+	if len(host.mails()) != 1 {
+		t.Error("the mail did not go out")
 	}
 }
 

@@ -44,7 +44,8 @@ func oddMasks(t *testing.T, _ *hostileFigures) {
 	}
 }
 
-// tightLimits: under any limit of the system's a message is accepted whole or refused; nothing between.
+// tightLimits: under any limit of the system's a message is accepted whole or refused; nothing
+// between.
 func tightLimits(t *testing.T, _ *hostileFigures) {
 	var limits []string
 	for n := 3; n <= 12; n++ {
@@ -84,8 +85,8 @@ func tightLimits(t *testing.T, _ *hostileFigures) {
 	}
 }
 
-// closedDescriptors closes 0, 1 and 2 in every combination: what is opened in their place must not be
-// taken for them.
+// closedDescriptors closes 0, 1 and 2 in every combination: what is opened in their place must not
+// be taken for them.
 func closedDescriptors(t *testing.T, _ *hostileFigures) {
 	for closed := range 8 {
 		redirect := ""
@@ -116,8 +117,8 @@ func closedDescriptors(t *testing.T, _ *hostileFigures) {
 	}
 }
 
-// signalsAtAnyTime sends sendmail and deliver a signal at any instant. What was accepted arrives once; what
-// was not may.
+// signalsAtAnyTime sends sendmail and deliver a signal at any instant. What was accepted arrives
+// once; what was not may.
 func signalsAtAnyTime(t *testing.T, fig *hostileFigures) {
 	signals := []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE, syscall.SIGXFSZ, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGKILL}
 	host := newHostileHost(t, "PIPELINING")
@@ -162,8 +163,8 @@ func signalsAtAnyTime(t *testing.T, fig *hostileFigures) {
 	}
 }
 
-// signalled runs a program, sends it a signal at some instant, and returns its exit code; -1 for a death by
-// signal.
+// signalled runs a program, sends it a signal at some instant, and returns its exit code; -1 for a
+// death by signal.
 func signalled(p *stage.Person, sig syscall.Signal, stdin, name string, args ...string) int {
 	p.T.Helper()
 	cmd := p.Command(name, args...)
@@ -182,8 +183,8 @@ func signalled(p *stage.Person, sig syscall.Signal, stdin, name string, args ...
 	return cmd.ProcessState.ExitCode()
 }
 
-// suspended: a run that is stopped for longer than every time limit, and a host that has given it up
-// meanwhile, cost nothing but another try.
+// suspended: a run that is stopped for longer than every time limit, and a host that has given it
+// up meanwhile, cost nothing but another try.
 func suspended(t *testing.T, fig *hostileFigures) {
 	for _, step := range []string{"greeting", "MAIL", "DATA", "final"} {
 		t.Run(step, func(t *testing.T) {

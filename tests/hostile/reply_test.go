@@ -45,8 +45,8 @@ var hostileActs = []struct {
 	{"more than asked", `S" "250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n"` + "\n! close", true},
 }
 
-// Where it does. Of the stages of a transaction, it does so to one message: the others must go out in
-// the same run.
+// Where it does. Of the stages of a transaction, it does so to one message: the others must go out
+// in the same run.
 var hostileSteps = []struct {
 	name   string
 	offers []string // extensions beside AUTH, for each of which the step is tried
@@ -195,7 +195,8 @@ func surviveReplies(t *testing.T, template string, c hostileCase) {
 	if n := other.copies()["friend@example.net"]; n != 1 {
 		t.Errorf("the mail of the other identity arrived %d times in the same run", n)
 	}
-	// With chunks sent back to back, the messages behind a lost one are in doubt, and wait for the next run.
+	// With chunks sent back to back, the messages behind a lost one are in doubt, and wait for the
+	// next run.
 	if c.only != "" && !strings.Contains(c.offers, "CHUNKING") {
 		for _, to := range []string{"a2@example.net", "a3@example.net"} {
 			if n := bad.copies()[to]; n != 1 {

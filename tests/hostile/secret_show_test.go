@@ -52,7 +52,8 @@ var secretEndings = []struct{ name, step, script string }{
 	{"lost at the end", "final", "! close"},
 }
 
-// secretArtefacts greps everything that a session leaves, for every way to configure a password and every ending.
+// secretArtefacts greps everything that a session leaves, for every way to configure a password and
+// every ending.
 func secretArtefacts(t *testing.T, fig *hostileFigures) {
 	for _, c := range secretConfigurations {
 		for _, end := range secretEndings {
@@ -103,8 +104,8 @@ func searchHome(p *stage.Person, except ...string) {
 	}
 }
 
-// misplacedSecrets puts the password in the place of every word and every line of a configuration: what
-// is wrong with the file is told without quoting it.
+// misplacedSecrets puts the password in the place of every word and every line of a configuration:
+// what is wrong with the file is told without quoting it.
 func misplacedSecrets(t *testing.T, fig *hostileFigures) {
 	esmtprc := "# remark\nidentity = me@example.org\n  default\n  hostname = localhost:25\n  username = me\n  password = \"x\"\n  starttls = enabled\n  force_reverse_path = a@example.org\n  qualifydomain = example.org\n  preconnect = 'true'\nmda = '/bin/true %T'\n"
 	yaml := "batch_delay: 5s\nmda: /bin/true %T\nidentities:\n- name: me\n  match: [me@example.org, \"*@example.com\"]\n  host: localhost\n  port: 25\n  tls: off\n  username: me\n  password: x\n  timeout: 2m\n  message_id: true\n- name: other\n  host: localhost\n  default: true\n"

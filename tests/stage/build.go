@@ -7,41 +7,54 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
-
-// binDir holds esmtpq and the symbolic links that install.sh makes. Main sets it.
-var binDir string
 
 // Names are those under which the program is known, beside its own.
 var Names = []string{"sendmail", "deliver", "mailq", "newaliases"}
 
-// Main runs the tests of a package, with the program that they are about. It is built once for
-// them, as install.sh builds it. Where the tests run without the source (compiled, as another
-// user), ESMTPQ_TEST_BIN names a directory that has it.
+// Main runs the tests of a package, and removes the program that they were about.
 func Main(m *testing.M) int {
-	binDir = os.Getenv("ESMTPQ_TEST_BIN")
-	if binDir != "" {
-		return m.Run()
+	code := m.Run()
+	if built != "" {
+		os.RemoveAll(built)
 	}
-	dir, err := os.MkdirTemp("", "esmtpq-bin-")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		err = build(dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	binDir = dir
-	return m.Run()
+	return code
 }
 
-// BinDir returns the directory in which the program is, under all its names.
-func BinDir() string { return binDir }
+// BinDir returns the directory that holds esmtpq and the symbolic links that install.sh makes. The
+// program is built by the first test that asks for it, once, as install.sh builds it. Where the
+// tests run without the go command (compiled, as another user), ESMTPQ_TEST_BIN names a directory
+// that has it.
+func BinDir(t testing.TB) string {
+	t.Helper()
+	dir, err := binDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
 
 // Program returns the path of the program under one of its names.
-func Program(name string) string { return filepath.Join(binDir, name) }
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	return filepath.Join(BinDir(t), name)
+}
+
+var built string // the directory to be removed in the end
+
+var binDir = sync.OnceValues(func() (string, error) {
+	if dir := os.Getenv("ESMTPQ_TEST_BIN"); dir != "" {
+		return dir, nil
+	}
+	dir, err := os.MkdirTemp("", "esmtpq-bin-")
+	if err != nil {
+		return "", err
+	}
+	built = dir
+	return dir, build(dir)
+})
 
 func build(dir string) error {
 	root, err := root()
@@ -67,8 +80,9 @@ func build(dir string) error {
 }
 
 // dependOn makes the outcome of the tests depend on the source of the program. The go command
-// keeps the outcome of tests whose package, and what they have opened, is as it was; what a
-// compiler reads that they start it does not know. So the tests look at all of it themselves.
+// keeps the outcome of tests as long as their package, and what they have opened, is as it was. It
+// does not know what a compiler reads that a test starts; so a test looks at all of it (a test: what
+// is done before the first one begins, the go command does not see either).
 func dependOn(root string) error {
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

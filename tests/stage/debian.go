@@ -49,7 +49,8 @@ func Debian(t testing.TB, file string) string {
 	return root
 }
 
-// UnpackedLibraries returns the search path of the libraries below the directory that Debian returns.
+// UnpackedLibraries returns the search path of the libraries below the directory that Debian
+// returns.
 func UnpackedLibraries(root string) string {
 	dirs, _ := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu*"))
 	return strings.Join(dirs, ":")

@@ -79,7 +79,7 @@ func (p *Person) NewNamespace(root string) *Namespace {
 	ns := &Namespace{person: p}
 	p.Write("namespace/etc/passwd", fmt.Sprintf(passwd, p.Home))
 	p.Write("namespace/etc/group", group)
-	ns.setup = fmt.Sprintf(setup, p.Path("namespace"), binDir, root)
+	ns.setup = fmt.Sprintf(setup, p.Path("namespace"), BinDir(p.T), root)
 	return ns
 }
 
@@ -94,8 +94,8 @@ func (ns *Namespace) Command() *exec.Cmd {
 	return cmd
 }
 
-// Start starts what Command has prepared. It runs until the test ends, and with it ends every process
-// in the namespace.
+// Start starts what Command has prepared. It runs until the test ends, and with it ends every
+// process in the namespace.
 func (ns *Namespace) Start(cmd *exec.Cmd) {
 	t := ns.person.T
 	t.Helper()
@@ -116,8 +116,8 @@ func (ns *Namespace) Start(cmd *exec.Cmd) {
 	})
 }
 
-// end ends the first process of the namespace, which ends them all. A process that changes its user,
-// as a daemon does, no longer dies with its parent.
+// end ends the first process of the namespace, which ends them all. A process that changes its
+// user, as a daemon does, no longer dies with its parent.
 func (ns *Namespace) end(cmd *exec.Cmd) {
 	pid := cmd.Process.Pid
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))

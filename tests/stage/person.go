@@ -24,7 +24,7 @@ type Person struct {
 func NewPerson(t testing.TB, esmtprc ...string) *Person {
 	t.Helper()
 	p := &Person{T: t, Home: t.TempDir()}
-	if err := os.Symlink(binDir, filepath.Join(p.Home, "bin")); err != nil {
+	if err := os.Symlink(BinDir(t), filepath.Join(p.Home, "bin")); err != nil {
 		t.Fatal(err)
 	}
 	if esmtprc != nil {
@@ -173,7 +173,8 @@ func (p *Person) AwaitQueued(n int) {
 	Await(p.T, want, func() bool { return strings.Contains(p.Run("", "mailq"), want) })
 }
 
-// Waits submits a message, tries to deliver it, and checks that it stays, for a reason that is shown.
+// Waits submits a message, tries to deliver it, and checks that it stays, for a reason that is
+// shown.
 func (p *Person) Waits(reason string) {
 	p.T.Helper()
 	p.Run("text\n", "sendmail", "-i", "friend@example.net")
