@@ -237,7 +237,8 @@ as_user() {
 	# All of the source: some tests read it, the manual pages, the completions.
 	tar --exclude=./.git -cf - . | tar -C "$scratch/as-user" -xf -
 	for package in $(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./...); do
-		(cd "$package" && go test -c -o "$scratch/as-user${package#"$PWD"}/tests.bin" .)
+		copy=$scratch/as-user${package#"$PWD"}
+		(cd "$package" && go test -c -o "$copy/tests.bin" .)
 	done
 	sed '/^tester:/d' /etc/passwd >"$scratch/passwd"
 	echo "tester:x:64999:64999:tester:$home:/bin/sh" >>"$scratch/passwd"
