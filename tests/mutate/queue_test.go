@@ -110,7 +110,7 @@ var queueFaults = []fault{
 	{
 		"an envelope is removed before its content", "queue",
 		`[...]string{"mail", "envelope"}`, `[...]string{"envelope", "mail"}`,
-		[]test{{"tests/faults", "TestFaults/power"}},
+		[]test{{"tests/faults", "TestFaults/kill/deliver"}},
 	},
 	{
 		"damaged content is sent", "queue",

@@ -1,9 +1,9 @@
-// Package mutate proves the tests: it makes one deliberate fault at a time in the source and sees that
-// the tests named with it fail.
+// Package mutate proves the tests: it makes one deliberate fault at a time in the source and sees
+// that the tests named with it fail.
 //
-//	go test ./tests/mutate                  every text to be replaced is there once, and a sample of three
-//	go test ./tests/mutate -long            all of them, which takes a while
-//	go test ./tests/mutate -run /queue -long
+//	go test ./tests/mutate                     each fault finds its place; three are made
+//	go test -v ./tests/mutate -long            all are made, which takes some minutes
+//	go test -v ./tests/mutate -long -run /queue
 //
 // The source is not touched: the go command is given a replacement for one file (-overlay).
 package mutate
@@ -25,7 +25,7 @@ type fault struct {
 	tests    []test // all of which must fail
 }
 
-// A test is one by its name, in any package in a directory or below. Subtests are named as in go test -run.
+// A test has a name, with subtests as in go test -run, and is in any package of a room.
 type test struct{ room, name string }
 
 func (f *fault) String() string { return f.room + "/" + strings.ReplaceAll(f.name, " ", "_") }
@@ -63,7 +63,8 @@ func (t *test) dir(root string) (string, error) {
 // eachFile calls f for each Go file in a directory or below: those of tests, or the others.
 func eachFile(dir string, tests bool, f func(file, text string)) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") != tests {
+		isTest := strings.HasSuffix(path, "_test.go")
+		if err != nil || !strings.HasSuffix(path, ".go") || isTest != tests {
 			return err
 		}
 		b, err := os.ReadFile(path)
