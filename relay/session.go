@@ -155,7 +155,7 @@ func (s *session) expect(at stage, limit time.Duration) (*reply, *trouble) {
 	r, err := s.r.next()
 	if err != nil && s.ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil, &trouble{at: at, event: eventTimeout, host: s.host.name,
-			text: s.host.name + " did not answer to " + string(at) + " within " + limit.String()}
+			text: s.host.name + " did not answer to " + string(at) + " within " + limit.String() + said(err)}
 	}
 	if err != nil {
 		return nil, s.broken(at, err)
@@ -232,13 +232,23 @@ func (s *session) broken(at stage, err error) *trouble {
 		t.text = s.host.name + " sent " + err.Error() + " as its answer to " + string(at)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		t.event = eventTimeout
-		t.text = s.host.name + " took nothing for " + s.host.limits.block.String() + " at " + string(at)
+		t.text = s.host.name + " took nothing for " + s.host.limits.block.String() + " at " + string(at) + said(err)
 	case err == io.EOF || err == io.ErrUnexpectedEOF:
 		t.text = s.host.name + " closed the connection at " + string(at)
 	default:
 		t.text = "the connection to " + s.host.name + " was lost at " + string(at) + ": " + err.Error()
 	}
 	return t
+}
+
+// said returns what the error of a connection has to add to a reason that names a limit of time: what a
+// tunnel has printed while the host was waited for.
+func said(err error) string {
+	var adds interface{ Said() string }
+	if errors.As(err, &adds) {
+		return "; " + adds.Said()
+	}
+	return ""
 }
 
 // stopped is the trouble of being told to stop.
