@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// markName is the environment variable that the processes of a command with a mark are known by.
-const markName = "ESMTPQ_HELPER"
-
 // A proc is a process of the machine.
 type proc struct {
 	pid, parent, session int

@@ -130,7 +130,7 @@ func (c *Command) Start(ctx context.Context) (*Process, error) {
 func (c *Command) exec() *exec.Cmd {
 	env := Environ()
 	if c.Mark != "" {
-		env = append(env, markName+"="+c.Mark)
+		env = append(env, inherit.MarkName+"="+c.Mark)
 	}
 	cmd := exec.Command(lookPath(c.Argv[0]), c.Argv[1:]...)
 	cmd.Args[0] = c.Argv[0]

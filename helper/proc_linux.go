@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"esmtpq/helper/inherit"
 )
 
 // listed reports whether the processes of the machine can be listed.
@@ -64,7 +66,7 @@ func markOf(pid int) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	_, value, ok := bytes.Cut(append([]byte{0}, b...), []byte("\x00"+markName+"="))
+	_, value, ok := bytes.Cut(append([]byte{0}, b...), []byte("\x00"+inherit.MarkName+"="))
 	if !ok {
 		return "", false
 	}
