@@ -38,9 +38,13 @@ const host = "local delivery agent"
 type Agent struct {
 	// Timeout bounds one call.
 	Timeout time.Duration
+	// Trace, where it is set, is given each line that a call has printed, up to 1 kB of the last ones, and
+	// how it ended. Lines may hold any octets.
+	Trace func(line string)
 
 	line      shellLine
 	forceUser string
+	left      map[string]bool // marks of calls of which something may live; nil: not looked for yet
 }
 
 // New returns the agent that command, a line for /bin/sh, makes. With forceUser, %T is
@@ -65,6 +69,7 @@ func New(command, forceUser string) (*Agent, error) {
 
 // Run implements [queue.Transport].
 func (a *Agent) Run(ctx context.Context, src queue.Source) {
+	a.left = nil
 	for ctx.Err() == nil {
 		d := src.Next()
 		if d == nil {
@@ -99,7 +104,7 @@ func (a *Agent) deliver(ctx context.Context, src queue.Source, d *queue.Delivery
 		if ctx.Err() != nil {
 			return fill(reports, calls[i:], delayed(queue.ScopeSession, "4.3.0", "the queue run ended before this was begun"))
 		}
-		r := a.call(ctx, d.Content, sender, c.names)
+		r := a.call(ctx, d, sender, c.names)
 		fill(reports, calls[i:i+1], r)
 		if r.Scope == queue.ScopeIdentity {
 			r.Unsure = false // these have not been handed over at all

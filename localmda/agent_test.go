@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -266,5 +267,16 @@ func TestSurroundingsOfTheAgent(t *testing.T) {
 	t.Setenv("HOME", home+"/gone")
 	if r := run(newAgent(t, `test "$(pwd)" = /`), mail("A1", "bob")).reports[0]; r.Action != queue.Delivered {
 		t.Errorf("without a home: %s: %s", describe(r), r.Text)
+	}
+}
+
+func TestOutputIsShown(t *testing.T) {
+	var shown []string
+	a := newAgent(t, `echo delivering to %T; echo 'nosuchfilter: not found' >&2`)
+	a.Trace = func(line string) { shown = append(shown, line) }
+	run(a, mail("A1", "bob", "ann"))
+	want := []string{"delivering to bob", "nosuchfilter: not found", "exit status 0", "delivering to ann", "nosuchfilter: not found", "exit status 0"}
+	if !slices.Equal(shown, want) {
+		t.Errorf("shown: %q", shown)
 	}
 }

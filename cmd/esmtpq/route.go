@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -70,10 +71,17 @@ func (r *router) Route(env *queue.Envelope, rcpt queue.Recipient) (queue.Route, 
 
 // transport makes the transport of a way.
 func (r *router) transport(w *submit.Way) (queue.Transport, error) {
-	if w.Identity == nil {
-		return w.Agent()
+	if w.Identity != nil {
+		return r.smartHost(w.Config, w.Identity)
 	}
-	return r.smartHost(w.Config, w.Identity)
+	agent, err := w.Agent()
+	if err != nil {
+		return nil, err
+	}
+	if r.trace != nil {
+		agent.Trace = func(line string) { fmt.Fprintf(r.trace, "%s < %s\n", localLane, printable(line)) }
+	}
+	return agent, nil
 }
 
 // Transport implements queue.Router.
