@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/helper"
 	"esmtpq/identity"
 	"esmtpq/queue"
 	"esmtpq/relay"
@@ -38,6 +39,7 @@ func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.T
 			fmt.Fprintf(r.trace, "%s %c %s\n", id.Name, dir, printable(line))
 		}
 	}
+	id.Run = helper.Output
 	var t queue.Transport = relay.New(id, opt)
 	if id.Postconnect != "" {
 		t = &followed{t, id.Postconnect}
