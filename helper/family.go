@@ -17,16 +17,17 @@ type proc struct {
 
 // A family is a command with all that belongs to it.
 type family struct {
-	root   int    // the process it began with, and its session; 0 for none
-	mark   string // "" for none
-	exited <-chan struct{}
-	seen   map[int]string // start of each process that was found to belong to it
+	root   int             // the process it began with, and its session; 0 for none
+	mark   string          // "" for none
+	exited <-chan struct{} // closed once the program is reaped
+	seen   map[int]string  // start of each process that was found to belong to it
 }
 
 // living returns those processes that belong to the family and are not dead.
 func (f *family) living() []proc {
+	running := f.running() // asked first: then the root that is listed is ours
 	all := processes()
-	sessions := f.sessions(all)
+	sessions := f.sessions(all, running)
 	children := make(map[int][]proc)
 	var found []proc
 	for _, p := range all {
@@ -58,19 +59,13 @@ func (f *family) living() []proc {
 // sessions returns the sessions that were begun by a process of the family, each of which has the number of
 // that process. What is left of a session keeps its number from being given away: where a
 // process has it that is not the one that was seen, the session is gone.
-func (f *family) sessions(all []proc) map[int]bool {
+func (f *family) sessions(all []proc, running bool) map[int]bool {
 	sessions := make(map[int]bool)
 	for pid := range f.seen {
 		sessions[pid] = true
 	}
-	running := false
 	if f.root != 0 {
 		sessions[f.root] = true
-		select {
-		case <-f.exited:
-		default:
-			running = true // and so not reaped
-		}
 	}
 	for _, p := range all {
 		if sessions[p.pid] && f.seen[p.pid] != p.start && !(running && p.pid == f.root) {
@@ -101,14 +96,24 @@ func (f *family) end(patience time.Duration) []int {
 	return left
 }
 
-// signal sends sig to processes of the family, and to the process group that it began with, which is
-// all that is known of it where there is no /proc.
+// signal sends sig to processes of the family, and to the process group that it began with: that is all
+// that is known of it where there is no /proc, and where that hides set-id programs from us.
 func (f *family) signal(procs []proc, sig syscall.Signal) {
 	for _, p := range procs {
 		syscall.Kill(p.pid, sig)
 	}
-	if f.root != 0 && !listed() {
+	if f.root != 0 && (f.running() || !listed()) {
 		syscall.Kill(-f.root, sig)
+	}
+}
+
+// running reports whether the program has not been reaped, and so its number cannot be another's.
+func (f *family) running() bool {
+	select {
+	case <-f.exited:
+		return false
+	default:
+		return true
 	}
 }
 
