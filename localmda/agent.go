@@ -38,9 +38,13 @@ const host = "local delivery agent"
 type Agent struct {
 	// Timeout bounds one call.
 	Timeout time.Duration
+	// Trace, where it is set, is given each line that a call has printed, up to 1 kB of the last ones, and
+	// how it ended. Lines may hold any octets.
+	Trace func(line string)
 
 	line      shellLine
 	forceUser string
+	left      map[string]bool // marks of calls of which something may live; nil: not looked for yet
 }
 
 // New returns the agent that command, a line for /bin/sh, makes. With forceUser, %T is
@@ -65,6 +69,7 @@ func New(command, forceUser string) (*Agent, error) {
 
 // Run implements [queue.Transport].
 func (a *Agent) Run(ctx context.Context, src queue.Source) {
+	a.left = nil
 	for ctx.Err() == nil {
 		d := src.Next(true)
 		if d == nil || !a.deliver(ctx, src, d) {
@@ -95,7 +100,7 @@ func (a *Agent) deliver(ctx context.Context, src queue.Source, d *queue.Delivery
 		if err := src.Sending(d, c.indexes); err != nil {
 			return record(src, d, calls[i:], delayed(queue.ScopeSession, "4.3.0", "progress cannot be recorded: "+err.Error()))
 		}
-		r := a.call(ctx, d.Content, sender, c.names)
+		r := a.call(ctx, d, sender, c.names)
 		o := queue.Outcome{Delivery: d}
 		add(&o, r, c)
 		if r.Scope == queue.ScopeIdentity {

@@ -299,3 +299,14 @@ func TestSurroundingsOfTheAgent(t *testing.T) {
 		t.Errorf("without a home: %s: %s", describe(r), r.Text)
 	}
 }
+
+func TestOutputIsShown(t *testing.T) {
+	var shown []string
+	a := newAgent(t, `echo delivering to %T; echo 'nosuchfilter: not found' >&2`)
+	a.Trace = func(line string) { shown = append(shown, line) }
+	run(a, mail("A1", "bob", "ann"))
+	want := []string{"delivering to bob", "nosuchfilter: not found", "exit status 0", "delivering to ann", "nosuchfilter: not found", "exit status 0"}
+	if !slices.Equal(shown, want) {
+		t.Errorf("shown: %q", shown)
+	}
+}

@@ -3,16 +3,14 @@ package deliver
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 
-	"esmtpq/cmd/esmtpq/process"
 	"esmtpq/cmd/esmtpq/whoami"
+	"esmtpq/helper"
 	"esmtpq/identity"
 	"esmtpq/localmda"
 	"esmtpq/message"
@@ -141,11 +139,13 @@ const (
 
 // run runs the owner's command with a text on its standard input.
 func (n *notifier) run(ctx context.Context, line string, words wording) error {
-	err := n.runBounded(ctx, notifyLimit, words.subject+"\n\n"+words.text, "/bin/sh", "-c", line)
+	c := helper.Shell(line)
+	c.Stdin, c.Limit, c.Dir = strings.NewReader(words.subject+"\n\n"+words.text), notifyLimit, n.r.home
+	exit, err := c.Run(ctx)
 	if err != nil {
 		return fmt.Errorf("notify: %w", err)
 	}
-	return nil
+	return exit.Err("notify")
 }
 
 // popUp shows a notice on the owner's screen, if there is one in sight. What goes wrong
@@ -161,30 +161,9 @@ func (n *notifier) popUp(ctx context.Context, notice *queue.Notice, words wordin
 	}
 	// The body is markup to some of those that show it.
 	body := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(words.reasons)
-	if n.runBounded(ctx, popUpLimit, "", path, "--", words.subject, body+"esmtpq show "+notice.Message.ID) != nil {
+	c := helper.Command{Argv: []string{path, "--", words.subject, body + "esmtpq show " + notice.Message.ID}, Limit: popUpLimit}
+	if exit, err := c.Run(ctx); err != nil || !exit.OK() {
 		return queue.ErrNobody
 	}
 	return nil
-}
-
-// runBounded runs a helper in a process group of its own. It has its time and no descriptor of
-// ours.
-func (n *notifier) runBounded(ctx context.Context, limit time.Duration, input, name string, args ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = n.r.home
-	cmd.Stdin = strings.NewReader(input)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
-	process.CloseOnExec()
-	err := cmd.Run()
-	if ctx.Err() != nil && err != nil {
-		return fmt.Errorf("not finished in time and stopped: %w", context.Cause(ctx))
-	}
-	if errors.Is(err, exec.ErrWaitDelay) {
-		return nil // it has left the reading to somebody else
-	}
-	return err
 }

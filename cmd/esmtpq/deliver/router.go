@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -83,10 +84,17 @@ func (r *router) Route(env *spool.Envelope, rcpt spool.Recipient) (queue.Route, 
 
 // transport makes the transport of a route.
 func (r *router) transport(route *submit.Route) (queue.Transport, error) {
-	if route.Identity == nil {
-		return route.Agent()
+	if route.Identity != nil {
+		return r.smartHost(route.Config, route.Identity)
 	}
-	return r.smartHost(route.Config, route.Identity)
+	agent, err := route.Agent()
+	if err != nil {
+		return nil, err
+	}
+	if r.transcript != nil {
+		agent.Trace = func(line string) { fmt.Fprintf(r.transcript, "%s < %s\n", localMail, spool.Printable(line)) }
+	}
+	return agent, nil
 }
 
 // Transport implements queue.Router.

@@ -8,8 +8,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/net/idna"
+
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
+	"esmtpq/helper"
 	"esmtpq/identity"
 	"esmtpq/queue"
 	"esmtpq/queue/spool"
@@ -43,11 +46,30 @@ func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.T
 			fmt.Fprintf(r.transcript, "%s %c %s\n", id.Name, dir, spool.Printable(line))
 		}
 	}
-	var t queue.Transport = relay.New(id, opt)
 	if id.Postconnect != "" {
-		t = &followed{t, id.Postconnect}
+		opt.Dial = r.followed(id, dial)
 	}
-	return t, nil
+	id.Run = helper.Output
+	return relay.New(id, opt), nil
+}
+
+// followed returns what makes a connection by dial, nil for one without a detour, and runs the postconnect
+// line behind it. What the line comes to changes nothing: the mail has been accepted, and sending it
+// again would be the worse mistake.
+func (r *router) followed(id *identity.Identity, dial func(context.Context) (net.Conn, error)) func(context.Context) (net.Conn, error) {
+	if dial == nil {
+		dial = func(ctx context.Context) (net.Conn, error) {
+			name, err := idna.Lookup.ToASCII(id.Host)
+			if err != nil {
+				name = id.Host // an address, or what the resolver will refuse
+			}
+			return (&net.Dialer{Timeout: r.limit(dialLimit)}).DialContext(ctx, "tcp", net.JoinHostPort(name, id.Port))
+		}
+	}
+	f := &tunnel.Follower{Line: id.Postconnect, Limit: r.limit(shellLimit), Failed: func(err error) {
+		fmt.Fprintln(os.Stderr, spool.Printable(err.Error()))
+	}}
+	return func(ctx context.Context) (net.Conn, error) { return f.Dial(ctx, dial) }
 }
 
 // dialer returns what makes the connection: the tunnel, or a dial behind the preconnect line. Nil
@@ -85,21 +107,4 @@ func (r *router) limit(usual time.Duration) time.Duration {
 		return r.step
 	}
 	return usual
-}
-
-// followed is a transport behind which a shell line is run.
-type followed struct {
-	queue.Transport
-	line string
-}
-
-// Run implements queue.Transport. What the line comes to changes nothing: the mail has been
-// accepted, and sending it again would be the worse mistake.
-func (f *followed) Run(ctx context.Context, src queue.Source) {
-	f.Transport.Run(ctx, src)
-	ctx, cancel := context.WithTimeout(ctx, shellLimit)
-	defer cancel()
-	if err := tunnel.Postconnect(ctx, f.line); err != nil {
-		fmt.Fprintf(os.Stderr, "postconnect: %s\n", spool.Printable(err.Error()))
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"esmtpq/cmd/esmtpq/process"
+	"esmtpq/helper/inherit"
 	"esmtpq/queue/spool"
 )
 
@@ -35,7 +36,7 @@ func StartSleeper(q *spool.Queue, home string, delay time.Duration) {
 		return
 	}
 	defer null.Close()
-	process.CloseOnExec()
+	inherit.Nothing()
 	// Its own session, and nothing of the caller's: who reads our output to its end must not wait
 	// for it.
 	child, err := os.StartProcess(self, []string{"deliver", BackgroundFlag, delay.String()}, &os.ProcAttr{
@@ -53,6 +54,8 @@ func StartSleeper(q *spool.Queue, home string, delay time.Duration) {
 // was found, and no path in it that depends on where we are.
 func childEnv(home string) []string {
 	env := process.Setenv(os.Environ(), "HOME", home)
+	// Where a delivery agent has called us, it is not for that run to end this one, nor to wait for it.
+	env = process.Unsetenv(env, inherit.MarkName)
 	if file := os.Getenv("ESMTPQ_CONFIG"); file != "" {
 		if abs, err := filepath.Abs(file); err == nil {
 			env = process.Setenv(env, "ESMTPQ_CONFIG", abs)
