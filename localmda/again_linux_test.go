@@ -130,8 +130,8 @@ func TestWhatAKilledRunHasLeft(t *testing.T) {
 func TestBackgroundOfAnotherRecipientIsLeftAlone(t *testing.T) {
 	goOn, back := makeFIFO(t), makeFIFO(t)
 	line := fmt.Sprintf("case %%T in (bob) { read word <'%s'; echo $word >'%s'; } & exit 0;; esac; exit 75", goOn, back)
-	run(newAgent(t, line), mail("A1", "bob", "ann")).expectLog(t, "next A1", "sending A1", "done A1",
-		"  bob delivered 2.0.0", "  ann delayed 4.3.0 recipient")
+	run(newAgent(t, line), mail("A1", "bob", "ann")).expectLog(t, "next A1", "sending A1 bob", "done A1",
+		"  bob delivered 2.0.0", "sending A1 ann", "done A1", "  ann delayed 4.3.0 recipient")
 	go os.WriteFile(goOn, []byte("alive\n"), 0)
 	if got := readFIFO(t, back, func() {}); got != "alive\n" {
 		t.Errorf("the background wrote %q", got)
