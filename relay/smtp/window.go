@@ -118,7 +118,7 @@ func (w *window) run() (err *Error, byHost bool) {
 
 // ended returns what ended the session, when reading has failed.
 func (w *window) ended(err *Error) (*Error, bool) {
-	byHost := err.Kind == KindLost && (w.limit == nil || w.limit.Stop())
+	byHost := err.Kind == KindLost && !w.silent && (w.limit == nil || w.limit.Stop())
 	if w.closing != nil && (byHost || err.Kind == KindLost) {
 		return w.closing, byHost
 	}
