@@ -65,6 +65,7 @@ type window struct {
 	more    bool         // and more had been sent by then
 	cut     *Error       // why the last in flight cannot be completed: nothing more is sent
 	closing *Error       // why nothing more is sent, while replies may still come
+	silent  bool         // the session was given up because nothing came
 	limit   *time.Timer
 	since   time.Time // of closing
 }
