@@ -164,7 +164,7 @@ func (r *run) judge(m *spool.Message, now time.Time) verdict {
 	return toLeave
 }
 
-// notable tells whether the owner of a message may have to hear of it before this run ends. One that fails
+// notable reports whether the owner of a message may have to hear of it before this run ends. One that fails
 // in this run is noted then.
 func (r *run) notable(m *spool.Message, now time.Time) bool {
 	l := &r.opt.Limits
@@ -198,14 +198,14 @@ func (r *run) tooYoung(m *spool.Message, now time.Time) bool {
 	return true
 }
 
-// untried tells whether a message is new: neither tried nor refused together with others.
+// untried reports whether a message is new: neither tried nor refused together with others.
 func untried(m *spool.Message) bool {
 	return m.Last.IsZero() && !slices.ContainsFunc(m.Progress, func(p spool.Progress) bool {
 		return p.State != spool.Untried && p.State != spool.Refused
 	})
 }
 
-// triedMeanwhile tells whether an attempt was made by the run that this one had to wait for. Times are
+// triedMeanwhile reports whether an attempt was made by the run that this one had to wait for. Times are
 // recorded in seconds. One still to come is of a clock that has been set back since.
 func (r *run) triedMeanwhile(last, now time.Time) bool {
 	return r.waited && !last.Before(r.called.Truncate(time.Second)) && !last.After(now)

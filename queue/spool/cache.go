@@ -36,7 +36,7 @@ func (q *Queue) ForgetEdited() error {
 	return nil
 }
 
-// Edited tells whether an owner's command has changed an entry since this was last forgotten.
+// Edited reports whether an owner's command has changed an entry since this was last forgotten.
 func (q *Queue) Edited() bool {
 	_, err := os.Lstat(q.Dir + "/" + editedFile)
 	return err == nil

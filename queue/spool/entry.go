@@ -166,7 +166,7 @@ func (e *Entry) View(f func(m *Message)) {
 	f(e.msg)
 }
 
-// Served tells whether it is recorded that every recipient has been served.
+// Served reports whether it is recorded that every recipient has been served.
 func (e *Entry) Served() bool { return e.served }
 
 // CutOff returns how often the message has possibly been delivered, if a run died while it was sending it; 0 if
@@ -255,7 +255,7 @@ func (e *Entry) recorded(a *Attempt, now time.Time) error {
 	return e.writeMessageLine()
 }
 
-// writeReports overwrites the lines of recipients, and tells whether that must be synced.
+// writeReports overwrites the lines of recipients, and reports whether that must be synced.
 func (e *Entry) writeReports(indexes []int, reports []Report, now time.Time) (must bool, err error) {
 	for k, i := range indexes {
 		r, p := &reports[k], &e.msg.Progress[i]
@@ -331,7 +331,7 @@ func (p *Progress) sameReason(as *Progress) bool {
 	return p.Code == as.Code && p.Status == as.Status && p.Host == as.Host && p.Text == as.Text
 }
 
-// WaitsFor tells whether each recipient that is pending waits for this reason already: there is nothing to note.
+// WaitsFor reports whether each recipient that is pending waits for this reason already: there is nothing to note.
 func (m *Message) WaitsFor(why *Progress) bool {
 	for i := range m.Progress {
 		p := &m.Progress[i]

@@ -115,7 +115,7 @@ func (s *scanner) between(next, end byte) {
 	s.lost = s.lost || len(s.b) == 0 || s.b[0] != end
 }
 
-// done tells whether all of it was read, but for the blanks that fill a line.
+// done reports whether all of it was read, but for the blanks that fill a line.
 func (s *scanner) done() bool {
 	for _, c := range s.b {
 		if c != ' ' && c != '\n' {

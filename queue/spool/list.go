@@ -207,7 +207,7 @@ func (q *Queue) settleNames(v *Inventory) error {
 	return err
 }
 
-// SweepEmpty ends the removal of an entry that has lost its files already, and tells
+// SweepEmpty ends the removal of an entry that has lost its files already, and reports
 // whether the entry is gone.
 func (q *Queue) SweepEmpty(id string) bool {
 	return rmdir(q.Dir+"/"+id) == nil

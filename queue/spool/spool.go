@@ -93,7 +93,7 @@ var ErrNotOurs = errors.New("not a directory of ours")
 // Open opens the queue directory and sees to its mode. A missing directory
 // is an error that errors.Is fs.ErrNotExist.
 func Open(dir string) (*Queue, error) {
-	f, err := openMended(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0o700)
+	f, err := openRepaired(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0o700)
 	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, fmt.Errorf("queue directory %s: %w (a symbolic link or a file): move it away", dir, ErrNotOurs)
 	}
@@ -108,9 +108,9 @@ func Open(dir string) (*Queue, error) {
 	return q, nil
 }
 
-// openMended opens a file or directory of ours, after giving it its mode where it
+// openRepaired opens a file or directory of ours, after giving it its mode where it
 // cannot be opened: a umask can take even its owner's access away. Only the owner can chmod.
-func openMended(path string, flag int, mode fs.FileMode) (*os.File, error) {
+func openRepaired(path string, flag int, mode fs.FileMode) (*os.File, error) {
 	f, err := openFile(path, flag, mode)
 	if errors.Is(err, fs.ErrPermission) && os.Chmod(path, mode) == nil {
 		return openFile(path, flag, mode)
@@ -209,16 +209,16 @@ func newID(t time.Time, random byte) string {
 	return hexadecimal(uint64(t.UnixMicro()), 14) + hexadecimal(uint64(random), 2)
 }
 
-// hexadecimal returns the last digits of a number.
+// hexadecimal returns the last digits of a number, of which there are 16 at most.
 func hexadecimal(n uint64, digits int) string {
-	b := make([]byte, digits)
+	var b [16]byte
 	for i := range b {
-		b[digits-1-i] = "0123456789ABCDEF"[n>>(4*i)&15]
+		b[i] = "0123456789ABCDEF"[n>>(60-4*i)&15]
 	}
-	return string(b)
+	return string(b[len(b)-digits:])
 }
 
-// IsID tells whether name has the form of a queue ID.
+// IsID reports whether name has the form of a queue ID.
 func IsID(name string) bool {
 	if len(name) != idLength {
 		return false
@@ -238,14 +238,7 @@ func Number(id string) uint64 {
 }
 
 // IDText returns the queue ID that a number stands for.
-func IDText(n uint64) string {
-	const digits = "0123456789ABCDEF"
-	var b [idLength]byte
-	for i := range b {
-		b[i] = digits[n>>(4*(idLength-1-i))&15]
-	}
-	return string(b[:])
-}
+func IDText(n uint64) string { return hexadecimal(n, idLength) }
 
 // ArrivalOf returns the time in a queue ID.
 func ArrivalOf(id string) time.Time {

@@ -20,13 +20,13 @@ const (
 	writebackStep = 4 << 20
 )
 
-// A sink is where a content goes: into its file, through its checksum and its measures.
+// A contentWriter writes a content into its file, and takes its checksum and its measures.
 //
 // A small message is measured and written in turn: it needs nothing more. Beyond smallContent
 // a goroutine measures each block while it is written and the next is read, and every
 // few megabytes the disk is told to begin, so that little is left to be done when the
 // file is synced.
-type sink struct {
+type contentWriter struct {
 	file     *os.File
 	sum      hash.Hash
 	measured *message.Meter // of what goes into sum
@@ -40,92 +40,92 @@ type sink struct {
 	done   chan struct{} // closed when all is measured
 }
 
-func newSink(f *os.File) *sink {
-	s := &sink{file: f, sum: sha256.New()}
-	s.measured = message.NewMeter(hashed{s.sum})
-	return s
+func newContentWriter(f *os.File) *contentWriter {
+	w := &contentWriter{file: f, sum: sha256.New()}
+	w.measured = message.NewMeter(hashed{w.sum})
+	return w
 }
 
 // hashed makes an io.Writer of a hash, which is one already; but to find that out, the runtime has to
 // look for its methods.
 type hashed struct{ hash.Hash }
 
-// put writes a block, which belongs to the sink from now on, and returns the one to be
+// put writes a block, which belongs to w from now on, and returns the one to be
 // filled next. That may be the same.
-func (s *sink) put(p []byte) ([]byte, error) {
-	if s.err != nil {
-		return nil, s.err
+func (w *contentWriter) put(p []byte) ([]byte, error) {
+	if w.err != nil {
+		return nil, w.err
 	}
-	if s.blocks != nil {
-		s.blocks <- p
-		if err := s.write(p); err != nil {
+	if w.blocks != nil {
+		w.blocks <- p
+		if err := w.write(p); err != nil {
 			return nil, err
 		}
-		return s.next(), nil
+		return w.next(), nil
 	}
-	s.measured.Write(p)
-	if err := s.write(p); err != nil {
+	w.measured.Write(p)
+	if err := w.write(p); err != nil {
 		return nil, err
 	}
-	if s.size <= smallContent {
+	if w.size <= smallContent {
 		return p[:cap(p)], nil
 	}
-	s.measureAside()
-	return s.next(), nil
+	w.measureAside()
+	return w.next(), nil
 }
 
 // write writes what is, or is being, measured.
-func (s *sink) write(p []byte) error {
-	n, err := s.file.Write(p)
-	s.size += int64(n)
-	if err == nil && s.size-s.begun >= writebackStep {
-		err = beginWriteback(s.file, s.begun, s.size-s.begun)
-		s.begun = s.size
+func (w *contentWriter) write(p []byte) error {
+	n, err := w.file.Write(p)
+	w.size += int64(n)
+	if err == nil && w.size-w.begun >= writebackStep {
+		err = beginWriteback(w.file, w.begun, w.size-w.begun)
+		w.begun = w.size
 	}
-	s.err = err
+	w.err = err
 	return err
 }
 
 // measureAside starts the goroutine that measures. It ends with finish.
-func (s *sink) measureAside() {
-	s.blocks, s.done = make(chan []byte, largeBlocks), make(chan struct{})
-	s.free = make(chan []byte, largeBlocks)
+func (w *contentWriter) measureAside() {
+	w.blocks, w.done = make(chan []byte, largeBlocks), make(chan struct{})
+	w.free = make(chan []byte, largeBlocks)
 	go func() {
-		defer close(s.done)
-		for p := range s.blocks {
-			s.measured.Write(p)
+		defer close(w.done)
+		for p := range w.blocks {
+			w.measured.Write(p)
 			select {
-			case s.free <- p[:cap(p)]:
-			default: // somebody brings blocks of his own
+			case w.free <- p[:cap(p)]:
+			default: // the caller brings blocks of its own
 			}
 		}
 	}()
 }
 
-// next returns a block to fill, and waits for one before there would be too many. One will come, for
-// who asks has given one.
-func (s *sink) next() []byte {
-	if s.made == largeBlocks {
-		return <-s.free
+// next returns a block to fill, and waits for one before there would be too many. One will
+// come, for the caller has given one.
+func (w *contentWriter) next() []byte {
+	if w.made == largeBlocks {
+		return <-w.free
 	}
 	select {
-	case p := <-s.free:
+	case p := <-w.free:
 		return p
 	default:
-		s.made++
+		w.made++
 		return make([]byte, largeBlock)
 	}
 }
 
 // finish waits until all that was written is measured.
-func (s *sink) finish() {
-	if s.blocks != nil {
-		close(s.blocks)
-		<-s.done
-		s.blocks = nil
+func (w *contentWriter) finish() {
+	if w.blocks != nil {
+		close(w.blocks)
+		<-w.done
+		w.blocks = nil
 	}
 }
 
-// checksum and stats are for when the sink is finished.
-func (s *sink) checksum() string     { return hex.EncodeToString(s.sum.Sum(nil)) }
-func (s *sink) stats() message.Stats { return s.measured.Stats() }
+// checksum and stats are for after finish.
+func (w *contentWriter) checksum() string     { return hex.EncodeToString(w.sum.Sum(nil)) }
+func (w *contentWriter) stats() message.Stats { return w.measured.Stats() }

@@ -67,7 +67,7 @@ func (q *Queue) renameDone(all []Attempt) (renamed []int) {
 	return renamed
 }
 
-// completedBy tells whether reports say of each recipient that is still pending that it is served, and all others are.
+// completedBy reports whether reports say of each recipient that is still pending that it is served, and all others are.
 // indexes ascend, and there may be many.
 func (e *Entry) completedBy(indexes []int, reports []Report) bool {
 	e.mu.Lock()
