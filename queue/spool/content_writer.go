@@ -46,8 +46,8 @@ func newContentWriter(f *os.File) *contentWriter {
 	return w
 }
 
-// hashed makes an io.Writer of a hash, which is one already; but to find that out, the runtime has to
-// look for its methods.
+// hashed makes an io.Writer of a hash, which is one already; but to find that out, the runtime has
+// to look for its methods.
 type hashed struct{ hash.Hash }
 
 // put writes a block, which belongs to w from now on, and returns the one to be

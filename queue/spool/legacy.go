@@ -134,8 +134,8 @@ func (q *Queue) FinishLegacy(e *LegacyEntry) (bool, error) {
 	return false, nil
 }
 
-// dropLegacy removes a legacy entry for good. It is renamed first: of what a crash leaves then, nothing is taken
-// for an entry any more, and the next queue run sweeps it away.
+// dropLegacy removes a legacy entry for good. It is renamed first: of what a crash leaves then,
+// nothing is taken for an entry any more, and the next queue run sweeps it away.
 func (q *Queue) dropLegacy(name string) error {
 	dead := q.Dir + "/" + newPrefix + name
 	if err := os.Rename(q.Dir+"/"+name, dead); err != nil {

@@ -29,7 +29,8 @@ func tryLock(f *os.File) error {
 	}
 }
 
-// lockAside locks a file that was just created, and returns a descriptor that keeps the lock when f is closed.
+// lockAside locks a file that was just created, and returns a descriptor that keeps the lock when f
+// is closed.
 func lockAside(f *os.File) (fd int, err error) {
 	if err := tryLock(f); err != nil {
 		return -1, err

@@ -194,8 +194,8 @@ func cut(s string, n int) string {
 	return s[:n]
 }
 
-// Printable returns s on one line, with each octet that is not part of a printable character replaced
-// by a question mark: what hosts say may hold terminal escapes.
+// Printable returns s on one line, with each octet that is not part of a printable character
+// replaced by a question mark: what hosts say may hold terminal escapes.
 func Printable(s string) string {
 	if plain(s) {
 		return s
@@ -257,8 +257,8 @@ func (m *Message) decodeProgress(b []byte) error {
 	return nil
 }
 
-// GivenUp reports whether the recipient failed because the message had waited too long: what was said of it
-// last was not for good.
+// GivenUp reports whether the recipient failed because the message had waited too long: what was
+// said of it last was not for good.
 func (p *Progress) GivenUp() bool { return p.State == Refused && strings.HasPrefix(p.Status, "4") }
 
 // Explain says why the recipient is not done, in the manner of Postfix.

@@ -32,7 +32,8 @@ type Writer struct {
 // NewWriter begins a message.
 func (q *Queue) NewWriter() (*Writer, error) {
 	for range 100 {
-		// Not crypto/rand: nobody else can write here, and its first use starts a timer and with it a thread.
+		// Not crypto/rand: nobody else can write here, and its first use starts a timer and with it
+		// a thread.
 		w := &Writer{q: q, name: newPrefix + hexadecimal(rand.Uint64(), 16), entry: -1}
 		err := w.create()
 		if err == nil {
@@ -120,10 +121,10 @@ func (w *Writer) flush() error {
 // The others get the message; this one is failed from the start, and its owner will hear of it.
 func (w *Writer) Refuse(why string) { w.refused = append(w.refused, why) }
 
-// Commit completes the message and makes it durable; env is what the submitter said,
-// Commit fills in the rest. When it returns without error the message is accepted:
-// it survives a power cut, and the next queue run finds it. On any error
-// nothing of it is left, and nothing of it has been sent: until it is accepted, the entry is locked.
+// Commit completes the message and makes it durable; env is what the submitter said, Commit fills
+// in the rest. When it returns without error the message is accepted: it survives a power cut, and
+// the next queue run finds it. On any error nothing of it is left, and nothing of it has been sent:
+// until it is accepted, the entry is locked.
 func (w *Writer) Commit(env *Envelope) (id string, err error) {
 	defer func() {
 		if err != nil {

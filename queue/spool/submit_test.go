@@ -115,8 +115,9 @@ func TestNothingIsLeftOfWhatWasNotAccepted(t *testing.T) {
 	}
 }
 
-// Until it is accepted nobody can open an entry, and so send it, although it has its name: should the sync of the
-// queue directory fail, it is removed, and the submitter told that nothing was queued.
+// Until it is accepted nobody can open an entry, and so send it, although it has its name: should
+// the sync of the queue directory fail, it is removed, and the submitter told that nothing was
+// queued.
 func TestEntryIsLockedUntilItIsAccepted(t *testing.T) {
 	for _, fails := range []bool{false, true} {
 		q := newQueue(t)
@@ -149,7 +150,8 @@ func TestEntryIsLockedUntilItIsAccepted(t *testing.T) {
 	}
 }
 
-// The same from outside: while submissions fail at that sync, a run that looks for their entries gets hold of none.
+// The same from outside: while submissions fail at that sync, a run that looks for their entries
+// gets hold of none.
 func TestNothingIsSentOfWhatWasNotAccepted(t *testing.T) {
 	q := newQueue(t)
 	stop, looked := make(chan struct{}), make(chan error, 1)
