@@ -8,7 +8,7 @@ import (
 	"esmtpq/message"
 )
 
-// printedSetting tells whether a setting ends up in a command to the host, a
+// printedSetting reports whether a setting ends up in a command to the host, a
 // header or a log line, where a line end would begin another.
 func printedSetting(name string) bool {
 	switch name {
@@ -57,8 +57,8 @@ func badDomain(value string) string {
 	return ""
 }
 
-// badSetting says what is wrong with the value of a setting, by its name in YAML; "" if nothing. The
-// login name, for which %u stands in some, is looked at when they are used: see CheckForced.
+// badSetting says what is wrong with the value of a setting, by its name in YAML; "" if nothing.
+// The login name, for which %u stands in some, is looked at when they are used: see CheckForced.
 func badSetting(name, value string) string {
 	switch {
 	case value == "":
@@ -152,12 +152,12 @@ func badPort(port string) string {
 	return ""
 }
 
-// implicitPort tells whether a port is that of SMTP inside TLS (RFC 8314, 7.3).
+// implicitPort reports whether a port is that of SMTP inside TLS (RFC 8314, 7.3).
 func implicitPort(port string) bool {
 	return port == "465" || port == "submissions" || port == "smtps"
 }
 
-// loopback tells whether a host is this machine.
+// loopback reports whether a host is this machine.
 func loopback(host string) bool {
 	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") || isLoopbackIP(host)
 }

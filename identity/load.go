@@ -59,7 +59,7 @@ func Load(opt LoadOptions) (*Config, error) {
 	}
 }
 
-// isEmpty tells whether a file is empty, as the shell makes it for "esmtpq config >FILE" before the
+// isEmpty reports whether a file is empty, as the shell makes it for "esmtpq config >FILE" before the
 // configuration is read that is to go into it. An empty file configures nothing.
 func isEmpty(file *os.File) bool {
 	info, err := file.Stat()

@@ -1,5 +1,5 @@
-// The runtime is not to keep the limits of cgroups open, nor to look at them again: what runs for long here waits
-// for hosts, not for processors.
+// The runtime is not to keep the limits of cgroups open, nor to look at them again: what runs for
+// long here waits for hosts, not for processors.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0

@@ -18,7 +18,7 @@ import (
 // Names are the names that a program is called by when it is to be sendmail, the usual one first.
 var Names = []string{"sendmail", "esmtp", "send-mail"}
 
-// AsksHelp tells whether a command line, without argv[0], is a call for help. Behind "--"
+// AsksHelp reports whether a command line, without argv[0], is a call for help. Behind "--"
 // there are operands.
 func AsksHelp(args []string) bool {
 	if end := slices.Index(args, "--"); end >= 0 {
@@ -64,7 +64,8 @@ type Invocation struct {
 // maxTag is how much of a name given with -L is used, in octets.
 const maxTag = 64
 
-// ShownTag returns the name to begin messages with that was given with -L, "" for none, as it can be shown.
+// ShownTag returns the name to begin messages with that was given with -L, "" for none, as it can
+// be shown.
 func (inv *Invocation) ShownTag() string {
 	return queue.Printable(inv.Tag[:min(len(inv.Tag), maxTag)])
 }
@@ -181,7 +182,7 @@ func (inv *Invocation) Parse(args []string) error {
 	return nil
 }
 
-// cluster parses one argument's options, and tells whether it took the next
+// cluster parses one argument's options, and reports whether it took the next
 // argument for a value.
 func (inv *Invocation) cluster(letters string, next *string) (took bool, err error) {
 	for len(letters) > 0 {
@@ -338,7 +339,7 @@ func setQueueRun(inv *Invocation, v string) error {
 	return exit.Fail(exit.Usage, "-q%s: -qI, -qR or -qS with a part of the queue ID, a recipient or the sender; -qf", queue.Printable(v))
 }
 
-// isInterval tells whether s is an interval in sendmail's notation, such as 15m or 1h30m.
+// isInterval reports whether s is an interval in sendmail's notation, such as 15m or 1h30m.
 func isInterval(s string) bool {
 	digits := 0
 	for i := 0; i < len(s); i++ {

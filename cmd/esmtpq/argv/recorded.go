@@ -41,7 +41,7 @@ func Recorded(cmd string) (*Invocation, error) {
 	return inv, nil
 }
 
-// plainAngle tells whether s is one address in angle brackets and nothing else.
+// plainAngle reports whether s is one address in angle brackets and nothing else.
 func plainAngle(s string) bool {
 	return len(s) > 2 && s[0] == '<' && s[len(s)-1] == '>' && strings.Count(s, "<") == 1 && strings.Contains(s, "@")
 }

@@ -1,5 +1,5 @@
-// Package deliver is the door of a queue run. It is where all rooms meet: identities, tunnels, smart
-// hosts, the local agent, and the notices to the queue's owner.
+// Package deliver is the door of a queue run. It is where all rooms meet: identities, tunnels,
+// smart hosts, the local agent, and the notices to the queue's owner.
 package deliver
 
 import (
@@ -40,7 +40,8 @@ func Verb(c *door.Call) error {
 		if err != nil {
 			return exit.Fail(exit.Usage, "%s: not a duration", submit.BackgroundFlag)
 		}
-		return deliver(c, &options{inv: &argv.Invocation{}, choice: &door.Choice{}, background: true, delay: d})
+		opt := &options{inv: &argv.Invocation{}, choice: &door.Choice{}, background: true, delay: d}
+		return deliver(c, opt)
 	}
 	if c.Sendmail != nil {
 		opt := &options{inv: c.Sendmail, choice: &door.Choice{}}
@@ -146,8 +147,8 @@ func (opt *options) transcript(c *door.Call) (*door.Transcript, error) {
 	return door.OpenTranscript(opt.inv, c.Err)
 }
 
-// runBehind is the process that a submission leaves behind: it waits for more mail, and tries what is
-// due.
+// runBehind is the process that a submission leaves behind: it waits for more mail, and tries what
+// is due.
 func runBehind(c *door.Call, q *queue.Queue, r *router, delay time.Duration) error {
 	ctx, stop, lock, err := sleep(q, delay)
 	if lock == nil {
@@ -166,7 +167,8 @@ const patience = 10 * time.Second
 var errBusy = errors.New("another queue run is still going on")
 
 // runNow delivers the mail that sendmail -v or -X has just taken, unless another run keeps it from
-// that for too long: the mail is safe, and whoever has called sendmail does not wait for others' mail.
+// that for too long: the mail is safe, and whoever has called sendmail does not wait for others'
+// mail.
 func runNow(ctx context.Context, c *door.Call, q *queue.Queue, r *router, run queue.RunOptions) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -176,11 +178,13 @@ func runNow(ctx context.Context, c *door.Call, q *queue.Queue, r *router, run qu
 	run.Legacy = nil // not now
 	run.Begun = func() { begun.Stop() }
 	run.Waiting = func() {
-		fmt.Fprintf(r.transcript, "%s: another queue run is going on: waiting for its end, up to %v\n", c.Name, limit)
+		fmt.Fprintf(r.transcript, "%s: another queue run is going on: waiting for its end, up to %v\n",
+			c.Name, limit)
 	}
 	err := r.run(ctx, c, q, run)
 	if context.Cause(ctx) == errBusy {
-		fmt.Fprintf(r.transcript, "%s: it still goes on; the mail is in the queue, and goes out after it\n", c.Name)
+		fmt.Fprintf(r.transcript, "%s: it still goes on; the mail is in the queue, and goes out after it\n",
+			c.Name)
 		r.transcript.Flush(ctx)
 		return nil
 	}
@@ -228,26 +232,31 @@ func (r *router) mended() (time.Time, string) {
 		return time.Time{}, ""
 	}
 	changed := cfg.Info.ModTime()
-	return changed, fmt.Sprint(cfg.File, " ", changed.UnixNano(), " ", cfg.Info.Size(), " ", r.login(), "@", whoami.Host())
+	return changed, fmt.Sprintf("%s %d %d %s@%s", cfg.File, changed.UnixNano(), cfg.Info.Size(), r.login(), whoami.Host())
 }
 
-// summarize says what a queue run could not do, a line for each reason, and returns the exit code that goes with it.
+// summarize says what a queue run could not do, a line for each reason, and returns the exit code
+// that goes with it.
 func summarize(c *door.Call, sum *queue.Summary) error {
+	say := func(format string, args ...any) {
+		fmt.Fprintf(c.Err, "%s: %s\n", c.Name, fmt.Sprintf(format, args...))
+	}
 	for _, t := range sum.Trouble {
-		fmt.Fprintf(c.Err, "%s: %s\n", c.Name, queue.Printable(t))
+		say("%s", queue.Printable(t))
 	}
 	for _, f := range sum.Failed {
-		fmt.Fprintf(c.Err, "%s: %s: <%s> failed: %s\n", c.Name, f.ID, queue.Printable(f.Address), f.Report.Explain())
+		say("%s: <%s> failed: %s", f.ID, queue.Printable(f.Address), f.Report.Explain())
 	}
 	for _, f := range sum.Dropped {
-		fmt.Fprintf(c.Err, "%s: %s: <%s> dropped, having failed long ago: %s\n", c.Name, f.ID, queue.Printable(f.Address), f.Report.Explain())
+		say("%s: <%s> dropped, having failed long ago: %s", f.ID, queue.Printable(f.Address), f.Report.Explain())
 	}
 	for _, w := range sum.Waiting {
-		lane := ""
+		destination := ""
 		if w.Lane != "" {
-			lane = queue.Printable(w.Lane) + ": "
+			destination = queue.Printable(w.Lane) + ": "
 		}
-		fmt.Fprintf(c.Err, "%s: %s%s (%s)\n", c.Name, lane, queue.Printable(w.Text), door.Plural(w.Messages, "message waits", "messages wait"))
+		count := door.Plural(w.Messages, "message waits", "messages wait")
+		say("%s%s (%s)", destination, queue.Printable(w.Text), count)
 	}
 	if len(sum.Waiting) > 0 {
 		return exit.Silent(exit.TempFail)

@@ -20,7 +20,8 @@ import (
 )
 
 // A notifier tells the owner of the queue what became of mail: by a bounce into the local mailbox
-// where there is an MDA, else by the command that the configuration names. It implements queue.Notifier.
+// where there is an MDA, else by the command that the configuration names. It implements
+// queue.Notifier.
 type notifier struct {
 	q        *queue.Queue
 	r        *router
@@ -69,7 +70,8 @@ func (n *notifier) bounce(notice *queue.Notice, words wording) error {
 	if report.From, err = message.FormatMailbox("Mail Delivery System", from); err != nil {
 		return err
 	}
-	// The agent is given the name as it is; in a header some have to be quoted, such as DOMAIN\user.
+	// The agent is given the name as it is; in a header some have to be quoted, such as
+	// DOMAIN\user.
 	if report.To, err = message.FormatMailbox("", message.Address{Local: login}.Spec()); err != nil {
 		return err
 	}
@@ -164,7 +166,8 @@ func (n *notifier) popUp(ctx context.Context, notice *queue.Notice, words wordin
 	return nil
 }
 
-// runBounded runs a helper in a process group of its own. It has its time and no descriptor of ours.
+// runBounded runs a helper in a process group of its own. It has its time and no descriptor of
+// ours.
 func (n *notifier) runBounded(ctx context.Context, limit time.Duration, input, name string, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

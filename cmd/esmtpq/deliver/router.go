@@ -10,8 +10,8 @@ import (
 	"esmtpq/queue"
 )
 
-// A router makes the transports of the routes that mail takes. It is the one place where identities,
-// tunnels, smart hosts and the local agent meet; it implements queue.Router.
+// A router makes the transports of the routes that mail takes. It is the one place where
+// identities, tunnels, smart hosts and the local agent meet; it implements queue.Router.
 type router struct {
 	home       string
 	transcript *door.Transcript // where the SMTP dialogue is shown; nil for nowhere
@@ -43,7 +43,8 @@ func (r *router) login() string {
 // localMail is the destination of mail for the local agent.
 const localMail = "local mail"
 
-// destination names where a route leads to. A configuration of its own (-C) has destinations of its own.
+// destination names where a route leads to. A configuration of its own (-C) has destinations of
+// its own.
 func destination(route *submit.Route, own bool) string {
 	name := localMail
 	if route.Identity != nil {

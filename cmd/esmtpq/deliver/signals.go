@@ -12,8 +12,8 @@ import (
 	"esmtpq/queue"
 )
 
-// ends are the signals that ask a process to end. They are taken even where the caller ignored them:
-// mutt and cron do, for themselves.
+// ends are the signals that ask a process to end. They are taken even where the caller ignored
+// them: mutt and cron do, for themselves.
 var ends = [...]os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM}
 
 // interruptible returns a context that ends with the first of these signals.
@@ -21,17 +21,18 @@ func interruptible() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), ends[:]...)
 }
 
-// outlive keeps the process from being killed by a write: to a file that has grown too large, or to a
-// reader of ours that has gone away. The signals are taken rather than ignored: what a delivery runs
-// would inherit that.
+// outlive keeps the process from being killed by a write: to a file that has grown too large, or
+// to a reader of ours that has gone away. The signals are taken rather than ignored: what a
+// delivery runs would inherit that.
 func outlive() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGXFSZ, syscall.SIGPIPE)
 }
 
-// sleep is the first half of the background process that sendmail leaves behind. It returns the lock,
-// to be closed before the queue is looked at: whoever finds it taken relies on being seen. It is nil
-// where another one sleeps. A signal ends the sleep, and the run begins: at the end of a session or
-// of a job, the mail that was slept for still goes out. The next signal ends the run, by ctx.
+// sleep is the first half of the background process that sendmail leaves behind. It returns the
+// lock, to be closed before the queue is looked at: whoever finds it taken relies on being seen.
+// It is nil where another one sleeps. A signal ends the sleep, and the run begins: at the end of a
+// session or of a job, the mail that was slept for still goes out. The next signal ends the run,
+// by ctx.
 func sleep(q *queue.Queue, delay time.Duration) (ctx context.Context, stop func(), lock *os.File, err error) {
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, ends[:]...)

@@ -33,7 +33,10 @@ func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.T
 	if err != nil {
 		return nil, err
 	}
-	opt := relay.Options{Dial: dial, Private: id.Tunnel != "", Timeout: r.step, StateDir: filepath.Join(whoami.Queue(r.home), stateName)}
+	opt := relay.Options{
+		Dial: dial, Private: id.Tunnel != "", Timeout: r.step,
+		StateDir: filepath.Join(whoami.Queue(r.home), stateName),
+	}
 	if r.transcript != nil {
 		opt.Trace = func(dir byte, line string) {
 			fmt.Fprintf(r.transcript, "%s %c %s\n", id.Name, dir, queue.Printable(line))
@@ -46,8 +49,8 @@ func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.T
 	return t, nil
 }
 
-// dialer returns what makes the connection: the tunnel, or a dial behind the preconnect line. Nil is
-// the transport's own.
+// dialer returns what makes the connection: the tunnel, or a dial behind the preconnect line. Nil
+// is the transport's own.
 func (r *router) dialer(cfg *identity.Config, id *identity.Identity) (func(context.Context) (net.Conn, error), error) {
 	cmd, err := submit.Tunnel(cfg, id)
 	if err != nil {

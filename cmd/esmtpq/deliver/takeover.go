@@ -19,7 +19,8 @@ func takeOver(c *door.Call, q *queue.Queue, r *router, names []string) {
 			continue
 		}
 		if err := takeOverOne(q, r, e); err != nil {
-			fmt.Fprintf(c.Err, "%s: %s, queued by esmtp-wrapper, is not taken over cleanly: %s; see mailq\n", c.Name, name, queue.Printable(err.Error()))
+			fmt.Fprintf(c.Err, "%s: %s, queued by esmtp-wrapper, is not taken over cleanly: %s; see mailq\n",
+				c.Name, name, queue.Printable(err.Error()))
 		}
 	}
 }

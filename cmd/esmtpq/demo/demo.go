@@ -117,7 +117,10 @@ func (d *demo) run(input, name string, args ...string) {
 	cmd.Stdout, cmd.Stderr = d.c.Out, d.c.Err
 	// Nothing of the person's own set-up, and deliver when the demo says so.
 	env := os.Environ()
-	for _, v := range [][2]string{{"HOME", d.home}, {"ESMTPQ_DELAY", "never"}, {"ESMTPQ_CONFIG", ""}, {"XDG_CONFIG_HOME", ""}, {"ESMTPQ_TIMEOUT", "10s"}} {
+	for _, v := range [][2]string{
+		{"HOME", d.home}, {"ESMTPQ_DELAY", "never"}, {"ESMTPQ_TIMEOUT", "10s"},
+		{"ESMTPQ_CONFIG", ""}, {"XDG_CONFIG_HOME", ""},
+	} {
 		env = process.Setenv(env, v[0], v[1])
 	}
 	cmd.Env = env

@@ -168,7 +168,8 @@ func (c *Choice) matches(m *queue.Message) bool {
 	return c.older == 0 || time.Since(m.Envelope.Arrival) >= c.older
 }
 
-// contains reports whether a selection's text is a part of what it is about, without regard to case.
+// contains reports whether a selection's text is a part of what it is about, without regard to
+// case.
 func contains(m *queue.Message, s argv.Selection) bool {
 	in := func(text string) bool {
 		return strings.Contains(strings.ToLower(text), strings.ToLower(s.Substr))

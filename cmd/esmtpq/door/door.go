@@ -1,8 +1,8 @@
-// Package door is what the doors of esmtpq have in common: how one is called, how it hands a call on
-// to another, and how a command line says which messages it is about.
+// Package door is what the doors of esmtpq have in common: how one is called, how it hands a call
+// on to another, and how a command line says which messages it is about.
 //
-// A door is a package that exports one Verb. Doors do not know each other: the table in package main
-// knows them all, and a Call carries it.
+// A door is a package that exports one Verb. Doors do not know each other: the table in package
+// main knows them all, and a Call carries it.
 package door
 
 import (
@@ -25,8 +25,8 @@ type Call struct {
 	Out  *os.File
 	Err  *os.File
 
-	// Sendmail is the command line of sendmail (or mailq) that asked for this door by an option, such
-	// as -bp; nil where the door was called by its name. Args are then those of sendmail.
+	// Sendmail is the command line of sendmail (or mailq) that asked for this door by an option,
+	// such as -bp; nil where the door was called by its name. Args are then those of sendmail.
 	Sendmail *argv.Invocation
 	// Messages are the queue IDs that another door hands over to deliver; nil where Args say which.
 	Messages []string

@@ -33,7 +33,10 @@ type Entry struct {
 
 // Main runs the program and returns its exit code.
 func (t *Table) Main() int {
-	c := &Call{Name: filepath.Base(os.Args[0]), Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr, table: t}
+	c := &Call{
+		Name: filepath.Base(os.Args[0]), Args: os.Args[1:],
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, table: t,
+	}
 	err := process.Harden()
 	if err == nil {
 		err = t.run(c)
@@ -58,7 +61,8 @@ func (t *Table) entry(c *Call) (*Entry, error) {
 	if c.Name != "esmtpq" {
 		name := c.Name
 		c.Name = "esmtpq"
-		return nil, exit.Fail(exit.Usage, "called as %s: call it esmtpq, sendmail, deliver, mailq or newaliases", queue.Printable(name))
+		return nil, exit.Fail(exit.Usage,
+			"called as %s: call it esmtpq, sendmail, deliver, mailq or newaliases", queue.Printable(name))
 	}
 	if len(c.Args) == 0 {
 		return nil, exit.Fail(exit.Usage, "what to do? sendmail, deliver, mailq, ...: see esmtpq help")

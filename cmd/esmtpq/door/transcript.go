@@ -12,9 +12,9 @@ import (
 	"esmtpq/cmd/esmtpq/exit"
 )
 
-// A Transcript shows the SMTP dialogue: on standard error (-v), in a file (-X), or both. No reader of
-// it can hold up a delivery, let alone end it: lines wait in memory for one that is slow, and are lost
-// to one that has gone away. A nil Transcript shows nothing.
+// A Transcript shows the SMTP dialogue: on standard error (-v), in a file (-X), or both. No reader
+// of it can hold up a delivery, let alone end it: lines wait in memory for one that is slow, and
+// are lost to one that has gone away. A nil Transcript shows nothing.
 type Transcript struct {
 	streams []*stream
 	file    *os.File
@@ -28,7 +28,8 @@ func OpenTranscript(inv *argv.Invocation, stderr *os.File) (*Transcript, error) 
 	}
 	t := &Transcript{}
 	if inv.Transcript != "" {
-		f, err := os.OpenFile(inv.Transcript, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+		const flags = os.O_WRONLY | os.O_APPEND | os.O_CREATE | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+		f, err := os.OpenFile(inv.Transcript, flags, 0o600)
 		if err != nil {
 			return nil, exit.Fail(exit.CantCreat, "-X: %w", err)
 		}

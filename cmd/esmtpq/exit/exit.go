@@ -101,7 +101,8 @@ func Remark(w *os.File, name, text string) {
 	}
 }
 
-// maxError is how much of an error is shown, in octets: it may quote an argument, which can be of any length.
+// maxError is how much of an error is shown, in octets: it may quote an argument, which can be of
+// any length.
 const maxError = 4000
 
 // shortened leaves out the middle of a text that is too long. What to try stands at the end.

@@ -31,7 +31,8 @@ func printConfig(c *door.Call, inv *argv.Invocation) error {
 			return submit.ConfigFailure(err)
 		}
 		if id != cfg.Default && len(id.Match) == 0 {
-			fmt.Fprintf(c.Err, "%s: identity %s is not the default and matches no address: it is never used\n", c.Name, queue.Printable(id.Name))
+			fmt.Fprintf(c.Err, "%s: identity %s is not the default and matches no address: it is never used\n",
+				c.Name, queue.Printable(id.Name))
 		}
 	}
 	if cfg.ForceMDA != "" && cfg.MDA == "" {

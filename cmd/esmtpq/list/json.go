@@ -84,7 +84,10 @@ func (w *jsonList) legacy(e *queue.LegacyEntry, sender string, recipients []stri
 }
 
 func (w *jsonList) damaged(id string, arrival time.Time, reason string) {
-	w.enc.Encode(jsonMessage{QueueName: "damaged", QueueID: id, ArrivalTime: arrival.Unix(), Reason: reason, Recipients: []jsonRecipient{}})
+	w.enc.Encode(jsonMessage{
+		QueueName: "damaged", QueueID: id, ArrivalTime: arrival.Unix(), Reason: reason,
+		Recipients: []jsonRecipient{},
+	})
 }
 
 func (w *jsonList) end() error { return nil }

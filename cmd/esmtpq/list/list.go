@@ -91,9 +91,10 @@ func list(c *door.Call, opt options) error {
 		}
 	}
 	out := bufio.NewWriterSize(c.Out, 64<<10)
-	var w listWriter = &postfixList{out: out, verbose: opt.verbose, colour: colourful(c.Out), running: q != nil && q.Running()}
-	if opt.json {
-		w = &jsonList{json.NewEncoder(out)}
+	var w listWriter = &jsonList{json.NewEncoder(out)}
+	if !opt.json {
+		running := q != nil && q.Running()
+		w = &postfixList{out: out, verbose: opt.verbose, colour: colourful(c.Out), running: running}
 	}
 	walk(c, q, listing, w)
 	if err := w.end(); err != nil {
@@ -174,7 +175,8 @@ func (w *postfixList) entry(id string, mark string, size int64, arrival time.Tim
 	if sender == "" {
 		sender = "MAILER-DAEMON"
 	}
-	// "%-17s %8d  %s %s\n", but in a queue of many thousands fmt would take a tenth of all the time.
+	// "%-17s %8d  %s %s\n", but in a queue of many thousands fmt would take a tenth of all the
+	// time.
 	octets := strconv.FormatInt(size, 10)
 	b := append(append(w.out.AvailableBuffer(), id...), mark...)
 	b = append(pad(b, 17), ' ')
@@ -204,7 +206,8 @@ func (w *postfixList) reason(text string, failed bool) {
 	w.out.Write(b)
 }
 
-// colourful tells whether colours are welcome: at a terminal that has them, unless NO_COLOR is set.
+// colourful reports whether colours are welcome: at a terminal that has them, unless NO_COLOR is
+// set.
 func colourful(f *os.File) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }
@@ -220,7 +223,8 @@ func (w *postfixList) recipient(address string) {
 func (w *postfixList) message(m *queue.Message) {
 	w.entry(m.ID, w.mark(m), m.Envelope.Size, m.Envelope.Arrival, listSender(&m.Envelope))
 	if w.verbose && (m.Attempts > 0 || !m.Next.IsZero()) {
-		w.reason(fmt.Sprintf("%s, next %s", door.Plural(m.Attempts, "attempt", "attempts"), m.Next.Local().Format("Mon Jan _2 15:04:05")), false)
+		attempts := door.Plural(m.Attempts, "attempt", "attempts")
+		w.reason(fmt.Sprintf("%s, next %s", attempts, m.Next.Local().Format("Mon Jan _2 15:04:05")), false)
 	}
 	last := ""
 	for i := range m.Progress {
@@ -249,7 +253,8 @@ func listSender(env *queue.Envelope) string {
 	return env.From
 }
 
-// mark is what follows the queue ID: "*" for what is being sent, "!" for what is not tried until its owner says so.
+// mark is what follows the queue ID: "*" for what is being sent, "!" for what is not tried until
+// its owner says so.
 func (w *postfixList) mark(m *queue.Message) string {
 	switch {
 	case m.Held || !m.Pending():
@@ -284,7 +289,8 @@ func lineHint(env *queue.Envelope) string {
 	if env.MaxLine <= message.MaxLine {
 		return ""
 	}
-	return fmt.Sprintf("; a line of it has %d octets, SMTP allows %d: see esmtpq check-message", env.MaxLine, message.MaxLine)
+	return fmt.Sprintf("; a line of it has %d octets, SMTP allows %d: see esmtpq check-message",
+		env.MaxLine, message.MaxLine)
 }
 
 func (w *postfixList) legacy(e *queue.LegacyEntry, sender string, recipients []string, reason string) {
@@ -307,6 +313,7 @@ func (w *postfixList) end() error {
 		return err
 	}
 	// The line before the last is sendmail's, for check_mailq in its default mode.
-	_, err := fmt.Fprintf(w.out, "\n\t\tTotal requests: %d\n-- %d Kbytes in %s.\n", w.n, (w.size+1023)/1024, door.Plural(w.n, "Request", "Requests"))
+	_, err := fmt.Fprintf(w.out, "\n\t\tTotal requests: %d\n-- %d Kbytes in %s.\n",
+		w.n, (w.size+1023)/1024, door.Plural(w.n, "Request", "Requests"))
 	return err
 }

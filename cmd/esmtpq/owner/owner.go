@@ -61,7 +61,8 @@ func chosen(c *door.Call, flags ...string) (*selection, error) {
 		return nil, err
 	}
 	if choice.Empty() {
-		return nil, exit.Fail(exit.Usage, "which messages? queue IDs as mailq shows them, all, last, --sender, --recipient or --older")
+		return nil, exit.Fail(exit.Usage,
+			"which messages? queue IDs as mailq shows them, all, last, --sender, --recipient or --older")
 	}
 	q, err := door.OpenQueue()
 	if err != nil {
@@ -78,7 +79,8 @@ func chosen(c *door.Call, flags ...string) (*selection, error) {
 	return &selection{q, names, choice.Named(), set}, nil
 }
 
-// each does something to each entry, tells what went wrong with which, and returns one error for all.
+// each does something to each entry, tells what went wrong with which, and returns one error for
+// all.
 func each(c *door.Call, names []string, do func(name string) error) error {
 	code := exit.OK
 	for _, name := range names {
@@ -161,7 +163,7 @@ func describe(q *queue.Queue, name string) string {
 	if n := len(m.Envelope.Recipients); n > 1 {
 		to += fmt.Sprintf(" and %d more", n-1)
 	}
-	return queue.Printable(fmt.Sprintf("%s  %s -> %s", m.Envelope.Arrival.Local().Format(time.DateTime), m.Envelope.Sender(), to))
+	return queue.Printable(fmt.Sprintf("%s  %s -> %s", door.Stamp(m.Envelope.Arrival), m.Envelope.Sender(), to))
 }
 
 func retry(c *door.Call) error {

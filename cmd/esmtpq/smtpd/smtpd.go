@@ -21,8 +21,8 @@ import (
 	"esmtpq/queue"
 )
 
-// Verb is sendmail -bs: it speaks SMTP on standard input and output, for programs that prefer that to
-// a command line: alpine, nmh, Symfony.
+// Verb is sendmail -bs: it speaks SMTP on standard input and output, for programs that prefer that
+// to a command line: alpine, nmh, Symfony.
 func Verb(c *door.Call) error {
 	home, err := whoami.Home()
 	if err != nil {
@@ -37,10 +37,11 @@ func Verb(c *door.Call) error {
 	s.MaxLineLength = 1 << 20 // a longer one would end the session, with what was said before it
 	s.MaxRecipients, s.MaxMessageBytes = 0, 0
 	s.ErrorLog = log.New(io.Discard, "", 0)
-	if err := s.Serve(&stdioListener{conn: conn}); err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, smtp.ErrServerClosed) {
-		return exit.Fail(exit.IOErr, "SMTP on standard input: %w", err)
+	err = s.Serve(&stdioListener{conn: conn})
+	if err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, smtp.ErrServerClosed) {
+		return nil
 	}
-	return nil
+	return exit.Fail(exit.IOErr, "SMTP on standard input: %w", err)
 }
 
 // A submissionSession takes messages into the queue.
@@ -98,8 +99,8 @@ func (s *submissionSession) Rcpt(to string, opts *smtp.RcptOptions) error {
 	return nil
 }
 
-// checkRoute refuses a recipient that no identity can send to. With a null reverse-path the From: field,
-// which is not known yet, chooses the identity.
+// checkRoute refuses a recipient that no identity can send to. With a null reverse-path the From:
+// field, which is not known yet, chooses the identity.
 func (s *submissionSession) checkRoute(rcpt queue.Recipient) error {
 	if *s.env.ReversePath == "" {
 		return nil

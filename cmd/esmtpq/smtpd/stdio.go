@@ -83,7 +83,7 @@ func (c *stdioConn) fill() {
 	c.err = err
 }
 
-// prepare finds out how much of what was read may be handed out now, and tells whether
+// prepare finds out how much of what was read may be handed out now, and reports whether
 // that is anything.
 func (c *stdioConn) prepare() bool {
 	if len(c.buf) == 0 {
@@ -189,7 +189,8 @@ func (c *stdioConn) SetDeadline(time.Time) error      { return nil }
 func (c *stdioConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *stdioConn) SetWriteDeadline(time.Time) error { return nil }
 
-// A stdioListener accepts one connection, and waits for its end before it says that there are no more.
+// A stdioListener accepts one connection, and waits for its end before it says that there are no
+// more.
 type stdioListener struct {
 	conn     *stdioConn
 	accepted bool

@@ -143,7 +143,8 @@ func (d *Draft) add(inv *argv.Invocation, addrs []message.Address) {
 	}
 }
 
-// sameFor returns what is the same for all spellings of an address: the case of its domain is of no account.
+// sameFor returns what is the same for all spellings of an address: the case of its domain is of
+// no account.
 func sameFor(spec string) string {
 	at := strings.LastIndexByte(spec, '@')
 	if at < 0 {
@@ -182,7 +183,9 @@ func (d *Draft) Complete(inv *argv.Invocation, r *Router, now time.Time) error {
 }
 
 // addFrom adds a From: field with the address the message will be sent as.
-func (d *Draft) addFrom(inv *argv.Invocation, r *Router, cfg *identity.Config, id *identity.Identity, rule identity.Rule) (string, error) {
+func (d *Draft) addFrom(
+	inv *argv.Invocation, r *Router, cfg *identity.Config, id *identity.Identity, rule identity.Rule,
+) (string, error) {
 	given := d.Env.ReversePath
 	if given != nil && *given == "" {
 		given = nil // a null reverse-path is nobody's address

@@ -86,7 +86,8 @@ func (r *Router) Check(env *queue.Envelope) (time.Duration, error) {
 	return BatchDelay(cfg)
 }
 
-// BatchDelay returns the configured delay, or that of the environment; negative means to start nothing.
+// BatchDelay returns the configured delay, or that of the environment; negative means to start
+// nothing.
 func BatchDelay(cfg *identity.Config) (time.Duration, error) {
 	v := os.Getenv("ESMTPQ_DELAY")
 	switch v {
@@ -225,7 +226,8 @@ func Tunnel(cfg *identity.Config, id *identity.Identity) (*command.Command, erro
 	return cmd, nil
 }
 
-// StepLimit returns the time limit that the environment sets for each step of a session, 0 for none.
+// StepLimit returns the time limit that the environment sets for each step of a session, 0 for
+// none.
 func StepLimit() (time.Duration, error) {
 	v := os.Getenv("ESMTPQ_TIMEOUT")
 	if v == "" {

@@ -36,7 +36,8 @@ func StartSleeper(q *queue.Queue, home string, delay time.Duration) {
 	}
 	defer null.Close()
 	process.CloseOnExec()
-	// Its own session, and nothing of the caller's: who reads our output to its end must not wait for it.
+	// Its own session, and nothing of the caller's: who reads our output to its end must not wait
+	// for it.
 	child, err := os.StartProcess(self, []string{"deliver", BackgroundFlag, delay.String()}, &os.ProcAttr{
 		Dir:   "/",
 		Env:   childEnv(home),
@@ -48,8 +49,8 @@ func StartSleeper(q *queue.Queue, home string, delay time.Duration) {
 	}
 }
 
-// childEnv returns the environment of the background process: ours, with the home directory that was found, and
-// no path in it that depends on where we are.
+// childEnv returns the environment of the background process: ours, with the home directory that
+// was found, and no path in it that depends on where we are.
 func childEnv(home string) []string {
 	env := process.Setenv(os.Environ(), "HOME", home)
 	if file := os.Getenv("ESMTPQ_CONFIG"); file != "" {

@@ -1,3 +1,5 @@
+// Package submit takes a message into the queue, durably: it is sendmail, and what the other doors
+// need of it.
 package submit
 
 import (
@@ -22,29 +24,10 @@ func Verb(c *door.Call) error {
 	if inv.Mode != argv.Send {
 		return c.Hand(inv)
 	}
-	return send(c, inv)
-}
-
-// send takes a message into the queue, and with -v or -X delivers it in the foreground. What becomes
-// of it there does not change that it was accepted.
-func send(c *door.Call, inv *argv.Invocation) error {
 	home, err := whoami.Home()
 	if err != nil {
 		Drain(c.In)
 		return err
 	}
-	if err := CheckInput(c.In); err != nil {
-		return err // before a transcript is begun
-	}
-	transcript, err := door.OpenTranscript(inv, c.Err)
-	if err != nil {
-		Drain(c.In)
-		return err
-	}
-	defer transcript.Close()
-	s := &Submission{Name: c.Name, In: c.In, Err: c.Err, Router: &Router{Home: home}}
-	if transcript != nil {
-		s.Accepted = func(id string) { c.Deliver([]string{id}, transcript) }
-	}
-	return s.Send(inv)
+	return Send(c, inv, &Router{Home: home})
 }
