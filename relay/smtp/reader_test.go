@@ -189,18 +189,3 @@ func FuzzReply(f *testing.F) {
 		parseExtensions(r)
 	})
 }
-
-func TestExtensions(t *testing.T) {
-	ext := parseExtensions(parseReply(t, "250-mx pipelining\r\n250-Size 1000\r\n250-8bitmime\r\n250-AUTH plain\r\n250-AUTH=LOGIN CRAM-MD5\r\n250 chunking \r\n"))
-	if ext.Has("PIPELINING") || !ext.Has("8BITMIME") || !ext.Has("CHUNKING") || ext.SizeLimit() != 1000 {
-		t.Errorf("%v", ext)
-	}
-	if !ext.Auth("PLAIN") || !ext.Auth("LOGIN") || ext.Auth("LOG") {
-		t.Errorf("AUTH: %q", ext["AUTH"])
-	}
-	for _, bad := range []string{"", "SIZE", "SIZE x", "SIZE -1", "SIZE 99999999999999999999"} {
-		if n := parseExtensions(parseReply(t, "250-mx\r\n250 "+bad+"\r\n")).SizeLimit(); n != 0 {
-			t.Errorf("%q: limit %d", bad, n)
-		}
-	}
-}
