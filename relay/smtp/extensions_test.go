@@ -127,8 +127,8 @@ func TestFingerprint(t *testing.T) {
 		if again == "" {
 			again = c.ehlo
 		}
-		one := fingerprint(parseReply(t, c.greeting).Text(), offered(t, strings.Split(c.ehlo, "|")...))
-		two := fingerprint(parseReply(t, c.again).Text(), offered(t, strings.Split(again, "|")...))
+		one := Fingerprint(parseReply(t, c.greeting).Text(), offered(t, strings.Split(c.ehlo, "|")...))
+		two := Fingerprint(parseReply(t, c.again).Text(), offered(t, strings.Split(again, "|")...))
 		if one != two {
 			t.Errorf("%s: %q and %q", c.name, one, two)
 		}
@@ -143,16 +143,16 @@ func TestFingerprint(t *testing.T) {
 func TestFingerprintChanges(t *testing.T) {
 	const greeting = "mx.example.org ESMTP Exim 4.96 Sun, 29 Nov 2026 17:56:02 +0000"
 	ext := []string{"SIZE 1000", "PIPELINING", "AUTH PLAIN LOGIN"}
-	before := fingerprint(greeting, offered(t, ext...))
+	before := Fingerprint(greeting, offered(t, ext...))
 	for name, now := range map[string]string{
-		"version":   fingerprint(strings.Replace(greeting, "4.96", "4.98", 1), offered(t, ext...)),
-		"release":   fingerprint(strings.Replace(greeting, "4.96", "4.96.1", 1), offered(t, ext...)),
-		"software":  fingerprint("mx.example.org ESMTP Postfix", offered(t, ext...)),
-		"name":      fingerprint(strings.Replace(greeting, "mx.", "mail.", 1), offered(t, ext...)),
-		"extension": fingerprint(greeting, offered(t, append(ext, "CHUNKING")...)),
-		"less":      fingerprint(greeting, offered(t, ext[1:]...)),
-		"parameter": fingerprint(greeting, offered(t, ext[0], ext[1], "AUTH PLAIN")),
-		"limits":    fingerprint(greeting, offered(t, append(ext, "LIMITS MAILMAX=10")...)),
+		"version":   Fingerprint(strings.Replace(greeting, "4.96", "4.98", 1), offered(t, ext...)),
+		"release":   Fingerprint(strings.Replace(greeting, "4.96", "4.96.1", 1), offered(t, ext...)),
+		"software":  Fingerprint("mx.example.org ESMTP Postfix", offered(t, ext...)),
+		"name":      Fingerprint(strings.Replace(greeting, "mx.", "mail.", 1), offered(t, ext...)),
+		"extension": Fingerprint(greeting, offered(t, append(ext, "CHUNKING")...)),
+		"less":      Fingerprint(greeting, offered(t, ext[1:]...)),
+		"parameter": Fingerprint(greeting, offered(t, ext[0], ext[1], "AUTH PLAIN")),
+		"limits":    Fingerprint(greeting, offered(t, append(ext, "LIMITS MAILMAX=10")...)),
 	} {
 		if now == before {
 			t.Errorf("the host's %s changed, and it is taken for the same", name)
