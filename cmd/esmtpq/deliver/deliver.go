@@ -149,14 +149,18 @@ func (opt *options) transcript(c *door.Call) (*door.Transcript, error) {
 }
 
 // runBehind is the process that a submission leaves behind: it waits for more mail, and tries what
-// is due.
+// is due. It holds the wake-up lock while it waits, and lets go of it before it looks at the queue:
+// whoever finds it taken relies on being seen.
 func runBehind(c *door.Call, q *spool.Queue, r *router, delay time.Duration) error {
-	ctx, stop, lock, err := sleep(q, delay)
+	lock, err := wakeupLock(q)
 	if lock == nil {
 		return err // another one sleeps, and will see to all there is
 	}
-	defer stop()
 	defer lock.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer sleep(delay, func() { r.prepare(ctx, q) }, cancel)()
+	defer r.closeUnused()
 	run := r.options(c, q)
 	run.Begun = func() { lock.Close() }
 	return r.run(ctx, c, q, run)
