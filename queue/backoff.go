@@ -14,7 +14,8 @@ import (
 // backoffFile says which identities wait. It is a cache: without it they are tried sooner.
 const backoffFile = spool.BackoffFile
 
-// A backoff is an identity that waits: nothing of its mail can go out, for a reason that no message is charged for.
+// A backoff is an identity that waits: nothing of its mail can go out, for a reason that no message
+// is charged for.
 type backoff struct {
 	Since    time.Time `json:"since"`
 	Attempts int       `json:"attempts"`
