@@ -167,7 +167,7 @@ const patience = 10 * time.Second
 var errBusy = errors.New("another queue run is still going on")
 
 // runNow delivers the mail that sendmail -v or -X has just taken, unless another run keeps it from
-// that for too long: the mail is safe, and whoever has called sendmail does not wait for others'
+// that for too long: the mail is safe, and the caller of sendmail does not wait for others'
 // mail.
 func runNow(ctx context.Context, c *door.Call, q *queue.Queue, r *router, run queue.RunOptions) error {
 	ctx, cancel := context.WithCancelCause(ctx)

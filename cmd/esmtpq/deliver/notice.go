@@ -25,7 +25,7 @@ import (
 type notifier struct {
 	q        *queue.Queue
 	r        *router
-	attended bool // somebody reads what we print
+	attended bool // a person reads what we print
 }
 
 // announce makes a queue run tell the owner of what it could not do.
@@ -183,7 +183,7 @@ func (n *notifier) runBounded(ctx context.Context, limit time.Duration, input, n
 		return fmt.Errorf("not finished in time and stopped: %w", context.Cause(ctx))
 	}
 	if errors.Is(err, exec.ErrWaitDelay) {
-		return nil // it has left the reading to somebody else
+		return nil // it has left the reading to another process
 	}
 	return err
 }

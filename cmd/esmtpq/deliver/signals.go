@@ -29,10 +29,10 @@ func outlive() {
 }
 
 // sleep is the first half of the background process that sendmail leaves behind. It returns the
-// lock, to be closed before the queue is looked at: whoever finds it taken relies on being seen.
-// It is nil where another one sleeps. A signal ends the sleep, and the run begins: at the end of a
-// session or of a job, the mail that was slept for still goes out. The next signal ends the run,
-// by ctx.
+// lock, to be closed before the queue is looked at: a submission that finds it taken relies on
+// that. It is nil where another one sleeps. A signal ends the sleep, and the run begins: at the
+// end of a session or of a job, the mail that was slept for still goes out. The next signal ends
+// the run, by ctx.
 func sleep(q *queue.Queue, delay time.Duration) (ctx context.Context, stop func(), lock *os.File, err error) {
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, ends[:]...)
