@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"esmtpq/cmd/esmtpq/submit"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // sleep is the first half of the background process that sendmail leaves behind. It returns the
 // lock, to be closed before the queue is looked at: whoever finds it taken relies on being seen.
-func sleep(q *queue.Queue, delay time.Duration) (*os.File, error) {
+func sleep(q *spool.Queue, delay time.Duration) (*os.File, error) {
 	lock := os.NewFile(submit.WakeupFD, "wakeup lock")
 	if !q.IsWakeup(lock) {
 		// Typed by hand: descriptor 3 is something else, and stays as it is.

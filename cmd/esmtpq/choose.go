@@ -9,7 +9,7 @@ import (
 
 	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/cmd/esmtpq/exit"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // A choice is which entries of the queue a command is about: by queue ID, all or last, and
@@ -103,14 +103,14 @@ func plainName(s string) bool {
 }
 
 // matches tells whether a message has what the choice asks for.
-func (c *choice) matches(m *queue.Message, now time.Time) bool {
+func (c *choice) matches(m *spool.Message, now time.Time) bool {
 	return (c.sender == "" || matches(argv.Selection{By: 'S', Substr: c.sender}, m)) &&
 		(c.recipient == "" || matches(argv.Selection{By: 'R', Substr: c.recipient}, m)) &&
 		(c.older == 0 || now.Sub(m.Envelope.Arrival) >= c.older)
 }
 
 // selector returns the choice as a filter of a queue run; nil for everything.
-func (c *choice) selector(q *queue.Queue) (func(*queue.Message) bool, error) {
+func (c *choice) selector(q *spool.Queue) (func(*spool.Message) bool, error) {
 	if c.empty() || c.all && !c.narrowed() && len(c.ids) == 0 {
 		return nil, nil
 	}
@@ -119,14 +119,14 @@ func (c *choice) selector(q *queue.Queue) (func(*queue.Message) bool, error) {
 		return nil, err
 	}
 	// One of esmtp-wrapper's has got a queue ID by then.
-	return func(m *queue.Message) bool {
+	return func(m *spool.Message) bool {
 		return slices.Contains(ids, m.ID) || m.Envelope.Legacy != "" && slices.Contains(ids, m.Envelope.Legacy)
 	}, nil
 }
 
 // resolve returns the names of the entries that are meant, in the order of their arrival. An ID
 // that is not there is an error.
-func (c *choice) resolve(q *queue.Queue) ([]string, error) {
+func (c *choice) resolve(q *spool.Queue) ([]string, error) {
 	l, err := q.List()
 	if err != nil {
 		return nil, exit.Spool("cannot read the queue", err)

@@ -8,7 +8,7 @@ import (
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity/yaml"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // runConfig prints the configuration as YAML, secrets masked: the way from an esmtprc to a
@@ -28,7 +28,7 @@ func runConfig(p *program) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := newRouter(home, inv.Config).Load(&queue.Envelope{})
+	cfg, err := newRouter(home, inv.Config).Load(&spool.Envelope{})
 	if err != nil {
 		return submit.ConfigFailure(err)
 	}

@@ -15,13 +15,14 @@ import (
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // deliverOptions are what deliver can be told.
 type deliverOptions struct {
 	inv        *argv.Invocation          // sendmail's options, as far as they have a meaning here
 	chosen     *choice                   // nil for everything
-	only       func(*queue.Message) bool // nil for everything
+	only       func(*spool.Message) bool // nil for everything
 	background bool                      // left behind by a submission: what is due, and silently
 	delay      time.Duration             // with background: how long to wait for more mail first
 }
@@ -122,9 +123,9 @@ func (p *program) deliver(opt *deliverOptions) error {
 		},
 		Legacy: func(names []string) { p.takeOver(q, r, names) },
 	}
-	run.Mended, run.Setup = r.mended()
+	run.ConfigChanged, run.Setup = r.mended()
 	r.announce(&run, q, !opt.background && !submit.IsNull(p.err))
-	sum, err := q.Run(ctx, r, run)
+	sum, err := queue.Run(ctx, q, r, run)
 	if err != nil {
 		return exit.Fail(exit.TempFail, "%w", err)
 	}
@@ -136,7 +137,7 @@ func (p *program) deliver(opt *deliverOptions) error {
 
 // age returns how old mail must be to be taken by a run that is going on already.
 func (r *router) age() time.Duration {
-	if cfg, err := r.Load(&queue.Envelope{}); err == nil {
+	if cfg, err := r.Load(&spool.Envelope{}); err == nil {
 		if d, err := submit.BatchDelay(cfg); err == nil {
 			return max(d, 0)
 		}
@@ -146,7 +147,7 @@ func (r *router) age() time.Duration {
 
 // mended returns when the configuration was last changed, and what it is known by.
 func (r *router) mended() (time.Time, string) {
-	cfg, err := r.Load(&queue.Envelope{})
+	cfg, err := r.Load(&spool.Envelope{})
 	if err != nil {
 		return time.Time{}, ""
 	}
@@ -155,7 +156,7 @@ func (r *router) mended() (time.Time, string) {
 }
 
 // selector returns the filter for a queue run; nil for everything.
-func (opt *deliverOptions) selector(q *queue.Queue) (func(*queue.Message) bool, error) {
+func (opt *deliverOptions) selector(q *spool.Queue) (func(*spool.Message) bool, error) {
 	if opt.only != nil {
 		return opt.only, nil
 	}
@@ -166,11 +167,11 @@ func (opt *deliverOptions) selector(q *queue.Queue) (func(*queue.Message) bool, 
 }
 
 // selector returns the filter that -q options make; nil for everything. All of them must agree.
-func selector(selections []argv.Selection) func(*queue.Message) bool {
+func selector(selections []argv.Selection) func(*spool.Message) bool {
 	if len(selections) == 0 {
 		return nil
 	}
-	return func(m *queue.Message) bool {
+	return func(m *spool.Message) bool {
 		for _, s := range selections {
 			if matches(s, m) == s.Not {
 				return false
@@ -181,7 +182,7 @@ func selector(selections []argv.Selection) func(*queue.Message) bool {
 }
 
 // matches tells whether a selection's text is a part of what it is about, without regard to case.
-func matches(s argv.Selection, m *queue.Message) bool {
+func matches(s argv.Selection, m *spool.Message) bool {
 	contains := func(in string) bool {
 		return strings.Contains(strings.ToLower(in), strings.ToLower(s.Substr))
 	}
@@ -191,7 +192,7 @@ func matches(s argv.Selection, m *queue.Message) bool {
 	case 'S':
 		return contains(m.Envelope.Sender())
 	}
-	return slices.ContainsFunc(m.Envelope.Recipients, func(rcpt queue.Recipient) bool { return contains(rcpt.Address) })
+	return slices.ContainsFunc(m.Envelope.Recipients, func(rcpt spool.Recipient) bool { return contains(rcpt.Address) })
 }
 
 // remark says something to a person who waits at a terminal.
@@ -210,8 +211,8 @@ func (p *program) summarize(sum *queue.Summary) error {
 	}
 	for _, w := range sum.Waiting {
 		lane := ""
-		if w.Lane != "" {
-			lane = printable(w.Lane) + ": "
+		if w.Destination != "" {
+			lane = printable(w.Destination) + ": "
 		}
 		fmt.Fprintf(p.err, "%s: %s%s (%s)\n", p.name, lane, printable(w.Text), plural(w.Messages, "message waits", "messages wait"))
 	}

@@ -23,7 +23,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // long asks for the exhaustive form of tests that sample by default.
@@ -372,9 +372,9 @@ func (w *world) traced(f fault, stdin, name string, args ...string) *traceResult
 }
 
 // queued returns the entries of the queue, by the serials of their messages.
-func (w *world) queued() map[int]*queue.Message {
-	in := map[int]*queue.Message{}
-	q, err := queue.Open(w.queue())
+func (w *world) queued() map[int]*spool.Message {
+	in := map[int]*spool.Message{}
+	q, err := spool.Open(w.queue())
 	if err != nil {
 		return in
 	}
@@ -399,7 +399,7 @@ func (w *world) doubtful() map[copyOf]bool {
 	in := map[copyOf]bool{}
 	for serial, m := range w.queued() {
 		for i, p := range m.Progress {
-			if p.State == queue.Sending || p.State == queue.Unsure {
+			if p.State == spool.Sending || p.State == spool.Unsure {
 				in[copyOf{serial, m.Envelope.Recipients[i].Address}] = true
 			}
 		}

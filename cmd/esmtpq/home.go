@@ -8,16 +8,16 @@ import (
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // openQueue opens the user's queue; nil and no error if there is none yet.
-func openQueue() (*queue.Queue, error) {
+func openQueue() (*spool.Queue, error) {
 	home, err := whoami.Home()
 	if err != nil {
 		return nil, err
 	}
-	q, err := queue.Open(filepath.Join(home, submit.QueueName))
+	q, err := spool.Open(filepath.Join(home, submit.QueueName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -8,7 +8,7 @@ import (
 
 	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/cmd/esmtpq/submit"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // The queue that esmtp-wrapper left. It recorded sendmail's arguments joined by single blanks, so that
@@ -17,7 +17,7 @@ import (
 
 // takeOver moves entries that esmtp-wrapper has queued into our form. What cannot be
 // moved stays as it is; mailq shows it with the reason.
-func (p *program) takeOver(q *queue.Queue, r *router, names []string) {
+func (p *program) takeOver(q *spool.Queue, r *router, names []string) {
 	for _, name := range names {
 		e, err := q.ReadLegacy(name)
 		if legacyReason(e, err) != "" {
@@ -29,7 +29,7 @@ func (p *program) takeOver(q *queue.Queue, r *router, names []string) {
 	}
 }
 
-func takeOverOne(q *queue.Queue, r *router, e *queue.LegacyEntry) error {
+func takeOverOne(q *spool.Queue, r *router, e *spool.LegacyEntry) error {
 	if done, err := q.FinishLegacy(e); done || err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func takeOverOne(q *queue.Queue, r *router, e *queue.LegacyEntry) error {
 }
 
 // legacyReason says why an entry is not taken over, "" if it can be.
-func legacyReason(e *queue.LegacyEntry, err error) string {
+func legacyReason(e *spool.LegacyEntry, err error) string {
 	switch {
 	case err != nil:
 		return printable(fmt.Sprintf("queued by esmtp-wrapper, cannot be read: %v", err))
@@ -152,7 +152,7 @@ func joinName(args []string) ([]string, error) {
 }
 
 // legacyAddresses returns the sender and the recipients of an entry as far as they are known.
-func legacyAddresses(q *queue.Queue, e *queue.LegacyEntry) (sender string, recipients []string) {
+func legacyAddresses(q *spool.Queue, e *spool.LegacyEntry) (sender string, recipients []string) {
 	inv, err := legacyInvocation(e.Cmd)
 	if err != nil {
 		return "?", nil

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"esmtpq/cmd/esmtpq/argv"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 func ptr(s string) *string { return &s }
@@ -60,7 +60,7 @@ func TestLegacyCommandsHeld(t *testing.T) {
 }
 
 func TestLegacyReasons(t *testing.T) {
-	e := &queue.LegacyEntry{Cmd: "bob@x", Arrival: time.Now()}
+	e := &spool.LegacyEntry{Cmd: "bob@x", Arrival: time.Now()}
 	if r := legacyReason(e, nil); r != "" {
 		t.Errorf("complete: %s", r)
 	}

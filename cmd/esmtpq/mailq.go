@@ -18,7 +18,7 @@ import (
 	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/message"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // listOptions are what mailq can be told.
@@ -70,7 +70,7 @@ func (p *program) list(opt listOptions) error {
 	if opt.count {
 		return p.count(q)
 	}
-	listing := &queue.Listing{}
+	listing := &spool.Listing{}
 	if q != nil {
 		if listing, err = q.List(); err != nil {
 			return exit.Spool("cannot read the queue", err)
@@ -89,7 +89,7 @@ func (p *program) list(opt listOptions) error {
 }
 
 // count prints how many messages there are.
-func (p *program) count(q *queue.Queue) error {
+func (p *program) count(q *spool.Queue) error {
 	n := 0
 	if q != nil {
 		var err error
@@ -103,14 +103,14 @@ func (p *program) count(q *queue.Queue) error {
 
 // A listWriter prints the queue in some form.
 type listWriter interface {
-	message(m *queue.Message)
+	message(m *spool.Message)
 	damaged(id string, arrival time.Time, reason string)
-	legacy(e *queue.LegacyEntry, sender string, recipients []string, reason string)
+	legacy(e *spool.LegacyEntry, sender string, recipients []string, reason string)
 	end() error
 }
 
 // walk gives each message in the queue to w, old to new.
-func (p *program) walk(q *queue.Queue, l *queue.Listing, w listWriter) {
+func (p *program) walk(q *spool.Queue, l *spool.Listing, w listWriter) {
 	for _, name := range l.Legacy {
 		e, err := q.ReadLegacy(name)
 		if e == nil {
@@ -119,11 +119,11 @@ func (p *program) walk(q *queue.Queue, l *queue.Listing, w listWriter) {
 		sender, recipients := legacyAddresses(q, e)
 		w.legacy(e, sender, recipients, legacyReason(e, err))
 	}
-	q.ReadEach(l.IDs, func(id string, m *queue.Message, err error) {
+	q.ReadEach(l.IDs, func(id string, m *spool.Message, err error) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // sent meanwhile
 		case err != nil:
-			w.damaged(id, queue.ArrivalOf(id), printable(err.Error()))
+			w.damaged(id, spool.ArrivalOf(id), printable(err.Error()))
 		case !m.Served():
 			w.message(m)
 		}
@@ -203,7 +203,7 @@ func (w *postfixList) recipient(address string) {
 	w.out.Write(append(b, '\n'))
 }
 
-func (w *postfixList) message(m *queue.Message) {
+func (w *postfixList) message(m *spool.Message) {
 	w.entry(m.ID, w.mark(m), m.Envelope.Size, m.Envelope.Arrival, listSender(&m.Envelope))
 	if w.verbose && (m.Attempts > 0 || !m.Next.IsZero()) {
 		w.reason(fmt.Sprintf("%s, next %s", plural(m.Attempts, "attempt", "attempts"), m.Next.Local().Format("Mon Jan _2 15:04:05")), false)
@@ -211,11 +211,11 @@ func (w *postfixList) message(m *queue.Message) {
 	last := ""
 	for i := range m.Progress {
 		s := &m.Progress[i]
-		if s.State == queue.Accepted || s.State == queue.LocalDone {
+		if s.State == spool.Accepted || s.State == spool.LocalDone {
 			continue
 		}
 		if why := why(m, s); why != last && why != "" {
-			w.reason(why, s.State == queue.Refused)
+			w.reason(why, s.State == spool.Refused)
 			last = why
 		}
 		w.recipient(m.Envelope.Recipients[i].Address)
@@ -228,7 +228,7 @@ func (w *postfixList) damaged(id string, arrival time.Time, reason string) {
 }
 
 // listSender is the sender to show: the one given, be it null, else the author.
-func listSender(env *queue.Envelope) string {
+func listSender(env *spool.Envelope) string {
 	if env.ReversePath != nil {
 		return *env.ReversePath
 	}
@@ -236,7 +236,7 @@ func listSender(env *queue.Envelope) string {
 }
 
 // mark is what follows the queue ID: "*" for what is being sent, "!" for what is not tried until its owner says so.
-func (w *postfixList) mark(m *queue.Message) string {
+func (w *postfixList) mark(m *spool.Message) string {
 	switch {
 	case m.Held || !m.Pending():
 		return "!"
@@ -246,36 +246,36 @@ func (w *postfixList) mark(m *queue.Message) string {
 	return ""
 }
 
-func sending(m *queue.Message) bool {
-	return slices.ContainsFunc(m.Progress, func(s queue.Progress) bool { return s.State == queue.Sending })
+func sending(m *spool.Message) bool {
+	return slices.ContainsFunc(m.Progress, func(s spool.Progress) bool { return s.State == spool.Sending })
 }
 
 // why says for what a recipient waits.
-func why(m *queue.Message, s *queue.Progress) string {
+func why(m *spool.Message, s *spool.Progress) string {
 	switch {
-	case s.State == queue.Refused:
+	case s.State == spool.Refused:
 		return "failed: " + s.Explain() + lineHint(&m.Envelope)
-	case m.Held && s.State == queue.Unsure:
+	case m.Held && s.State == spool.Unsure:
 		return "held: " + s.Explain()
 	case m.Held:
 		return "held"
-	case s.State == queue.Sending:
+	case s.State == spool.Sending:
 		return "being sent"
-	case s.State == queue.Untried:
+	case s.State == spool.Untried:
 		return ""
 	}
 	return s.Explain()
 }
 
 // lineHint says what may be behind a refusal, where a line is longer than SMTP has it.
-func lineHint(env *queue.Envelope) string {
+func lineHint(env *spool.Envelope) string {
 	if env.MaxLine <= message.MaxLine {
 		return ""
 	}
 	return fmt.Sprintf("; a line of it has %d octets, SMTP allows %d: see esmtpq check-message", env.MaxLine, message.MaxLine)
 }
 
-func (w *postfixList) legacy(e *queue.LegacyEntry, sender string, recipients []string, reason string) {
+func (w *postfixList) legacy(e *spool.LegacyEntry, sender string, recipients []string, reason string) {
 	m := ""
 	if reason != "" {
 		m = "!"

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // jsonList prints one JSON object per message and line. The names of the members are
@@ -34,9 +34,9 @@ type jsonRecipient struct {
 	DelayReason string `json:"delay_reason,omitempty"`
 }
 
-var actionNames = map[queue.State]string{
-	queue.Untried: "untried", queue.Deferred: "delayed", queue.Sending: "sending",
-	queue.Unsure: "possibly delivered", queue.Refused: "failed",
+var actionNames = map[spool.State]string{
+	spool.Untried: "untried", spool.Deferred: "delayed", spool.Sending: "sending",
+	spool.Unsure: "possibly delivered", spool.Refused: "failed",
 }
 
 func unixOrZero(t time.Time) int64 {
@@ -46,7 +46,7 @@ func unixOrZero(t time.Time) int64 {
 	return t.Unix()
 }
 
-func (w *jsonList) message(m *queue.Message) {
+func (w *jsonList) message(m *spool.Message) {
 	j := jsonMessage{
 		QueueName: "deferred", QueueID: m.ID, ArrivalTime: m.Envelope.Arrival.Unix(), MessageSize: m.Envelope.Size,
 		Sender: listSender(&m.Envelope), Attempts: m.Attempts,
@@ -72,7 +72,7 @@ func (w *jsonList) message(m *queue.Message) {
 	w.enc.Encode(j)
 }
 
-func (w *jsonList) legacy(e *queue.LegacyEntry, sender string, recipients []string, reason string) {
+func (w *jsonList) legacy(e *spool.LegacyEntry, sender string, recipients []string, reason string) {
 	j := jsonMessage{
 		QueueName: "legacy", QueueID: e.Name, ArrivalTime: e.Arrival.Unix(), MessageSize: e.Size,
 		Sender: sender, Reason: reason, Recipients: []jsonRecipient{},

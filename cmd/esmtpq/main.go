@@ -20,7 +20,7 @@ import (
 	_ "esmtpq/cmd/esmtpq/early" // takes most messages before main is called
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/process"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // version is set when the program is built for installation.
@@ -139,7 +139,7 @@ var errHelp = errors.New("help")
 func (p *program) asksHelp() bool { return argv.AsksHelp(p.args) }
 
 // printable makes text from outside safe to show.
-func printable(s string) string { return queue.Printable(s) }
+func printable(s string) string { return spool.Printable(s) }
 
 func runVersion(p *program) error {
 	_, err := fmt.Fprintf(p.out, "esmtpq %s\n", version)

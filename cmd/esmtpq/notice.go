@@ -17,22 +17,23 @@ import (
 	"esmtpq/localmda"
 	"esmtpq/message"
 	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // A notifier tells the owner of the queue what became of mail: by a bounce into the local mailbox
 // where there is an MDA, else by the command that the configuration names. It implements queue.Notifier.
 type notifier struct {
-	q        *queue.Queue
+	q        *spool.Queue
 	r        *router
 	attended bool // somebody reads what we print
 }
 
 // announce makes a queue run tell the owner of what it could not do.
-func (r *router) announce(opt *queue.RunOptions, q *queue.Queue, attended bool) {
+func (r *router) announce(opt *queue.RunOptions, q *spool.Queue, attended bool) {
 	opt.Notifier, opt.Attended = &notifier{q, r, attended}, attended
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if cfg, err := r.Load(&queue.Envelope{}); err == nil {
+	if cfg, err := r.Load(&spool.Envelope{}); err == nil {
 		opt.HoldUnsure = cfg.HoldPossiblyDelivered
 		opt.Limits = queue.Limits{Expire: cfg.ExpireAfter, DelayNotice: cfg.DelayNoticeAfter, KeepFailed: cfg.KeepFailed}
 	}
@@ -42,7 +43,7 @@ func (r *router) announce(opt *queue.RunOptions, q *queue.Queue, attended bool) 
 func (n *notifier) Notify(ctx context.Context, notice *queue.Notice) error {
 	n.r.mu.Lock()
 	cfg, err := n.r.Load(&notice.Message.Envelope)
-	_, local := n.r.lanes[notice.Lane].(*localmda.Agent)
+	_, local := n.r.lanes[notice.Destination].(*localmda.Agent)
 	n.r.mu.Unlock()
 	if err != nil {
 		cfg = &identity.Config{}
@@ -100,8 +101,8 @@ func (n *notifier) bounce(notice *queue.Notice, words wording) error {
 		w.Abort()
 		return err
 	}
-	_, err = w.Commit(&queue.Envelope{
-		ReversePath: &null, From: from, Recipients: []queue.Recipient{{Address: login}}, Config: env.Config, Notice: true,
+	_, err = w.Commit(&spool.Envelope{
+		ReversePath: &null, From: from, Recipients: []spool.Recipient{{Address: login}}, Config: env.Config, Notice: true,
 	})
 	return err
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // What a person hears of mail that failed, is late, or is dropped.
@@ -360,7 +360,7 @@ func TestBounceReturnsWhole(t *testing.T) {
 // aged puts a mail into the queue that was submitted some time ago.
 func (p *person) aged(age time.Duration, to string) {
 	p.t.Helper()
-	q, err := queue.OpenOrCreate(p.path(".esmtp_queue"))
+	q, err := spool.OpenOrCreate(p.path(".esmtp_queue"))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -372,7 +372,7 @@ func (p *person) aged(age time.Duration, to string) {
 	if _, err := w.Write([]byte(unlucky)); err != nil {
 		p.t.Fatal(err)
 	}
-	env := &queue.Envelope{From: "me@example.org", Arrival: time.Now().Add(-age), Recipients: []queue.Recipient{{Address: to}}}
+	env := &spool.Envelope{From: "me@example.org", Arrival: time.Now().Add(-age), Recipients: []spool.Recipient{{Address: to}}}
 	if _, err := w.Commit(env); err != nil {
 		p.t.Fatal(err)
 	}

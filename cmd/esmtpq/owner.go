@@ -15,14 +15,14 @@ import (
 
 	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/cmd/esmtpq/exit"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // The verbs with which its owner works on the queue. They need no privilege: the queue
 // is the owner's.
 
 // chosen parses a verb's arguments and returns the queue and the entries that are meant.
-func (p *program) chosen(flags ...string) (*queue.Queue, []string, map[string]bool, error) {
+func (p *program) chosen(flags ...string) (*spool.Queue, []string, map[string]bool, error) {
 	if p.asksHelp() {
 		return nil, nil, nil, errHelp
 	}
@@ -75,7 +75,7 @@ func (p *program) setHeld(on bool) error {
 	}
 	defer q.Close()
 	return p.each(names, func(name string) error {
-		if !queue.IsID(name) {
+		if !spool.IsID(name) {
 			return errors.New("queued by esmtp-wrapper: run deliver once to take it over")
 		}
 		return q.SetHeld(name, on)
@@ -94,7 +94,7 @@ func runRemove(p *program) error {
 		}
 	}
 	return p.each(names, func(name string) error {
-		if !queue.IsID(name) {
+		if !spool.IsID(name) {
 			return q.RemoveLegacy(name)
 		}
 		return q.Remove(name)
@@ -102,7 +102,7 @@ func runRemove(p *program) error {
 }
 
 // confirm asks a person at a terminal; a script must have said --yes to drop more than it named.
-func (p *program) confirm(q *queue.Queue, names []string) error {
+func (p *program) confirm(q *spool.Queue, names []string) error {
 	if !term.IsTerminal(int(p.in.Fd())) {
 		if !slices.ContainsFunc(p.args, func(a string) bool { return !slices.Contains(names, a) }) {
 			return nil // each was named
@@ -121,7 +121,7 @@ func (p *program) confirm(q *queue.Queue, names []string) error {
 }
 
 // describe says in a few words which message an entry is.
-func describe(q *queue.Queue, name string) string {
+func describe(q *spool.Queue, name string) string {
 	m, err := q.Read(name)
 	if err != nil {
 		return "(cannot be read)"
@@ -144,7 +144,7 @@ func runRetry(p *program) error {
 	defer q.Close()
 	try := map[string]bool{}
 	err = p.each(names, func(name string) error {
-		if !queue.IsID(name) {
+		if !spool.IsID(name) {
 			return errors.New("queued by esmtp-wrapper: run deliver to take it over and send it")
 		}
 		pending, err := q.Retry(name)
@@ -154,7 +154,7 @@ func runRetry(p *program) error {
 	if err != nil {
 		return err
 	}
-	return p.deliver(&deliverOptions{inv: &argv.Invocation{}, only: func(m *queue.Message) bool { return try[m.ID] }})
+	return p.deliver(&deliverOptions{inv: &argv.Invocation{}, only: func(m *spool.Message) bool { return try[m.ID] }})
 }
 
 func runShow(p *program) error {
@@ -176,8 +176,8 @@ func runShow(p *program) error {
 
 // show prints an entry: its envelope, what became of its recipients, and its header; raw prints
 // the content and nothing else.
-func (p *program) show(q *queue.Queue, name string, raw bool) error {
-	if !queue.IsID(name) {
+func (p *program) show(q *spool.Queue, name string, raw bool) error {
+	if !spool.IsID(name) {
 		f, err := q.OpenLegacyMail(name)
 		if err != nil {
 			return err
@@ -214,7 +214,7 @@ func (p *program) show(q *queue.Queue, name string, raw bool) error {
 	return out.Flush()
 }
 
-func showEnvelope(w io.Writer, path string, m *queue.Message) {
+func showEnvelope(w io.Writer, path string, m *spool.Message) {
 	field := func(name, value string) { fmt.Fprintf(w, "%-14s %s\n", name+":", printable(value)) }
 	field("Queue ID", m.ID)
 	field("Files", path)
@@ -245,9 +245,9 @@ func showEnvelope(w io.Writer, path string, m *queue.Message) {
 	fmt.Fprintln(w)
 }
 
-var stateNames = map[queue.State]string{
-	queue.Untried: "not tried yet", queue.Deferred: "delayed", queue.Sending: "being sent",
-	queue.Unsure: "possibly delivered", queue.Accepted: "relayed", queue.LocalDone: "delivered", queue.Refused: "failed",
+var stateNames = map[spool.State]string{
+	spool.Untried: "not tried yet", spool.Deferred: "delayed", spool.Sending: "being sent",
+	spool.Unsure: "possibly delivered", spool.Accepted: "relayed", spool.LocalDone: "delivered", spool.Refused: "failed",
 }
 
 func stamp(t time.Time) string {

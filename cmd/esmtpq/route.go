@@ -10,6 +10,7 @@ import (
 	"esmtpq/identity"
 	"esmtpq/identity/yaml"
 	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // A router makes the transports of the ways that mail goes. It is the one place where identities,
@@ -45,23 +46,23 @@ func lane(w *submit.Way, own bool) string {
 }
 
 // Route implements queue.Router.
-func (r *router) Route(env *queue.Envelope, rcpt queue.Recipient) (queue.Route, error) {
+func (r *router) Route(env *spool.Envelope, rcpt spool.Recipient) (queue.Route, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w, err := r.Choose(env, rcpt)
 	if err != nil {
 		return queue.Route{}, err
 	}
-	route := queue.Route{Lane: lane(&w, env.Config != "" && r.Config == ""), Address: w.Address}
+	route := queue.Route{Destination: lane(&w, env.Config != "" && r.Config == ""), Address: w.Address}
 	if w.Identity != nil {
 		route.ReversePath = w.Config.ReversePath(w.Identity, w.Rule, env.ReversePath, env.From, r.Login(), whoami.Host())
 		route.Sender = identity.Expand(w.Identity.Sender, r.Login())
 	} else {
 		route.ReversePath = env.Sender()
 	}
-	if r.lanes[route.Lane] == nil {
-		if r.lanes[route.Lane], err = r.transport(&w); err != nil {
-			delete(r.lanes, route.Lane)
+	if r.lanes[route.Destination] == nil {
+		if r.lanes[route.Destination], err = r.transport(&w); err != nil {
+			delete(r.lanes, route.Destination)
 			return queue.Route{}, err
 		}
 	}

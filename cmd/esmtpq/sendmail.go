@@ -11,6 +11,7 @@ import (
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity/yaml"
 	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 func runSendmail(p *program) error {
@@ -64,21 +65,21 @@ func (p *program) send(inv *argv.Invocation) error {
 	defer done()
 	s := &submit.Submission{Name: p.name, In: p.in, Err: p.err, Ways: &submit.Ways{Home: home, YAML: yaml.Parse}}
 	if trace != nil {
-		s.Accepted = func(q *queue.Queue, id string) { p.deliverNow(q, home, id, trace) }
+		s.Accepted = func(q *spool.Queue, id string) { p.deliverNow(q, home, id, trace) }
 	}
 	return s.Send(inv)
 }
 
 // deliverNow tries to deliver one message in the foreground.
-func (p *program) deliverNow(q *queue.Queue, home, id string, trace io.Writer) {
+func (p *program) deliverNow(q *spool.Queue, home, id string, trace io.Writer) {
 	r := newRouter(home, "")
 	r.trace = trace
 	r.step, _ = submit.StepLimit() // checked before
 	ctx, stop := interruptible()
 	defer stop()
-	run := queue.RunOptions{All: true, Select: func(m *queue.Message) bool { return m.ID == id }}
+	run := queue.RunOptions{All: true, Select: func(m *spool.Message) bool { return m.ID == id }}
 	r.announce(&run, q, true)
-	sum, err := q.Run(ctx, r, run)
+	sum, err := queue.Run(ctx, q, r, run)
 	if err == nil {
 		p.summarize(sum)
 	}

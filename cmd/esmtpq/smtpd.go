@@ -16,7 +16,7 @@ import (
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/message"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // serveSMTP speaks SMTP on standard input and output (-bs), for programs that like it better than a
@@ -45,7 +45,7 @@ func (p *program) serveSMTP(inv *argv.Invocation) error {
 type submissionSession struct {
 	home string
 	inv  *argv.Invocation
-	env  *queue.Envelope
+	env  *spool.Envelope
 }
 
 var errNoMail = &smtp.SMTPError{Code: 503, EnhancedCode: smtp.EnhancedCode{5, 5, 1}, Message: "Say MAIL first"}
@@ -63,7 +63,7 @@ func (s *submissionSession) Mail(from string, opts *smtp.MailOptions) error {
 			return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 1, 7}, Message: printable(err.Error())}
 		}
 	}
-	s.env = &queue.Envelope{ReversePath: &spec}
+	s.env = &spool.Envelope{ReversePath: &spec}
 	if opts != nil {
 		s.env.Return, s.env.EnvelopeID = string(opts.Return), opts.EnvelopeID
 		if opts.Body == smtp.Body8BitMIME {
@@ -81,7 +81,7 @@ func (s *submissionSession) Rcpt(to string, opts *smtp.RcptOptions) error {
 	if err != nil {
 		return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 1, 3}, Message: printable(err.Error())}
 	}
-	rcpt := queue.Recipient{Address: spec}
+	rcpt := spool.Recipient{Address: spec}
 	if opts != nil {
 		words := make([]string, len(opts.Notify))
 		for i, n := range opts.Notify {
@@ -98,7 +98,7 @@ func (s *submissionSession) Rcpt(to string, opts *smtp.RcptOptions) error {
 
 // checkRoute refuses a recipient that no identity can send to. With a null reverse-path the From: field,
 // which is not known yet, chooses the identity.
-func (s *submissionSession) checkRoute(rcpt queue.Recipient) error {
+func (s *submissionSession) checkRoute(rcpt spool.Recipient) error {
 	if *s.env.ReversePath == "" {
 		return nil
 	}
@@ -131,7 +131,7 @@ func (s *submissionSession) Data(r io.Reader) error {
 	return nil
 }
 
-func (s *submissionSession) take(env *queue.Envelope, r io.Reader) error {
+func (s *submissionSession) take(env *spool.Envelope, r io.Reader) error {
 	d, err := submit.Read(env, r)
 	if err != nil {
 		return err
@@ -149,7 +149,7 @@ func (s *submissionSession) take(env *queue.Envelope, r io.Reader) error {
 	if err := d.Complete(s.inv, &route.Ways, time.Now()); err != nil {
 		return err
 	}
-	q, err := queue.OpenOrCreate(filepath.Join(s.home, submit.QueueName))
+	q, err := spool.OpenOrCreate(filepath.Join(s.home, submit.QueueName))
 	if err != nil {
 		return err
 	}

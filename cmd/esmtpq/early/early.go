@@ -22,7 +22,7 @@ import (
 	"esmtpq/cmd/esmtpq/process"
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 func init() {
@@ -72,7 +72,7 @@ func plain(inv *argv.Invocation) *submit.Ways {
 		return nil
 	}
 	w := &submit.Ways{Home: home}
-	if _, err := w.Load(&queue.Envelope{Config: file}); err != nil {
+	if _, err := w.Load(&spool.Envelope{Config: file}); err != nil {
 		return nil
 	}
 	return w

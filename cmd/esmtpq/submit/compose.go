@@ -14,13 +14,13 @@ import (
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity"
 	"esmtpq/message"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // A Draft is a message that is being submitted: its envelope, its header, and
 // the body that is still to be read.
 type Draft struct {
-	Env    *queue.Envelope
+	Env    *spool.Envelope
 	Bad    []error // what stands for recipients in the header and cannot be read
 	header *message.Header
 	body   *bufio.Reader
@@ -49,7 +49,7 @@ func Compose(inv *argv.Invocation, in io.Reader) (*Draft, error) {
 }
 
 // Read reads a message's header from in, for an envelope that is known.
-func Read(env *queue.Envelope, in io.Reader) (*Draft, error) {
+func Read(env *spool.Envelope, in io.Reader) (*Draft, error) {
 	d := &Draft{Env: env}
 	if err := d.read(in); err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func ConfigFile(inv *argv.Invocation) (string, error) {
 }
 
 // Envelope returns what the envelope has from the command line.
-func Envelope(inv *argv.Invocation) (*queue.Envelope, error) {
+func Envelope(inv *argv.Invocation) (*spool.Envelope, error) {
 	d, err := begin(inv)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func Envelope(inv *argv.Invocation) (*queue.Envelope, error) {
 
 // begin makes a draft of what the command line says.
 func begin(inv *argv.Invocation) (*Draft, error) {
-	env := &queue.Envelope{Return: inv.Return, EnvelopeID: inv.EnvelopeID, Body: inv.Body}
+	env := &spool.Envelope{Return: inv.Return, EnvelopeID: inv.EnvelopeID, Body: inv.Body}
 	var err error
 	if env.Config, err = ConfigFile(inv); err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func (d *Draft) add(inv *argv.Invocation, addrs []message.Address) {
 		spec := a.Spec()
 		if key := sameFor(spec); !d.known[key] {
 			d.known[key] = true
-			d.Env.Recipients = append(d.Env.Recipients, queue.Recipient{Address: spec, Notify: inv.Notify})
+			d.Env.Recipients = append(d.Env.Recipients, spool.Recipient{Address: spec, Notify: inv.Notify})
 		}
 	}
 }
@@ -212,7 +212,7 @@ func (d *Draft) addFrom(inv *argv.Invocation, w *Ways, cfg *identity.Config, id 
 }
 
 // Spool writes the message into the queue and returns its queue ID.
-func (d *Draft) Spool(q *queue.Queue) (string, error) {
+func (d *Draft) Spool(q *spool.Queue) (string, error) {
 	w, err := q.NewWriter()
 	if err != nil {
 		return "", exit.Spool("cannot write to the queue", err)
@@ -229,7 +229,7 @@ func (d *Draft) Spool(q *queue.Queue) (string, error) {
 }
 
 // Write writes the content, and tells an error of reading from one of writing.
-func (d *Draft) Write(w *queue.Writer) error {
+func (d *Draft) Write(w *spool.Writer) error {
 	for _, err := range d.Bad {
 		w.Refuse(err.Error())
 	}

@@ -12,7 +12,7 @@ import (
 	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/message"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // QueueName is the name of the queue directory in the home directory.
@@ -27,7 +27,7 @@ type Submission struct {
 
 	// Accepted is called when the message is durable, before somebody is sent to deliver it.
 	// It may be nil.
-	Accepted func(q *queue.Queue, id string)
+	Accepted func(q *spool.Queue, id string)
 }
 
 // Send takes the message into the queue and sees that somebody will deliver it. When it
@@ -60,7 +60,7 @@ func (s *Submission) send(inv *argv.Invocation) error {
 	if err := d.Complete(inv, s.Ways, time.Now()); err != nil {
 		return err
 	}
-	q, err := queue.OpenOrCreate(filepath.Join(s.Ways.Home, QueueName))
+	q, err := spool.OpenOrCreate(filepath.Join(s.Ways.Home, QueueName))
 	if err != nil {
 		return exit.Queue(err)
 	}
@@ -70,7 +70,7 @@ func (s *Submission) send(inv *argv.Invocation) error {
 		return err
 	}
 	for _, bad := range d.Bad {
-		exit.Remark(s.Err, s.Name, "the others get it, but "+queue.Printable(bad.Error())+": see mailq")
+		exit.Remark(s.Err, s.Name, "the others get it, but "+spool.Printable(bad.Error())+": see mailq")
 	}
 	if inv.QueueOnly {
 		return nil

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"esmtpq/cmd/esmtpq/process"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // BackgroundFlag makes deliver the process that sendmail leaves behind. It is
@@ -20,7 +20,7 @@ const WakeupFD = 3
 // StartSleeper starts the background process that waits a while for more mail and then
 // delivers, unless there is one that still waits. That it cannot be started is no
 // reason to refuse a message that is durable: a later deliver sends it.
-func StartSleeper(q *queue.Queue, home string, delay time.Duration) {
+func StartSleeper(q *spool.Queue, home string, delay time.Duration) {
 	lock, err := q.TryWakeup()
 	if lock == nil || err != nil {
 		return

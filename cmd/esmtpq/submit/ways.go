@@ -14,7 +14,7 @@ import (
 	"esmtpq/identity"
 	"esmtpq/identity/tree"
 	"esmtpq/localmda"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 	"esmtpq/tunnel/command"
 )
 
@@ -37,7 +37,7 @@ type loaded struct {
 }
 
 // Load reads the configuration for an envelope, each file once.
-func (w *Ways) Load(env *queue.Envelope) (*identity.Config, error) {
+func (w *Ways) Load(env *spool.Envelope) (*identity.Config, error) {
 	file := w.Config
 	if file == "" {
 		file = env.Config
@@ -68,7 +68,7 @@ func (w *Ways) Login() string {
 
 // Identity returns the identity that an envelope is sent as. It is nil where the configuration has
 // none for it; local mail needs none.
-func (w *Ways) Identity(env *queue.Envelope) (*identity.Config, *identity.Identity, identity.Rule, error) {
+func (w *Ways) Identity(env *spool.Envelope) (*identity.Config, *identity.Identity, identity.Rule, error) {
 	cfg, err := w.Load(env)
 	if err != nil {
 		return nil, nil, identity.Rule{}, ConfigFailure(err)
@@ -82,7 +82,7 @@ func (w *Ways) Identity(env *queue.Envelope) (*identity.Config, *identity.Identi
 
 // Check makes sure that a message can be sent at all, as far as that can be known now: while
 // its author is still there. It returns the batching delay.
-func (w *Ways) Check(env *queue.Envelope) (time.Duration, error) {
+func (w *Ways) Check(env *spool.Envelope) (time.Duration, error) {
 	cfg, err := w.Load(env)
 	if err != nil {
 		return 0, ConfigFailure(err)
@@ -139,7 +139,7 @@ type Way struct {
 }
 
 // Choose decides which way mail for a recipient goes.
-func (w *Ways) Choose(env *queue.Envelope, rcpt queue.Recipient) (Way, error) {
+func (w *Ways) Choose(env *spool.Envelope, rcpt spool.Recipient) (Way, error) {
 	cfg, err := w.Load(env)
 	if err != nil {
 		return Way{}, err
@@ -171,7 +171,7 @@ func (w *Way) needMDA() error {
 	}
 	return &identity.ConfigError{
 		File: w.Config.File,
-		Text: fmt.Sprintf("the recipient %s has no domain, and there is no local delivery agent", queue.Printable(w.Address)),
+		Text: fmt.Sprintf("the recipient %s has no domain, and there is no local delivery agent", spool.Printable(w.Address)),
 		Hint: "set mda, or qualify_domain (qualifydomain in an esmtprc) for its identity",
 	}
 }
