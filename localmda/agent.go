@@ -66,12 +66,12 @@ func New(command, forceUser string) (*Agent, error) {
 // Run implements [queue.Transport].
 func (a *Agent) Run(ctx context.Context, src queue.Source) {
 	for ctx.Err() == nil {
-		d := src.Next()
+		d := src.Next(true)
 		if d == nil {
 			return
 		}
 		reports := a.deliver(ctx, src, d)
-		if src.Done(d, reports) != nil {
+		if src.Record([]queue.Outcome{{Delivery: d, Reports: reports}}) != nil {
 			return
 		}
 		for _, r := range reports {
@@ -92,7 +92,7 @@ func (a *Agent) deliver(ctx context.Context, src queue.Source, d *queue.Delivery
 	if err := verify(d.Content); err != nil {
 		return fill(reports, calls, unreadable(err))
 	}
-	if err := src.Sending(d); err != nil {
+	if err := src.Sending(d, nil); err != nil {
 		return fill(reports, calls, delayed(queue.ScopeSession, "4.3.0", "progress cannot be recorded: "+err.Error()))
 	}
 	for i, c := range calls {

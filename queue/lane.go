@@ -26,6 +26,7 @@ type lane struct {
 	drawn   int     // how often something was taken from ids
 	dead    *Report // why nothing more of it can go out in this run
 	stopped bool    // progress could not be recorded
+	parts   map[*Delivery][]Report
 }
 
 // waiting is a message that waits for its identity.
@@ -81,7 +82,7 @@ func (l *lane) work() {
 }
 
 // Next returns the next delivery. It looks for new mail before it says that there is none.
-func (l *lane) Next() *Delivery {
+func (l *lane) Next(bool) *Delivery {
 	r := l.run
 	looked := false
 	r.mu.Lock()
@@ -205,7 +206,7 @@ func (l *lane) delivery(e *entry) *Delivery {
 }
 
 // Sending implements Source.
-func (l *lane) Sending(d *Delivery) error {
+func (l *lane) Sending(d *Delivery, _ []int) error {
 	err := d.entry.sending(d.indexes)
 	if err != nil {
 		l.stop(err)
@@ -221,8 +222,33 @@ func (l *lane) stop(err error) {
 	l.run.trouble("%v: sending stopped", err)
 }
 
-// Done implements Source.
-func (l *lane) Done(d *Delivery, reports []Report) error { return l.DoneAll([]Outcome{{d, reports}}) }
+// Record implements Source (provisional: parts are kept until they are whole).
+func (l *lane) Record(all []Outcome) error {
+	var whole []Outcome
+	for _, o := range all {
+		d := o.Delivery
+		if o.Recipients == nil {
+			whole = append(whole, o)
+			continue
+		}
+		if l.parts == nil {
+			l.parts = map[*Delivery][]Report{}
+		}
+		if l.parts[d] == nil {
+			l.parts[d] = make([]Report, len(d.Recipients))
+		}
+		for k, i := range o.Recipients {
+			l.parts[d][i] = o.Reports[k]
+		}
+		if !slices.ContainsFunc(l.parts[d], func(r Report) bool { return r.Action == "" }) {
+			whole = append(whole, Outcome{Delivery: d, Reports: l.parts[d]})
+		}
+	}
+	if len(whole) == 0 {
+		return nil
+	}
+	return l.DoneAll(whole)
+}
 
 // DoneAll implements Batcher.
 func (l *lane) DoneAll(all []Outcome) error {

@@ -24,66 +24,18 @@ type Transport interface {
 // A Source hands deliveries to a Transport and takes its reports. Its methods
 // are called from one goroutine at a time.
 type Source interface {
-	// Next returns the next delivery of the lane, nil when there is no more.
-	Next() *Delivery
-
-	// Sending notes that the last byte of d is about to be written: from
-	// now until Done the host may have taken the message without our
-	// knowing. Should the process die in between, the next run finds the
-	// message marked as possibly delivered. Several messages may be in that
-	// state at a time, in the order drawn: they are the window of a transport
-	// that sends messages back to back without waiting for replies, and the
-	// marks are its window on disk. An error means that progress
-	// cannot be recorded: the last byte must not be sent, and d is
-	// answered with what its recipients' replies were so far, or delayed.
-	Sending(d *Delivery) error
-
-	// Done records reports, one for each of d.Recipients in their order.
-	// When it returns nil, what was accepted is recorded durably and will
-	// never be sent again; only then may the end of the next message be
-	// written, but for those of a window, which the transport bounds. An error means that progress can no longer be recorded: the
-	// transport must end without sending anything more.
-	Done(d *Delivery, reports []Report) error
-}
-
-// A Backlogger is a Source that can tell how much there is to do.
-type Backlogger interface {
-	// Backlog returns how many messages are still to be drawn, as far as is known now.
+	Next(wait bool) *Delivery
 	Backlog() int
-}
-
-// A Waiter is a Source that can wait for mail that is about to come.
-type Waiter interface {
-	// Wait is for when Next has returned nil: it returns true as soon as Next
-	// may have something, and false when nothing is expected within limit, which may be
-	// at once. It ends with ctx.
 	Wait(ctx context.Context, limit time.Duration) bool
+	Sending(d *Delivery, recipients []int) error
+	Record(outcomes []Outcome) error
 }
 
-// A Batcher is a Source that can record several deliveries together, which takes hardly longer than one.
-type Batcher interface {
-	// DoneAll is Done for each, in their order.
-	DoneAll(all []Outcome) error
-}
-
-// An Outcome is what Done is told of.
+// An Outcome is what Record is told.
 type Outcome struct {
-	Delivery *Delivery
-	Reports  []Report
-}
-
-// DoneAll tells src of outcomes, of all together if it is a Batcher.
-func DoneAll(src Source, all []Outcome) error {
-	if batch, ok := src.(Batcher); ok && len(all) > 1 {
-		return batch.DoneAll(all)
-	}
-	var first error
-	for _, o := range all {
-		if err := src.Done(o.Delivery, o.Reports); err != nil && first == nil {
-			first = err
-		}
-	}
-	return first
+	Delivery   *Delivery
+	Recipients []int
+	Reports    []Report
 }
 
 // A Delivery is one message on its way over one lane: the envelope, those of
