@@ -11,7 +11,7 @@ import (
 type spoolSource struct{ s *spool }
 
 // Next implements queue.Source.
-func (s spoolSource) Next() *queue.Delivery { return s.s.next() }
+func (s spoolSource) Next(wait bool) *queue.Delivery { return s.s.next(wait) }
 
 // Backlog implements queue.Source.
 func (s spoolSource) Backlog() int { return s.s.backlog() }
@@ -20,18 +20,9 @@ func (s spoolSource) Backlog() int { return s.s.backlog() }
 func (s spoolSource) Wait(ctx context.Context, limit time.Duration) bool { return s.s.wait(ctx, limit) }
 
 // Sending implements queue.Source.
-func (s spoolSource) Sending(d *queue.Delivery) error { return s.s.sending(d, nil) }
-
-// Done implements queue.Source.
-func (s spoolSource) Done(d *queue.Delivery, reports []queue.Report) error {
-	return s.s.recordAll([]outcome{{d, nil, reports}})
+func (s spoolSource) Sending(d *queue.Delivery, recipients []int) error {
+	return s.s.sending(d, recipients)
 }
 
-// DoneAll implements queue.Batcher.
-func (s spoolSource) DoneAll(all []queue.Outcome) error {
-	var out []outcome
-	for _, o := range all {
-		out = append(out, outcome{o.Delivery, nil, o.Reports})
-	}
-	return s.s.recordAll(out)
-}
+// Record implements queue.Source.
+func (s spoolSource) Record(outcomes []queue.Outcome) error { return s.s.recordAll(outcomes) }

@@ -15,7 +15,7 @@ func (w *world) completed(t *txn, cmd *command) {
 	switch {
 	case m.damaged:
 		w.violate("A", "%s was completed, though it cannot be read to its end", m.id)
-	case !same(t.content, m.wire):
+	case !same(t.content, m.wire) && (cmd.verb == dot || t.mailed && len(t.accepted) > 0 && !t.bad):
 		w.violate("A", "%s was completed with %d octets that are not its %d", m.id, len(t.content), len(m.wire))
 	}
 	for _, i := range t.accepted {
@@ -249,7 +249,7 @@ func (w *world) judgeRecipient(r *recipient) {
 	if rep.Action != queue.Relayed && len(takes) > 0 {
 		t := takes[len(takes)-1]
 		c := t.s.commands[t.end]
-		if c.answered() != nil && (t.s.irregular < 0 || t.s.irregular > c.at) {
+		if c.answered() != nil && (t.s.irregular < 0 || t.s.irregular > c.at) && !(rep.Unsure && t.unconfirmed()) {
 			w.violate("A", "%s: the host took it and said so, recorded %q", r.addr, show(rep))
 		}
 	}
@@ -269,6 +269,16 @@ func (w *world) judgeDelayed(r *recipient, rep queue.Report, takes []*txn) {
 	if rep.Code != 0 && !w.refused(r, rep, true) && !w.excused(r) {
 		w.violate("B", "%s: recorded %q, which nobody said to it", r.addr, show(rep))
 	}
+}
+
+// unconfirmed reports whether RSET behind a message in chunks was answered in a way that puts into question whether the
+// replies before it are what they seem to be: all of them are 250.
+func (t *txn) unconfirmed() bool {
+	if t.end < 0 || t.s.commands[t.end].verb != last || t.end+1 >= len(t.s.commands) {
+		return false
+	}
+	r := t.s.seen(t.end + 1)
+	return r != nil && (r.class() != 2 || t.s.shifted >= 0)
 }
 
 // hiddenBehind421 reports whether a transaction was taken behind a 421 or a refusal after which the client saw nothing but the
@@ -297,7 +307,7 @@ func (w *world) doubtful(r *recipient) bool {
 		}
 	}
 	for _, t := range r.tries {
-		if !t.s.inStep(len(t.s.commands)) {
+		if !t.s.inStep(len(t.s.commands)) || t.unconfirmed() {
 			return true
 		}
 		refused := false
@@ -428,6 +438,13 @@ func (w *world) judgeStarved(t *txn) {
 	s := t.s
 	if t.end >= 0 || len(t.accepted) == 0 || s.by != "client" && s.by != "QUIT" || t.msg.damaged {
 		return
+	}
+	for _, i := range t.accepted {
+		for _, again := range t.msg.rcpts[i].tries {
+			if again.end >= 0 {
+				return // in another session
+			}
+		}
 	}
 	for _, c := range s.commands {
 		if c.kind.irregular() && (c.verb != rcpt || c.kind != say503 && c.kind != say530) {

@@ -190,7 +190,7 @@ func playRandom(n uint64, verbose bool) *world {
 		if d.one(5) {
 			w.late = 1 + d.IntN(3)
 		}
-		w.spool.failAt = 0
+		w.spool.failAt, w.spool.scans = 0, d.one(6)
 		if d.one(15) {
 			w.spool.failAt = 1 + d.IntN(8)
 		}

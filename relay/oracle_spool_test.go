@@ -50,6 +50,16 @@ type recipient struct {
 	tries    []*txn // transactions of this run
 }
 
+// begun reports whether the host has seen the envelope of m in this run.
+func (m *message) begun() bool {
+	for _, r := range m.rcpts {
+		if len(r.tries) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *recipient) settled() bool { return r.state == queue.Relayed || r.state == queue.Failed }
 
 func newMessage(n, rcpts int, content string) *message {
@@ -107,6 +117,8 @@ type spool struct {
 	failed  bool // an error was returned
 	failAt  int  // the call of sending or record that fails; 0 for none
 	calls   int
+	scans   bool // Next without waiting may find nothing
+	asked   int
 	parked  bool // ScopeIdentity was recorded
 	reports int
 }
@@ -147,11 +159,15 @@ func (s *spool) leave() {
 
 var errUnrecorded = errors.New("no space left on device")
 
-func (s *spool) next() *queue.Delivery {
+// next is Next. Where it need not wait it may find nothing, if the plan has scans.
+func (s *spool) next(wait bool) *queue.Delivery {
 	s.enter()
 	defer s.leave()
 	s.w.event(nil)
 	if s.w.dead || len(s.left) == 0 {
+		return nil
+	}
+	if s.asked++; !wait && s.scans && s.asked%3 == 0 {
 		return nil
 	}
 	if s.parked || s.failed {
@@ -262,8 +278,8 @@ func (s *spool) sending(d *queue.Delivery, indexes []int) error {
 	if m != nil {
 		s.w.trace(nil, '*', "Sending "+m.id)
 	}
-	if s.parked {
-		s.w.violate("B", "Sending %s although the identity is parked", d.ID)
+	if m != nil && s.parked && !m.begun() {
+		s.w.violate("B", "Sending %s, which was not begun when the identity was parked", d.ID)
 	}
 	if !before {
 		s.w.event(nil)
@@ -315,7 +331,7 @@ func (s *spool) record(d *queue.Delivery, indexes []int, reports []queue.Report)
 }
 
 // recordAll records together what a transport has come to.
-func (s *spool) recordAll(all []outcome) error {
+func (s *spool) recordAll(all []queue.Outcome) error {
 	s.enter()
 	defer s.leave()
 	before := s.w.events%2 == 0
@@ -329,7 +345,7 @@ func (s *spool) recordAll(all []outcome) error {
 		s.failed = true
 	}
 	for _, o := range all {
-		s.record(o.d, o.indexes, o.reports)
+		s.record(o.Delivery, o.Recipients, o.Reports)
 	}
 	if !before {
 		s.w.event(nil)
@@ -338,13 +354,6 @@ func (s *spool) recordAll(all []outcome) error {
 		return errUnrecorded
 	}
 	return nil
-}
-
-// An outcome is what is recorded at once.
-type outcome struct {
-	d       *queue.Delivery
-	indexes []int
-	reports []queue.Report
 }
 
 func show(r queue.Report) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -168,10 +169,13 @@ func (w *world) carry(fresh bool) {
 	w.cancel = cancel
 	w.trace(nil, '*', fmt.Sprintf("(run %d)", w.run))
 	began := time.Now()
-	w.transport.Run(ctx, spoolSource{w.spool})
+	panicked := w.runs(ctx)
 	cancel()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if panicked {
+		return
+	}
 	if d := time.Since(began); d > maxRun {
 		w.violate("C", "the run took %v", d)
 	}
@@ -184,6 +188,21 @@ func (w *world) carry(fresh bool) {
 		w.die()
 	}
 	w.judge()
+}
+
+// runs reports whether Run has panicked.
+func (w *world) runs(ctx context.Context) (panicked bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			panicked = true
+			w.violate("A", "Run panics: %v\n%s", p, debug.Stack())
+			for _, s := range w.ofRun {
+				s.conn.Close()
+			}
+		}
+	}()
+	w.transport.Run(ctx, spoolSource{w.spool})
+	return false
 }
 
 // die makes of the spool what the next process finds there.
