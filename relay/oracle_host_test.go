@@ -38,7 +38,7 @@ func (c *command) to() string {
 type said struct {
 	reply
 	end         int64 // octets of the session up to its end
-	unsolicited bool  // no command was without an answer
+	unsolicited bool  // nothing that was sent was without an answer
 	late        bool  // and it came by itself
 }
 
@@ -422,7 +422,7 @@ func (s *session) mail(rest string) {
 		good = false
 	case old != nil && old.mailed && !s.p.restarts:
 		good = false
-	case s.p.maxMsgs > 0 && s.begun >= s.p.maxMsgs || s.p.mailMax > 0 && s.begun >= s.p.mailMax:
+	case s.p.maxMsgs > 0 && s.counted() >= s.p.maxMsgs || s.p.mailMax > 0 && s.begun >= s.p.mailMax:
 		good, over = false, &s.p.overMsg
 	case msg.refusal != 0 && msg.refusedAt == mail:
 		good, code = false, msg.refusal
@@ -444,6 +444,14 @@ func (s *session) mail(rest string) {
 		return
 	}
 	s.answer(c, good, code, do, nil)
+}
+
+// counted is how many messages the session has had, as hosts count: with 452, those taken.
+func (s *session) counted() int {
+	if s.p.overMsg.code == 452 {
+		return s.txns
+	}
+	return s.begun
 }
 
 // rcpt adds a recipient.
@@ -569,6 +577,9 @@ func (s *session) respond(c *command, r reply, good bool, do, refused func(), cl
 		s.stopped = true
 		return
 	}
+	if c.verb == rset && do != nil {
+		good = true // whatever it says to it: with one that kept the envelope no two messages could be sent in one write
+	}
 	c.ok = good
 	switch {
 	case good && do != nil:
@@ -643,7 +654,7 @@ func (s *session) send(r reply, v verb, delay time.Duration, late bool) {
 		text = s.p.greets()
 	}
 	// The greeting is the reply to command 0.
-	x := said{reply: r, unsolicited: len(s.replies) >= len(s.commands), late: late}
+	x := said{reply: r, unsolicited: len(s.replies) >= len(s.commands) && len(s.conn.in) == 0, late: late}
 	s.raw(text, delay)
 	x.end = s.conn.said
 	s.replies = append(s.replies, x)

@@ -115,7 +115,10 @@ func (t *txn) invited() bool {
 // reports whether the replies to a transaction are of that kind: out of step, and yet each of a class
 // that its command can have, none missing, none too many by the end of it, and RSET behind it answered
 // in the words that RSET was answered in before. Only of such transactions the laws ask nothing.
-func (t *txn) credible() bool {
+func (t *txn) credible() bool { return t.plausible(false) }
+
+// plausible is credible, or, in part, as much of it as there is of a session that was lost.
+func (t *txn) plausible(part bool) bool {
 	s := t.s
 	if s.shifted < 0 {
 		return false
@@ -131,6 +134,9 @@ func (t *txn) credible() bool {
 	mailed, some, chunks := false, false, true
 	for _, c := range all {
 		r := s.seen(c.at)
+		if r == nil && part {
+			return true
+		}
 		if r == nil || r.class() == 3 && (c.verb != data || r.code != 354) {
 			return false
 		}
@@ -153,7 +159,10 @@ func (t *txn) credible() bool {
 	}
 	if end+1 < len(s.commands) && s.commands[end+1].verb == rset {
 		r := s.seen(end + 1)
-		if r == nil || r.class() != 2 {
+		if r == nil {
+			return s.over && s.by != "client" && s.by != "QUIT" // as where the host closes behind its reply
+		}
+		if r.class() != 2 {
 			return false
 		}
 		if known := s.rsetWords(end + 1); known != "" && r.text != known {
@@ -162,7 +171,7 @@ func (t *txn) credible() bool {
 		end++
 	}
 	for i, r := range s.replies {
-		if r.unsolicited && !r.late && i <= end+1 && s.p.delay == 0 && s.p.frag == 0 {
+		if r.unsolicited && !r.late && r.code != 421 && i <= end+1 && s.p.delay == 0 && s.p.frag == 0 {
 			return false
 		}
 	}
@@ -188,6 +197,22 @@ func (w *world) excused(r *recipient) bool {
 	for _, t := range r.tries {
 		if t.credible() {
 			return true
+		}
+	}
+	return false
+}
+
+// seemsRefused reports whether a recipient was given a refusal that was said to another, unnoticeably, before the session
+// was lost.
+func (r *recipient) seemsRefused(rep queue.Report) bool {
+	for _, t := range r.tries {
+		if !t.plausible(true) {
+			continue
+		}
+		for _, c := range t.commands {
+			if a := t.s.seen(c.at); c.verb == rcpt && c.rcpt == r.at && a != nil && a.code == rep.Code && a.class() == 5 {
+				return true
+			}
 		}
 	}
 	return false
@@ -240,7 +265,7 @@ func (w *world) judgeRecipient(r *recipient) {
 			w.violate("A", "%s is lost: recorded %q, and the host did not take it", r.addr, show(rep))
 		}
 	case queue.Failed:
-		if !w.refused(r, rep, false) && !w.excused(r) {
+		if !w.refused(r, rep, false) && !w.excused(r) && !r.seemsRefused(rep) {
 			w.violate("B", "%s: recorded %q, which the host did not say to it", r.addr, show(rep))
 		}
 	case queue.Delayed:
@@ -271,14 +296,22 @@ func (w *world) judgeDelayed(r *recipient, rep queue.Report, takes []*txn) {
 	}
 }
 
-// unconfirmed reports whether RSET behind a message in chunks was answered in a way that puts into question whether the
-// replies before it are what they seem to be: all of them are 250.
+// unconfirmed reports whether what was sent behind a message in chunks to see whether both sides are in step (RSET, BDAT that
+// has to be refused) was answered in a way that puts into question whether the replies before it are what they seem to
+// be: all of them are 250.
 func (t *txn) unconfirmed() bool {
-	if t.end < 0 || t.s.commands[t.end].verb != last || t.end+1 >= len(t.s.commands) {
+	if t.end < 0 || t.s.commands[t.end].verb != last {
 		return false
 	}
-	r := t.s.seen(t.end + 1)
-	return r != nil && (r.class() != 2 || t.s.shifted >= 0)
+	for _, c := range t.s.commands[t.end+1:] {
+		if c.verb != rset && (c.verb != last || c.txn != nil && c.txn.mailed) {
+			break
+		}
+		if r := t.s.seen(c.at); r != nil && (r.class() != 2 && c.verb == rset || r.class() != 5 && c.verb == last || t.s.shifted >= 0) {
+			return true
+		}
+	}
+	return false
 }
 
 // hiddenBehind421 reports whether a transaction was taken behind a 421 or a refusal after which the client saw nothing but the
@@ -349,6 +382,13 @@ const limitWords = "Daily user sending limit exceeded"
 func (w *world) refused(r *recipient, rep queue.Report, any bool) bool {
 	if rep.Code == 0 {
 		return w.plan.size > 0 && len(r.msg.wire) > w.plan.size
+	}
+	for _, t := range r.tries {
+		for i, a := range t.s.replies {
+			if any && a.unsolicited && t.s.seen(i) != nil && a.code == rep.Code && strings.Contains(rep.Text, a.text) {
+				return true // what it said without having been asked is why the session ended
+			}
+		}
 	}
 	wide := any && (rep.Scope == queue.ScopeSession || rep.Scope == queue.ScopeIdentity)
 	for _, s := range w.ofRun {
@@ -446,9 +486,11 @@ func (w *world) judgeStarved(t *txn) {
 			}
 		}
 	}
-	for _, c := range s.commands {
-		if c.kind.irregular() && (c.verb != rcpt || c.kind != say503 && c.kind != say530) {
-			return
+	for _, other := range w.ofRun {
+		for _, c := range other.commands {
+			if c.kind.irregular() && (c.verb != rcpt || c.kind != say503 && c.kind != say530) {
+				return
+			}
 		}
 	}
 	for _, c := range t.commands {
@@ -470,9 +512,11 @@ func (w *world) judgeHonest() {
 		}
 	}
 	var order []int
+	first := map[*message]bool{}
 	for _, s := range w.ofRun {
 		for _, t := range s.all {
-			if t.took {
+			if t.took && !first[t.msg] {
+				first[t.msg] = true
 				order = append(order, t.msg.at)
 			}
 		}
