@@ -11,7 +11,8 @@ detector and with real mail programs, the fuzz targets, the budget of the progra
 start. As root it first installs missing Debian packages, none of which is or brings a
 mail server; servers are only unpacked, into a cache directory.
 
-  --long        fuzz each target for two minutes, not for a few seconds
+  --long        fuzz each target for two minutes, not for a few seconds; make every
+                deliberate fault of tests/mutate, not three
   --no-install  install, unpack and download nothing; what is missing is skipped
   --quick       no fuzzing, and no second run as an unprivileged user
 END
@@ -19,11 +20,12 @@ END
 
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 fuzztime=3s
+long=
 install=yes
 quick=
 while [ $# -gt 0 ]; do
 	case $1 in
-	--long) fuzztime=120s ;;
+	--long) fuzztime=120s long=yes ;;
 	--no-install) install= ;;
 	--quick) quick=yes ;;
 	-h | --help) usage; exit 0 ;;
@@ -234,14 +236,12 @@ fi
 as_user() {
 	home=$scratch/home
 	mkdir -p "$home" "$scratch/as-user"
+	# All of the source: some tests read it, the manual pages, the completions.
+	tar --exclude=./.git -cf - . | tar -C "$scratch/as-user" -xf -
 	for package in $(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./...); do
 		copy=$scratch/as-user${package#"$PWD"}
-		mkdir -p "$copy"
-		# sources too: some tests read them
-		cp -R "$package/." "$copy"
-		(cd "$package" && go test -c -o "$copy/tests" .)
+		(cd "$package" && go test -c -o "$copy/tests.bin" .)
 	done
-	cp -R docs contrib "$scratch/as-user/"
 	sed '/^tester:/d' /etc/passwd >"$scratch/passwd"
 	echo "tester:x:64999:64999:tester:$home:/bin/sh" >>"$scratch/passwd"
 	chmod 755 "$scratch" "$scratch/bin"
@@ -254,10 +254,10 @@ as_user() {
 		exec setpriv --reuid=64999 --regid=64999 --clear-groups --inh-caps=-all env -i \
 			PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME="$1/home" LANG=C.UTF-8 CI="$CI" \
 			ESMTPQ_TEST_BIN="$1/bin" ESMTPQ_TEST_DEBIAN="$ESMTPQ_TEST_DEBIAN" sh -c "
-				find \"\$0\" -name tests -type f | sort | while read -r tests; do
-					cd \"\${tests%/tests}\"
+				find \"\$0\" -name tests.bin | sort | while read -r tests; do
+					cd \"\${tests%/tests.bin}\"
 					echo \"\${tests#\"\$0\"/}\"
-					./tests || exit
+					./tests.bin </dev/null || exit
 				done" "$1/as-user"
 	' sh "$scratch"
 }
@@ -274,4 +274,8 @@ ESMTPQ_TEST_FIGURES=$scratch/figures
 export ESMTPQ_TEST_FIGURES
 if go test -race -timeout 30m ./...; then status=0; else status=$?; fi
 cat "$ESMTPQ_TEST_FIGURES" 2>/dev/null || true
+if [ "$long" ] && [ "$status" = 0 ]; then
+	step 'deliberate faults'
+	go test -timeout 3h -run Caught -long ./tests/mutate || status=$?
+fi
 exit "$status"

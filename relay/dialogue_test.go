@@ -244,11 +244,13 @@ var dialogues = []struct {
 	{"503 never fails a message", messages(1), lockstepStart + `
 		C: MAIL FROM:<me@example.org>
 		S: 503 5.5.1 nested MAIL
-		! hang
+		C: RSET
+		S: 250 reset
 		---` + lockstepStart + `
 		C: MAIL FROM:<me@example.org>
 		S: 503 5.5.1 nested MAIL
-		! hang`, "1 x1@example.com delayed/message 5.5.1 503 nested MAIL"},
+		C: RSET
+		S: 250 reset`, "1 x1@example.com delayed/message 5.5.1 503 nested MAIL"},
 
 	{"a login wanted parks the identity", messages(2), pipelinedStart + `
 		C: MAIL FROM:<me@example.org>

@@ -39,8 +39,9 @@ type memory struct {
 	state stateDir
 	key   string // of the host; see New
 
-	mu  sync.Mutex
-	run known // what this run knows, whatever can be written down
+	mu   sync.Mutex
+	run  known // what this run knows, whatever can be written down
+	lost bool  // a session was lost in this run before a message by BDAT was accepted
 }
 
 // recall returns what is known of a host that greets us so.
@@ -56,7 +57,7 @@ func (m *memory) recall(print string) known {
 		}
 	}
 	k := m.run
-	if k.NoChunks == "" && k.Lost >= maxLost {
+	if k.NoChunks == "" && (k.Lost >= maxLost || m.lost) {
 		k.NoChunks = "sessions were lost in the first message"
 	}
 	return k
@@ -100,10 +101,19 @@ func (m *memory) load() []known {
 	})
 }
 
-// learn notes something about the present host, for this session too.
+// remember notes something about the present host, for this session too.
 func (w *worker) remember(change func(*known)) {
 	w.host.memory.learn(w.conn.Fingerprint(), change)
 	change(&w.known)
+}
+
+// lostChunks remembers that a session was lost before a message by BDAT was accepted. For this run that is enough.
+func (w *worker) lostChunks() {
+	m := &w.host.memory
+	m.mu.Lock()
+	m.lost = true
+	m.mu.Unlock()
+	w.remember(func(k *known) { k.Lost++ })
 }
 
 // probe finds out whether the host can be sent messages in chunks. An error is what ended the session.
@@ -117,7 +127,7 @@ func (w *worker) probe() *smtp.Error {
 	case err.Kind == smtp.KindGarbage:
 		w.noChunks("it takes a chunk for commands, or does not refuse it")
 	default:
-		w.remember(func(k *known) { k.Lost++ })
+		w.lostChunks()
 	}
 	return err
 }
@@ -159,13 +169,13 @@ func (w *worker) learn(err *smtp.Error) {
 	case c.RideProven && !w.known.Rides:
 		w.remember(func(k *known) { k.Rides = true })
 	}
-	if err == nil || w.ctx.Err() != nil || !w.chunked || err.At == smtp.StageLocal {
+	if err == nil || w.ctx.Err() != nil || !w.chunked || w.explained || err.At == smtp.StageLocal {
 		return
 	}
 	switch {
 	case err.Kind == smtp.KindGarbage:
 		w.noChunks("its replies to BDAT make no sense")
 	case err.Kind != smtp.KindReply && !w.chunksWork:
-		w.remember(func(k *known) { k.Lost++ })
+		w.lostChunks()
 	}
 }

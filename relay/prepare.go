@@ -112,7 +112,7 @@ func (w *worker) ready(t *task) *smtp.Error {
 		}
 	}
 	w.series = false
-	if !w.fits(t) || w.waiting()+1 < minSeries {
+	if !w.fits(t) || w.waiting()+1 < minSeries && !w.chunksWork {
 		w.pool.grow(w)
 		return nil
 	}

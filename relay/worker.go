@@ -42,6 +42,7 @@ type worker struct {
 	broken     *smtp.Error
 	chunked    bool // a message was sent in chunks in this session
 	chunksWork bool // and accepted
+	explained  bool // the host has said why it ended the session
 	waited     bool // conn has been idle since it was last used
 	accepted   bool // a message of this session has been accepted
 	decided    bool // the host has decided about a message in this session
@@ -164,7 +165,7 @@ func (w *worker) begin(conn *smtp.Conn, idle bool) {
 	w.conn = conn
 	w.known = w.host.memory.recall(conn.Fingerprint())
 	w.broken, w.anew, w.series, w.accepted, w.decided, w.waited = nil, false, false, false, false, idle
-	w.chunked, w.chunksWork = false, false
+	w.chunked, w.chunksWork, w.explained = false, false, false
 	conn.Ride = !conn.Extensions().Has("CHUNKING") && !w.known.NoRide
 	conn.RideProven = w.known.Rides
 	conn.Steady = w.known.Steady
@@ -353,6 +354,7 @@ func (w *worker) note(r *smtp.Result, v *verdict) {
 		w.decided = true
 	}
 	w.waited = w.waited && r.Mail == nil
+	w.explained = w.explained || r.Closing != nil
 	if v.full && v.taken > 0 && v.taken < w.maxRecipients() {
 		w.remember(func(k *known) { k.Recipients = v.taken })
 	}

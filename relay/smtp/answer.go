@@ -15,6 +15,7 @@ func (w *window) replies() *Error {
 		}
 		if err := w.take(a.r); err != nil {
 			w.doubt(err)
+			w.read.wrong = true
 			return err
 		}
 		if w.unanswered == 0 {

@@ -91,7 +91,7 @@ func (c *Conn) Extensions() Extensions { return c.ext }
 
 // Fingerprint returns a short text that changes when the host's greeting or its reply to EHLO does, but for what
 // differs each time.
-func (c *Conn) Fingerprint() string { return fingerprint(c.greeting, c.ext) }
+func (c *Conn) Fingerprint() string { return Fingerprint(c.greeting, c.ext) }
 
 // Pipelining reports whether commands may be in flight.
 func (c *Conn) Pipelining() bool { return c.ext.Has("PIPELINING") }

@@ -100,7 +100,7 @@ func timedOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 func (c *Conn) unread(at Stage, limit time.Duration, err error) *Error {
 	if c.ctx.Err() == nil && timedOut(err) {
 		return &Error{At: at, Kind: KindTimeout, Host: c.cfg.Name,
-			Text: c.cfg.Name + " did not answer to " + string(at) + " within " + limit.String() + c.said()}
+			Text: c.cfg.Name + " did not answer to " + string(at) + " within " + limit.String() + c.said() + printed(err)}
 	}
 	return c.broken(at, err)
 }
@@ -111,6 +111,16 @@ func (c *Conn) said() string {
 		return ""
 	}
 	return "; it said \"" + c.r.noise + "\""
+}
+
+// printed returns what the error of a connection has to add to a reason that names a limit of time: what a
+// tunnel has printed while the host was waited for.
+func printed(err error) string {
+	var adds interface{ Said() string }
+	if errors.As(err, &adds) {
+		return "; " + adds.Said()
+	}
+	return ""
 }
 
 // broken is the error of the connection or of what came over it.
@@ -127,7 +137,7 @@ func (c *Conn) broken(at Stage, err error) *Error {
 		e.Text = c.cfg.Name + " sent " + err.Error() + " as its answer to " + string(at)
 	case timedOut(err):
 		e.Kind = KindTimeout
-		e.Text = c.cfg.Name + " took nothing for " + c.cfg.Limits.Block.String() + " at " + string(at)
+		e.Text = c.cfg.Name + " took nothing for " + c.cfg.Limits.Block.String() + " at " + string(at) + printed(err)
 	case err == io.EOF || err == io.ErrUnexpectedEOF:
 		e.Text = c.cfg.Name + " closed the connection at " + string(at) + c.said()
 	default:

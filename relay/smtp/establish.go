@@ -33,19 +33,20 @@ func (c *Conn) establish() *Error {
 // start-up file, or another protocol.
 func (c *Conn) greet() *Error {
 	c.r.strict = true
-	r, err := c.expect(StageGreeting, c.cfg.Limits.Greeting)
+	limit := c.cfg.Limits.Greeting
+	r, err := c.expect(StageGreeting, limit)
 	if err != nil {
-		return c.explainGreeting(err)
+		return c.explainGreeting(err, limit.String())
 	}
 	c.r.strict = false
 	c.greeting = r.Text()
 	return c.want(StageGreeting, r, 220)
 }
 
-// explainGreeting adds to the failure of a greeting what may be behind it.
-func (c *Conn) explainGreeting(err *Error) *Error {
+// explainGreeting adds to the failure of a greeting what may be behind it, unless something has said so already.
+func (c *Conn) explainGreeting(err *Error, limit string) *Error {
 	switch {
-	case err.Kind == KindTimeout && c.cfg.TLS != TLSImplicit:
+	case err.Kind == KindTimeout && c.cfg.TLS != TLSImplicit && strings.HasSuffix(err.Text, limit):
 		err.Text += ": a port with TLS from the start, such as 465, says nothing until TLS begins (tls: implicit), and so does the port of a proxy"
 	case strings.Contains(err.Text, "CONNECTED("):
 		err.Text += ": for TLS from the start set tls: implicit, which needs no openssl"

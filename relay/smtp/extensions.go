@@ -66,10 +66,10 @@ func (e Extensions) Limit(name string) int {
 	return 0
 }
 
-// fingerprint returns the same text for the same host with the same software and settings, from its greeting
+// Fingerprint returns the same text for the same host with the same software and settings, from its greeting
 // and its reply to EHLO. Of SIZE only that it is offered counts: with some hosts its number follows the free
 // space. The order of words does not: one host has another each time.
-func fingerprint(greeting string, e Extensions) string {
+func Fingerprint(greeting string, e Extensions) string {
 	all := []string{steadyWords(greeting)}
 	for keyword, params := range e {
 		words := strings.Fields(params)

@@ -356,13 +356,10 @@ func (w *window) sentStep(tx *transaction) {
 	w.pump.want <- expected{s.at, limit}
 }
 
-// doubt marks what is in flight as out of step, where err shows that.
+// doubt marks what is in flight and not confirmed as out of step, where err shows that.
 func (w *window) doubt(err *Error) {
-	if err.Kind != KindGarbage {
-		return
-	}
 	for _, tx := range w.flight {
-		tx.wrong = true
+		tx.wrong = tx.wrong || err.Kind == KindGarbage && !tx.settled()
 	}
 }
 

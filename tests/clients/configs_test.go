@@ -1,0 +1,53 @@
+package clients
+
+import (
+	"testing"
+
+	"esmtpq/tests/stage"
+)
+
+// Two configurations of the same name, both for mail in the queue: each mail goes its own way.
+func TestConfigurationsOfOneName(t *testing.T) {
+	work, private := stage.NewSmartHost(t), stage.NewSmartHost(t)
+	me := stage.NewPerson(t, stage.Identity(work)...)
+	me.Write("work/esmtprc", "hostname = "+work.Addr+"\n")
+	me.Write("private/esmtprc", "hostname = "+private.Addr+"\n")
+	me.Run("From: me@example.org\n\nwork\n", "sendmail", "-C", me.Path("work/esmtprc"), "-i", "boss@example.net")
+	me.Run("From: me@example.org\n\nprivate\n", "sendmail", "-C", me.Path("private/esmtprc"), "-i", "friend@example.net")
+	me.Deliver()
+	work.One(t).Is(t, "me@example.org", "boss@example.net")
+	private.One(t).Is(t, "me@example.org", "friend@example.net")
+}
+
+// sendmail -v sends its own mail at once, and leaves nobody else's behind: what waited goes out
+// after it.
+func TestVerboseLeavesASleeper(t *testing.T) {
+	host := stage.NewSmartHost(t)
+	me := stage.NewPerson(t, stage.Identity(host)...)
+	me.Run("From: me@example.org\n\nfirst\n", "sendmail", "-i", "friend@example.net")
+	me.Setenv("ESMTPQ_DELAY=10ms")
+	me.Run("From: me@example.org\n\nsecond\n", "sendmail", "-X", me.Path("log"), "-i", "friend@example.net")
+	host.Next(t)
+	host.Next(t)
+}
+
+// deliver finds what esmtp-wrapper queued by the name that mailq shows.
+func TestDeliverLegacyByName(t *testing.T) {
+	host := stage.NewSmartHost(t)
+	me := stage.NewPerson(t, stage.Identity(host)...)
+	me.Write(".esmtp_queue/aB3dE6gH/cmd", "-i friend@example.net\n")
+	me.Write(".esmtp_queue/aB3dE6gH/mail", "From: me@example.org\n\ntext\n")
+	me.Run("", "deliver", "aB3dE6gH")
+	host.One(t).Is(t, "me@example.org", "friend@example.net")
+}
+
+// A deliver whose words nobody reads has told nobody: the next one says it.
+func TestToldToNobody(t *testing.T) {
+	me := stage.NewPerson(t, stage.Identity(newPickyHost(t, refusing("friend", 550, "nobody")))...)
+	me.Run("From: me@example.org\n\ntext\n", "sendmail", "-i", "friend@example.net")
+	shell := me.Command("sh", "-c", "deliver >/dev/null 2>&1")
+	stage.Finish(t, shell, "")
+	if r := me.Try("", "deliver"); r.Stderr == "" {
+		t.Error("a failure that nobody was told of is not told")
+	}
+}

@@ -1,0 +1,179 @@
+//go:build linux && amd64
+
+package faults
+
+import (
+	"esmtpq/tests/stage"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// ailments are what can be wrong with a call, by its name.
+var ailments = map[string][]unix.Errno{
+	"openat":   {unix.EMFILE, unix.EACCES, unix.EIO, unix.ENOSPC, unix.EDQUOT, unix.EROFS, unix.EINTR},
+	"mkdir":    {unix.ENOSPC, unix.EDQUOT, unix.EACCES, unix.EIO, unix.EROFS},
+	"write":    {unix.ENOSPC, unix.EDQUOT, unix.EIO, unix.EROFS, unix.EINTR, 0},
+	"sync":     {unix.EIO, unix.ENOSPC, unix.EDQUOT, unix.EINVAL, unix.EINTR}, // EINVAL: it cannot be synced
+	"rename":   {unix.ENOSPC, unix.EDQUOT, unix.EACCES, unix.EIO},
+	"unlink":   {unix.EIO, unix.EACCES, unix.EROFS},
+	"chmod":    {unix.EIO, unix.EACCES, unix.EROFS},
+	"truncate": {unix.EIO},
+	"close":    {unix.EIO, unix.ENOSPC, unix.EDQUOT, unix.EINTR},
+	"flock":    {unix.EINTR, unix.EIO, unix.ENOLCK},
+}
+
+// faultsAt returns what is done at a call: each error, once and from there on. Error 0 stands for a
+// short write. A call that is interrupted is so a few times: nothing interrupts for good. Without
+// -long each call fails for good with one of its errors only, another one for the next call.
+func faultsAt(name string, at int) []fault {
+	var all []fault
+	for i, errno := range ailments[name] {
+		f := fault{deed: failWith, errno: errno, at: at}
+		if errno == 0 {
+			f.deed = shorten
+		}
+		all = append(all, f)
+		if !stage.Long() && i != at%len(ailments[name]) {
+			continue
+		}
+		f.times = forGood
+		if errno == unix.EINTR {
+			f.times = 3
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+func (f fault) String() string {
+	word := "a short write"
+	if f.deed == failWith {
+		word = unix.ErrnoName(f.errno)
+	}
+	switch {
+	case f.times >= forGood:
+		return fmt.Sprintf("%s from call %d on", word, f.at)
+	case f.times > 1:
+		return fmt.Sprintf("%s %d times from call %d on", word, f.times, f.at)
+	}
+	return fmt.Sprintf("%s at call %d", word, f.at)
+}
+
+// An illness is a scenario with a fault.
+type illness struct {
+	scenario
+	fault
+	call *sysCall // which it is about, in a run without it
+}
+
+// illnesses returns all that can happen to the calls on files of a scenario's program.
+func illnesses(t *testing.T, fig *figures, host *faultHost, s scenario) []illness {
+	w := newWorld(t, fig, host, s.name)
+	defer w.end()
+	// The order of some calls is another the next time; what counts is that all numbers are tried.
+	var all []illness
+	for i, c := range s.play(w, fault{}).calls {
+		if len(ailments[c.name]) == 0 {
+			t.Errorf("%s: no ailments known of %s", s.name, c)
+		}
+		for _, f := range faultsAt(c.name, i+1) {
+			all = append(all, illness{s, f, c})
+		}
+	}
+	return all
+}
+
+// failingCalls lets every call on files of every scenario's program fail in every way.
+func failingCalls(t *testing.T, fig *figures) {
+	var all []illness
+	host := newFaultHost(t)
+	for _, s := range scenarios {
+		all = append(all, illnesses(t, fig, host, s)...)
+	}
+	// Where time is short, let it be short for all of them.
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	inParallel(t, len(all), fig.remaining(), func(host *faultHost, i int) bool {
+		s := all[i]
+		w := newWorld(t, fig, host, "")
+		defer w.end()
+		w.what = fmt.Sprintf("%s, %s with %v (%s)", s.name, s.program, s.fault, s.call)
+		r := s.play(w, s.fault)
+		fig.add(&fig.injected, 1)
+		if s.program == "sendmail" {
+			w.refused(r)
+		} else {
+			w.interrupted(r)
+		}
+		w.configure()
+		w.reckon()
+		return true
+	})
+}
+
+// refused looks at a sendmail that met trouble: what it did not accept has left nothing, unless
+// what had been written could not be removed either.
+func (w *world) refused(r *traceResult) {
+	last := w.mails[len(w.mails)-1].serial
+	switch {
+	case r.code == 0:
+		w.durable(r)
+		return
+	case r.stderr == "":
+		w.fig.add(&w.fig.silent, 1)
+		w.t.Errorf("%s: exit %d without a word", w.what, r.code)
+	}
+	if w.queued()[last] != nil {
+		removable := !slices.ContainsFunc(r.calls, func(c *sysCall) bool { return c.name == "unlink" && c.ret < 0 })
+		if removable {
+			w.t.Errorf("%s: exit %d, yet the message is in the queue", w.what, r.code)
+		}
+		w.fig.add(&w.fig.kept, 1)
+	}
+}
+
+// durable sees that a message was not accepted whose sync has failed: the kernel may have dropped what it
+// could not write. What cannot be synced at all (EINVAL) is as durable as it gets.
+func (w *world) durable(r *traceResult) {
+	for _, c := range r.calls {
+		switch unix.Errno(-c.ret) {
+		case unix.EIO, unix.ENOSPC, unix.EDQUOT:
+			if c.name == "sync" {
+				w.fig.add(&w.fig.lost, 1)
+				w.t.Errorf("%s: accepted, although %s failed", w.what, c)
+			}
+		}
+	}
+}
+
+// interrupted looks at a deliver that met trouble: it sent nothing more than it could record, and
+// said so if it left something.
+func (w *world) interrupted(r *traceResult) {
+	w.died()
+	for _, c := range r.calls {
+		// A single octet marks what is about to be sent: without the mark it is not, and the next
+		// may be.
+		outcome := c.name == "sync" || c.name == "write" && len(c.data) > 1
+		unrecorded := outcome && c.ret < 0 && c.ret != -int64(unix.EINTR) && filepath.Base(c.path) == "envelope"
+		if unrecorded && w.host.inFlight() == 1 && w.host.number() > c.host {
+			w.fig.add(&w.fig.doubled, 1)
+			w.t.Errorf("%s: it could not record what it had sent, and sent more", w.what)
+		}
+	}
+	pending := 0
+	for _, m := range w.mails {
+		for _, rcpt := range m.rcpts {
+			if w.arrived[copyOf{m.serial, rcpt}] == 0 {
+				pending++
+			}
+		}
+	}
+	if (pending > 0 || len(w.window) > 0) && (r.code == 0 || r.stderr == "") {
+		w.fig.add(&w.fig.silent, 1)
+		w.t.Errorf("%s: exit %d, %q, and %d copies are still to be sent, %d possibly sent", w.what, r.code, r.stderr, pending, len(w.window))
+	}
+}

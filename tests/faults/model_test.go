@@ -1,0 +1,349 @@
+//go:build linux && amd64
+
+package faults
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"esmtpq/tests/stage"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// The model of a power cut. It is as unkind as POSIX allows: what was written to a file survives
+// for certain only if a sync of that file began afterwards and has ended; a name made, changed or
+// removed, only if a sync of its directory did. Each thing that was not synced may have reached the
+// disk or not, whatever became of those before it.
+
+// A change is one thing that a program did to the disk.
+type change struct {
+	kind             changeKind
+	file             uint64 // what it is about; numbers are never used again
+	dir, toDir       uint64
+	name, toName     string
+	data             []byte
+	offset           int64
+	began            int // of a sync: the changes before this one had ended when it began
+	submitted, taken int // how many messages sendmail had exited with 0 for, and the host taken, when it ended
+	durable          int // the change after which this one is on the disk for certain; 0: never
+}
+
+type changeKind int
+
+const (
+	makeFile changeKind = iota
+	makeDir
+	renameName
+	removeName
+	writeData
+	syncFile
+	chmodFile
+)
+
+// aName reports whether a change is one of names.
+func (c *change) aName() bool { return c.kind <= removeName }
+
+// A history is all that was done below a home directory, which was empty at first.
+type history struct {
+	root    uint64 // the home directory
+	home    string
+	files   map[uint64]uint64 // by inode: the file that it is at present
+	next    uint64
+	changes []change
+}
+
+// newHistory begins the history of a home directory.
+func newHistory(home string) *history {
+	h := &history{home: home, root: 1, next: 2, files: map[uint64]uint64{}}
+	h.files[inodeOf(home)] = h.root
+	return h
+}
+
+// add adds what a traced program did. Behind an error there is nothing.
+func (h *history) add(calls []*sysCall, submitted int) error {
+	base := len(h.changes)
+	ends := make([]int, 1, len(calls)+1) // by number of calls ended: how many changes there were
+	for _, c := range calls {
+		if err := h.addCall(c, func(calls int) int { return base + ends[calls] }, submitted); err != nil {
+			return err
+		}
+		ends = append(ends, len(h.changes)-base)
+	}
+	h.settle()
+	return nil
+}
+
+func (h *history) addCall(c *sysCall, changesAt func(int) int, submitted int) error {
+	if c.ret < 0 {
+		return nil
+	}
+	if c.flags&os.O_TRUNC != 0 {
+		return fmt.Errorf("the model knows nothing of truncation: %s", c)
+	}
+	ch := change{
+		file: h.files[c.inode], dir: h.files[c.parent], toDir: h.files[c.toParent],
+		name: filepath.Base(c.path), toName: filepath.Base(c.to),
+		data: c.data, offset: c.offset, submitted: submitted, taken: c.host,
+	}
+	switch c.name {
+	case "openat", "mkdir":
+		if !c.made {
+			return nil
+		}
+		ch.kind, ch.file = makeFile, h.next
+		if c.name == "mkdir" {
+			ch.kind = makeDir
+		}
+		h.files[c.inode] = h.next
+		h.next++
+	case "rename":
+		ch.kind = renameName
+	case "unlink":
+		ch.kind = removeName
+	case "write":
+		ch.kind, ch.data = writeData, c.data[:c.ret]
+	case "sync":
+		ch.kind, ch.began = syncFile, changesAt(c.began)
+	case "chmod":
+		ch.kind = chmodFile // of which no promise depends
+	case "close", "flock":
+		return nil
+	default:
+		return fmt.Errorf("the model knows nothing of %s", c)
+	}
+	if ch.file == 0 && !strings.HasSuffix(c.path, "(deleted)") {
+		return fmt.Errorf("the model does not know the file of %s", c)
+	}
+	h.changes = append(h.changes, ch)
+	return nil
+}
+
+// settle works out when each change is on the disk for certain.
+func (h *history) settle() {
+	for i := range h.changes {
+		c := &h.changes[i]
+		switch {
+		case c.kind == writeData:
+			c.durable = h.synced(c.file, i)
+		case c.aName():
+			c.durable = h.synced(c.dir, i)
+			if c.kind == renameName && c.toDir != c.dir {
+				c.durable = 0
+			}
+		}
+	}
+}
+
+// synced returns how many changes there have been when what was done to a file at change i is
+// synced.
+func (h *history) synced(file uint64, i int) int {
+	for j := i + 1; j < len(h.changes); j++ {
+		if s := &h.changes[j]; s.kind == syncFile && s.file == file && s.began > i {
+			return j + 1
+		}
+	}
+	return 0
+}
+
+// A loss says what becomes of a pending change.
+type loss byte
+
+const (
+	kept    loss = iota // it reached the disk
+	dropped             // it did not
+	halved              // half of a write did
+	zeroed              // a file has its length, and zeros
+)
+
+// pending returns the changes among the first n that a power cut then may take.
+func (h *history) pending(n int) (names, writes []int) {
+	for i := range h.changes[:n] {
+		c := &h.changes[i]
+		switch {
+		case c.durable > 0 && c.durable <= n:
+		case c.aName():
+			names = append(names, i)
+		case c.kind == writeData:
+			writes = append(writes, i)
+		}
+	}
+	return names, writes
+}
+
+// cuts calls f with each fate of the pending changes that is to be tried for a cut after n changes.
+func (h *history) cuts(n int, f func(fate map[int]loss)) {
+	names, writes := h.pending(n)
+	for _, ns := range combinations(names, []loss{kept, dropped}, 6) {
+		for _, ws := range combinations(writes, []loss{kept, dropped, halved, zeroed}, 3) {
+			fate := map[int]loss{}
+			for i, l := range ns {
+				fate[i] = l
+			}
+			for i, l := range ws {
+				fate[i] = l
+			}
+			f(fate)
+		}
+	}
+}
+
+// combinations returns the ways to give each change one of the fates: all of them if there are at
+// most full changes, else those in which the first of them share one fate and the rest another, and
+// those in which one differs from all others.
+func combinations(changes []int, fates []loss, full int) []map[int]loss {
+	if len(changes) <= full || stage.Long() && len(changes) <= full+1 {
+		all := []map[int]loss{{}}
+		for _, i := range changes {
+			var more []map[int]loss
+			for _, m := range all {
+				for _, l := range fates {
+					grown := map[int]loss{i: l}
+					for k, v := range m {
+						grown[k] = v
+					}
+					more = append(more, grown)
+				}
+			}
+			all = more
+		}
+		return all
+	}
+	var some []map[int]loss
+	for _, a := range fates {
+		for _, b := range fates {
+			if a == b {
+				continue
+			}
+			for at := range changes {
+				split, one := map[int]loss{}, map[int]loss{}
+				for k, i := range changes {
+					split[i], one[i] = a, a
+					if k >= at {
+						split[i] = b
+					}
+					if k == at {
+						one[i] = b
+					}
+				}
+				some = append(some, split, one)
+			}
+		}
+	}
+	return some
+}
+
+// A node is a file or directory of a disk.
+type node struct {
+	names map[string]uint64 // of a directory
+	data  []byte
+}
+
+// A disk is what there is after a power cut.
+type disk struct {
+	root  uint64
+	nodes map[uint64]*node
+}
+
+// after returns the disk after a cut behind the first n changes.
+func (h *history) after(n int, fate map[int]loss) *disk {
+	d := &disk{root: h.root, nodes: map[uint64]*node{h.root: {names: map[string]uint64{}}}}
+	for i := range h.changes[:n] {
+		c := &h.changes[i]
+		switch c.kind { // a file is there as soon as one of its names is
+		case makeFile:
+			d.nodes[c.file] = &node{}
+		case makeDir:
+			d.nodes[c.file] = &node{names: map[string]uint64{}}
+		}
+		d.apply(c, fate[i])
+	}
+	return d
+}
+
+func (d *disk) apply(c *change, l loss) {
+	if c.kind == writeData {
+		d.write(c, l)
+		return
+	}
+	if l == dropped || !c.aName() {
+		return
+	}
+	names := d.nodes[c.dir].names
+	switch c.kind {
+	case makeFile, makeDir:
+		names[c.name] = c.file
+	case renameName:
+		delete(names, c.name)
+		d.nodes[c.toDir].names[c.toName] = c.file
+	case removeName:
+		if names[c.name] == c.file {
+			delete(names, c.name)
+		}
+	}
+}
+
+func (d *disk) write(c *change, l loss) {
+	f, data := d.nodes[c.file], c.data
+	end := int(c.offset) + len(data)
+	switch l {
+	case dropped:
+		return
+	case halved:
+		data = data[:len(data)/2]
+		end = int(c.offset) + len(data)
+	case zeroed:
+		if end <= len(f.data) {
+			return // an overwrite has its length already
+		}
+		data = nil
+	}
+	if end > len(f.data) {
+		f.data = append(f.data, make([]byte, end-len(f.data))...)
+	}
+	copy(f.data[c.offset:], data)
+}
+
+// sum identifies what can be seen of a disk.
+func (d *disk) sum() [sha256.Size]byte {
+	var b bytes.Buffer
+	d.walk(d.root, "", func(path string, n *node) error {
+		fmt.Fprintf(&b, "%q %v %d\n", path, n.names != nil, len(n.data))
+		b.Write(n.data)
+		return nil
+	})
+	return sha256.Sum256(b.Bytes())
+}
+
+// walk calls f for what has a name, directories before what is in them.
+func (d *disk) walk(dir uint64, path string, f func(path string, n *node) error) error {
+	n := d.nodes[dir]
+	var names []string
+	for name := range n.names {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		child := n.names[name]
+		if err := f(path+"/"+name, d.nodes[child]); err != nil {
+			return err
+		}
+		if err := d.walk(child, path+"/"+name, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore makes a home directory what the disk says.
+func (d *disk) restore(home string) error {
+	return d.walk(d.root, "", func(path string, n *node) error {
+		if n.names != nil {
+			return os.Mkdir(home+path, fs.FileMode(0o700))
+		}
+		return os.WriteFile(home+path, n.data, 0o600)
+	})
+}

@@ -1,0 +1,49 @@
+package stage
+
+import (
+	"errors"
+	"net"
+	"testing"
+)
+
+// A BlackHole takes connections and never says a word.
+type BlackHole struct {
+	Addr      string
+	Connected chan struct{} // one for each connection
+	listener  net.Listener
+}
+
+// NewBlackHole starts one on loopback for the length of the test.
+func NewBlackHole(t testing.TB) *BlackHole {
+	t.Helper()
+	l := Listen(t)
+	hole := &BlackHole{l.Addr().String(), make(chan struct{}, 100), l}
+	go func() {
+		var conns []net.Conn
+		defer func() {
+			for _, c := range conns {
+				c.Close()
+			}
+		}()
+		for {
+			c, err := l.Accept()
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if err == nil {
+				conns = append(conns, c)
+				hole.Connected <- struct{}{}
+			}
+		}
+	}()
+	return hole
+}
+
+// Release lets the hole vanish, and waits until the person's background run has noticed.
+func (hole *BlackHole) Release(p *Person) {
+	p.T.Helper()
+	hole.listener.Close()
+	if r := p.Try("", "deliver"); r.Code != 75 {
+		p.T.Errorf("deliver without a smart host: exit %d, %q", r.Code, r.Stderr)
+	}
+}
