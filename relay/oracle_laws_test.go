@@ -505,8 +505,8 @@ func (w *world) judgeHonest() {
 	if w.spool.parked {
 		for _, m := range w.msgs {
 			for _, r := range m.rcpts {
-				if r.report != nil && r.report.Scope == queue.ScopeIdentity && r.report.Code == 530 {
-					return // it wants a login of those that are left
+				if r.report != nil && r.report.Scope == queue.ScopeIdentity && (r.report.Code == 530 || r.report.Code == 503) {
+					return // it says so to each of those that are left, and nothing else
 				}
 			}
 		}
@@ -535,6 +535,9 @@ func (w *world) judgeHonest() {
 			}
 			want := w.due(r)
 			ok := r.report.Action == want
+			if m.refusal != 0 && m.refusedAt == dot && r.refusal != 0 && r.report.Action == outcomeOf(m.refusal, dot) {
+				ok = true // it may be told of the message
+			}
 			if m.damaged || w.plan.size > 0 && len(m.wire) > w.plan.size {
 				ok = r.report.Action != queue.Relayed
 			}

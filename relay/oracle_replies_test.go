@@ -1,7 +1,6 @@
 package relay_test
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -69,6 +68,19 @@ func (f flavour) status(s string) string {
 	return s
 }
 
+// accepting is what each flavour says to a command that it accepts. What the words are followed by is in good.
+var accepting = [...][other]string{
+	postfix: {mail: "Ok", rcpt: "Ok", data: "End data with <CR><LF>.<CR><LF>", dot: "Ok: queued as ",
+		bdat: "Ok: 123 bytes", last: "Ok: queued as ", rset: "Ok", noop: "Ok"},
+	exim: {mail: "OK", rcpt: "Accepted", data: "Enter message, ending with \".\" on a line by itself", dot: "OK id=",
+		bdat: "chunk received", last: "OK id=", rset: "Reset OK", noop: "OK"},
+	gosmtp: {mail: "Roger, accepting mail from ", rcpt: "I'll make sure of ", data: "Go ahead. End your data with <CR><LF>.<CR><LF>",
+		dot: "OK: queued as ", bdat: "Continue", last: "OK: queued as ", rset: "Session reset", noop: "I have successfully done nothing"},
+}
+
+// statuses are the enhanced status codes beside those.
+var statuses = [other]string{mail: "2.1.0", rcpt: "2.1.5", dot: "2.0.0", bdat: "2.0.0", last: "2.0.0", rset: "2.0.0", noop: "2.0.0"}
+
 // good is the reply to a command that is accepted.
 func (f flavour) good(v verb, c *command) reply {
 	code := 250
@@ -80,19 +92,19 @@ func (f flavour) good(v verb, c *command) reply {
 	case data:
 		code = 354
 	}
-	if f == terse {
+	if f == terse || v >= other {
 		return reply{code, "", "OK"}
 	}
-	words := map[flavour]map[verb]string{
-		postfix: {mail: "Ok", rcpt: "Ok", data: "End data with <CR><LF>.<CR><LF>", dot: "Ok: queued as ", bdat: "Ok: 123 bytes", last: "Ok: queued as ", rset: "Ok", noop: "Ok"},
-		exim:    {mail: "OK", rcpt: "Accepted", data: "Enter message, ending with \".\" on a line by itself", dot: "OK id=", bdat: "chunk received", last: "OK id=", rset: "Reset OK", noop: "OK"},
-		gosmtp:  {mail: "Roger, accepting mail from <" + c.from() + ">", rcpt: "I'll make sure <" + c.to() + "> gets this", data: "Go ahead. End your data with <CR><LF>.<CR><LF>", dot: "OK: queued as ", bdat: "Continue", last: "OK: queued as ", rset: "Session reset", noop: "I have successfully done nothing"},
-	}[f][v]
-	status := map[verb]string{mail: "2.1.0", rcpt: "2.1.5", dot: "2.0.0", bdat: "2.0.0", last: "2.0.0", rset: "2.0.0", noop: "2.0.0"}[v]
-	if v == dot || v == last {
-		words += fmt.Sprintf("%d.%d", c.s.number, c.s.txns)
+	words := accepting[f][v]
+	switch {
+	case v == dot || v == last:
+		words += strconv.Itoa(c.s.number) + "." + strconv.Itoa(c.s.txns)
+	case f == gosmtp && v == mail:
+		words += "<" + c.from() + ">"
+	case f == gosmtp && v == rcpt:
+		words += "<" + c.to() + ">"
 	}
-	return reply{code, f.status(status), words}
+	return reply{code, f.status(statuses[v]), words}
 }
 
 // bad is the reply to a command that is refused with a code.
