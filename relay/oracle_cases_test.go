@@ -245,12 +245,12 @@ var scenes = []struct {
 		s.sessionsOfRun(2)
 	}},
 	{"H20: a login is offered and none is configured", nil, func(s *scene) {
-		for _, code := range []int{550, 554, 513} {
+		for code, words := range map[int]string{550: "Authentication required", 554: "<x>: Recipient address rejected: Access denied", 513: "Relaying denied."} {
 			s.new(msgOf(0, 2), msgOf(1, 1))
 			s.p.auth = true
 			for _, m := range s.msgs {
 				for _, r := range m.rcpts {
-					r.refusal = code
+					r.refusal, r.words = code, words
 				}
 			}
 			s.carry(true)

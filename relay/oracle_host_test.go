@@ -494,6 +494,10 @@ func (s *session) rcpt(c *command, rest string) {
 		s.respond(c, s.p.overRcpt, false, do, nil, false)
 		return
 	}
+	if r.refusal != 0 && r.words != "" {
+		s.respond(c, reply{r.refusal, "", r.words}, false, do, nil, false)
+		return
+	}
 	s.answer(c, r.refusal == 0, r.refusal, do, nil)
 }
 

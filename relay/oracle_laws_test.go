@@ -413,24 +413,29 @@ func (w *world) refused(r *recipient, rep queue.Report, any bool) bool {
 	return false
 }
 
-// closedOver reports whether the host has closed the connection behind its reply to c, with more sent than
-// answered, in a session that carried more than one message.
+// closedOver reports whether the host has closed the connection behind its reply to c with more sent than answered, so
+// that the reply may be about something else: other messages, or this one, which had not been tried alone before.
 func (c *command) closedOver() bool {
 	s := c.s
-	if c.own != len(s.replies)-1 || s.by != "reply" || !s.moreSent {
+	if c.own != len(s.replies)-1 || s.by != "reply" || !s.moreSent || c.verb == dot {
 		return false
 	}
-	for _, t := range s.all {
-		if t.msg != c.txn.msg {
-			return true
+	if strings.Contains(string(s.conn.in), "MAIL FROM:<") {
+		return true
+	}
+	for _, before := range s.w.ofRun {
+		for _, t := range before.all {
+			if before != s && t.msg == c.txn.msg {
+				return false
+			}
 		}
 	}
-	return strings.Contains(string(s.conn.in), "MAIL FROM:<")
+	return true
 }
 
 // judgeRefusals: a refusal that was read for a recipient is recorded, whatever became of the session.
 func (w *world) judgeRefusals(r *recipient, rep queue.Report) {
-	if rep.Action != queue.Delayed {
+	if rep.Action != queue.Delayed || w.plan.auth {
 		return
 	}
 	for _, t := range r.tries {

@@ -36,7 +36,8 @@ type recipient struct {
 	msg     *message
 	at      int
 	addr    string
-	refusal int // the host's code for it, 0 for none
+	refusal int    // the host's code for it, 0 for none
+	words   string // and its words, "" for the usual ones
 
 	state  queue.Action // "" for untried
 	unsure bool         // the last attempt may have delivered
