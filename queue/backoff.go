@@ -3,7 +3,9 @@ package queue
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -14,7 +16,8 @@ import (
 // backoffFile says which identities wait. It is a cache: without it they are tried sooner.
 const backoffFile = spool.BackoffFile
 
-// A backoff is an identity that waits: nothing of its mail can go out, for a reason that no message is charged for.
+// A backoff is an identity that waits: nothing of its mail can go out, for a reason that no message
+// is charged for.
 type backoff struct {
 	Since    time.Time `json:"since"`
 	Attempts int       `json:"attempts"`
@@ -59,6 +62,11 @@ func readBackoffs(q *spool.Queue) backoffs {
 		}
 	}
 	return all
+}
+
+// Suspended returns the destinations that wait: nothing of their mail could go out at the last attempt.
+func Suspended(q *spool.Queue) []string {
+	return slices.Collect(maps.Keys(readBackoffs(q)))
 }
 
 func writeBackoffs(q *spool.Queue, all backoffs) error {

@@ -12,7 +12,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// backedOff returns a queue with mail of one identity that was found not to work, and the mail's IDs.
+// backedOff returns a queue with mail of one identity that was found not to work, and the mail's
+// IDs.
 func backedOff(t *testing.T, why Report, n int) (*spool.Queue, []string) {
 	t.Helper()
 	q := newQueue(t)

@@ -246,7 +246,8 @@ func (t *destination) passOver(id string, err error) {
 	}
 }
 
-// fill collects the recipients of an entry that are to be tried; it returns nil where there are none.
+// fill collects the recipients of an entry that are to be tried; it returns nil where there are
+// none.
 func (t *destination) fill(e *openEntry) *Delivery {
 	d := &Delivery{ID: e.ID(), Envelope: &e.Message().Envelope, draw: &draw{entry: e}}
 	e.View(func(m *spool.Message) {

@@ -8,7 +8,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A message goes by two destinations, one of which is found dead while the other records; the race detector looks on.
+// A message goes by two destinations, one of which is found dead while the other records; the race
+// detector looks on.
 func TestOneDestinationRefusesWhileAnotherRecords(t *testing.T) {
 	q := newQueue(t)
 	submit(t, q, "b@bad.example")

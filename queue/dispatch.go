@@ -39,8 +39,8 @@ func (r *run) dispatch(m *spool.Message, now time.Time) {
 	}
 }
 
-// enqueue gives a message to a destination, which begins to work if it does not yet; or it returns why
-// the message is not tried. It is called without mu.
+// enqueue gives a message to a destination, which begins to work if it does not yet; or it returns
+// why the message is not tried. It is called without mu.
 func (r *run) enqueue(name string, m *spool.Message, now time.Time) (why *Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -85,8 +85,8 @@ func (r *run) destination(name string) *destination {
 	return t
 }
 
-// refuseBackoffs leaves the mail of identities that wait. It is for the end of the run: until then new
-// mail can find the host and take the old along.
+// refuseBackoffs leaves the mail of identities that wait. It is for the end of the run: until then
+// new mail can find the host and take the old along.
 func (r *run) refuseBackoffs() {
 	for name, t := range r.destinations {
 		why := r.backoffs[name]
@@ -101,8 +101,8 @@ func (r *run) refuseBackoffs() {
 	}
 }
 
-// refuse notes why what a message has for a destination was not tried, without charging the message.
-// It is called without mu.
+// refuse notes why what a message has for a destination was not tried, without charging the
+// message. It is called without mu.
 func (r *run) refuse(id, destination string, report Report) {
 	e, err := r.acquire(id)
 	if err != nil {

@@ -15,8 +15,8 @@ func (r *run) setup() string {
 	return fmt.Sprint(r.opt.Setup, " ", l.expire(), l.delayNotice(), l.keepFailed())
 }
 
-// beginFindings reads the index, for a run that relies on it: one for everything, or for some messages,
-// opens them.
+// beginFindings reads the index, for a run that relies on it: one for everything, or for some
+// messages, opens them.
 func (r *run) beginFindings() {
 	r.findings = findings{old: &dueIndex{}, waits: map[uint64]wait{}}
 	if r.q.ForgetEdited() == nil && !r.opt.All && r.opt.Select == nil {
@@ -55,15 +55,15 @@ func (r *run) stillWaits(i int, first bool) bool {
 	return true
 }
 
-// inBackoff reports whether a destination is left alone by this run, for all that is known now. It is
-// called with mu held.
+// inBackoff reports whether a destination is left alone by this run, for all that is known now. It
+// is called with mu held.
 func (r *run) inBackoff(t *destination, now time.Time) bool {
 	b := r.backoffs[t.name]
 	return b != nil && t.idle() && t.dead == nil && b.waits(false, r.opt.ConfigChanged, now)
 }
 
-// noteBackoff notes that a message waits all of which has just been given to one destination, if it does
-// so with its identity, as stands in the entry.
+// noteBackoff notes that a message waits all of which has just been given to one destination, if it
+// does so with its identity, as stands in the entry.
 func (r *run) noteBackoff(name string, m *spool.Message, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -74,8 +74,8 @@ func (r *run) noteBackoff(name string, m *spool.Message, now time.Time) {
 	r.noteIdentity(name, m, now)
 }
 
-// noteRefused notes the same for a message of which all that is pending has just been refused together
-// with its destination.
+// noteRefused notes the same for a message of which all that is pending has just been refused
+// together with its destination.
 func (r *run) noteRefused(name string, m *spool.Message, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,7 +84,8 @@ func (r *run) noteRefused(name string, m *spool.Message, now time.Time) {
 	}
 }
 
-// noteTried notes that a message waits that has just been tried, and that nothing works on any more.
+// noteTried notes that a message waits that has just been tried, and that nothing works on any
+// more.
 func (r *run) noteTried(e *openEntry, now time.Time) {
 	e.View(func(m *spool.Message) {
 		until := r.nothingUntil(m, now)
@@ -99,9 +100,9 @@ func (r *run) noteTried(e *openEntry, now time.Time) {
 	})
 }
 
-// noteIdentity notes that a message waits for its identity; but one whose own next attempt is not due is
-// not to go along when another finds the host, and a configuration of its own may change unnoticed.
-// It is called with mu held.
+// noteIdentity notes that a message waits for its identity; but one whose own next attempt is not
+// due is not to go along when another finds the host, and a configuration of its own may change
+// unnoticed. It is called with mu held.
 func (r *run) noteIdentity(name string, m *spool.Message, now time.Time) {
 	until := r.nothingUntil(m, now)
 	if !due(m.Next, now) {
@@ -141,8 +142,8 @@ func (r *run) nothingUntil(m *spool.Message, now time.Time) time.Time {
 	return until
 }
 
-// saveDueIndex writes what is known now for the next run. Where that fails, be it for a full disk, the
-// next run takes longer, and that is all.
+// saveDueIndex writes what is known now for the next run. Where that fails, be it for a full disk,
+// the next run takes longer, and that is all.
 func (r *run) saveDueIndex() {
 	if r.findings.changed {
 		writeDueIndex(r.q, r.findings.index(), r.setup(), time.Now())

@@ -18,11 +18,11 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// The due index is what queue runs found out about the entries that they left in the queue: until when
-// there is nothing to do about each. With it, a background run opens those that something is to be done
-// about, and not 100 000 that wait for a host. It is a cache, and what is wrong in it delays mail by
-// dueIndexTrust at most: a run that a person asks for opens everything, and without the file, which
-// anybody may delete, all do.
+// The due index is what queue runs found out about the entries that they left in the queue: until
+// when there is nothing to do about each. With it, a background run opens those that something is
+// to be done about, and not 100 000 that wait for a host. It is a cache, and what is wrong in it
+// delays mail by dueIndexTrust at most: a run that a person asks for opens everything, and without
+// the file, which anybody may delete, all do.
 //
 // It is not used once an owner's command has changed an entry (spool.ForgetEdited), once the
 // configuration has changed, and where the clock has been set back.
@@ -72,8 +72,9 @@ const (
 	over                        // it was opened to be changed
 )
 
-// dueIndexHead is the first line of the file. Its records follow: the queue ID as a number, the seconds from
-// Written until the end of the wait, why it waits, and 1 for again; 8, 4, 2 and 2 octets, big-endian.
+// dueIndexHead is the first line of the file. Its records follow: the queue ID as a number, the
+// seconds from Written until the end of the wait, why it waits, and 1 for again; 8, 4, 2 and 2
+// octets, big-endian.
 type dueIndexHead struct {
 	Version      int      `json:"version"`
 	Written      int64    `json:"written"` // Unix time
@@ -179,8 +180,8 @@ type findings struct {
 	changed      bool     // the file is not what is known
 }
 
-// find returns the index of an entry in the old due index, -1 if it is not there. hint is where to look
-// first, and where to look for the next one is returned, for going through them in order.
+// find returns the index of an entry in the old due index, -1 if it is not there. hint is where to
+// look first, and where to look for the next one is returned, for going through them in order.
 func (f *findings) find(id uint64, hint int) (i, next int) {
 	lines := f.old.lines
 	for hint < len(lines) && lines[hint].id < id {

@@ -12,8 +12,9 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// waitingQueue returns a queue with a due index, by which nothing is to be done about any message for hours, and
-// their IDs; and makes the first of them due behind its back, for runs that open it to find out.
+// waitingQueue returns a queue with a due index, by which nothing is to be done about any message
+// for hours, and their IDs; and makes the first of them due behind its back, for runs that open it
+// to find out.
 func waitingQueue(t *testing.T) (*spool.Queue, []string) {
 	t.Helper()
 	q := newQueue(t)
@@ -166,7 +167,8 @@ func TestEditedBehindARun(t *testing.T) {
 	}
 }
 
-// Mail that waits for its identity is not opened either, and goes along, in order, with new mail that finds the host.
+// Mail that waits for its identity is not opened either, and goes along, in order, with new mail
+// that finds the host.
 func TestBackoffOfByTheDueIndex(t *testing.T) {
 	q, ids := waitingQueue(t)
 	for _, id := range ids {
@@ -196,7 +198,8 @@ func TestBackoffOfByTheDueIndex(t *testing.T) {
 	}
 }
 
-// A run that dies leaves no due index that tells of what it has changed, whatever it has noted before.
+// A run that dies leaves no due index that tells of what it has changed, whatever it has noted
+// before.
 func TestDueIndexGoesBeforeAnEntryIsChanged(t *testing.T) {
 	for name, opt := range map[string]RunOptions{"in use": {}, "of another setup": {Setup: "another"}} {
 		q, ids := waitingQueue(t)
@@ -258,7 +261,8 @@ func TestShortQueueHasNoDueIndex(t *testing.T) {
 	}
 }
 
-// A message of which nobody may hear for longer than the due index is believed is looked at again all the same.
+// A message of which nobody may hear for longer than the due index is believed is looked at again
+// all the same.
 func TestNothingUntil(t *testing.T) {
 	now := time.Now()
 	hours := func(n int) time.Time { return now.Add(time.Duration(n) * time.Hour) }
@@ -336,7 +340,8 @@ func TestTriedIsLeftAlone(t *testing.T) {
 	}
 }
 
-// New mail that finds the host takes along what waited for that, and not what is to be tried later for reasons of its own.
+// New mail that finds the host takes along what waited for that, and not what is to be tried later
+// for reasons of its own.
 func TestNotDueDoesNotGoAlong(t *testing.T) {
 	q, ids := waitingQueue(t) // all but the first have hours to go
 	entryUnsynced(t, q, dueIndexWorth)

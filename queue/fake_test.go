@@ -96,7 +96,8 @@ func (h *fakeHost) got() []string {
 	return append([]string(nil), h.sent...)
 }
 
-// A fakeRouter has a destination for each domain; an address without one goes by the destination "local".
+// A fakeRouter has a destination for each domain; an address without one goes by the destination
+// "local".
 type fakeRouter struct {
 	hosts map[string]Transport
 	route func(env *Envelope, rcpt Recipient) (Route, error) // nil: by domain

@@ -23,7 +23,8 @@ func TestFailedBeforeGoesBehind(t *testing.T) {
 	}
 }
 
-// While the host of one identity is mute, new mail of another goes out in the same run once it is old enough.
+// While the host of one identity is mute, new mail of another goes out in the same run once it is
+// old enough.
 func TestMuteHostHoldsUpNobody(t *testing.T) {
 	q := newQueue(t)
 	submit(t, q, "a@mute.example")

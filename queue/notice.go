@@ -18,9 +18,11 @@ type Notice struct {
 	Recipients  []int // their indexes
 	Destination string
 	Content     Content // as submitted; nil if it cannot be read
-	// Others counts further messages that are late for the same reason, which get no notice of their own.
+	// Others counts further messages that are late for the same reason, which get no notice of
+	// their own.
 	Others int
-	// Until is when an Overdue message is given up, or a Lost one dropped; zero if that is not known.
+	// Until is when an Overdue message is given up, or a Lost one dropped; zero if that is not
+	// known.
 	Until time.Time
 }
 
@@ -86,14 +88,14 @@ func (r *run) with(id string, f func(e *openEntry)) {
 	f(e)
 }
 
-// addressee reports whether there is anybody to tell of a message: not behind a null reverse-path, which
-// bounces and those who want none have.
+// addressee reports whether there is anybody to tell of a message: not behind a null reverse-path,
+// which bounces and those who want none have.
 func addressee(m *spool.Message) bool {
 	return m.Envelope.ReversePath == nil || *m.Envelope.ReversePath != ""
 }
 
-// wants reports whether the submitter wants to hear of something (RFC 3461, 4.1): unless said otherwise, of
-// failures and of delays.
+// wants reports whether the submitter wants to hear of something (RFC 3461, 4.1): unless said
+// otherwise, of failures and of delays.
 func wants(rcpt *Recipient, what string) bool {
 	return rcpt.Notify == "" || slices.Contains(strings.Split(strings.ToUpper(rcpt.Notify), ","), what)
 }
@@ -191,8 +193,8 @@ func failures(m *spool.Message, indexes []int) []Failure {
 	return fs
 }
 
-// overdue returns under which reason a message is late and its owner should hear of it; "" for none.
-// What an identity that waits holds up is late for one and the same reason.
+// overdue returns under which reason a message is late and its owner should hear of it; "" for
+// none. What an identity that waits holds up is late for one and the same reason.
 func (r *run) overdue(m *spool.Message) string {
 	limit := r.opt.Limits.delayNotice()
 	if m.Held || m.DelayTold || limit < 0 || !addressee(m) {
@@ -214,13 +216,15 @@ func (r *run) overdue(m *spool.Message) string {
 	return ""
 }
 
-// delayed reports whether recipient i waits after an attempt, and its owner wants to hear of delays.
+// delayed reports whether recipient i waits after an attempt, and its owner wants to hear of
+// delays.
 func delayed(m *spool.Message, i int) bool {
 	s := m.Progress[i].State
 	return (s == spool.Deferred || s == spool.Unsure) && wants(&m.Envelope.Recipients[i], "DELAY")
 }
 
-// tellOverdue tells of messages that are late for one reason: of the first, and how many more there are.
+// tellOverdue tells of messages that are late for one reason: of the first, and how many more there
+// are.
 func (r *run) tellOverdue(ids []string) (told bool) {
 	done := false
 	r.with(ids[0], func(e *openEntry) {
@@ -249,8 +253,8 @@ func (r *run) tellOverdue(ids []string) (told bool) {
 	return told
 }
 
-// drop removes a message whose failed recipients were kept long enough, and says so: in a notice, or else in
-// the summary. A run that can do neither leaves it.
+// drop removes a message whose failed recipients were kept long enough, and says so: in a notice,
+// or else in the summary. A run that can do neither leaves it.
 func (r *run) drop(e *openEntry) (told bool) {
 	m := e.Message()
 	if !r.opt.Limits.forgotten(m, time.Now()) {

@@ -345,7 +345,8 @@ func TestDropping(t *testing.T) {
 	}
 }
 
-// What a notice adds to the queue is delivered by the same run, even if that was for one message only.
+// What a notice adds to the queue is delivered by the same run, even if that was for one message
+// only.
 func TestBounceGoesOutInTheSameRun(t *testing.T) {
 	q, local, null := newQueue(t), &fakeHost{}, ""
 	bounce := func(*Notice) {

@@ -15,8 +15,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// Submitters and queue runs are processes of their own here, and are killed at any instant. Each message
-// has a number, and all write to one journal what they did; at the end it is counted:
+// Submitters and queue runs are processes of their own here, and are killed at any instant. Each
+// message has a number, and all write to one journal what they did; at the end it is counted:
 //
 //	accepted N   a submitter had Commit's word for message N
 //	took PID N   the smart host took message N from run PID

@@ -11,7 +11,8 @@ import (
 
 // How a run takes the reports of its transports.
 
-// maxUnsure is how often a message may be possibly delivered: then it is held, and its owner decides.
+// maxUnsure is how often a message may be possibly delivered: then it is held, and its owner
+// decides.
 const maxUnsure = 3
 
 // A part is what was reported of one delivery at a time.
@@ -214,5 +215,6 @@ func (t *destination) tally(p *part, err error, now time.Time) {
 	}
 }
 
-// proves reports whether a report shows that the identity works: the message got as far as being decided about.
+// proves reports whether a report shows that the identity works: the message got as far as being
+// decided about.
 func proves(r Report) bool { return r.Action != Delayed || r.Code != 0 }

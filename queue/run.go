@@ -70,8 +70,9 @@ type Reason struct {
 	Messages    int
 }
 
-// Run tries to deliver what is in the queue. One run goes on at a time: Run waits for another to end,
-// and does not try again what that one has tried meanwhile. An error means that there was no run.
+// Run tries to deliver what is in the queue. One run goes on at a time: Run waits for another to
+// end, and does not try again what that one has tried meanwhile. An error means that there was no
+// run.
 func Run(ctx context.Context, q *spool.Queue, router Router, opt RunOptions) (*Summary, error) {
 	called := time.Now()
 	waited, err := q.LockRun(ctx, opt.Waiting)

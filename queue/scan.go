@@ -101,7 +101,8 @@ func (r *run) takeStock(v *spool.Inventory) {
 	}
 }
 
-// consider decides what this run does about an entry that it has not seen before. It is called without mu.
+// consider decides what this run does about an entry that it has not seen before. It is called
+// without mu.
 func (r *run) consider(number uint64, first bool) {
 	id := spool.IDText(number)
 	m, err := r.q.ReadWith(&r.envelope, id)
@@ -138,7 +139,8 @@ const (
 	toTry
 )
 
-// judge says what is to be done about a message that this run is for, and counts or notes what is left.
+// judge says what is to be done about a message that this run is for, and counts or notes what is
+// left.
 func (r *run) judge(m *spool.Message, now time.Time) verdict {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -164,16 +166,17 @@ func (r *run) judge(m *spool.Message, now time.Time) verdict {
 	return toLeave
 }
 
-// notable tells whether the owner of a message may have to hear of it before this run ends. One that fails
-// in this run is noted then.
+// notable reports whether the owner of a message may have to hear of it before this run ends. One
+// that fails in this run is noted then.
 func (r *run) notable(m *spool.Message, now time.Time) bool {
 	l := &r.opt.Limits
 	return !m.DelayTold && m.Pending() && late(m.Envelope.Arrival, now, l.delayNotice()) ||
 		hasUntold(m) || l.forgotten(m, now)
 }
 
-// unusable tells of an entry that cannot be sent as it is. What is damaged is for its owner to look at; what the
-// system does not let us read today is mail that remains to be tried. Called with mu held.
+// unusable tells of an entry that cannot be sent as it is. What is damaged is for its owner to look
+// at; what the system does not let us read today is mail that remains to be tried. Called with mu
+// held.
 func (r *run) unusable(id, destination string, err error) {
 	var refusal syscall.Errno
 	if errors.As(err, &refusal) && refusal != syscall.ENOENT && !errors.Is(err, ErrDamaged) {
@@ -183,8 +186,8 @@ func (r *run) unusable(id, destination string, err error) {
 	r.trouble("%s: %v: not sent", id, err)
 }
 
-// tooYoung reports whether an entry that came in meanwhile is left to the process that its submission
-// has started, and notes when it will be old enough.
+// tooYoung reports whether an entry that came in meanwhile is left to the process that its
+// submission has started, and notes when it will be old enough.
 func (r *run) tooYoung(m *spool.Message, now time.Time) bool {
 	if m.Envelope.Notice || !untried(m) || now.Sub(m.Envelope.Arrival) >= r.opt.Age || m.Envelope.Arrival.After(now) {
 		return false
@@ -198,15 +201,15 @@ func (r *run) tooYoung(m *spool.Message, now time.Time) bool {
 	return true
 }
 
-// untried tells whether a message is new: neither tried nor refused together with others.
+// untried reports whether a message is new: neither tried nor refused together with others.
 func untried(m *spool.Message) bool {
 	return m.Last.IsZero() && !slices.ContainsFunc(m.Progress, func(p spool.Progress) bool {
 		return p.State != spool.Untried && p.State != spool.Refused
 	})
 }
 
-// triedMeanwhile tells whether an attempt was made by the run that this one had to wait for. Times are
-// recorded in seconds. One still to come is of a clock that has been set back since.
+// triedMeanwhile reports whether an attempt was made by the run that this one had to wait for.
+// Times are recorded in seconds. One still to come is of a clock that has been set back since.
 func (r *run) triedMeanwhile(last, now time.Time) bool {
 	return r.waited && !last.Before(r.called.Truncate(time.Second)) && !last.After(now)
 }

@@ -26,15 +26,15 @@ func nextIdentityAttempt(since, now time.Time) time.Time {
 	return now.Add(Spread(RetryDelay(now.Sub(since)), rand.Int64N))
 }
 
-// RetryDelay returns how long to wait for the next attempt, before Spread, after one that was in vain
-// for what has waited so long already: about as long again.
+// RetryDelay returns how long to wait for the next attempt, before Spread, after one that was in
+// vain for what has waited so long already: about as long again.
 func RetryDelay(waited time.Duration) time.Duration {
 	return min(max(waited, retryFloor), retryCeiling)
 }
 
-// Spread moves a delay by up to a quarter either way, so that machines that came online
-// together do not come back together. draw returns a number from 0 up to n, n excluded; rand.Int64N is
-// one. A delay is at least two nanoseconds.
+// Spread moves a delay by up to a quarter either way, so that machines that came online together do
+// not come back together. draw returns a number from 0 up to n, n excluded; rand.Int64N is one. A
+// delay is at least two nanoseconds.
 func Spread(delay time.Duration, draw func(n int64) int64) time.Duration {
 	return delay*3/4 + time.Duration(draw(int64(delay/2)))
 }
@@ -77,8 +77,8 @@ func late(arrival, attempt time.Time, limit time.Duration) bool {
 	return limit >= 0 && attempt.Sub(arrival) >= limit
 }
 
-// forgotten reports whether a message that waits for nothing but its owner has done so for long enough, counted
-// from when its owner heard of it. One whose owner has yet to hear of it is kept.
+// forgotten reports whether a message that waits for nothing but its owner has done so for long
+// enough, counted from when its owner heard of it. One whose owner has yet to hear of it is kept.
 func (l *Limits) forgotten(m *spool.Message, now time.Time) bool {
 	if l.keepFailed() < 0 || m.Held || m.Pending() || m.Served() {
 		return false

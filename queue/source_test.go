@@ -20,7 +20,8 @@ func manyRecipients(n int) (to []string) {
 	return to
 }
 
-// inParts answers a delivery from its last recipients to its first, some at a time, and looks at the entry in between.
+// inParts answers a delivery from its last recipients to its first, some at a time, and looks at
+// the entry in between.
 func inParts(src Source, d *Delivery, size int, answer func(i int) Report, between func(reported int)) error {
 	for to := len(d.Recipients); to > 0; to -= size {
 		o := Outcome{Delivery: d}
@@ -70,7 +71,8 @@ func TestDeliveryIsRecordedInParts(t *testing.T) {
 	wantNames(t, q.Dir)
 }
 
-// An attempt counts once, however many parts it is recorded in; nor is a message given up by its own first attempt.
+// An attempt counts once, however many parts it is recorded in; nor is a message given up by its
+// own first attempt.
 func TestAttemptInPartsCountsOnce(t *testing.T) {
 	q := newQueue(t)
 	id := submitAged(t, q, 6*day, manyRecipients(30)...)
@@ -165,8 +167,8 @@ func TestPartsOfManyDeliveriesAtOnce(t *testing.T) {
 	wantNames(t, q.Dir)
 }
 
-// Between a content and its end nobody waits for a scan, nor makes one; what it is busy with holds up no
-// recording either.
+// Between a content and its end nobody waits for a scan, nor makes one; what it is busy with holds
+// up no recording either.
 func TestNextWithoutWaiting(t *testing.T) {
 	q := newQueue(t)
 	submit(t, q, "a@example.com")

@@ -8,8 +8,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// With HoldUnsure, what was possibly delivered waits for its owner, and is tried once it is released: whether
-// the reply was lost, or the run that waited for it.
+// With HoldUnsure, what was possibly delivered waits for its owner, and is tried once it is
+// released: whether the reply was lost, or the run that waited for it.
 func TestHoldUnsure(t *testing.T) {
 	lost := Report{Action: Delayed, Scope: ScopeSession, Status: "4.4.2", Text: "connection lost", Unsure: true}
 	for _, tt := range []struct {
@@ -47,8 +47,9 @@ func TestHoldUnsure(t *testing.T) {
 	}
 }
 
-// runsDie runs the queue with a transport that dies between the end of the message and its reply: once for each letter
-// "k" in what; at "u" it lives, and the reply is lost; at "d" the host is busy. It returns how often the message was sent.
+// runsDie runs the queue with a transport that dies between the end of the message and its reply:
+// once for each letter "k" in what; at "u" it lives, and the reply is lost; at "d" the host is
+// busy. It returns how often the message was sent.
 func runsDie(t *testing.T, q *spool.Queue, id, what string) (sent int) {
 	t.Helper()
 	for _, c := range what {
@@ -73,8 +74,8 @@ func runsDie(t *testing.T, q *spool.Queue, id, what string) (sent int) {
 	return sent
 }
 
-// What was possibly delivered three times is held, whoever is to blame for each, and however many runs were killed in
-// between; its owner can let it go, once at a time.
+// What was possibly delivered three times is held, whoever is to blame for each, and however many
+// runs were killed in between; its owner can let it go, once at a time.
 func TestPossiblyDeliveredThreeTimes(t *testing.T) {
 	for _, c := range []struct {
 		runs string

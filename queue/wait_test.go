@@ -16,7 +16,7 @@ func TestWaitForYoungMail(t *testing.T) {
 		waited bool
 	}{
 		{"nothing there", 0, false},
-		{"soon", 50 * time.Millisecond, true},
+		{"soon", 1500 * time.Millisecond, true},
 		{"too late", time.Minute, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

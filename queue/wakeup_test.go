@@ -29,7 +29,8 @@ func TestMailAcceptedWhileTheRunEnds(t *testing.T) {
 			case "after the last report":
 				h.after = func(Source, *Delivery) { once(arrive) }
 			case "in the last look":
-				// The run sees mail while the destination asks for more: the destination waits for the scan.
+				// The run sees mail while the destination asks for more: the destination waits for
+				// the scan.
 				h.after = func(src Source, _ *Delivery) {
 					once(func() { arrive(); src.(*destination).run.rescan() })
 				}
@@ -47,7 +48,8 @@ func TestMailAcceptedWhileTheRunEnds(t *testing.T) {
 	}
 }
 
-// Young mail is left to the sleeper that its submission starts. It can: nobody has the wake-up lock.
+// Young mail is left to the sleeper that its submission starts. It can: nobody has the wake-up
+// lock.
 func TestYoungMailIsLeftToItsSleeper(t *testing.T) {
 	q := newQueue(t)
 	first := submit(t, q, "a@example.com")

@@ -68,7 +68,8 @@ func filled(b *testing.B, n int) *Queue {
 	return q
 }
 
-// queueLengths are how many messages there are in the benchmarks. The longest takes minutes to fill.
+// queueLengths are how many messages there are in the benchmarks. The longest takes minutes to
+// fill.
 func queueLengths() []int {
 	if *long {
 		return []int{100, 1_000, 10_000, 100_000}

@@ -24,7 +24,7 @@ type Content interface {
 	// dot-stuffing and with the final line end: what SIZE= (RFC 1870) and
 	// BDAT (RFC 3030) count.
 	WireSize() int64
-	// EightBit tells whether the content has octets over 127.
+	// EightBit reports whether the content has octets over 127.
 	EightBit() bool
 	// Open returns a reader of the content from its start. Where what is read
 	// turns out not to be what was submitted, Read returns ErrDamaged in
@@ -41,16 +41,16 @@ type BlockReader interface {
 	NextBlock() ([]byte, error)
 }
 
-// spooled is the content of an entry as it lies in the file mail.
-type spooled struct {
-	path string
-	env  *Envelope
-	held []byte // all of it, checked; nil if it is long
+// storedContent is the content of an entry as it lies in the file mail.
+type storedContent struct {
+	path  string
+	env   *Envelope
+	whole []byte // all of it, verified; nil if it is long
 }
 
 // content opens the content of an entry and checks what can be checked now.
-func (q *Queue) content(m *Message) (*spooled, error) {
-	c := &spooled{path: q.path(m.ID, "mail"), env: &m.Envelope}
+func (q *Queue) content(m *Message) (*storedContent, error) {
+	c := &storedContent{path: q.path(m.ID, "mail"), env: &m.Envelope}
 	f, err := c.open()
 	if err != nil {
 		return nil, err
@@ -59,18 +59,18 @@ func (q *Queue) content(m *Message) (*spooled, error) {
 	if c.env.Size > smallContent {
 		return c, nil
 	}
-	c.held = make([]byte, c.env.Size)
-	if _, err := io.ReadFull(f, c.held); err != nil {
+	c.whole = make([]byte, c.env.Size)
+	if _, err := io.ReadFull(f, c.whole); err != nil {
 		return nil, fmt.Errorf("read content: %w", err)
 	}
-	if sum := sha256.Sum256(c.held); hex.EncodeToString(sum[:]) != c.env.SHA256 {
+	if sum := sha256.Sum256(c.whole); hex.EncodeToString(sum[:]) != c.env.SHA256 {
 		return nil, fmt.Errorf("%w: content does not match its checksum", ErrDamaged)
 	}
 	return c, nil
 }
 
 // open opens the file and checks its length.
-func (c *spooled) open() (*os.File, error) {
+func (c *storedContent) open() (*os.File, error) {
 	f, err := openOurs(c.path, os.O_RDONLY)
 	if err != nil {
 		return nil, err
@@ -82,19 +82,19 @@ func (c *spooled) open() (*os.File, error) {
 	return f, nil
 }
 
-func (c *spooled) Size() int64     { return c.env.Size }
-func (c *spooled) WireSize() int64 { return c.env.Size + c.env.Lines }
-func (c *spooled) EightBit() bool  { return c.env.EightBit }
+func (c *storedContent) Size() int64     { return c.env.Size }
+func (c *storedContent) WireSize() int64 { return c.env.Size + c.env.Lines }
+func (c *storedContent) EightBit() bool  { return c.env.EightBit }
 
-func (c *spooled) Open() (io.ReadCloser, error) {
-	if c.held != nil {
-		return io.NopCloser(bytes.NewReader(c.held)), nil
+func (c *storedContent) Open() (io.ReadCloser, error) {
+	if c.whole != nil {
+		return io.NopCloser(bytes.NewReader(c.whole)), nil
 	}
 	f, err := c.open()
 	if err != nil {
 		return nil, err
 	}
-	return newCheckedReader(f, c.env.Size, c.env.SHA256), nil
+	return newVerifyingReader(f, c.env.Size, c.env.SHA256), nil
 }
 
 // ContentFor returns the content of an entry, with sender forced upon its header if there is such.
@@ -112,21 +112,21 @@ func (q *Queue) ContentFor(m *Message, sender string) (Content, error) {
 	if err != nil {
 		return nil, fmt.Errorf("force Sender: %w", err)
 	}
-	return &mended{c, sender, size, lines}, nil
+	return &rewritten{c, sender, size, lines}, nil
 }
 
-// mended is a content with another Sender: field than was submitted.
-type mended struct {
-	*spooled
+// rewritten is a content with another Sender: field than was submitted.
+type rewritten struct {
+	*storedContent
 	sender      string
 	size, lines int64 // by how much it is longer
 }
 
-func (c *mended) Size() int64     { return c.spooled.Size() + c.size }
-func (c *mended) WireSize() int64 { return c.spooled.WireSize() + c.size + c.lines }
+func (c *rewritten) Size() int64     { return c.storedContent.Size() + c.size }
+func (c *rewritten) WireSize() int64 { return c.storedContent.WireSize() + c.size + c.lines }
 
-func (c *mended) Open() (io.ReadCloser, error) {
-	f, err := c.spooled.Open()
+func (c *rewritten) Open() (io.ReadCloser, error) {
+	f, err := c.storedContent.Open()
 	if err != nil {
 		return nil, err
 	}

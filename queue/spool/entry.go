@@ -83,15 +83,15 @@ type Entry struct {
 	f    *os.File // the envelope, for writing
 	at   int64    // offset of the message's line in f
 
-	mu     sync.Mutex // several lanes may work on one message
+	mu     sync.Mutex // several destinations may work on one message
 	msg    *Message
 	marked []bool // of recipients: "s" stands in the file
 	served bool   // it is recorded that every recipient is
 	cutOff int    // how often what a run died over was possibly delivered; 0 if none did
 }
 
-// OpenEntry locks an entry and reads it again under the lock. ErrLocked: another process works on it.
-// That progress can be recorded is made sure of here, before anything is sent.
+// OpenEntry locks an entry and reads it again under the lock. ErrLocked: another process works on
+// it. That progress can be recorded is made sure of here, before anything is sent.
 func (q *Queue) OpenEntry(id string) (*Entry, error) {
 	fd, _, err := q.openEnvelope(id, os.O_RDWR)
 	if err != nil {
@@ -166,11 +166,11 @@ func (e *Entry) View(f func(m *Message)) {
 	f(e.msg)
 }
 
-// Served tells whether it is recorded that every recipient has been served.
+// Served reports whether it is recorded that every recipient has been served.
 func (e *Entry) Served() bool { return e.served }
 
-// CutOff returns how often the message has possibly been delivered, if a run died while it was sending it; 0 if
-// none did. With several such recipients it is the highest of their numbers.
+// CutOff returns how often the message has possibly been delivered, if a run died while it was
+// sending it; 0 if none did. With several such recipients it is the highest of their numbers.
 func (e *Entry) CutOff() int { return e.cutOff }
 
 // writeMessageLine overwrites the line of the message. It is not synced: what
@@ -212,7 +212,8 @@ func (e *Entry) writeRecipientLine(i int, s State) error {
 	return err
 }
 
-// Note writes reports about recipients that were not tried, because it was known that it would be in vain.
+// Note writes reports about recipients that were not tried, because it was known that it would be
+// in vain.
 func (e *Entry) Note(indexes []int, reports []Report, now time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -255,7 +256,7 @@ func (e *Entry) recorded(a *Attempt, now time.Time) error {
 	return e.writeMessageLine()
 }
 
-// writeReports overwrites the lines of recipients, and tells whether that must be synced.
+// writeReports overwrites the lines of recipients, and reports whether that must be synced.
 func (e *Entry) writeReports(indexes []int, reports []Report, now time.Time) (must bool, err error) {
 	for k, i := range indexes {
 		r, p := &reports[k], &e.msg.Progress[i]
@@ -331,7 +332,8 @@ func (p *Progress) sameReason(as *Progress) bool {
 	return p.Code == as.Code && p.Status == as.Status && p.Host == as.Host && p.Text == as.Text
 }
 
-// WaitsFor tells whether each recipient that is pending waits for this reason already: there is nothing to note.
+// WaitsFor reports whether each recipient that is pending waits for this reason already: there is
+// nothing to note.
 func (m *Message) WaitsFor(why *Progress) bool {
 	for i := range m.Progress {
 		p := &m.Progress[i]

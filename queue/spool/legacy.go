@@ -26,7 +26,7 @@ const (
 	maxLegacyCmd     = 1 << 20
 )
 
-// looksLegacy tells whether a name in the queue directory could be of esmtp-wrapper's making.
+// looksLegacy reports whether a name in the queue directory could be of esmtp-wrapper's making.
 func (q *Queue) looksLegacy(name string) bool {
 	if len(name) != legacyNameLength {
 		return false
@@ -115,7 +115,7 @@ func (q *Queue) ReplaceLegacy(e *LegacyEntry, w *Writer, env *Envelope) (string,
 	return "", errors.Join(err, q.Remove(id))
 }
 
-// FinishLegacy tells whether the message of a legacy entry is in the queue already; if so it
+// FinishLegacy reports whether the message of a legacy entry is in the queue already; if so it
 // removes the legacy entry.
 func (q *Queue) FinishLegacy(e *LegacyEntry) (bool, error) {
 	l, err := q.List()
@@ -134,8 +134,8 @@ func (q *Queue) FinishLegacy(e *LegacyEntry) (bool, error) {
 	return false, nil
 }
 
-// dropLegacy removes a legacy entry for good. It is renamed first: of what a crash leaves then, nothing is taken
-// for an entry any more, and the next queue run sweeps it away.
+// dropLegacy removes a legacy entry for good. It is renamed first: of what a crash leaves then,
+// nothing is taken for an entry any more, and the next queue run sweeps it away.
 func (q *Queue) dropLegacy(name string) error {
 	dead := q.Dir + "/" + newPrefix + name
 	if err := os.Rename(q.Dir+"/"+name, dead); err != nil {

@@ -58,8 +58,8 @@ func (q *Queue) list() (*Listing, error) {
 	return l, err
 }
 
-// names calls f with each name in the queue directory, in the order of the file system. It reads many at a time,
-// os.File few.
+// names calls f with each name in the queue directory, in the order of the file system. It reads
+// many at a time, os.File few.
 func (q *Queue) names(f func(name string)) error {
 	// A descriptor of its own: the directory's offset is shared otherwise.
 	fd, err := openFD(q.Dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
@@ -125,7 +125,8 @@ func (q *Queue) ReadEach(ids []string, f func(id string, m *Message, err error))
 	}
 }
 
-// An Inventory is what a queue run finds in the queue directory: a Listing for a queue of any length.
+// An Inventory is what a queue run finds in the queue directory: a Listing for a queue of any
+// length.
 type Inventory struct {
 	IDs     []uint64 // queue IDs as numbers, in the order of their arrival
 	Legacy  []string
@@ -155,8 +156,9 @@ func (q *Queue) Inventory() (*Inventory, error) {
 	return v, err
 }
 
-// Sweep removes what dead processes left: temporary entries that nobody has locked, entries that have been sent, and
-// what renameio writes to first. The last two are of queue runs, and we are the only one.
+// Sweep removes what dead processes left: temporary entries that nobody has locked, entries that
+// have been sent, and what renameio writes to first. The last two are of queue runs, and we are the
+// only one.
 func (q *Queue) Sweep(v *Inventory) error {
 	err := q.settleNames(v)
 	for _, name := range v.dead {
@@ -193,8 +195,9 @@ func (q *Queue) sweepOne(name string) error {
 	return q.removeEntry(name)
 }
 
-// settleNames makes the names durable that a dead run gave to entries that are done: else a power cut could bring
-// back the old name of one, with less in it. If that cannot be, those entries are left to the next run.
+// settleNames makes the names durable that a dead run gave to entries that are done: else a power
+// cut could bring back the old name of one, with less in it. If that cannot be, those entries are
+// left to the next run.
 func (q *Queue) settleNames(v *Inventory) error {
 	sent := func(name string) bool { return strings.HasPrefix(name, sentPrefix) }
 	if !slices.ContainsFunc(v.dead, sent) {
@@ -207,7 +210,7 @@ func (q *Queue) settleNames(v *Inventory) error {
 	return err
 }
 
-// SweepEmpty ends the removal of an entry that has lost its files already, and tells
+// SweepEmpty ends the removal of an entry that has lost its files already, and reports
 // whether the entry is gone.
 func (q *Queue) SweepEmpty(id string) bool {
 	return rmdir(q.Dir+"/"+id) == nil

@@ -6,6 +6,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrLocked says that somebody else holds a lock.
@@ -27,8 +29,18 @@ func tryLock(f *os.File) error {
 	}
 }
 
+// lockAside locks a file that was just created, and returns a descriptor that keeps the lock when f
+// is closed.
+func lockAside(f *os.File) (fd int, err error) {
+	if err := tryLock(f); err != nil {
+		return -1, err
+	}
+	fd, err = unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	return fd, os.NewSyscallError("fcntl", err)
+}
+
 // LockRun takes the lock of the queue run, waiting for a run in progress to end,
-// and tells whether there was one.
+// and reports whether there was one.
 // The wait ends with ctx. It polls: flock cannot be given a deadline, and a
 // thread blocked in it could not be called back.
 func (q *Queue) LockRun(ctx context.Context, waiting func()) (waited bool, err error) {
@@ -62,7 +74,7 @@ const wakeupFile = ".wakeup"
 // on the lock. It returns nil and no error when somebody holds it: whoever that
 // is has not begun to look at the queue, so what is there now will be seen.
 func (q *Queue) TryWakeup() (*os.File, error) {
-	f, err := openMended(q.Dir+"/"+wakeupFile, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	f, err := openRepaired(q.Dir+"/"+wakeupFile, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +88,7 @@ func (q *Queue) TryWakeup() (*os.File, error) {
 	return f, nil
 }
 
-// IsWakeup tells whether an open file is the one that TryWakeup locks.
+// IsWakeup reports whether an open file is the one that TryWakeup locks.
 func (q *Queue) IsWakeup(f *os.File) bool {
 	open, err := f.Stat()
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 
 var long = flag.Bool("long", false, "run the long versions of tests and benchmarks")
 
-// roleVariable names, in the environment, what a copy of this test binary is to do in place of testing.
+// roleVariable names, in the environment, what a copy of this test binary is to do in place of
+// testing.
 const roleVariable = "QUEUE_TEST_ROLE"
 
 var roles = map[string]func() error{}

@@ -60,7 +60,7 @@ func (q *Queue) SetHeld(id string, on bool) error {
 }
 
 // Retry makes failed recipients of an entry ones to be tried again, and the entry due, with
-// its schedule begun anew. It tells whether there is anything to try.
+// its schedule begun anew. It reports whether there is anything to try.
 func (q *Queue) Retry(id string) (bool, error) {
 	pending := false
 	err := q.change(id, func(e *Entry) error {
@@ -104,7 +104,7 @@ func (q *Queue) Remove(id string) error {
 	return syncDir(q.dir)
 }
 
-// Running tells whether a queue run goes on.
+// Running reports whether a queue run goes on.
 func (q *Queue) Running() bool {
 	d, err := os.Open(q.Dir)
 	if err != nil {

@@ -27,7 +27,7 @@ const (
 	held    State = 'h'
 )
 
-// Pending tells whether a queue run is to try the recipient.
+// Pending reports whether a queue run is to try the recipient.
 func (s State) Pending() bool {
 	return s == Untried || s == Deferred || s == Sending || s == Unsure
 }
@@ -52,12 +52,12 @@ type Message struct {
 	Attempts int       // how often it was tried by itself; failures of its identity do not count
 	Last     time.Time // when it was last tried; zero if never
 	Next     time.Time // when it is due; zero for at once
-	// DelayTold tells whether its owner was told that it is late.
+	// DelayTold reports whether its owner was told that it is late.
 	DelayTold bool
 	Progress  []Progress
 }
 
-// Pending tells whether some recipient is still to be tried.
+// Pending reports whether some recipient is still to be tried.
 func (m *Message) Pending() bool {
 	for i := range m.Progress {
 		if m.Progress[i].State.Pending() {
@@ -67,7 +67,7 @@ func (m *Message) Pending() bool {
 	return false
 }
 
-// Served tells whether every recipient has been served: nothing is left but to remove the entry.
+// Served reports whether every recipient has been served: nothing is left but to remove the entry.
 func (m *Message) Served() bool {
 	for i := range m.Progress {
 		if s := m.Progress[i].State; s != Accepted && s != LocalDone {
@@ -194,8 +194,8 @@ func cut(s string, n int) string {
 	return s[:n]
 }
 
-// Printable returns s on one line, with each octet that is not part of a printable character replaced
-// by a question mark: what hosts say may hold terminal escapes.
+// Printable returns s on one line, with each octet that is not part of a printable character
+// replaced by a question mark: what hosts say may hold terminal escapes.
 func Printable(s string) string {
 	if plain(s) {
 		return s
@@ -211,7 +211,7 @@ func Printable(s string) string {
 	}, s)
 }
 
-// plain tells whether s is printable ASCII, as nearly all is.
+// plain reports whether s is printable ASCII, as nearly all is.
 func plain(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
@@ -257,8 +257,8 @@ func (m *Message) decodeProgress(b []byte) error {
 	return nil
 }
 
-// GivenUp tells whether the recipient failed because the message had waited too long: what was said of it
-// last was not for good.
+// GivenUp reports whether the recipient failed because the message had waited too long: what was
+// said of it last was not for good.
 func (p *Progress) GivenUp() bool { return p.State == Refused && strings.HasPrefix(p.Status, "4") }
 
 // Explain says why the recipient is not done, in the manner of Postfix.

@@ -140,7 +140,8 @@ func TestWhatIsDoneStaysDone(t *testing.T) {
 	}
 }
 
-// How often a message was possibly delivered outlives any number of processes that died while sending it.
+// How often a message was possibly delivered outlives any number of processes that died while
+// sending it.
 func TestPossiblyDeliveredIsCounted(t *testing.T) {
 	for name, text := range oddTexts {
 		q := newQueue(t)

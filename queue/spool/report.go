@@ -12,7 +12,7 @@ const (
 	Failed    Action = "failed"    // refused for good
 )
 
-// Final tells whether the action ends the queue's duty for the recipient.
+// Final reports whether the action ends the queue's duty for the recipient.
 func (a Action) Final() bool { return a == Relayed || a == Delivered }
 
 // A Scope says whom a trouble is charged to: what else is known not to work

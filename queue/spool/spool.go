@@ -1,10 +1,10 @@
-// Package spool is the spool: it takes messages durably, and keeps the promise
-// to go on trying until each recipient has been served.
+// Package spool keeps messages on disk: it takes them durably, and keeps what is known of each
+// recipient. Whoever submits, lists or changes mail needs this package alone; when mail is tried,
+// and what becomes of it, is the matter of package queue.
 //
 // # A message on disk
 //
-// Everything lives in one directory, ~/.esmtp_queue, mode 0700. A message is a
-// directory in it:
+// Everything lives in one directory, ~/.esmtp_queue, mode 0700. A message is a directory in it:
 //
 //	.new-XXXXXXXXXXXXXXXX/  being written; its writer holds it locked (flock)
 //	<queue ID>/             accepted
@@ -17,23 +17,25 @@
 // A queue ID is 16 upper-case hexadecimal digits: 14 of the arrival time in
 // microseconds, 2 random. IDs sort by arrival.
 //
-// The file envelope is a sequence of lines, each a JSON object. The first is
-// the Envelope, the second its SHA-256; they are written once. The third
-// says what is known of the message (attempts, when next, held), and one line for each
-// recipient follows. Those have a fixed length, reserved when the
-// message was accepted, and are overwritten in place: a full disk cannot keep
-// a delivery from being recorded.
+// The file envelope is a sequence of lines, each a JSON object. The first is the Envelope, the
+// second its SHA-256; they are written once. The third says what is known of the message (attempts,
+// when next, held), and one line for each recipient follows. Those have a fixed length, reserved
+// when the message was accepted, and are overwritten in place: a full disk cannot keep a delivery
+// from being recorded.
 //
 // # States
 //
 //	files present                      meaning                          who moves it on
 //	.new-…, locked                     being submitted                  its writer
 //	.new-…, not locked                 the writer died; never accepted  a queue run removes it
+//	ID/{mail,envelope}, locked         being made durable, sent or      its writer, a queue run,
+//	                                   changed                          a command
 //	ID/{mail,envelope}                 accepted                         a queue run
 //	  recipient "-"                    untried                          a queue run
 //	  recipient "d"                    delayed                          a queue run, when due
-//	  recipient "s"                    its end of data is being sent    the run that wrote it; if that died, as "u"
+//	  recipient "s"                    its end is being sent            the run that wrote it; if that died, as "u"
 //	  recipient "u"                    possibly delivered: reply lost   a queue run, when due
+//	  recipient "u", three times       the same, and held               its owner: release or rm
 //	  recipient "r", "l"               relayed, delivered locally       nobody: never sent again
 //	  recipient "f"                    failed, for good                 its owner: retry or rm; a run drops it in the end
 //	  recipient "f", told              the same; its owner knows        the same
@@ -45,28 +47,35 @@
 //
 // # The promise
 //
-// A message is accepted at one instant: when the queue directory has been synced after
-// ID appeared in it (Writer.Commit). Before, its files and their names were synced.
+// A message is accepted at one instant: when the queue directory has been synced after ID appeared
+// in it (Writer.Commit). Before, its files and their names were synced; until then its envelope is
+// locked, and nobody sends it.
 //
-// A recipient is done when its progress has been synced, be it in the envelope or, for several messages that are
-// done with at once, as the name of the entry (batch.go). That happens before
-// the end of the next message is sent over the same session, or the end of a next message where
-// a transport sends several without waiting: then as many as its window has are in state
-// "s" at a time. A message goes out twice only when the connection, the queue run or the
-// machine dies between the smart host taking its end and that sync.
+// A recipient is done when its progress has been synced: in the envelope, which may happen for some
+// recipients of a message at a time (Entry, Attempt), or, for several messages that are done with
+// at once, as the names of their entries (RecordAll). A transport has that done before the end of
+// the next message is sent over the same session, or keeps the messages whose end it has sent
+// without waiting to a window: that many recipients are in state "s". A message goes out twice only
+// when the connection, the queue run or the machine dies between its taker's answer and that sync.
+// How often it may have been so is in the line of the recipient.
 //
 // # Locks
 //
 // All are flock(2) on close-on-exec descriptors and vanish with their process.
-// The queue directory itself is the lock of the queue run; the file .wakeup that of
-// the one background process that sleeps before a run; an entry's envelope
-// is locked while a run or a command works on it. Writers take none of them.
+//
+//	the queue directory   held by the queue run
+//	.wakeup               held by the one background process that sleeps before a run
+//	.new-…/               held by its writer
+//	ID/envelope           held while a run or a command works on the entry, and by its writer
+//	                      from before it has this name until it is accepted
+//
+// Reading takes none. A submission waits for none.
 //
 // # Caches
 //
-// .parked says which identities are out of order (park.go), and .agenda when there is something to do about each
-// entry of a long queue (agenda.go); .edited makes the latter void. None is needed, and a
-// run makes them anew.
+// Queue runs remember which identities wait (.parked) and when there is something to do about each
+// entry of a long queue (.agenda); .edited makes the latter void. None is needed, and a run makes
+// them anew. The names are those of the first version.
 package spool
 
 import (
@@ -93,7 +102,7 @@ var ErrNotOurs = errors.New("not a directory of ours")
 // Open opens the queue directory and sees to its mode. A missing directory
 // is an error that errors.Is fs.ErrNotExist.
 func Open(dir string) (*Queue, error) {
-	f, err := openMended(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0o700)
+	f, err := openRepaired(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0o700)
 	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, fmt.Errorf("queue directory %s: %w (a symbolic link or a file): move it away", dir, ErrNotOurs)
 	}
@@ -108,9 +117,9 @@ func Open(dir string) (*Queue, error) {
 	return q, nil
 }
 
-// openMended opens a file or directory of ours, after giving it its mode where it
+// openRepaired opens a file or directory of ours, after giving it its mode where it
 // cannot be opened: a umask can take even its owner's access away. Only the owner can chmod.
-func openMended(path string, flag int, mode fs.FileMode) (*os.File, error) {
+func openRepaired(path string, flag int, mode fs.FileMode) (*os.File, error) {
 	f, err := openFile(path, flag, mode)
 	if errors.Is(err, fs.ErrPermission) && os.Chmod(path, mode) == nil {
 		return openFile(path, flag, mode)
@@ -140,8 +149,8 @@ func (q *Queue) check() error {
 	return nil
 }
 
-// unsettled is the mode of a queue directory whose name may not be durable yet: what is accepted into it
-// would be lost together with it.
+// unsettled is the mode of a queue directory whose name may not be durable yet: what is accepted
+// into it would be lost together with it.
 const unsettled = 0o500
 
 // OpenOrCreate opens the queue directory, after creating it where it is missing.
@@ -209,16 +218,16 @@ func newID(t time.Time, random byte) string {
 	return hexadecimal(uint64(t.UnixMicro()), 14) + hexadecimal(uint64(random), 2)
 }
 
-// hexadecimal returns the last digits of a number.
+// hexadecimal returns the last digits of a number, of which there are 16 at most.
 func hexadecimal(n uint64, digits int) string {
-	b := make([]byte, digits)
+	var b [16]byte
 	for i := range b {
-		b[digits-1-i] = "0123456789ABCDEF"[n>>(4*i)&15]
+		b[i] = "0123456789ABCDEF"[n>>(60-4*i)&15]
 	}
-	return string(b)
+	return string(b[len(b)-digits:])
 }
 
-// IsID tells whether name has the form of a queue ID.
+// IsID reports whether name has the form of a queue ID.
 func IsID(name string) bool {
 	if len(name) != idLength {
 		return false
@@ -238,14 +247,7 @@ func Number(id string) uint64 {
 }
 
 // IDText returns the queue ID that a number stands for.
-func IDText(n uint64) string {
-	const digits = "0123456789ABCDEF"
-	var b [idLength]byte
-	for i := range b {
-		b[i] = digits[n>>(4*(idLength-1-i))&15]
-	}
-	return string(b[:])
-}
+func IDText(n uint64) string { return hexadecimal(n, idLength) }
 
 // ArrivalOf returns the time in a queue ID.
 func ArrivalOf(id string) time.Time {

@@ -22,17 +22,19 @@ type Writer struct {
 	q       *Queue
 	name    string   // of the temporary entry
 	lock    *os.File // its directory, locked
+	entry   int      // its envelope, locked as a queue run does; -1 before there is one
 	mail    *os.File
-	content *sink    // what goes into mail
-	pending []byte   // what Write has gathered of it
-	refused []string // why what stood for a recipient is none
+	content *contentWriter // what goes into mail
+	pending []byte         // what Write has gathered of it
+	refused []string       // why what stood for a recipient is none
 }
 
 // NewWriter begins a message.
 func (q *Queue) NewWriter() (*Writer, error) {
 	for range 100 {
-		// Not crypto/rand: nobody else can write here, and its first use starts a timer and with it a thread.
-		w := &Writer{q: q, name: newPrefix + hexadecimal(rand.Uint64(), 16)}
+		// Not crypto/rand: nobody else can write here, and its first use starts a timer and with it
+		// a thread.
+		w := &Writer{q: q, name: newPrefix + hexadecimal(rand.Uint64(), 16), entry: -1}
 		err := w.create()
 		if err == nil {
 			return w, nil
@@ -52,7 +54,7 @@ func (w *Writer) create() error {
 		return err
 	}
 	var err error
-	if w.lock, err = openMended(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0o700); err != nil {
+	if w.lock, err = openRepaired(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0o700); err != nil {
 		return err
 	}
 	if err := tryLock(w.lock); err != nil {
@@ -61,7 +63,7 @@ func (w *Writer) create() error {
 	if w.mail, err = createFile(dir + "/mail"); err != nil {
 		return err
 	}
-	w.content = newSink(w.mail)
+	w.content = newContentWriter(w.mail)
 	return nil
 }
 
@@ -119,41 +121,57 @@ func (w *Writer) flush() error {
 // The others get the message; this one is failed from the start, and its owner will hear of it.
 func (w *Writer) Refuse(why string) { w.refused = append(w.refused, why) }
 
-// Commit completes the message and makes it durable; env is what the submitter said,
-// Commit fills in the rest. When it returns without error the message is accepted:
-// it survives a power cut, and the next queue run finds it. On any error
-// nothing of it is left.
+// Commit completes the message and makes it durable; env is what the submitter said, Commit fills
+// in the rest. When it returns without error the message is accepted: it survives a power cut, and
+// the next queue run finds it. On any error nothing of it is left, and nothing of it has been sent:
+// until it is accepted, the entry is locked.
 func (w *Writer) Commit(env *Envelope) (id string, err error) {
 	defer func() {
 		if err != nil {
 			w.Abort()
 		}
 	}()
-	if err := w.flush(); err != nil {
+	if err := w.complete(env); err != nil {
 		return "", err
+	}
+	if id, err = w.publish(env.Arrival); err != nil {
+		return "", err
+	}
+	if err := syncDir(w.q.dir); err != nil {
+		return "", fmt.Errorf("sync queue directory: %w", err)
+	}
+	// This is the instant: the message is accepted.
+	w.unlock()
+	return id, nil
+}
+
+// complete writes and syncs what is in the entry, and locks it.
+func (w *Writer) complete(env *Envelope) error {
+	if err := w.flush(); err != nil {
+		return err
 	}
 	w.content.finish()
 	w.fill(env)
 	b, err := encodeEnvelope(env, w.refused)
 	if err != nil {
-		return "", err
+		return err
 	}
 	f, err := createFile(w.q.path(w.name, "envelope"))
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer f.Close()
+	if w.entry, err = lockAside(f); err != nil {
+		return err
+	}
 	if _, err := f.Write(b); err != nil {
-		return "", err
+		return err
 	}
 	if err := syncAll(w.mail, f, w.lock); err != nil {
-		return "", err
+		return err
 	}
 	// Some file systems tell of a failed write only now.
-	if err := errors.Join(w.mail.Close(), f.Close()); err != nil {
-		return "", err
-	}
-	return w.publish(env.Arrival)
+	return errors.Join(w.mail.Close(), f.Close())
 }
 
 // publish gives the complete, synced entry its queue ID.
@@ -169,11 +187,6 @@ func (w *Writer) publish(arrival time.Time) (string, error) {
 			return "", &os.LinkError{Op: "rename", Old: w.q.Dir + "/" + w.name, New: w.q.Dir + "/" + id, Err: err}
 		}
 		w.name = id // what Abort would have to remove
-		if err := syncDir(w.q.dir); err != nil {
-			return "", fmt.Errorf("sync queue directory: %w", err)
-		}
-		// This is the instant: the message is accepted.
-		w.lock.Close()
 		return id, nil
 	}
 	return "", errors.New("no free queue ID for this instant: try again")
@@ -209,7 +222,15 @@ func (w *Writer) Abort() {
 		w.mail.Close()
 	}
 	w.q.removeEntry(w.name)
+	w.unlock()
+}
+
+func (w *Writer) unlock() {
 	if w.lock != nil {
 		w.lock.Close()
+	}
+	if w.entry >= 0 {
+		syscall.Close(w.entry)
+		w.entry = -1
 	}
 }

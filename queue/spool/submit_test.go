@@ -115,6 +115,83 @@ func TestNothingIsLeftOfWhatWasNotAccepted(t *testing.T) {
 	}
 }
 
+// Until it is accepted nobody can open an entry, and so send it, although it has its name: should
+// the sync of the queue directory fail, it is removed, and the submitter told that nothing was
+// queued.
+func TestEntryIsLockedUntilItIsAccepted(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		q := newQueue(t)
+		w, err := q.NewWriter()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(w, hello)
+		if err := w.complete(envelopeFor("a@example.com")); err != nil {
+			t.Fatal(err)
+		}
+		id, err := w.publish(time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := again(t, q).OpenEntry(id); !errors.Is(err, ErrLocked) {
+			t.Errorf("before the sync: %v", err)
+		}
+		if fails {
+			w.Abort()
+			wantNames(t, q.Dir)
+			continue
+		}
+		w.unlock()
+		e, err := again(t, q).OpenEntry(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Close()
+	}
+}
+
+// The same from outside: while submissions fail at that sync, a run that looks for their entries
+// gets hold of none.
+func TestNothingIsSentOfWhatWasNotAccepted(t *testing.T) {
+	q := newQueue(t)
+	stop, looked := make(chan struct{}), make(chan error, 1)
+	go func() {
+		run := again(t, q)
+		for {
+			select {
+			case <-stop:
+				looked <- nil
+				return
+			default:
+			}
+			l, _ := run.List()
+			for _, id := range l.IDs {
+				if e, err := run.OpenEntry(id); err == nil {
+					e.Close()
+					looked <- fmt.Errorf("%s could have been sent", id)
+					return
+				}
+			}
+		}
+	}()
+	for range 300 {
+		w, err := q.NewWriter()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.q = &Queue{Dir: q.Dir, dir: closedFile(t)}
+		fmt.Fprint(w, hello)
+		if _, err := w.Commit(envelopeFor("a@example.com")); err == nil {
+			t.Error("was accepted")
+		}
+	}
+	close(stop)
+	if err := wait(t, "the run", looked); err != nil {
+		t.Error(err)
+	}
+	wantNames(t, q.Dir)
+}
+
 func closedFile(t *testing.T) *os.File {
 	f, err := os.Open(os.DevNull)
 	if err != nil {

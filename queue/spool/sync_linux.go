@@ -18,9 +18,9 @@ func syncData(f *os.File) error {
 	}
 }
 
-// beginWriteback tells the disk to begin with a part of a file, and does not wait for it. That makes
-// nothing durable. Where it cannot be done, the sync at the end does all of it; but what the disk
-// could not take must not be forgotten.
+// beginWriteback tells the disk to begin with a part of a file, and does not wait for it. That
+// makes nothing durable. Where it cannot be done, the sync at the end does all of it; but what the
+// disk could not take must not be forgotten.
 func beginWriteback(f *os.File, off, n int64) error {
 	err := unix.SyncFileRange(int(f.Fd()), off, n, unix.SYNC_FILE_RANGE_WRITE)
 	switch err {

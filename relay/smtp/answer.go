@@ -7,7 +7,7 @@ func (w *window) replies() *Error {
 	a := <-w.pump.got
 	for {
 		if a.err != nil {
-			return a.err
+			return w.unanswerable(a.err)
 		}
 		if w.limit != nil && !w.goesOn() {
 			return &Error{At: w.awaited(), Kind: KindTimeout, Host: w.c.cfg.Name,
@@ -27,6 +27,17 @@ func (w *window) replies() *Error {
 			return nil
 		}
 	}
+}
+
+// unanswerable returns what the failure to read a reply comes to. Silence after an envelope that rides is the loss of
+// the session: nothing was sent that would be worth a longer wait.
+func (w *window) unanswerable(err *Error) *Error {
+	tx := w.flight[w.replying()]
+	if err.Kind == KindTimeout && tx.rides && tx.read == 0 && !w.c.RideProven {
+		w.silent = true
+		return &Error{At: err.At, Kind: KindLost, Host: err.Host, Text: err.Text}
+	}
+	return err
 }
 
 // goesOn gives a host that has said that it closes some more time, and reports whether there is any left.

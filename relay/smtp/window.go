@@ -65,6 +65,7 @@ type window struct {
 	more    bool         // and more had been sent by then
 	cut     *Error       // why the last in flight cannot be completed: nothing more is sent
 	closing *Error       // why nothing more is sent, while replies may still come
+	silent  bool         // the session was given up because nothing came
 	limit   *time.Timer
 	since   time.Time // of closing
 }
@@ -118,7 +119,7 @@ func (w *window) run() (err *Error, byHost bool) {
 
 // ended returns what ended the session, when reading has failed.
 func (w *window) ended(err *Error) (*Error, bool) {
-	byHost := err.Kind == KindLost && (w.limit == nil || w.limit.Stop())
+	byHost := err.Kind == KindLost && !w.silent && (w.limit == nil || w.limit.Stop())
 	if w.closing != nil && (byHost || err.Kind == KindLost) {
 		return w.closing, byHost
 	}

@@ -4,6 +4,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A silent host takes connections and says nothing.
@@ -42,6 +43,16 @@ func newSilent(t *testing.T) *silent {
 	return s
 }
 
+// connects waits for a connection.
+func (s *silent) connects(t *testing.T) {
+	t.Helper()
+	select {
+	case <-s.connected:
+	case <-time.After(hangs):
+		t.Fatal("nobody has connected")
+	}
+}
+
 // While another run is busy with a slow host, sendmail -v says that it waits, and does not wait for
 // long: the mail is in the queue.
 func TestSendmailWaitsForAnotherRun(t *testing.T) {
@@ -52,7 +63,7 @@ func TestSendmailWaitsForAnotherRun(t *testing.T) {
 	if err := busy.Start(); err != nil {
 		t.Fatal(err)
 	}
-	<-s.connected
+	s.connects(t)
 	me.env = append(me.env, "ESMTPQ_TIMEOUT=2s")
 	for _, flags := range [][]string{{"-v"}, {"-X", "dialogue"}} {
 		out := me.run(0, mail, "sendmail", append(flags, "other@example.net")...)

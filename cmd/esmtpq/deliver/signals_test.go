@@ -32,6 +32,11 @@ func (p *person) awaken(sig syscall.Signal) (pid int) {
 	if pid = p.sleeper(); pid == 0 {
 		p.t.Fatal("nobody sleeps")
 	}
+	p.t.Cleanup(func() {
+		if p.sleeper() == pid {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
 	for end := time.Now().Add(hangs); !asleep(pid); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			p.t.Fatal("it never sleeps")
@@ -97,7 +102,7 @@ func TestSecondSignalToSleeper(t *testing.T) {
 	me.env = append(me.env, "ESMTPQ_DELAY=1h")
 	me.run(0, mail, "sendmail", "friend@example.net")
 	pid := me.awaken(syscall.SIGTERM)
-	<-silent.connected
+	silent.connects(t)
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

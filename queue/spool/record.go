@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
-// Recording one message takes a sync of its envelope. When the replies to many come in together, as they do
-// behind a burst, those that are done with are recorded by their names: each entry is renamed, and the queue
-// directory, which has all their names, synced once. What has such a name has been sent, and nothing is to be done
-// but to remove it.
+// Recording one message takes a sync of its envelope. When the replies to many come in together, as
+// they do behind a burst, those that are done with are recorded by their names: each entry is
+// renamed, and the queue directory, which has all their names, synced once. What has such a name
+// has been sent, and nothing is to be done but to remove it.
 
 // sentPrefix begins the names of entries whose recipients are all served.
 const sentPrefix = ".sent-"
 
-// batchWorth is how many entries are worth that: the sync of a directory takes as long as those of two envelopes.
+// batchWorth is how many entries are worth that: the sync of a directory takes as long as those of
+// two envelopes.
 const batchWorth = 3
 
 // An Attempt is what one attempt came to for some recipients of an entry.
@@ -42,8 +43,8 @@ func (q *Queue) RecordAll(all []Attempt, now time.Time) []error {
 	return errs
 }
 
-// renameDone gives the entries that nothing is to be done for any more their last names, if there are enough, and
-// returns the indexes of those that have them.
+// renameDone gives the entries that nothing is to be done for any more their last names, if there
+// are enough, and returns the indexes of those that have them.
 func (q *Queue) renameDone(all []Attempt) (renamed []int) {
 	if len(all) < batchWorth {
 		return nil
@@ -67,8 +68,8 @@ func (q *Queue) renameDone(all []Attempt) (renamed []int) {
 	return renamed
 }
 
-// completedBy tells whether reports say of each recipient that is still pending that it is served, and all others are.
-// indexes ascend, and there may be many.
+// completedBy reports whether reports say of each recipient that is still pending that it is
+// served, and all others are. indexes ascend, and there may be many.
 func (e *Entry) completedBy(indexes []int, reports []Report) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// checkedBlock and checkedBlocks are the buffers of a content that is read and checked
+	// readAheadBlock and readAheadBlocks are the buffers of a content that is read and verified
 	// while what is before is sent.
-	checkedBlock  = 128 << 10
-	checkedBlocks = 3
+	readAheadBlock  = 128 << 10
+	readAheadBlocks = 3
 )
 
-// A checkedReader reads a file of known length and checksum. A goroutine reads ahead and
-// computes the checksum, so that this takes no time of whoever reads. It begins behind the
+// A verifyingReader reads a file of known length and checksum. A goroutine reads ahead and
+// computes the checksum, so that this takes no time of the caller. It begins behind the
 // first block, for sometimes only the header is read, and ends with Close at the latest.
-type checkedReader struct {
+type verifyingReader struct {
 	f    *os.File
 	left int64 // octets still to be read from f
 	sum  hash.Hash
@@ -30,28 +30,28 @@ type checkedReader struct {
 	started bool
 	closed  bool
 
-	blocks chan checked  // read, in order
-	free   chan []byte   // to be filled again
-	stop   chan struct{} // closed by Close
-	done   chan struct{} // closed when the goroutine has ended
+	blocks chan readBlock // read, in order
+	free   chan []byte    // to be filled again
+	stop   chan struct{}  // closed by Close
+	done   chan struct{}  // closed when the goroutine has ended
 
 	block []byte // the one at hand
 	rest  []byte // what has not been returned of it
 	err   error  // what comes behind it, for ever
 }
 
-// A checked is a block as read, and what comes behind it: nil for more.
-type checked struct {
+// A readBlock is a block as read, and what comes behind it: nil for more.
+type readBlock struct {
 	p   []byte
 	err error
 }
 
-func newCheckedReader(f *os.File, size int64, want string) *checkedReader {
-	return &checkedReader{f: f, left: size, sum: sha256.New(), want: want}
+func newVerifyingReader(f *os.File, size int64, want string) *verifyingReader {
+	return &verifyingReader{f: f, left: size, sum: sha256.New(), want: want}
 }
 
 // Read implements io.Reader. Content that is damaged ends with ErrDamaged in place of io.EOF.
-func (r *checkedReader) Read(p []byte) (int, error) {
+func (r *verifyingReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
@@ -66,7 +66,7 @@ func (r *checkedReader) Read(p []byte) (int, error) {
 }
 
 // NextBlock implements BlockReader.
-func (r *checkedReader) NextBlock() ([]byte, error) {
+func (r *verifyingReader) NextBlock() ([]byte, error) {
 	for len(r.rest) == 0 {
 		if err := r.advance(); err != nil {
 			return nil, err
@@ -78,12 +78,12 @@ func (r *checkedReader) NextBlock() ([]byte, error) {
 }
 
 // advance makes the next block the one at hand.
-func (r *checkedReader) advance() error {
+func (r *verifyingReader) advance() error {
 	if r.err != nil {
 		return r.err
 	}
 	if r.block == nil {
-		r.block = make([]byte, checkedBlock)
+		r.block = make([]byte, readAheadBlock)
 		r.take(r.read(r.block))
 		return nil
 	}
@@ -100,15 +100,15 @@ func (r *checkedReader) advance() error {
 	}
 }
 
-func (r *checkedReader) take(b checked) { r.block, r.rest, r.err = b.p[:cap(b.p)], b.p, b.err }
+func (r *verifyingReader) take(b readBlock) { r.block, r.rest, r.err = b.p[:cap(b.p)], b.p, b.err }
 
 // start starts the goroutine, if it has not been. It returns false once the reader is closed.
-func (r *checkedReader) start() bool {
+func (r *verifyingReader) start() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.started && !r.closed {
 		r.started = true
-		r.blocks, r.free = make(chan checked, checkedBlocks), make(chan []byte, checkedBlocks)
+		r.blocks, r.free = make(chan readBlock, readAheadBlocks), make(chan []byte, readAheadBlocks)
 		r.stop, r.done = make(chan struct{}), make(chan struct{})
 		go r.ahead()
 	}
@@ -116,13 +116,13 @@ func (r *checkedReader) start() bool {
 }
 
 // ahead reads all that is left, as buffers come back.
-func (r *checkedReader) ahead() {
+func (r *verifyingReader) ahead() {
 	defer close(r.done)
 	for made := 1; ; {
 		var p []byte
-		if made < checkedBlocks {
+		if made < readAheadBlocks {
 			made++
-			p = make([]byte, checkedBlock)
+			p = make([]byte, readAheadBlock)
 		} else {
 			select {
 			case p = <-r.free:
@@ -143,7 +143,7 @@ func (r *checkedReader) ahead() {
 }
 
 // read reads a block, and says what is behind it.
-func (r *checkedReader) read(p []byte) checked {
+func (r *verifyingReader) read(p []byte) readBlock {
 	n, err := r.f.Read(p[:min(int64(len(p)), r.left)])
 	r.sum.Write(p[:n])
 	r.left -= int64(n)
@@ -156,11 +156,11 @@ func (r *checkedReader) read(p []byte) checked {
 			err = fmt.Errorf("%w: content does not match its checksum", ErrDamaged)
 		}
 	}
-	return checked{p[:n], err}
+	return readBlock{p[:n], err}
 }
 
 // Close ends the goroutine, waits for it, and closes the file.
-func (r *checkedReader) Close() error {
+func (r *verifyingReader) Close() error {
 	r.mu.Lock()
 	wait := r.started && !r.closed
 	r.closed = true

@@ -26,7 +26,8 @@ func lettersOf(n int) []byte {
 	return b.Bytes()[:n]
 }
 
-// Whatever the size, and the pieces it comes in, what is accepted is what was written, measured as it is.
+// Whatever the size, and the pieces it comes in, what is accepted is what was written, measured as
+// it is.
 func TestLargeContentIsWhatWasWritten(t *testing.T) {
 	q := newQueue(t)
 	for _, n := range []int{smallContent - 1, smallContent, smallContent + 1, smallContent + largeBlock, 2<<20 + 3, 2*writebackStep + 5} {

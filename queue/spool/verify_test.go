@@ -13,7 +13,7 @@ import (
 )
 
 // openLarge returns a reader of content, which is too long to be held, and the path of its file.
-func openLarge(t *testing.T, q *Queue, content string) (*checkedReader, string) {
+func openLarge(t *testing.T, q *Queue, content string) (*verifyingReader, string) {
 	t.Helper()
 	id := commit(t, q, envelopeFor("a@example.com"), content)
 	c, err := q.content(read(t, q, id))
@@ -24,7 +24,7 @@ func openLarge(t *testing.T, q *Queue, content string) (*checkedReader, string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r.(*checkedReader), q.path(id, "mail")
+	return r.(*verifyingReader), q.path(id, "mail")
 }
 
 // spoilt reads all blocks of r and overwrites each when it has been taken, as its next owner may.
@@ -49,15 +49,15 @@ func spoilt(r BlockReader) (string, error) {
 func TestCheckedContentComesInBlocks(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	q := newQueue(t)
-	for _, n := range []int{smallContent + 1, 3 * checkedBlock, 3*checkedBlock + 1, 20*checkedBlock - 1, 20 * checkedBlock} {
+	for _, n := range []int{smallContent + 1, 3 * readAheadBlock, 3*readAheadBlock + 1, 20*readAheadBlock - 1, 20 * readAheadBlock} {
 		content := string(lettersOf(n))
-		for how, readAll := range map[string]func(*checkedReader) (string, error){
-			"blocks": func(r *checkedReader) (string, error) { return spoilt(r) },
-			"octets": func(r *checkedReader) (string, error) {
+		for how, readAll := range map[string]func(*verifyingReader) (string, error){
+			"blocks": func(r *verifyingReader) (string, error) { return spoilt(r) },
+			"octets": func(r *verifyingReader) (string, error) {
 				b, err := io.ReadAll(iotest.HalfReader(r))
 				return string(b), err
 			},
-			"both": func(r *checkedReader) (string, error) {
+			"both": func(r *verifyingReader) (string, error) {
 				head := make([]byte, 1000)
 				if _, err := io.ReadFull(r, head); err != nil {
 					return "", err
@@ -85,12 +85,12 @@ func TestCheckedContentComesInBlocks(t *testing.T) {
 func TestDamagedBlocksNeverEnd(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	q := newQueue(t)
-	const n = 10 * checkedBlock
+	const n = 10 * readAheadBlock
 	for name, damage := range map[string]func(path string){
 		"first bit": func(path string) { flipBit(t, path, 0) },
 		"last bit":  func(path string) { flipBit(t, path, n-1) },
 		"cut":       func(path string) { os.Truncate(path, n-1) },
-		"cut short": func(path string) { os.Truncate(path, checkedBlock) },
+		"cut short": func(path string) { os.Truncate(path, readAheadBlock) },
 		"emptied":   func(path string) { os.Truncate(path, 0) },
 	} {
 		r, path := openLarge(t, q, string(lettersOf(n)))
@@ -109,7 +109,7 @@ func TestCheckedReaderClosedAnywhere(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	q := newQueue(t)
 	const blocks = 10
-	content := string(lettersOf(blocks * checkedBlock))
+	content := string(lettersOf(blocks * readAheadBlock))
 	for before := range blocks + 2 {
 		r, _ := openLarge(t, q, content)
 		for range before {
@@ -129,7 +129,7 @@ func TestCheckedReaderClosedAnywhere(t *testing.T) {
 func TestCheckedReaderClosedMeanwhile(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	q := newQueue(t)
-	content := lettersOf(10 * checkedBlock)
+	content := lettersOf(10 * readAheadBlock)
 	for range 20 {
 		r, _ := openLarge(t, q, string(content))
 		got := make(chan []byte)
@@ -149,12 +149,12 @@ func TestCheckedReaderClosedMeanwhile(t *testing.T) {
 
 // Of a content of which only the header is read, only the first block is.
 func TestCheckedReaderDoesNotRunAheadOfTheHeader(t *testing.T) {
-	r, _ := openLarge(t, newQueue(t), string(lettersOf(10*checkedBlock)))
+	r, _ := openLarge(t, newQueue(t), string(lettersOf(10*readAheadBlock)))
 	defer r.Close()
 	if _, err := io.ReadFull(r, make([]byte, 4096)); err != nil || r.started {
 		t.Errorf("a goroutine, or %v", err)
 	}
-	if _, err := io.ReadFull(r, make([]byte, checkedBlock)); err != nil || !r.started {
+	if _, err := io.ReadFull(r, make([]byte, readAheadBlock)); err != nil || !r.started {
 		t.Errorf("no goroutine, or %v", err)
 	}
 }
