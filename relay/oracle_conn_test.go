@@ -131,7 +131,7 @@ func (c *memConn) Read(p []byte) (int, error) {
 		case len(p) == 0:
 			return 0, nil
 		case len(c.ready) > 0:
-			if c.w.event(nil); c.w.dead || c.gone {
+			if c.w.event(nil, nil); c.w.dead || c.gone {
 				continue
 			}
 			if c.frag > 0 && len(p) > c.frag {
@@ -163,7 +163,7 @@ func (c *memConn) Write(p []byte) (n int, err error) {
 	if c.w.dead {
 		return 0, syscall.EIO
 	}
-	c.w.event(&p)
+	c.w.event(c.h, &p)
 	for {
 		if len(p) == 0 && !c.w.dead {
 			return n, nil

@@ -61,6 +61,11 @@ func bubble(t *testing.T, play func() *world) (w *world) {
 
 // play plays a dialogue, and keeps what it violates.
 func (f *findings) play(t *testing.T, name string, dialogue func(verbose bool) *world) {
+	defer func() {
+		if p := recover(); p != nil { // nothing goes on any more, or goroutines are left
+			t.Fatalf("%s: %v", name, p)
+		}
+	}()
 	w := bubble(t, func() *world { return dialogue(false) })
 	f.played++
 	if len(w.broken) == 0 {

@@ -493,6 +493,9 @@ func (w *world) judgeStarved(t *txn) {
 	}
 	for _, other := range w.ofRun {
 		for _, c := range other.commands {
+			if c.kind != natural && c.verb <= helo {
+				return // there may be no other session
+			}
 			if c.kind.irregular() && (c.verb != rcpt || c.kind != say503 && c.kind != say530) {
 				return
 			}
@@ -526,7 +529,7 @@ func (w *world) judgeHonest() {
 			}
 		}
 	}
-	for i := 1; i < len(order); i++ {
+	for i := 1; i < len(order) && w.count <= 1; i++ {
 		if order[i] < order[i-1] {
 			w.violate("C", "%d was taken behind %d", order[i], order[i-1])
 			break

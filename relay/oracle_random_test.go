@@ -4,6 +4,8 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -173,11 +175,23 @@ func randomWorld(n uint64) (w *world, faulty int) {
 	return w, faulty
 }
 
-// play plays a random dialogue to its end.
+// playRandom plays a random dialogue to its end.
 func playRandom(n uint64, verbose bool) *world {
 	w, faulty := randomWorld(n)
 	w.verbose = verbose
 	d := newDice(n, 2)
+	if d.one(10) {
+		w.count = 2 + d.IntN(3)
+	}
+	if d.one(16) {
+		dir, err := os.MkdirTemp("", "oracle")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		w.state = filepath.Join(dir, "state")
+	}
+	w.power = d.one(4)
 	stops := 0
 	if d.one(3) {
 		stops = 1 + d.IntN(3)

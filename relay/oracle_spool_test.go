@@ -164,7 +164,8 @@ var errUnrecorded = errors.New("no space left on device")
 func (s *spool) next(wait bool) *queue.Delivery {
 	s.enter()
 	defer s.leave()
-	s.w.event(nil)
+	s.w.event(nil, nil)
+	s.w.trace(nil, '*', fmt.Sprintf("Next(%v): %d left", wait, len(s.left)))
 	if s.w.dead || len(s.left) == 0 {
 		return nil
 	}
@@ -259,7 +260,7 @@ func (s *spool) sending(d *queue.Delivery, indexes []int) error {
 	defer s.leave()
 	before := s.w.events%2 == 0
 	if before {
-		s.w.event(nil)
+		s.w.event(nil, nil)
 	}
 	if s.w.dead {
 		return errUnrecorded
@@ -283,7 +284,7 @@ func (s *spool) sending(d *queue.Delivery, indexes []int) error {
 		s.w.violate("B", "Sending %s, which was not begun when the identity was parked", d.ID)
 	}
 	if !before {
-		s.w.event(nil)
+		s.w.event(nil, nil)
 	}
 	return nil
 }
@@ -337,7 +338,7 @@ func (s *spool) recordAll(all []queue.Outcome) error {
 	defer s.leave()
 	before := s.w.events%2 == 0
 	if before {
-		s.w.event(nil)
+		s.w.event(nil, nil)
 	}
 	if s.w.dead {
 		return errUnrecorded
@@ -349,7 +350,7 @@ func (s *spool) recordAll(all []queue.Outcome) error {
 		s.record(o.Delivery, o.Recipients, o.Reports)
 	}
 	if !before {
-		s.w.event(nil)
+		s.w.event(nil, nil)
 	}
 	if s.failed {
 		return errUnrecorded

@@ -40,11 +40,14 @@ type world struct {
 	events int  // things that happened between client and world, in this run
 	stopAt int  // the one at which the run is stopped; 0 for none
 	kill   bool // by death rather than by its context
+	power  bool // of the machine: marks that were not synced are gone
 	cut    int  // how much of what is being written then gets out
 	dead   bool
 	cancel context.CancelFunc
-	ended  bool // the context has
-	late   int  // messages that arrive while the run goes on
+	ended  bool   // the context has
+	late   int    // messages that arrive while the run goes on
+	count  int    // sessions at the same time
+	state  string // the directory of what is known of the host; "" for none
 
 	broken  []violation
 	verbose bool
@@ -91,17 +94,17 @@ func (w *world) trace(s *session, dir byte, text string) {
 	}
 }
 
-// event counts what happens, and stops the run at its time. What is about to be written is
+// event counts what happens, and stops the run at its time. What is about to be written, to a session, is
 // cut there, at a death.
-func (w *world) event(p *[]byte) {
+func (w *world) event(to *session, p *[]byte) {
 	w.events++
 	if w.events != w.stopAt || w.dead || w.ended {
 		return
 	}
-	w.stop(p)
+	w.stop(to, p)
 }
 
-func (w *world) stop(p *[]byte) {
+func (w *world) stop(to *session, p *[]byte) {
 	if !w.kill {
 		w.trace(nil, '*', "(the run is interrupted)")
 		w.ended = true
@@ -115,7 +118,7 @@ func (w *world) stop(p *[]byte) {
 	}
 	w.cancel()
 	for _, s := range w.ofRun {
-		if p == nil {
+		if s != to {
 			s.clientGone()
 		}
 		wake(s.conn.readCh)
@@ -153,8 +156,9 @@ func (w *world) dial(context.Context) (net.Conn, error) {
 
 // newTransport is that of a new process.
 func (w *world) newTransport() *relay.Transport {
-	id := &identity.Identity{Name: "test", Host: "mx.example.org", Port: "25", TLS: identity.TLSOff, Helo: "client.example.org"}
-	return relay.New(id, relay.Options{Dial: w.dial})
+	id := &identity.Identity{Name: "test", Host: "mx.example.org", Port: "25", TLS: identity.TLSOff, Helo: "client.example.org",
+		Sessions: w.count}
+	return relay.New(id, relay.Options{Dial: w.dial, StateDir: w.state})
 }
 
 // carry is one run: of a new process, or of the same as before.
@@ -210,9 +214,10 @@ func (w *world) die() {
 	w.transport = nil
 	for _, m := range w.msgs {
 		for _, r := range m.rcpts {
-			if r.mark {
-				r.state, r.unsure, r.mark = queue.Delayed, true, false
+			if r.mark && !w.power {
+				r.state, r.unsure = queue.Delayed, true
 			}
+			r.mark = false
 		}
 	}
 }
