@@ -92,6 +92,7 @@ type plan struct {
 	restarts bool   // MAIL within a transaction begins a new one
 	nonmail  int    // RSETs without a message taken between them after which it closes; 0 for any number
 	auth     bool   // it offers a login
+	idles    bool   // it closes while the client waits for mail
 	crashes  bool   // it ends when something stands behind a final dot, once the message is taken
 	poison   string // what it closes the connection over where it is among what it has read: 500, as its first reply
 	floods   bool   // it takes a chunk behind a refused BDAT for commands

@@ -85,6 +85,7 @@ func randomWorld(n uint64) (w *world, faulty int) {
 		p.frag = 1 + d.IntN(40)
 	}
 	p.small, p.two = d.one(10), d.one(8)
+	p.idles = d.one(3)
 	p.restarts, p.keeps = d.one(4), d.one(6)
 	if d.one(10) {
 		p.size = 1000

@@ -115,18 +115,18 @@ type spool struct {
 	waits  int // calls of wait that are answered without need
 	busy   atomic.Int32
 
-	failed  bool // an error was returned
-	failAt  int  // the call of sending or record that fails; 0 for none
-	calls   int
-	scans   bool // Next without waiting may find nothing
-	asked   int
-	parked  bool // ScopeIdentity was recorded
-	reports int
+	failed    bool // an error was returned
+	failAt    int  // the call of sending or record that fails; 0 for none
+	calls     int
+	scans     bool // Next without waiting may find nothing
+	asked     int
+	suspended bool // ScopeIdentity was recorded
+	reports   int
 }
 
 // begin makes ready for a run. Of what is to be sent, some comes late.
 func (s *spool) begin(late int) {
-	s.left, s.drawn, s.coming, s.failed, s.parked, s.waits, s.calls = nil, nil, nil, false, false, 0, 0
+	s.left, s.drawn, s.coming, s.failed, s.suspended, s.waits, s.calls = nil, nil, nil, false, false, 0, 0
 	for _, m := range s.all {
 		m.d, m.index = nil, nil
 		open := false
@@ -172,7 +172,7 @@ func (s *spool) next(wait bool) *queue.Delivery {
 	if s.asked++; !wait && s.scans && s.asked%3 == 0 {
 		return nil
 	}
-	if s.parked || s.failed {
+	if s.suspended || s.failed {
 		s.w.violate("B", "Next although nothing more can go out")
 	}
 	m := s.left[0]
@@ -212,6 +212,9 @@ func (s *spool) wait(ctx context.Context, limit time.Duration) bool {
 	}
 	timer.Stop()
 	s.w.mu.Lock()
+	if s.w.plan.idles {
+		s.w.idle()
+	}
 	if s.waits > 0 && s.waits%2 == 0 {
 		s.waits--
 		return true // for nothing
@@ -280,8 +283,8 @@ func (s *spool) sending(d *queue.Delivery, indexes []int) error {
 	if m != nil {
 		s.w.trace(nil, '*', "Sending "+m.id)
 	}
-	if m != nil && s.parked && !m.begun() {
-		s.w.violate("B", "Sending %s, which was not begun when the identity was parked", d.ID)
+	if m != nil && s.suspended && !m.begun() {
+		s.w.violate("B", "Sending %s, which was not begun when the identity was suspended", d.ID)
 	}
 	if !before {
 		s.w.event(nil, nil)
@@ -309,7 +312,7 @@ func (s *spool) record(d *queue.Delivery, indexes []int, reports []queue.Report)
 			r.state, r.unsure = rep.Action, rep.Unsure
 		}
 		if rep.Scope == queue.ScopeIdentity {
-			s.parked = true
+			s.suspended = true
 		}
 		if s.w.verbose {
 			s.w.trace(nil, '*', "Record "+r.addr+" "+show(rep))

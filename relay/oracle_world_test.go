@@ -154,6 +154,19 @@ func (w *world) dial(context.Context) (net.Conn, error) {
 	return c, nil
 }
 
+// idle is what a host does that has waited for too long: it closes, and some say so.
+func (w *world) idle() {
+	for _, s := range w.ofRun {
+		if s.over {
+			continue
+		}
+		if s.number%2 == 0 {
+			s.send(reply{421, w.plan.flavour.status("4.4.2"), "Error: timeout exceeded"}, other, 0, false)
+		}
+		s.close("idle", false)
+	}
+}
+
 // newTransport is that of a new process.
 func (w *world) newTransport() *relay.Transport {
 	id := &identity.Identity{Name: "test", Host: "mx.example.org", Port: "25", TLS: identity.TLSOff, Helo: "client.example.org",
