@@ -98,8 +98,8 @@ func (s *session) instead(k kind, c *command, r reply, good bool, do func()) (ki
 	case closes:
 		good = false
 	}
-	// RSET is carried out whatever is said to it: with a host that kept the envelope no two messages
-	// could be sent in one write, and no client could know.
+	// RSET is carried out whatever is said to it: with a host that kept the envelope no two
+	// messages could be sent in one write, and no client could know.
 	return k, r, good || c.verb == rset && do != nil, do
 }
 

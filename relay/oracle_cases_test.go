@@ -8,7 +8,8 @@ import (
 	"esmtpq/queue"
 )
 
-// scenes are the hosts of the case list, by the numbers they have there; without modes, in all of them.
+// scenes are the hosts of the case list, by the numbers they have there; without modes, in all of
+// them.
 var scenes = []struct {
 	name  string
 	modes []mode

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// A memConn is the client's end of a connection to a session of the model host. Both directions are
-// buffered, and the host works within the calls of the client: what it answers is there when Write returns,
-// or as late as its plan says.
+// A memConn is the client's end of a connection to a session of the model host. Both directions
+// are buffered, and the host works within the calls of the client: what it answers is there when
+// Write returns, or as late as its plan says.
 type memConn struct {
 	w *world
 	h *session

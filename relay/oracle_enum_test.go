@@ -11,8 +11,8 @@ type fault struct {
 	kind kind
 }
 
-// threeMessages are the messages of the enumeration. In the second variant some recipients are refused, in
-// the third a message is.
+// threeMessages are the messages of the enumeration. In the second variant some recipients are
+// refused, in the third a message is.
 func threeMessages(variant int) []*message {
 	msgs := []*message{
 		newMessage(0, 1, "Subject: m0\n\nfirst\n.\n..second\n"),

@@ -177,8 +177,8 @@ func (w *world) doubtful(r *recipient) bool {
 	return false
 }
 
-// permanent reports whether a reply fails a recipient or a message: what concerns the session, the identity, or
-// the number of recipients does not.
+// permanent reports whether a reply fails a recipient or a message: what concerns the session,
+// the identity, or the number of recipients does not.
 func (r *said) permanent(v verb) bool {
 	switch {
 	case r.class() != 5, r.code == 503, r.code == 530, r.status == "5.4.5", r.text == limitWords:
@@ -191,8 +191,8 @@ func (r *said) permanent(v verb) bool {
 
 const limitWords = "Daily user sending limit exceeded"
 
-// refused reports whether the host has given a reply such as recorded to a recipient or its message; with any,
-// a temporary one, or one to the session or the identity, will do.
+// refused reports whether the host has given a reply such as recorded to a recipient or its
+// message; with any, a temporary one, or one to the session or the identity, will do.
 func (w *world) refused(r *recipient, rep queue.Report, any bool) bool {
 	if rep.Code == 0 {
 		return w.plan.size > 0 && len(r.msg.wire) > w.plan.size
@@ -218,7 +218,8 @@ func (w *world) refused(r *recipient, rep queue.Report, any bool) bool {
 			if !any && c.closedOver() {
 				continue
 			}
-			// A refusal of another recipient of the message tells why the transaction came to nothing.
+			// A refusal of another recipient of the message tells why the transaction came to
+			// nothing.
 			if own || wide || any && a.code == 421 || any && c.txn != nil && c.txn.msg == r.msg {
 				return true
 			}
@@ -227,7 +228,8 @@ func (w *world) refused(r *recipient, rep queue.Report, any bool) bool {
 	return false
 }
 
-// judgeRefusals: a refusal that was read for a recipient is recorded, whatever became of the session.
+// judgeRefusals: a refusal that was read for a recipient is recorded, whatever became of the
+// session.
 func (w *world) judgeRefusals(r *recipient, rep queue.Report) {
 	if rep.Action != queue.Delayed || w.plan.auth {
 		return

@@ -74,7 +74,8 @@ func (d dice) text(id string) string {
 	return b.String()
 }
 
-// randomWorld makes a dialogue of a seed. Faults are of the first runs; how many those are is returned.
+// randomWorld makes a dialogue of a seed. Faults are of the first runs; how many those are is
+// returned.
 func randomWorld(n uint64) (w *world, faulty int) {
 	d := newDice(n, 1)
 	p := &plan{flavour: flavour(d.IntN(int(flavours))), mode: mode(d.IntN(int(modes)))}
@@ -223,7 +224,8 @@ func playRandom(n uint64, verbose bool) *world {
 }
 
 // TestOracleRandom: whatever a host does, no message is lost, doubled, cut, or given to another's
-// recipients, nobody's outcome is another's, every run ends, and a host that keeps to the rules again gets everything at once.
+// recipients, nobody's outcome is another's, every run ends, and a host that keeps to the rules
+// again gets everything at once.
 func TestOracleRandom(t *testing.T) {
 	count := uint64(20000)
 	if isLong() {

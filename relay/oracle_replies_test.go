@@ -27,7 +27,8 @@ func (r reply) lines(two bool) string {
 	return code + " " + status + r.text + "\r\n"
 }
 
-// A verb is a command as the host knows it; dot is the end of a content behind DATA, last a BDAT with LAST.
+// A verb is a command as the host knows it; dot is the end of a content behind DATA, last a BDAT
+// with LAST.
 type verb int
 
 const (
@@ -68,7 +69,8 @@ func (f flavour) status(s string) string {
 	return s
 }
 
-// accepting is what each flavour says to a command that it accepts. What the words are followed by is in good.
+// accepting is what each flavour says to a command that it accepts. What the words are followed
+// by is in good.
 var accepting = [...][other]string{
 	postfix: {mail: "Ok", rcpt: "Ok", data: "End data with <CR><LF>.<CR><LF>", dot: "Ok: queued as ",
 		bdat: "Ok: 123 bytes", last: "Ok: queued as ", rset: "Ok", noop: "Ok"},

@@ -52,7 +52,8 @@ func many(n int) []*message {
 	return all
 }
 
-// limit is a host with a limit of recipients, and two messages, which have to go in one run and one session.
+// limit is a host with a limit of recipients, and two messages, which have to go in one run and
+// one session.
 func (s *scene) limit(at int, over reply, rcpts int) {
 	s.new(msgOf(0, rcpts), msgOf(1, rcpts))
 	s.p.maxRcpts, s.p.overRcpt = at, over

@@ -152,7 +152,8 @@ func (s *session) checkSync(v verb, more bool) {
 	if s.shifted >= 0 || s.stayed || s.silent {
 		return
 	}
-	// In a session without PIPELINING nothing is sent before the reply to what was sent has been read.
+	// In a session without PIPELINING nothing is sent before the reply to what was sent has been
+	// read.
 	serial := s.p.mode == lockstep || s.hello != ehlo
 	if serial && s.conn.waiting() > 0 && v != quit {
 		s.w.violate("A", "%v before the reply to the command before was read, without PIPELINING", v)

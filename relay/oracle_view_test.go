@@ -26,8 +26,8 @@ func (c *command) answered() *said {
 	return c.s.seen(c.own)
 }
 
-// invited reports whether what the client has seen of the replies lets it send the content: MAIL and a recipient
-// accepted, 354.
+// invited reports whether what the client has seen of the replies lets it send the content: MAIL
+// and a recipient accepted, 354.
 func (t *txn) invited() bool {
 	mailed, some, go354 := false, false, false
 	for _, c := range t.commands {
@@ -47,14 +47,14 @@ func (t *txn) invited() bool {
 	return mailed && some && go354
 }
 
-// A host can lie without any client being able to notice: where it gives one reply too many, or too
-// few, what a client reads as the replies to a transaction may be just what another host, an honest
-// one, would have said. credible reports whether the replies to a transaction are of that kind: out
-// of step, and yet each of a class that its command can have, agreeing with each other (no
-// recipient accepted and no 354, no chunk refused and the end accepted), none missing, none too many by
-// the end of it, and RSET behind it answered with 2xx in the words that RSET was answered in before. Of
-// such transactions alone the laws ask nothing; one reply that does not fit, and a client has to know
-// that nothing is known.
+// A host can lie without any client being able to notice: where it gives one reply too many, or
+// too few, what a client reads as the replies to a transaction may be just what another host, an
+// honest one, would have said. credible reports whether the replies to a transaction are of that
+// kind: out of step, and yet each of a class that its command can have, agreeing with each other
+// (no MAIL refused and 354, no chunk refused and the end accepted), none missing, none too many
+// by the end of it, and RSET behind it answered with 2xx in the words that RSET was answered in
+// before. Of such transactions alone the laws ask nothing; one reply that does not fit, and a
+// client has to know that nothing is known.
 func (t *txn) credible() bool { return t.plausible(false) }
 
 // plausible is credible, or, in part, as much of it as there is of a session that was lost.
@@ -95,8 +95,8 @@ func (t *txn) plausible(part bool) bool {
 	return true
 }
 
-// fits reports whether the replies that a client takes for those to a transaction are such as an honest host
-// may give, and whether they are all there.
+// fits reports whether the replies that a client takes for those to a transaction are such as an
+// honest host may give, and whether they are all there.
 func (t *txn) fits() (ok, whole bool) {
 	mailed, some, chunks := false, false, true
 	for _, c := range t.commands {
@@ -113,7 +113,7 @@ func (t *txn) fits() (ok, whole bool) {
 		case rcpt:
 			some = some || r.class() == 2
 		case data:
-			if r.class() == 2 || r.code == 354 && !(mailed && some) {
+			if r.class() == 2 || r.code == 354 && !mailed {
 				return false, false
 			}
 		case bdat:
@@ -151,8 +151,8 @@ func (w *world) excused(r *recipient) bool {
 	return false
 }
 
-// seemsRefused reports whether a recipient was given a refusal that was said to another, unnoticeably, before the session
-// was lost.
+// seemsRefused reports whether a recipient was given a refusal that was said to another,
+// unnoticeably, before the session was lost.
 func (r *recipient) seemsRefused(rep queue.Report) bool {
 	for _, t := range r.tries {
 		if !t.plausible(true) {
@@ -167,9 +167,9 @@ func (r *recipient) seemsRefused(rep queue.Report) bool {
 	return false
 }
 
-// unconfirmed reports whether what was sent behind a message in chunks to see whether both sides are in step (RSET, BDAT that
-// has to be refused) was answered in a way that puts into question whether the replies before it are what they seem to
-// be: all of them are 250.
+// unconfirmed reports whether what was sent behind a message in chunks to see whether both sides
+// are in step (RSET, BDAT that has to be refused) was answered in a way that puts into question
+// whether the replies before it are what they seem to be: all of them are 250.
 func (t *txn) unconfirmed() bool {
 	if t.end < 0 || t.s.commands[t.end].verb != last {
 		return false
@@ -185,9 +185,9 @@ func (t *txn) unconfirmed() bool {
 	return false
 }
 
-// hiddenBehind421 reports whether a transaction was taken behind a 421 or a refusal after which the client saw nothing but the
-// end of the connection. A host that has closed after such a reply has taken nothing behind it, and this one looks
-// the same.
+// hiddenBehind421 reports whether a transaction was taken behind a 421 or a refusal after which
+// the client saw nothing but the end of the connection. A host that has closed after such a reply
+// has taken nothing behind it, and this one looks the same.
 func (t *txn) hiddenBehind421() bool {
 	s := t.s
 	c := s.commands[t.end]
@@ -202,8 +202,9 @@ func (t *txn) hiddenBehind421() bool {
 	return false
 }
 
-// closedOver reports whether the host has closed the connection behind its reply to c with more sent than answered, so
-// that the reply may be about something else: other messages, or this one, which had not been tried alone before.
+// closedOver reports whether the host has closed the connection behind its reply to c with more
+// sent than answered, so that the reply may be about something else: other messages, or this one,
+// which had not been tried alone before.
 func (c *command) closedOver() bool {
 	s := c.s
 	if c.own != len(s.replies)-1 || s.by != "reply" || !s.moreSent || c.verb == dot {
@@ -236,8 +237,8 @@ func (t *txn) sane() bool {
 	return true
 }
 
-// overBefore reports whether a session has come to its end for the client before a transaction: what it has received
-// behind that need not have been read.
+// overBefore reports whether a session has come to its end for the client before a transaction:
+// what it has received behind that need not have been read.
 func (s *session) overBefore(t *txn) bool {
 	for _, c := range s.commands[:t.first] {
 		if c.kind.irregular() || c.kind == sayLimit {

@@ -54,8 +54,8 @@ type world struct {
 	lines   []string
 }
 
-// A violation is of a law. Its class is A where mail is lost, doubled, cut or sent to the wrong one, B where something wrong is
-// recorded, C where less is done than can be.
+// A violation is of a law. Its class is A where mail is lost, doubled, cut or sent to the wrong
+// one, B where something wrong is recorded, C where less is done than can be.
 type violation struct {
 	class string
 	text  string
@@ -94,8 +94,8 @@ func (w *world) trace(s *session, dir byte, text string) {
 	}
 }
 
-// event counts what happens, and stops the run at its time. What is about to be written, to a session, is
-// cut there, at a death.
+// event counts what happens, and stops the run at its time. What is about to be written, to a
+// session, is cut there, at a death.
 func (w *world) event(to *session, p *[]byte) {
 	w.events++
 	if w.events != w.stopAt || w.dead || w.ended {
