@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"esmtpq/queue"
 )
@@ -43,6 +44,7 @@ func TestWriteFailsBehindDot(t *testing.T) {
 	`, nil)
 	defer s.close()
 	h := s.host()
+	h.config.Limits.Quit = 300 * time.Millisecond // for what may be said to what has arrived
 	dialed := 0
 	addr := h.addr
 	h.dial = func(context.Context) (net.Conn, error) {

@@ -219,6 +219,7 @@ func FuzzSeriesHost(f *testing.F) {
 		hello + "250 ok|250 ok|552 no|503 no|250 reset|250 ok|250 ok|552 no||" + hello + one,
 		hello + "250 ok|250 ok|552 no|250 queued|" + next + next + next,
 		hello + "250 ok|250 ok|552 no|" + next + "250 reset|503 a|250 b|250 c|" + next,
+		hello + one + "250 reset|550 no|250 ok|250 chunk|250 queued|" + next + next + next,
 		hello + "250 ok|250 ok|354 go|" + one,
 		hello + "500 line too long||" + hello + one + next + next,
 		"220 mx|250-mx\n250-PIPELINING\n250-DSN\n250 CHUNKING|503 a|250 b|503 c|250 b|" + one + "250 b|503 a|250 b|" + one + next + next,

@@ -183,6 +183,7 @@ func TestDeafHost(t *testing.T) {
 		---`+lockstepStart+strings.ReplaceAll(oneMessage, "x1@", "x2@"), nil)
 	h := s.host()
 	h.config.Limits.Block = 300 * time.Millisecond
+	h.config.Limits.Quit = 300 * time.Millisecond // for a word about it
 	all := messages(2)
 	all[0].Content = stringContent{text: strings.Repeat(strings.Repeat("x", 999)+"\n", 30000)}
 	run(t, h, all...).expect(`
