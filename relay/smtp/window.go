@@ -89,9 +89,15 @@ func (c *Conn) Carry(feed Feed) *Error {
 // host's own end of the connection.
 func (w *window) run() (err *Error, byHost bool) {
 	for {
-		w.settle()
 		if err := w.fill(); err != nil {
 			w.close(err)
+		}
+		if w.unanswered == 0 && len(w.flight) > 0 && w.closing == nil {
+			// One reply too many shows before what it may have been meant for is recorded.
+			if err := w.c.quiet(w.flight[0].last()); err != nil {
+				w.misled(err)
+				w.close(err)
+			}
 		}
 		if w.settle() {
 			continue
@@ -358,7 +364,9 @@ func (w *window) sentStep(tx *transaction) {
 // doubt marks what is in flight and not confirmed as out of step, where err shows that.
 func (w *window) doubt(err *Error) {
 	for _, tx := range w.flight {
-		tx.wrong = tx.wrong || err.Kind == KindGarbage && !tx.settled()
+		if err.Kind == KindGarbage && !tx.settled() && !tx.anchored() {
+			tx.wrong = true
+		}
 	}
 }
 
