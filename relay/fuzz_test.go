@@ -196,6 +196,7 @@ func FuzzHost(f *testing.F) {
 		hello + "250 ok|250 ok|354 go|354 go|" + hello + one,
 		hello + "250 ok|\n250 ok|hm\n354 go|\n\n250 queued|" + "250 reset|" + one,
 		"hm\n" + hello + one,
+		hello + one + "250 reset|452 a|503 b|503 c||" + hello + one,
 	} {
 		f.Add(s)
 	}

@@ -113,6 +113,17 @@ func TestEmptyLine(t *testing.T) {
 	}
 }
 
+// TestWornOutAndGone: a session that has had as many messages as it may, and is lost over the next, is followed by another.
+func TestWornOutAndGone(t *testing.T) {
+	s := serve(t, lockstepStart+strings.TrimSuffix(oneMessage, bye)+`
+		C: MAIL FROM:<me@example.org>
+		S: 452 4.5.3 too many messages sent
+		C: RSET
+		! close
+		---`+lockstepStart+strings.ReplaceAll(oneMessage, "x1@", "x2@"), nil)
+	run(t, s.host(), messages(2)...).expect(sent + "\n" + strings.ReplaceAll(strings.ReplaceAll(sent, "x1@", "x2@"), "1 x", "2 x"))
+}
+
 // TestEarlyRefusal: a host that refuses in the middle of the content is heard, and what
 // it says before the end is never taken for its consent.
 func TestEarlyRefusal(t *testing.T) {
