@@ -3,7 +3,9 @@ package queue
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -60,6 +62,11 @@ func readBackoffs(q *spool.Queue) backoffs {
 		}
 	}
 	return all
+}
+
+// Suspended returns the destinations that wait: nothing of their mail could go out at the last attempt.
+func Suspended(q *spool.Queue) []string {
+	return slices.Collect(maps.Keys(readBackoffs(q)))
 }
 
 func writeBackoffs(q *spool.Queue, all backoffs) error {

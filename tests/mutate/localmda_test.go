@@ -34,12 +34,12 @@ var mdaFaults = []fault{
 	},
 	{
 		"an agent killed at the end has certainly not taken the message", "localmda",
-		"bySignal(status) && whole", "bySignal(status) && !whole",
+		"r.Unsure = bySignal(status) && ", "r.Unsure = false && ",
 		[]test{{"localmda", "TestExitStatus"}},
 	},
 	{
 		"an agent stopped at the end has certainly not taken the message", "localmda",
-		"r.Unsure = whole", "r.Unsure = false",
+		"\"4.3.0\", text)\n\t\tr.Unsure = ", "\"4.3.0\", text)\n\t\tr.Unsure = false && ",
 		[]test{{"localmda", "TestStoppedAgentMayHaveTakenIt"}},
 	},
 	{

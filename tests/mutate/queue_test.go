@@ -43,8 +43,8 @@ var queueFaults = []fault{
 		[]test{{"queue", "TestLockOfAnEntryThatWasRemoved"}},
 	},
 	{
-		"what a dead run was sending counts as untried", "queue",
-		"m.Progress[i].State = Unsure\n", "m.Progress[i].State = Untried\n",
+		"what a dead run was sending is not possibly delivered", "queue",
+		"if m.Progress[i].State == Sending {", "if m.Progress[i].State == '?' {",
 		[]test{{"queue", "TestRunThatDiedWhileSending"}, {"queue", "TestHoldUnsure"}},
 	},
 	{
@@ -89,22 +89,22 @@ var queueFaults = []fault{
 	},
 	{
 		"mail is given up at its first attempt", "queue",
-		"m.Attempts > 0 && late(", "late(",
+		"ttempts > 0 && late(", "ttempts >= 0 && late(",
 		[]test{{"queue", "TestExpired"}},
 	},
 	{
 		"failed mail is dropped before its owner has heard of it", "queue",
-		"if len(m.indexes(m.untold)) > 0 {\n\t\treturn false", "if false {\n\t\treturn false",
+		"\t\treturn false\n\t}\n\treturn now.Sub(", "\t}\n\treturn now.Sub(",
 		[]test{{"queue", "TestForgotten"}},
 	},
 	{
 		"a refused password is tried again by new mail", "queue",
-		"return !untried || p.locked()", "return !untried",
+		"return !untried || ", "return !untried && ",
 		[]test{{"queue", "TestNewMailIsNoReasonToTryARefusedPassword"}},
 	},
 	{
 		"a line of progress is too long for its place", "queue",
-		"+toldRoom >= recipientLine", " >= 2*recipientLine",
+		"oom >= recipientLine {", "oom >= 2*recipientLine {",
 		[]test{{"queue", "TestProgressAlwaysFitsItsLine"}},
 	},
 	{

@@ -149,14 +149,18 @@ func (opt *options) transcript(c *door.Call) (*door.Transcript, error) {
 }
 
 // runBehind is the process that a submission leaves behind: it waits for more mail, and tries what
-// is due.
+// is due. It holds the wake-up lock while it waits, and lets go of it before it looks at the queue:
+// whoever finds it taken relies on being seen.
 func runBehind(c *door.Call, q *spool.Queue, r *router, delay time.Duration) error {
-	ctx, stop, lock, err := sleep(q, delay)
+	lock, err := wakeupLock(q)
 	if lock == nil {
 		return err // another one sleeps, and will see to all there is
 	}
-	defer stop()
 	defer lock.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer sleep(delay, func() { r.prepare(ctx, q) }, cancel)()
+	defer r.closeUnused()
 	run := r.options(c, q)
 	run.Begun = func() { lock.Close() }
 	return r.run(ctx, c, q, run)
@@ -168,7 +172,7 @@ const patience = 10 * time.Second
 var errBusy = errors.New("another queue run is still going on")
 
 // runNow delivers the mail that sendmail -v or -X has just taken, unless another run keeps it from
-// that for too long: the mail is safe, and whoever has called sendmail does not wait for others'
+// that for too long: the mail is safe, and the caller of sendmail does not wait for others'
 // mail.
 func runNow(ctx context.Context, c *door.Call, q *spool.Queue, r *router, run queue.RunOptions) error {
 	ctx, cancel := context.WithCancelCause(ctx)

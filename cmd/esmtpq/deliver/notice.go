@@ -24,7 +24,7 @@ import (
 type notifier struct {
 	q        *spool.Queue
 	r        *router
-	attended bool // somebody reads what we print
+	attended bool // a person reads what we print
 }
 
 // announce makes a queue run tell the owner of what it could not do.

@@ -28,24 +28,48 @@ func outlive() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGXFSZ, syscall.SIGPIPE)
 }
 
-// sleep is the first half of the background process that sendmail leaves behind. It returns the
-// lock, to be closed before the queue is looked at: whoever finds it taken relies on being seen.
-// It is nil where another one sleeps. A signal ends the sleep, and the run begins: at the end of a
-// session or of a job, the mail that was slept for still goes out. The next signal ends the run,
-// by ctx.
-func sleep(q *spool.Queue, delay time.Duration) (ctx context.Context, stop func(), lock *os.File, err error) {
-	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, ends[:]...)
-	defer signal.Stop(asked) // not before they are taken for ctx
-	if lock, err = wakeupLock(q); lock == nil {
-		return nil, nil, nil, err
+// opensBefore is how long before the end of the sleep sessions are opened: a slow link takes some
+// seconds for that, and hosts do not wait for mail for long.
+const opensBefore = 5 * time.Second
+
+// pause waits, and reports whether it was cut short.
+func pause(d time.Duration, asked <-chan os.Signal) bool {
+	if d <= 0 {
+		return false
 	}
 	select {
-	case <-time.After(delay):
+	case <-time.After(d):
+		return false
 	case <-asked:
+		return true
 	}
-	ctx, stop = interruptible()
-	return ctx, stop, lock, nil
+}
+
+// sleep is the first half of the background process that sendmail leaves behind. A signal ends the
+// sleep, and the run begins: at the end of a session or of a job, the mail that was slept for
+// still goes out. The next signal ends the run, by cancel. What is to be done meanwhile is called
+// some seconds before the end, and once more shortly before it.
+func sleep(delay time.Duration, meanwhile func(), cancel context.CancelFunc) (stop func()) {
+	asked := make(chan os.Signal, 2)
+	signal.Notify(asked, ends[:]...)
+	early := min(delay, opensBefore)
+	for _, d := range [...]time.Duration{delay - early, early - early/4} {
+		if pause(d, asked) {
+			early = 0
+			break
+		}
+		meanwhile()
+	}
+	pause(early/4, asked)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-asked:
+			cancel()
+		case <-done:
+		}
+	}()
+	return func() { signal.Stop(asked); close(done) }
 }
 
 // wakeupLock returns the lock of the one sleeper: the one that the submission has handed over, or a
