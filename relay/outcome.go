@@ -43,7 +43,7 @@ func outcome(r *smtp.Result, f *facts) verdict {
 		v.settle(f.report(r.Err))
 	case r.Untrusted:
 		v.undecided(r, f)
-	case r.Mail.Negative():
+	case r.Mail.Negative() && !(r.End.Positive() && r.Accepted()):
 		v.refuse(r, f, smtp.StageMAIL, r.Mail)
 	default:
 		v.recipients(r, f)
@@ -174,6 +174,9 @@ func (v *verdict) end(r *smtp.Result, f *facts) {
 		if !v.settled() && v.again == againNo {
 			v.undecided(r, f)
 		}
+	case r.Data.Negative():
+		// Whatever was said to the last chunk: what the host has is not the whole content.
+		v.refuse(r, f, smtp.StageDATA, r.Data)
 	case r.End.Positive():
 		for i, reply := range r.Rcpt {
 			if reply.Positive() {
@@ -184,8 +187,6 @@ func (v *verdict) end(r *smtp.Result, f *facts) {
 		if !v.settled() && v.again == againNo {
 			v.undecided(r, f)
 		}
-	case r.Data.Negative():
-		v.refuse(r, f, smtp.StageDATA, r.Data)
 	case r.End.Negative():
 		v.refuse(r, f, smtp.StageEnd, r.End)
 	default:

@@ -97,6 +97,8 @@ func (w *window) run() (err *Error, byHost bool) {
 			continue
 		}
 		switch {
+		case w.cut != nil && len(w.flight) <= 1:
+			return w.cut, false // only closing the connection ends a message that cannot be completed
 		case w.unanswered > 0:
 			if err := w.replies(); err != nil {
 				return w.ended(err)
@@ -104,7 +106,7 @@ func (w *window) run() (err *Error, byHost bool) {
 		case w.closing != nil:
 			return w.closing, w.closing.Kind == KindLost
 		case w.cut != nil:
-			return w.cut, false // only closing the connection ends a message that cannot be completed
+			return w.cut, false
 		case len(w.flight) == 0 && w.pending == nil:
 			return nil, false
 		case w.c.ctx.Err() != nil:
