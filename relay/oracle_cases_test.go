@@ -384,7 +384,19 @@ func TestOracleCases(t *testing.T) {
 var found = []struct {
 	seed uint64
 	why  string
-}{}
+}{
+	{16857, "the end accepted, and RSET behind it refused: believed"},
+	{4077, "the dot was answered with 2xx, what is behind it not as it should be: in doubt"},
+	{7044, "the same, with a line that is no reply"},
+	{10251, "junk in place of the reply to the dot, and 503 to what stands behind it"},
+	{11263, "a line that is no reply in a window of one: the end is refused, says what is read"},
+	{7845, "MAIL refused, and the end accepted"},
+	{10050, "a refused recipient of a message that cannot be read"},
+	{12591, "421 to MAIL twice in a row is charged to the message"},
+	{16786, "the same, with several recipients"},
+	{17599, "421 to RCPT is charged to the recipient"},
+	{11515, "a recipient that was refused is in doubt when the end is not answered"},
+}
 
 // TestOracleFound plays them.
 func TestOracleFound(t *testing.T) {

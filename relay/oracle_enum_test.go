@@ -102,3 +102,44 @@ func TestOraclePairs(t *testing.T) {
 	}
 	all.report(t)
 }
+
+// foundFaults are dialogues of the two tests above that once failed, and what was wrong.
+var foundFaults = []struct {
+	mode    mode
+	variant int
+	faults  []fault
+	why     string
+}{
+	{chunked, 0, []fault{{15, say421Stay}}, "the messages behind a 421 are sent twice in a run"},
+	{chunked, 1, []fault{{7, swallow}}, "a window out of step is believed"},
+	{chunked, 2, []fault{{10, extra}}, "a reply too many at RSET: a refused message counts as taken"},
+	{chunked, 0, []fault{{7, say5xxClose}}, "the first message fails by a reply that closed"},
+	{chunked, 1, []fault{{21, garbage}}, "no reply to MAIL, in the last message of a window"},
+	{chunked, 1, []fault{{22, garbage}}, "RSET not answered: the end's 2xx is not the end's"},
+	{chunked, 1, []fault{{20, say3xx}}, "RSET answered with 354"},
+	{chunked, 1, []fault{{8, say5xxClose}}, "the only recipient is refused, and the connection closed"},
+	{chunked, 9, []fault{{21, extraOther}}, "a reply too many, found when the window has been read"},
+	{chunked, 10, []fault{{13, extraLate}}, "a reply too many comes late"},
+	{chunked, 10, []fault{{14, extra}, {17, say421Stay}}, "the end accepted though MAIL was refused"},
+	{chunked, 10, []fault{{15, extra}, {20, say4xx}}, "the end accepted though MAIL was refused"},
+	{chunked, 1, []fault{{10, junk}, {21, garbage}}, "lines that are no replies"},
+	{pipelined, 2, []fault{{4, extraOther}}, "a dot into no message"},
+	{pipelined, 2, []fault{{5, say3xx}}, "354 though all recipients were refused"},
+	{pipelined, 0, []fault{{7, say3xx}}, "the dot was answered, RSET behind it with 354"},
+	{pipelined, 3, []fault{{14, garbage}}, "the dot was answered, RSET behind it not"},
+	{pipelined, 3, []fault{{7, extraOther}, {14, closes}}, "the dot was answered, RSET behind it twice"},
+	{pipelined, 10, []fault{{8, say3xx}, {13, mute}}, "silence behind the dot"},
+	{pipelined, 1, []fault{{6, say530}}, "a login is wanted at the end of a message"},
+	{lockstep, 0, []fault{{17, junk}}, "a line that is no reply before the last one"},
+	{lockstep, 1, []fault{{17, say3xx}}, "354 to the dot: a recipient that was refused is in no doubt"},
+}
+
+// TestOracleFoundFaults plays them.
+func TestOracleFoundFaults(t *testing.T) {
+	var all findings
+	for _, c := range foundFaults {
+		name := fmt.Sprintf("%s, %d, %v: %s", modeNames[c.mode], c.variant, c.faults, c.why)
+		all.play(t, name, func(verbose bool) *world { return playFaults(c.mode, c.variant, verbose, c.faults...) })
+	}
+	all.report(t)
+}

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	keepOn = flag.Int("findings", 4, "kinds of violations after which a test of the oracle ends")
+	keepOn = flag.Int("findings", 8, "kinds of violations after which a test of the oracle ends")
 	class  = flag.String("class", "", "classes of violations to look for (of ABC); \"\" for all")
 )
 

@@ -159,9 +159,14 @@ func (w *world) doubtful(r *recipient) bool {
 		}
 		refused := false
 		for _, c := range t.commands {
-			if a := c.answered(); a != nil && a.class() >= 4 && a.code != 421 && (c.verb == mail || c.verb == rcpt && c.rcpt == r.at) {
-				refused = true
+			a := c.answered()
+			if a == nil || a.class() < 4 || a.code == 421 || c.verb != mail && (c.verb != rcpt || c.rcpt != r.at) {
+				continue
 			}
+			if last := c.own == len(t.s.replies)-1 && t.s.moreSent; last && t.s.txns > 0 {
+				continue // it may be about something else, and what is behind it may have been taken
+			}
+			refused = true
 		}
 		if refused {
 			continue
@@ -267,7 +272,7 @@ func (w *world) judgeStarved(t *txn) {
 			if c.kind != natural && c.verb <= helo {
 				return // there may be no other session
 			}
-			if c.kind.irregular() && (c.verb != rcpt || c.kind != say503 && c.kind != say530) {
+			if c.kind != natural && (c.verb != rcpt || c.kind.irregular() && c.kind != say503 && c.kind != say530) {
 				return
 			}
 		}
