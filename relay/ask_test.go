@@ -7,8 +7,9 @@ import (
 	"esmtpq/queue"
 )
 
-// TestAskedOnce: a host that offers little before the login is asked once more behind it, when a message needs more, and
-// once for all messages. A host that refuses to say stays with what it has said.
+// TestAskedOnce: a host that offers little before the login is asked once more behind it, when a
+// message needs more, and once for all messages. A host that refuses to say stays with what it has
+// said.
 func TestAskedOnce(t *testing.T) {
 	in := start("PLAIN") + "C: AUTH PLAIN " + b64("\x00me\x00secret") + "\nS: 235 welcome\n"
 	const again = "C: EHLO client.example.org\n"

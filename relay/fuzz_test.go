@@ -57,7 +57,8 @@ func (p *parrot) reply(w io.Writer) (int, bool) {
 	return code, err == nil && code != 0 && code != 421 && rest == ""
 }
 
-// oneReply takes the first reply off what is said, in the plainest of ways; code 0 where there is none that is proper.
+// oneReply takes the first reply off what is said, in the plainest of ways; code 0 where there is
+// none that is proper.
 func oneReply(said string) (code int, rest string) {
 	noise, lines, size := 0, 0, 0
 	for {
@@ -189,9 +190,9 @@ func (p *parrot) content(br *bufio.Reader, conn net.Conn, rcpts []string) bool {
 	return ok
 }
 
-// FuzzHost: whatever a host answers, a run ends, every message is answered, and what the
-// host has taken is exactly what counts as relayed, once; or in doubt, where its replies to what went behind a final dot
-// made no sense.
+// FuzzHost: whatever a host answers, a run ends, every message is answered, and what the host has
+// taken is exactly what counts as relayed, once; or in doubt, where its replies to what went behind
+// a final dot made no sense.
 func FuzzHost(f *testing.F) {
 	const hello, one = "220 mx|250-mx\n250 PIPELINING|", "250 ok|250 ok|354 go|250 queued|"
 	for _, s := range []string{
@@ -219,8 +220,8 @@ func FuzzHost(f *testing.F) {
 	})
 }
 
-// FuzzSeriesHost is the same for a host that is known to drain. It gives no more than one reply to a
-// command: with one that gives more nothing can be known of a window.
+// FuzzSeriesHost is the same for a host that is known to drain. It gives no more than one reply to
+// a command: with one that gives more nothing can be known of a window.
 func FuzzSeriesHost(f *testing.F) {
 	const hello, one = "220 mx|250-mx\n250-PIPELINING\n250 CHUNKING|", "250 ok|250 ok|250 chunk|250 queued|"
 	const next, no = "250 reset|" + one, "250 reset|250 ok|550 no|503 no|503 no|"
@@ -286,8 +287,9 @@ func FuzzRecipients(f *testing.F) {
 	})
 }
 
-// checkHost carries messages to a host. What is relayed was taken, and what was taken is relayed, or in
-// doubt; in doubt is only what had something behind it with a host that made no sense. Nothing is sent to nobody.
+// checkHost carries messages to a host. What is relayed was taken, and what was taken is relayed,
+// or in doubt; in doubt is only what had something behind it with a host that made no sense.
+// Nothing is sent to nobody.
 func checkHost(t *testing.T, h *host, p *parrot, all []*queue.Delivery) {
 	p.taken = map[string]int{}
 	h.name, h.dial = "mx", p.dial

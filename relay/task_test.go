@@ -21,8 +21,8 @@ func (t *task) addresses() string {
 	return strings.Join(all, " ")
 }
 
-// A task is split into transactions of as many recipients, of as many domains, as the host takes; each recipient is in one
-// of them, and their order stays.
+// A task is split into transactions of as many recipients, of as many domains, as the host takes;
+// each recipient is in one of them, and their order stays.
 func TestSplit(t *testing.T) {
 	for _, c := range []struct {
 		rcpts          string
@@ -52,7 +52,8 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// What is recorded of a task is for the recipients that have a report; the rest goes on, and knows what it has been through.
+// What is recorded of a task is for the recipients that have a report; the rest goes on, and knows
+// what it has been through.
 func TestSettle(t *testing.T) {
 	yes := queue.Report{Action: queue.Relayed}
 	for _, c := range []struct {
