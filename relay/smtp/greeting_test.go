@@ -64,7 +64,8 @@ func TestEmptyLineBeforeGreeting(t *testing.T) {
 	failed(t, err, KindGarbage, StageGreeting, `mx.example.org sent "welcome to gw", which is no SMTP, as its answer to greeting`)
 }
 
-// A port that says nothing may begin with TLS, or be a proxy's; with implicit TLS it is the handshake that gets no answer.
+// A port that says nothing may begin with TLS, or be a proxy's; with implicit TLS it is the
+// handshake that gets no answer.
 func TestSilentGreeting(t *testing.T) {
 	s := serve(t, "! hang", nil)
 	cfg := s.configured()
@@ -100,7 +101,8 @@ func TestNoiseLater(t *testing.T) {
 	failed(t, err, KindGarbage, StageEHLO, "mx.example.org sent line after line without a reply code as its answer to EHLO")
 }
 
-// TestNoConnection: an *Error of the dialling is returned as it is, anything else with the host's name.
+// TestNoConnection: an *Error of the dialling is returned as it is, anything else with the host's
+// name.
 func TestNoConnection(t *testing.T) {
 	own := &Error{At: StageTunnel, Kind: KindLost, Text: "the tunnel ended"}
 	for _, c := range []struct {
@@ -125,7 +127,8 @@ func TestNoConnection(t *testing.T) {
 	}
 }
 
-// print opens a session, asks what the host offers behind the login if need be, and returns the fingerprints before and after.
+// print opens a session, asks what the host offers behind the login if need be, and returns the
+// fingerprints before and after.
 func print(t *testing.T, dialogue string, ask bool) (before, after string) {
 	t.Helper()
 	c, _ := opened(t, dialogue+goodbye, asMe)
@@ -151,8 +154,8 @@ func TestSessionFingerprint(t *testing.T) {
 	}
 }
 
-// Whether the host was asked once more behind the login or not, it is the same host: what is learned of it must be found
-// in the next session, when it has not been asked.
+// Whether the host was asked once more behind the login or not, it is the same host: what is
+// learned of it must be found in the next session, when it has not been asked.
 func TestFingerprintBehindAsk(t *testing.T) {
 	if before, after := print(t, needs+"S: 250-mx\nS: 250 SMTPUTF8\n", true); before != after {
 		t.Errorf("%q before and %q after the host was asked", before, after)

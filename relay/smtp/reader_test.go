@@ -77,8 +77,8 @@ func TestReplyRefused(t *testing.T) {
 // noReplies are lines that no reply has.
 var noReplies = []string{"", " ", "25 ok", "2500 ok", "150 ok", "600 ok", "2x0 ok", "+OK dovecot ready", "250_ok", "250\tok", "ok"}
 
-// TestNoise: a line that is no reply is passed over, before a reply and within one, and the last with a word
-// in it is kept to be quoted.
+// TestNoise: a line that is no reply is passed over, before a reply and within one, and the last
+// with a word in it is kept to be quoted.
 func TestNoise(t *testing.T) {
 	for _, line := range noReplies {
 		for _, said := range []string{
@@ -160,7 +160,8 @@ func TestHiddenReply(t *testing.T) {
 	if all := strings.Join(shown[:2], "\n"); strings.Contains(all, "hunter2") || strings.Contains(all, b64("hunter2")) {
 		t.Errorf("shown: %s", all)
 	}
-	// A line that is no reply has no code that could stand in front of it: a terminal on the way echoes what we send.
+	// A line that is no reply has no code that could stand in front of it: a terminal on the way
+	// echoes what we send.
 	for _, secret := range forms("me", "hunter2") {
 		shown = nil
 		rr = newReplyReader(strings.NewReader(secret+"\r\n235 ok\r\n"), func(_ byte, line string) { shown = append(shown, line) })
