@@ -28,12 +28,16 @@ func (w *window) replies() *Error {
 	}
 }
 
-// misled marks as out of step what err shows to be: what is in flight, and with it what had seemed to be confirmed by
-// the reply that turned out to be wrong.
+// misled marks as out of step what err shows to be: what is in flight, and with it what had seemed to be confirmed.
 func (w *window) misled(err *Error) {
 	w.doubt(err)
-	if tx := w.read; tx != nil && err.Kind == KindGarbage {
-		tx.wrong = tx.wrong || tx.m.Chunks && !tx.taken() || tx.odd || !tx.m.Chunks && !tx.anchored()
+	tx := w.read
+	switch {
+	case tx == nil || err.Kind != KindGarbage:
+	case tx.m.Chunks:
+		tx.wrong = tx.wrong || tx.reply(StageEnd) != nil && !tx.fenced && w.c.monotonous()
+	default:
+		tx.wrong = tx.wrong || tx.odd || !tx.anchored()
 	}
 }
 
@@ -91,13 +95,17 @@ func (w *window) take(r *Reply) *Error {
 		w.close(c.refused(s.at, r))
 	case s.probe != 0:
 		if r.Class() != s.probe {
-			tx.odd = tx.taken() && c.misplaced(tx, true)
+			tx.wrong = c.monotonous() || !c.Steady || tx.taken() && c.misplaced(tx, true)
 			return c.garbage(s.at, r)
 		}
 	case s.at == StageRSET:
 		if err := w.takeReset(tx, r); err != nil {
 			return err
 		}
+	case r.Class() == 3 && tx.m.Chunks:
+		// 354 is the reply to nothing in a series. What comes behind it still says what became of the others.
+		tx.garbled = c.garbage(s.at, r)
+		w.close(tx.garbled)
 	case r.Class() == 3 && (s.at != StageDATA || r.Code != 354), r.Positive() && s.at == StageDATA:
 		return c.garbage(s.at, r)
 	}
@@ -136,9 +144,12 @@ func (w *window) replying() int {
 func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 	c := w.c
 	switch {
-	case r.Class() == 3:
-		tx.odd = tx.m.Chunks && tx.taken() && c.misplaced(tx, false)
+	case r.Class() == 3 && !tx.m.Chunks:
 		return c.garbage(StageRSET, r)
+	case r.Class() == 3:
+		tx.wrong = tx.taken() && c.misplaced(tx, false)
+		w.close(c.garbage(StageRSET, r))
+		return nil
 	case r.Negative():
 		tx.wrong = tx.m.Chunks && tx.taken() && c.misplaced(tx, true)
 		if !tx.rides || tx.read != 1 {
@@ -155,7 +166,7 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 		return nil
 	}
 	if r.shape() != c.reset {
-		tx.odd = tx.taken() && c.misplaced(tx, true)
+		tx.wrong = !tx.taken() || c.misplaced(tx, true)
 		err := c.garbage(StageRSET, r)
 		err.Text = c.cfg.Name + " is out of step: it answered " + r.String() + " where its reply to RSET should be"
 		return err

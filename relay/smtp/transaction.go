@@ -32,6 +32,7 @@ type transaction struct {
 	rides   bool          // its first steps went behind the final dot of the message before
 	rider   *transaction  // the one whose steps went behind this one's final dot
 	local   *Error        // why nothing of it was sent
+	garbled *Error        // a reply to it makes no sense
 	wrong   bool          // out of step while it was in flight
 	fenced  bool          // a command that is refused for certain stands behind it
 	odd     bool          // the reply to its end may be another's, see window.misplaced
@@ -155,6 +156,9 @@ func (tx *transaction) anchored() bool {
 // result returns what is known of the message.
 func (tx *transaction) result(tried int64) Result {
 	r := Result{Message: tx.m, Rcpt: make([]*Reply, len(tx.m.To)), Err: tx.local, Untrusted: tx.wrong}
+	if r.Err == nil && tx.garbled != nil {
+		r.Err, r.First = tx.garbled, true
+	}
 	switch {
 	case tx.end <= tried:
 		r.Sent = SentAll
