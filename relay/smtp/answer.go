@@ -105,6 +105,7 @@ func (w *window) take(r *Reply) *Error {
 	case r.Class() == 3 && tx.m.Chunks:
 		// 354 is the reply to nothing in a series. What comes behind it still says what became of the others.
 		tx.garbled = c.garbage(s.at, r)
+		tx.wrong = c.monotonous()
 		w.close(tx.garbled)
 	case r.Class() == 3 && (s.at != StageDATA || r.Code != 354), r.Positive() && s.at == StageDATA:
 		return c.garbage(s.at, r)

@@ -381,6 +381,9 @@ func (w *window) sentStep(tx *transaction) {
 // doubt marks what is in flight and not confirmed as out of step, where err shows that.
 func (w *window) doubt(err *Error) {
 	for _, tx := range w.flight {
+		if tx == w.read && tx.m.Chunks {
+			continue // see misled
+		}
 		if err.Kind == KindGarbage && !tx.settled() && (tx.odd || !tx.anchored()) {
 			tx.wrong = true
 		}
