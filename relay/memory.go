@@ -123,6 +123,9 @@ func (w *worker) probe() *smtp.Error {
 	case err == nil:
 		steady := w.conn.Steady
 		w.remember(func(k *known) { k.Drains, k.Steady = true, steady })
+		if !steady {
+			w.noChunks("its replies to RSET differ from one to the next")
+		}
 	case w.ctx.Err() != nil || err.Kind == smtp.KindReply:
 	case err.Kind == smtp.KindGarbage:
 		w.noChunks("it takes a chunk for commands, or does not refuse it")
@@ -149,6 +152,8 @@ func (w *worker) noteChunks(r *smtp.Result, v *verdict, taken bool) {
 		w.noChunks("its replies to BDAT make no sense")
 	case v.again == againData:
 		w.noChunks("it refused messages sent with BDAT")
+	case taken && w.conn.Uniform():
+		w.noChunks("its reply to RSET looks like any other")
 	case taken:
 		w.chunksWork = true
 		if !w.known.Counts && r.Message.Check && r.Err == nil || w.known.Lost > 0 {

@@ -121,7 +121,7 @@ func (w *worker) ready(t *task) *smtp.Error {
 			return err
 		}
 	}
-	w.series = true
+	w.series = w.known.NoChunks == ""
 	return nil
 }
 

@@ -35,7 +35,7 @@ func (w *window) misled(err *Error) {
 	switch {
 	case tx == nil || err.Kind != KindGarbage:
 	case tx.m.Chunks:
-		tx.wrong = tx.wrong || tx.reply(StageEnd) != nil && !tx.fenced && w.c.monotonous()
+		tx.wrong = tx.wrong || tx.reply(StageEnd) != nil && !tx.sure && w.c.Uniform()
 	default:
 		tx.wrong = tx.wrong || tx.odd || !tx.anchored()
 	}
@@ -95,17 +95,19 @@ func (w *window) take(r *Reply) *Error {
 		w.close(c.refused(s.at, r))
 	case s.probe != 0:
 		if r.Class() != s.probe {
-			tx.wrong = c.monotonous() || !c.Steady || tx.taken() && c.misplaced(tx, true)
+			tx.wrong = !tx.sure || tx.taken() && c.misplaced(tx, false)
 			return c.garbage(s.at, r)
 		}
+		tx.sure, tx.wrong = true, false
 	case s.at == StageRSET:
 		if err := w.takeReset(tx, r); err != nil {
 			return err
 		}
 	case r.Class() == 3 && tx.m.Chunks:
-		// 354 is the reply to nothing in a series. What comes behind it still says what became of the others.
+		// 354 is the reply to nothing in a series. What comes behind it still says what became of the others, and of
+		// this one.
 		tx.garbled = c.garbage(s.at, r)
-		tx.wrong = c.monotonous()
+		tx.wrong = true
 		w.close(tx.garbled)
 	case r.Class() == 3 && (s.at != StageDATA || r.Code != 354), r.Positive() && s.at == StageDATA:
 		return c.garbage(s.at, r)
@@ -128,7 +130,8 @@ func (w *window) takeEnd(tx *transaction, r *Reply) {
 	if !r.Positive() && tx.rider == nil {
 		tx.over = w.closing != nil // else RSET is due
 	}
-	tx.odd = r.noisy || c.reset != "" && r.shape() == c.reset && c.reset != tx.reply(StageMAIL).shape()
+	shape, own := r.shape(), c.reset != "" && c.reset != tx.reply(StageMAIL).shape() // RSET has words of its own
+	tx.odd = r.noisy && !(own && shape == c.taken) || own && shape == c.reset
 }
 
 // replying returns the index in flight of the transaction that the next reply belongs to.
@@ -152,7 +155,7 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 		w.close(c.garbage(StageRSET, r))
 		return nil
 	case r.Negative():
-		tx.wrong = tx.m.Chunks && tx.taken() && c.misplaced(tx, true)
+		tx.wrong = tx.wrong || tx.odd || tx.m.Chunks && tx.taken() && c.misplaced(tx, true)
 		if !tx.rides || tx.read != 1 {
 			w.close(c.refused(StageRSET, r))
 		}
@@ -160,17 +163,17 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 	case tx.rides && tx.read == 1:
 		c.RideProven = true
 	}
-	if c.reset == "" {
+	switch {
+	case c.reset == "":
 		c.reset = r.shape()
-	}
-	if !c.Steady || !tx.m.Chunks {
-		return nil
-	}
-	if r.shape() != c.reset {
+	case !c.Steady || !tx.m.Chunks:
+	case r.shape() != c.reset:
 		tx.wrong = !tx.taken() || c.misplaced(tx, true)
 		err := c.garbage(StageRSET, r)
 		err.Text = c.cfg.Name + " is out of step: it answered " + r.String() + " where its reply to RSET should be"
 		return err
+	case !c.Uniform():
+		tx.sure, tx.wrong = true, false
 	}
 	return nil
 }
@@ -221,8 +224,8 @@ func (w *window) settle() bool {
 	for len(w.flight) > 0 && w.flight[0].settled() {
 		tx := w.flight[0]
 		w.flight = w.flight[1:]
-		all = append(all, tx.result(w.c.w.tried))
-		if tx.taken() && tx.m.Chunks && !tx.wrong {
+		all = append(all, tx.result(w.c.w.taken))
+		if tx.taken() && !tx.wrong && !tx.odd {
 			w.messages = min(w.messages+1, maxWindow)
 			w.c.taken = tx.reply(StageEnd).shape()
 		}
@@ -259,10 +262,10 @@ func (w *window) fail(err *Error, byHost bool) {
 		if tx.rides && !w.c.RideProven && err.Kind != KindReply && err.Kind != KindStopped {
 			w.c.RideLost = true
 		}
-		r := tx.result(w.c.w.tried)
+		r := tx.result(w.c.w.taken)
 		r.Unread = unread
 		if last != nil && tx == w.read {
-			r = tx.without(last, w.c.w.tried)
+			r = tx.without(last, w.c.w.taken)
 			unread = true
 			r.Unread = r.End == nil
 		}
@@ -296,10 +299,10 @@ func (w *window) closingReply(byHost bool) *step {
 }
 
 // without returns the result with the reply to s as the one that the host closed with.
-func (tx *transaction) without(s *step, tried int64) Result {
+func (tx *transaction) without(s *step, passed int64) Result {
 	reply := s.reply
 	s.reply = nil
-	r := tx.result(tried)
+	r := tx.result(passed)
 	s.reply = reply
 	r.Closing, r.ClosingAt = reply, s.at
 	return r

@@ -47,7 +47,7 @@ type Conn struct {
 	// to answer.
 	RideLost bool
 	// Steady says that the host answers RSET in the same words each time: in another's place they show that we are out
-	// of step. Probe finds out.
+	// of step, unless the host is Uniform. Probe finds out.
 	Steady bool
 	// Begun counts the messages begun: each MAIL counts.
 	Begun int

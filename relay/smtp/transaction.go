@@ -33,8 +33,8 @@ type transaction struct {
 	rider   *transaction  // the one whose steps went behind this one's final dot
 	local   *Error        // why nothing of it was sent
 	garbled *Error        // a reply to it makes no sense
-	wrong   bool          // out of step while it was in flight
-	fenced  bool          // a command that is refused for certain stands behind it
+	sure    bool          // it is known that the replies to it stand in their place
+	wrong   bool          // out of step while it was in flight, or perhaps
 	odd     bool          // the reply to its end may be another's, see window.misplaced
 }
 
@@ -153,14 +153,14 @@ func (tx *transaction) anchored() bool {
 	return data != nil && data.Code == 354
 }
 
-// result returns what is known of the message.
-func (tx *transaction) result(tried int64) Result {
+// result returns what is known of the message. passed is how many octets of the connection have gone out.
+func (tx *transaction) result(passed int64) Result {
 	r := Result{Message: tx.m, Rcpt: make([]*Reply, len(tx.m.To)), Err: tx.local, Untrusted: tx.wrong}
 	if r.Err == nil && tx.garbled != nil {
 		r.Err, r.First = tx.garbled, true
 	}
 	switch {
-	case tx.end <= tried:
+	case tx.end <= passed:
 		r.Sent = SentAll
 	case tx.begun:
 		r.Sent = SentPart
@@ -177,7 +177,7 @@ func (tx *transaction) result(tried int64) Result {
 				r.Data = s.reply
 			}
 		case StageChunk:
-			if r.Data == nil && s.reply.Negative() {
+			if r.Data == nil && s.reply != nil && !s.reply.Positive() {
 				r.Data = s.reply
 			}
 		case StageEnd:
