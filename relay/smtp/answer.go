@@ -95,7 +95,7 @@ func (w *window) take(r *Reply) *Error {
 		w.close(c.refused(s.at, r))
 	case s.probe != 0:
 		if r.Class() != s.probe {
-			tx.wrong = !tx.sure || tx.taken() && c.misplaced(tx, false)
+			tx.wrong = !tx.sure && !tx.declined() || tx.taken() && c.misplaced(tx, false)
 			return c.garbage(s.at, r)
 		}
 		tx.sure, tx.wrong = true, false
@@ -118,8 +118,11 @@ func (w *window) take(r *Reply) *Error {
 	if tx.rides && tx.refusedRide() {
 		return w.unride(tx)
 	}
-	if s.at == StageEnd && !tx.m.Chunks {
+	switch {
+	case s.at == StageEnd && !tx.m.Chunks:
 		w.takeEnd(tx, r)
+	case s.at == StageEnd && r.Negative():
+		tx.wrong = false // be it to the end or to the chunk before
 	}
 	return nil
 }
@@ -132,6 +135,9 @@ func (w *window) takeEnd(tx *transaction, r *Reply) {
 	}
 	shape, own := r.shape(), c.reset != "" && c.reset != tx.reply(StageMAIL).shape() // RSET has words of its own
 	tx.odd = r.noisy && !(own && shape == c.taken) || own && shape == c.reset
+	if tx.taken() && !tx.odd {
+		c.taken = shape
+	}
 }
 
 // replying returns the index in flight of the transaction that the next reply belongs to.
@@ -174,6 +180,9 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 		return err
 	case !c.Uniform():
 		tx.sure, tx.wrong = true, false
+	}
+	if tx.m.Chunks && tx.taken() && !tx.wrong {
+		c.taken = tx.reply(StageEnd).shape()
 	}
 	return nil
 }
@@ -225,9 +234,8 @@ func (w *window) settle() bool {
 		tx := w.flight[0]
 		w.flight = w.flight[1:]
 		all = append(all, tx.result(w.c.w.taken))
-		if tx.taken() && !tx.wrong && !tx.odd {
+		if tx.taken() && tx.m.Chunks && !tx.wrong {
 			w.messages = min(w.messages+1, maxWindow)
-			w.c.taken = tx.reply(StageEnd).shape()
 		}
 	}
 	w.owed()

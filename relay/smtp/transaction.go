@@ -125,6 +125,12 @@ func (tx *transaction) last() Stage {
 // taken reports whether the host has said that it took the message.
 func (tx *transaction) taken() bool { return tx.accepted() && tx.reply(StageEnd).Positive() }
 
+// declined reports whether the host has refused the message, even if there was a reply too many or too few: RSET has been
+// accepted behind it.
+func (tx *transaction) declined() bool {
+	return tx.reply(StageEnd).Negative() && tx.reply(StageRSET).Positive()
+}
+
 // answered reports whether everything that there is has been sent and answered.
 func (tx *transaction) answered() bool {
 	return tx.over && tx.sent == len(tx.steps) && tx.read == tx.sent
