@@ -35,7 +35,7 @@ func (w *window) misled(err *Error) {
 	switch {
 	case tx == nil || err.Kind != KindGarbage:
 	case tx.m.Chunks:
-		tx.wrong = tx.wrong || tx.reply(StageEnd) != nil && !tx.sure && w.c.Uniform()
+		tx.wrong = tx.wrong || tx.reply(StageEnd) != nil && !tx.sure && !tx.declined() && w.c.Uniform()
 	default:
 		tx.wrong = tx.wrong || tx.odd || !tx.anchored()
 	}
@@ -53,7 +53,7 @@ func (c *Conn) misplaced(tx *transaction, extra bool) bool {
 	case c.taken != "":
 		return shape != c.taken
 	}
-	return extra
+	return extra || c.guessed
 }
 
 // unanswerable returns what the failure to read a reply comes to. Silence after an envelope that rides is the loss of
@@ -171,18 +171,18 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 	}
 	switch {
 	case c.reset == "":
-		c.reset = r.shape()
+		c.reset, c.guessed = r.shape(), tx.m.Chunks
 	case !c.Steady || !tx.m.Chunks:
 	case r.shape() != c.reset:
 		tx.wrong = !tx.taken() || c.misplaced(tx, true)
 		err := c.garbage(StageRSET, r)
 		err.Text = c.cfg.Name + " is out of step: it answered " + r.String() + " where its reply to RSET should be"
 		return err
-	case !c.Uniform():
+	case !c.guessed && !c.Uniform():
 		tx.sure, tx.wrong = true, false
-	}
-	if tx.m.Chunks && tx.taken() && !tx.wrong {
-		c.taken = tx.reply(StageEnd).shape()
+		if tx.taken() {
+			c.taken = tx.reply(StageEnd).shape()
+		}
 	}
 	return nil
 }

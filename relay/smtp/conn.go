@@ -30,6 +30,8 @@ type Conn struct {
 	again    bool   // EHLO has been said again behind the login
 	// reset is the shape of this host's replies to RSET in this session; "" where it is not known yet.
 	reset string
+	// guessed says that it may be that of another's: it was learned in a series.
+	guessed bool
 	// mail is likewise the shape of its replies to MAIL.
 	mail string
 	// taken is likewise the shape of its replies to the end of a message that it took, once one of them is confirmed.
