@@ -167,17 +167,17 @@ func (w *world) seemsRefused(r *recipient, rep queue.Report) bool {
 	return w.unreadRefused(r, rep)
 }
 
-// unreadRefused reports whether a recipient was given a refusal that was said to another of its message before the host
-// closed: by then replies were one late, and the host has not read the command that it was taken for.
+// unreadRefused reports whether a recipient was given a refusal that was said to another of its message: replies were too
+// many by then, and the host has ended, or reads no more, before it came to the command that it was taken for.
 func (w *world) unreadRefused(r *recipient, rep queue.Report) bool {
 	for _, s := range w.ofRun {
 		t := s.lastTxn()
-		if t == nil || t.msg != r.msg || len(s.replies) == 0 || !t.plausible(true) {
+		if t == nil || t.msg != r.msg || !t.plausible(true) {
 			continue
 		}
-		a := s.seen(len(s.replies) - 1)
-		rest := string(s.conn.in) + string(s.unheard)
-		if a != nil && a.code == rep.Code && s.by == "reply" && strings.Contains(rest, "RCPT TO:<"+r.addr+">") {
+		before, _, found := strings.Cut(string(s.conn.in)+string(s.unheard), "RCPT TO:<"+r.addr+">")
+		a := s.seen(len(s.commands) + strings.Count(before, "\n"))
+		if found && a != nil && a.code == rep.Code && strings.Contains(rep.Text, a.text) {
 			return true
 		}
 	}

@@ -53,7 +53,7 @@ func (c *Conn) misplaced(tx *transaction, extra bool) bool {
 	case c.taken != "":
 		return shape != c.taken
 	}
-	return extra || c.guessed
+	return extra
 }
 
 // unanswerable returns what the failure to read a reply comes to. Silence after an envelope that rides is the loss of
@@ -157,7 +157,7 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 	case r.Class() == 3 && !tx.m.Chunks:
 		return c.garbage(StageRSET, r)
 	case r.Class() == 3:
-		tx.wrong = tx.taken() && c.misplaced(tx, false)
+		tx.wrong = tx.taken() && c.misplaced(tx, c.guessed)
 		w.close(c.garbage(StageRSET, r))
 		return nil
 	case r.Negative():
