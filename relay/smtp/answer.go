@@ -98,7 +98,7 @@ func (w *window) take(r *Reply) *Error {
 			tx.wrong = !tx.sure && !tx.declined() || tx.taken() && c.misplaced(tx, false)
 			return c.garbage(s.at, r)
 		}
-		tx.sure, tx.wrong = true, false
+		tx.sure, tx.wrong, c.guessed = true, false, false
 	case s.at == StageRSET:
 		if err := w.takeReset(tx, r); err != nil {
 			return err
