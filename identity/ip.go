@@ -60,7 +60,7 @@ func parseGroups(s string) (ip []byte, ok bool) {
 	}
 }
 
-// isMapped tells whether an IPv6 address stands for an IPv4 address (RFC 4291, 2.5.5.2).
+// isMapped reports whether an IPv6 address stands for an IPv4 address (RFC 4291, 2.5.5.2).
 func isMapped(ip []byte) bool {
 	return string(ip[:12]) == "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff"
 }
@@ -70,7 +70,7 @@ func isIPv6(s string) bool {
 	return ok
 }
 
-// isLoopbackIP tells whether s is an address of this machine's to itself.
+// isLoopbackIP reports whether s is an address of this machine's to itself.
 func isLoopbackIP(s string) bool {
 	if ip, ok := parseIPv4(s); ok {
 		return ip[0] == 127

@@ -18,7 +18,7 @@ type Secret struct {
 // NewSecret returns text as a Secret.
 func NewSecret(text string) Secret { return Secret{&text} }
 
-// IsSet tells whether there is a secret, be it the empty text.
+// IsSet reports whether there is a secret, be it the empty text.
 func (s Secret) IsSet() bool { return s.text != nil }
 
 // Reveal returns the text itself, for the one place that sends it.

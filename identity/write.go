@@ -132,7 +132,7 @@ func addSecret(n *tree.Node, key string, s Secret, remark string) {
 	}
 }
 
-// harmless tells whether a text may stand without quotes, in the eyes of a
+// harmless reports whether a text may stand without quotes, in the eyes of a
 // person who does not know all rules of YAML.
 func harmless(s string) bool {
 	switch strings.ToLower(s) {

@@ -256,7 +256,7 @@ func (s *scanner) comment() {
 	s.copy(n)
 }
 
-// atWordStart tells whether a word could start here, so that # begins a comment.
+// atWordStart reports whether a word could start here, so that # begins a comment.
 func (s *scanner) atWordStart() bool {
 	return s.pos == 0 || strings.IndexByte(" \t\n;&|()", s.in[s.pos-1]) >= 0
 }

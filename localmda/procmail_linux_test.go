@@ -80,7 +80,7 @@ func namespace() *syscall.SysProcAttr {
 	}
 }
 
-// refused tells whether the system has refused a namespace, or a mount in it.
+// refused reports whether the system has refused a namespace, or a mount in it.
 func refused(err error) bool {
 	return errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EINVAL) ||
 		err != nil && strings.Contains(err.Error(), "mount: ")

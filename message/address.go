@@ -95,7 +95,7 @@ func cutLocal(spec string) (local, rest string, quoted bool) {
 	return spec, "", false
 }
 
-// isDomain tells whether s is a dot-atom or a domain-literal. Whether there can
+// isDomain reports whether s is a dot-atom or a domain-literal. Whether there can
 // be such a host is not asked: the one we hand over to decides.
 func isDomain(s string) bool {
 	if strings.HasPrefix(s, "[") {
@@ -105,7 +105,7 @@ func isDomain(s string) bool {
 	return isDotAtom(s)
 }
 
-// isDotAtom tells whether s is a dot-atom-text (RFC 5322, 3.2.3).
+// isDotAtom reports whether s is a dot-atom-text (RFC 5322, 3.2.3).
 func isDotAtom(s string) bool {
 	return s != "" && s[0] != '.' && s[len(s)-1] != '.' &&
 		!strings.Contains(s, "..") && !strings.ContainsFunc(s, notAtextOrDot)

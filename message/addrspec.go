@@ -84,7 +84,7 @@ func domainPart(words []token) (string, error) {
 	return concat(words), nil
 }
 
-// dotBetween tells whether a dot separates two words that follow each other.
+// dotBetween reports whether a dot separates two words that follow each other.
 func dotBetween(a, b token) bool {
 	return a.kind == tokenAtom && strings.HasSuffix(a.text, ".") ||
 		b.kind == tokenAtom && strings.HasPrefix(b.text, ".")

@@ -52,7 +52,7 @@ func (h *Header) fieldAt(start int) field {
 	return field{name: name, value: colon + 1, start: start, end: end}
 }
 
-// is tells whether f is called name.
+// is reports whether f is called name.
 func (f field) is(name string) bool { return strings.EqualFold(string(f.name), name) }
 
 // text returns the body of f unfolded (RFC 5322, 2.2.3), without the blanks
@@ -61,7 +61,7 @@ func (h *Header) text(f field) string {
 	return strings.Trim(strings.ReplaceAll(string(h.raw[f.value:f.end]), "\n", ""), " \t")
 }
 
-// Has tells whether there is a field called name.
+// Has reports whether there is a field called name.
 func (h *Header) Has(name string) bool {
 	_, ok := h.Get(name)
 	return ok
@@ -157,7 +157,7 @@ func formatField(name, value string) (string, error) {
 	return name + ": " + value + "\n", nil
 }
 
-// EightBit tells whether the header has octets over 127, which must go out as
+// EightBit reports whether the header has octets over 127, which must go out as
 // RFC 6532 has it (SMTPUTF8) or are plainly wrong.
 func (h *Header) EightBit() bool { return hasEightBit(h.raw) }
 
@@ -181,7 +181,7 @@ func (h *Header) From() string {
 	return ""
 }
 
-// HasControl tells whether a text holds control characters other than tabs, which no field of a
+// HasControl reports whether a text holds control characters other than tabs, which no field of a
 // header can.
 func HasControl(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })

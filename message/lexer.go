@@ -185,13 +185,13 @@ func unfold(s string) string {
 
 func isLineEnd(c byte) bool { return c == '\r' || c == '\n' }
 
-// isAtext tells whether c can be in an atom (RFC 5322, 3.2.3; octets over 127
+// isAtext reports whether c can be in an atom (RFC 5322, 3.2.3; octets over 127
 // by RFC 6532, and because old mail has them in display names).
 func isAtext(c byte) bool {
 	return c > ' ' && c != 0x7f && strings.IndexByte(`()<>[]:;@\,."`, c) < 0
 }
 
-// isDtext tells whether c can be in a domain-literal (RFC 5322, 3.4.1).
+// isDtext reports whether c can be in a domain-literal (RFC 5322, 3.4.1).
 func isDtext(c byte) bool {
 	return c > ' ' && c < 0x7f && c != '[' && c != ']' && c != '\\'
 }

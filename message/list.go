@@ -81,7 +81,7 @@ type listParser struct {
 
 func (p *listParser) advance() { p.tok = p.lexer.next() }
 
-// atSeparator tells whether a member ends here.
+// atSeparator reports whether a member ends here.
 func (p *listParser) atSeparator() bool {
 	return p.tok.kind == ',' || p.tok.kind == ';' || p.tok.kind == tokenEnd
 }
@@ -207,19 +207,19 @@ func (p *listParser) tail() ([]token, error) {
 	return words, nil
 }
 
-// isRemark tells whether t begins a remark such as "# v5.10+".
+// isRemark reports whether t begins a remark such as "# v5.10+".
 func isRemark(t token) bool {
 	return t.kind == tokenAtom && t.spaced && t.text[0] == '#'
 }
 
-// hasDomain tells whether words have an "@" and something behind it: up to
+// hasDomain reports whether words have an "@" and something behind it: up to
 // there, a "#" belongs to a display name or the address.
 func hasDomain(words []token) bool {
 	at := slices.IndexFunc(words, func(w token) bool { return w.kind == '@' })
 	return at >= 0 && join(words[at+1:]) != ""
 }
 
-// isGroupName tells whether words can be the name of a group.
+// isGroupName reports whether words can be the name of a group.
 func isGroupName(words []token) bool {
 	if slices.ContainsFunc(words, func(w token) bool { return w.kind == '@' }) {
 		return false

@@ -79,7 +79,7 @@ func longestLine(p []byte, longest *int64) []byte {
 	}
 }
 
-// hasEightBit tells whether p has an octet over 127, looking at 64 at a time.
+// hasEightBit reports whether p has an octet over 127, looking at 64 at a time.
 func hasEightBit(p []byte) bool {
 	const high = 0x8080808080808080
 	for len(p) >= 64 {

@@ -21,7 +21,7 @@ func skipPostmarks(br *bufio.Reader) error {
 	return nil
 }
 
-// atPostmark tells whether the next line begins with one of marks and is the
+// atPostmark reports whether the next line begins with one of marks and is the
 // separator line of an mbox. Text may begin with "From " too, and is not to
 // lose its first line: so the line must have a date in it, or a field must
 // follow.
@@ -47,7 +47,7 @@ func atPostmark(br *bufio.Reader, marks []string) (bool, error) {
 	}
 }
 
-// couldBegin tells whether p begins with one of marks, as far as p goes.
+// couldBegin reports whether p begins with one of marks, as far as p goes.
 func couldBegin(p []byte, marks []string) bool {
 	return slices.ContainsFunc(marks, func(mark string) bool {
 		n := min(len(p), len(mark))
@@ -55,7 +55,7 @@ func couldBegin(p []byte, marks []string) bool {
 	})
 }
 
-// isDated tells whether the line has a date in the form of asctime(3) in it.
+// isDated reports whether the line has a date in the form of asctime(3) in it.
 func isDated(line []byte) bool {
 	words := bytes.Fields(line)
 	for i := 0; i+3 < len(words); i++ {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Resent tells whether the message has been, or is being, resent: whether there
+// Resent reports whether the message has been, or is being, resent: whether there
 // is any Resent- field (RFC 5322, 3.6.6).
 func (h *Header) Resent() bool {
 	for f := range h.fields() {

@@ -115,7 +115,7 @@ func (r *Report) referred() string {
 	return id
 }
 
-// international tells whether an address is not ASCII, and the report so not one of RFC 3464.
+// international reports whether an address is not ASCII, and the report so not one of RFC 3464.
 func (r *Report) international() bool {
 	for i := range r.Recipients {
 		if hasNonASCII(r.Recipients[i].Address) {
@@ -223,7 +223,7 @@ func (rcpt *ReportRecipient) status() string {
 	return rcpt.Status
 }
 
-// isHostWord tells whether s can stand for a host: a name, or an address.
+// isHostWord reports whether s can stand for a host: a name, or an address.
 func isHostWord(s string) bool {
 	return s != "" && len(s) <= 255 && !strings.ContainsFunc(s, func(c rune) bool {
 		return c >= utf8.RuneSelf || !isAtext(byte(c)) && c != '.' && c != ':' && c != '[' && c != ']'

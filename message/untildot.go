@@ -48,7 +48,7 @@ func (d *dotReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// atDot tells whether the line that begins here is a lone dot.
+// atDot reports whether the line that begins here is a lone dot.
 func (d *dotReader) atDot() (bool, error) {
 	p, err := d.br.Peek(2)
 	if err != nil && err != io.EOF {

@@ -39,7 +39,7 @@ type line struct {
 // A scanner holds the lines that are still to be read.
 type scanner struct{ lines []line }
 
-// split takes a text apart into lines, and tells whether all of them can be read here.
+// split takes a text apart into lines, and reports whether all of them can be read here.
 func (s *scanner) split(text string) bool {
 	for number := 1; text != ""; number++ {
 		l, rest, _ := strings.Cut(text, "\n")
@@ -66,7 +66,7 @@ func (s *scanner) block(indent, depth int) *Node {
 	return s.mapping(indent, depth)
 }
 
-// isItem tells whether a line begins an item of a list.
+// isItem reports whether a line begins an item of a list.
 func isItem(text string) bool { return strings.HasPrefix(text, "- ") }
 
 // list reads a list, as long as its indentation lasts.
@@ -93,7 +93,7 @@ func (s *scanner) list(indent, depth int) *Node {
 	return n
 }
 
-// endsAt tells whether what comes next does not belong to the item or field that was read last.
+// endsAt reports whether what comes next does not belong to the item or field that was read last.
 func (s *scanner) endsAt(indent int) bool { return len(s.lines) == 0 || s.lines[0].indent <= indent }
 
 // mapping reads a mapping, as long as its indentation lasts.
@@ -229,7 +229,7 @@ func cutPlain(text string, inList bool) (plain, rest string) {
 	return plain, text[len(plain):]
 }
 
-// goodPlain tells whether a scalar without quotes is a text, and no more than that.
+// goodPlain reports whether a scalar without quotes is a text, and no more than that.
 func goodPlain(s string) bool {
 	if s == "" || strings.EqualFold(s, "null") {
 		return false

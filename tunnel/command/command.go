@@ -49,7 +49,7 @@ func Parse(line string) (*Command, error) {
 	return &Command{words: words, ssh: true}, nil
 }
 
-// mentionsHost tells whether %h or %p is among the words for us to replace.
+// mentionsHost reports whether %h or %p is among the words for us to replace.
 func mentionsHost(words []string) bool {
 	for i := range words {
 		if !sshTokens(words, i) && (strings.Contains(words[i], "%h") || strings.Contains(words[i], "%p")) {
@@ -59,7 +59,7 @@ func mentionsHost(words []string) bool {
 	return false
 }
 
-// sshTokens tells whether a percent sign in the word at i is for ssh to expand, as
+// sshTokens reports whether a percent sign in the word at i is for ssh to expand, as
 // in `ssh -o ControlPath=~/.ssh/%h gateway`.
 func sshTokens(words []string, i int) bool {
 	if i == 0 || path.Base(words[0]) != "ssh" {
