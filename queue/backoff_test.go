@@ -81,7 +81,7 @@ func TestNewMailTriesANetworkThatWasDown(t *testing.T) {
 
 // The same, but the new mail arrives while a run is busy elsewhere and has passed over the old
 // mail.
-func TestNewMailDuringARunTakesTheParkedAlong(t *testing.T) {
+func TestNewMailDuringARunTakesTheWaitingAlong(t *testing.T) {
 	q, ids := backedOff(t, unreachable, 2)
 	submit(t, q, "a@other.example")
 	h, other := &fakeHost{}, &fakeHost{}
@@ -111,7 +111,7 @@ func TestNewMailIsNoReasonToTryARefusedPassword(t *testing.T) {
 	}
 }
 
-func TestAllTriesWhatIsParked(t *testing.T) {
+func TestAllTriesWhatWaits(t *testing.T) {
 	for _, why := range []Report{unreachable, badPassword} {
 		q, ids := backedOff(t, why, 2)
 		h := &fakeHost{}

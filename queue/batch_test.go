@@ -10,15 +10,15 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A burstHost is a Transport that answers all its deliveries at once.
-type burstHost struct {
+// A batchHost is a Transport that answers all its deliveries at once.
+type batchHost struct {
 	drawn    []*Delivery
 	answer   func(d *Delivery, rcpt Recipient) Report
 	recorded func(all []Outcome) // called once everything is recorded
 	before   func()              // called before that
 }
 
-func (h *burstHost) Run(ctx context.Context, src Source) {
+func (h *batchHost) Run(ctx context.Context, src Source) {
 	var all []Outcome
 	for d := src.Next(true); d != nil; d = src.Next(true) {
 		h.drawn = append(h.drawn, d)
@@ -52,7 +52,7 @@ func TestBatchIsRecorded(t *testing.T) {
 		ids = append(ids, submit(t, q, "a@example.com", "b@example.com"))
 	}
 	partly := submit(t, q, "a@example.com", "b@elsewhere.example")
-	h := &burstHost{}
+	h := &batchHost{}
 	h.answer = func(d *Delivery, rcpt Recipient) Report {
 		switch {
 		case d.ID == ids[1] && rcpt.Address[0] == 'b':
@@ -109,7 +109,7 @@ func TestBatchWithANameTaken(t *testing.T) {
 	for range 4 {
 		ids = append(ids, submit(t, q, "a@example.com"))
 	}
-	h := &burstHost{before: func() {
+	h := &batchHost{before: func() {
 		if err := os.MkdirAll(q.Dir+"/"+".sent-"+ids[1]+"/in the way", 0o700); err != nil {
 			t.Error(err)
 		}

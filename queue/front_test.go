@@ -44,7 +44,7 @@ func TestMuteHostHoldsUpNobody(t *testing.T) {
 }
 
 // A refused password keeps new mail waiting, until the configuration is changed.
-func TestMendedConfiguration(t *testing.T) {
+func TestCorrectedConfiguration(t *testing.T) {
 	refused := Report{Action: Delayed, Scope: ScopeIdentity, Status: "5.7.8", Code: 535, Text: "wrong password"}
 	q, ids := backedOff(t, refused, 1)
 	h := &fakeHost{}

@@ -33,7 +33,7 @@ func TestProcessesKilledAtAnyInstant(t *testing.T) {
 		kills = 2000
 	}
 	dir := t.TempDir()
-	crew := make([]*exec.Cmd, submitters+runs)
+	processes := make([]*exec.Cmd, submitters+runs)
 	next := 0
 	start := func(i int) {
 		role := "submitter"
@@ -41,29 +41,29 @@ func TestProcessesKilledAtAnyInstant(t *testing.T) {
 			role = "run"
 		}
 		next++
-		crew[i] = exec.Command(os.Args[0])
-		crew[i].Env = append(os.Environ(), roleVariable+"="+role, "QUEUE_TEST_DIR="+dir, fmt.Sprintf("QUEUE_TEST_FIRST=%d", next*1_000_000))
-		crew[i].Stderr = os.Stderr
-		if err := crew[i].Start(); err != nil {
+		processes[i] = exec.Command(os.Args[0])
+		processes[i].Env = append(os.Environ(), roleVariable+"="+role, "QUEUE_TEST_DIR="+dir, fmt.Sprintf("QUEUE_TEST_FIRST=%d", next*1_000_000))
+		processes[i].Stderr = os.Stderr
+		if err := processes[i].Start(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	kill := func(i int) {
-		crew[i].Process.Kill()
-		if err := crew[i].Wait(); err == nil || crew[i].ProcessState.Exited() {
+		processes[i].Process.Kill()
+		if err := processes[i].Wait(); err == nil || processes[i].ProcessState.Exited() {
 			t.Errorf("a process ended by itself: %v", err)
 		}
 	}
-	for i := range crew {
+	for i := range processes {
 		start(i)
 	}
 	for range kills {
 		time.Sleep(time.Duration(rand.IntN(40)) * time.Millisecond) // any instant is a good one
-		i := rand.IntN(len(crew))
+		i := rand.IntN(len(processes))
 		kill(i)
 		start(i)
 	}
-	for i := range crew {
+	for i := range processes {
 		kill(i)
 	}
 

@@ -174,33 +174,34 @@ func (h *history) pending(n int) (names, writes []int) {
 	return names, writes
 }
 
-// cuts calls f with each fate of the pending changes that is to be tried for a cut after n changes.
-func (h *history) cuts(n int, f func(fate map[int]loss)) {
+// cuts calls f with each loss among the pending changes that is to be tried for a cut after n
+// changes.
+func (h *history) cuts(n int, f func(lost map[int]loss)) {
 	names, writes := h.pending(n)
 	for _, ns := range combinations(names, []loss{kept, dropped}, 6) {
 		for _, ws := range combinations(writes, []loss{kept, dropped, halved, zeroed}, 3) {
-			fate := map[int]loss{}
+			lost := map[int]loss{}
 			for i, l := range ns {
-				fate[i] = l
+				lost[i] = l
 			}
 			for i, l := range ws {
-				fate[i] = l
+				lost[i] = l
 			}
-			f(fate)
+			f(lost)
 		}
 	}
 }
 
-// combinations returns the ways to give each change one of the fates: all of them if there are at
-// most full changes, else those in which the first of them share one fate and the rest another, and
-// those in which one differs from all others.
-func combinations(changes []int, fates []loss, full int) []map[int]loss {
+// combinations returns the combinations of changes and losses: all of them if there are at most
+// full changes, otherwise those in which the first changes share one loss and the rest another,
+// and those in which one differs from all others.
+func combinations(changes []int, losses []loss, full int) []map[int]loss {
 	if len(changes) <= full || stage.Long() && len(changes) <= full+1 {
 		all := []map[int]loss{{}}
 		for _, i := range changes {
 			var more []map[int]loss
 			for _, m := range all {
-				for _, l := range fates {
+				for _, l := range losses {
 					grown := map[int]loss{i: l}
 					for k, v := range m {
 						grown[k] = v
@@ -213,8 +214,8 @@ func combinations(changes []int, fates []loss, full int) []map[int]loss {
 		return all
 	}
 	var some []map[int]loss
-	for _, a := range fates {
-		for _, b := range fates {
+	for _, a := range losses {
+		for _, b := range losses {
 			if a == b {
 				continue
 			}
@@ -249,7 +250,7 @@ type disk struct {
 }
 
 // after returns the disk after a cut behind the first n changes.
-func (h *history) after(n int, fate map[int]loss) *disk {
+func (h *history) after(n int, lost map[int]loss) *disk {
 	d := &disk{root: h.root, nodes: map[uint64]*node{h.root: {names: map[string]uint64{}}}}
 	for i := range h.changes[:n] {
 		c := &h.changes[i]
@@ -259,7 +260,7 @@ func (h *history) after(n int, fate map[int]loss) *disk {
 		case makeDir:
 			d.nodes[c.file] = &node{names: map[string]uint64{}}
 		}
-		d.apply(c, fate[i])
+		d.apply(c, lost[i])
 	}
 	return d
 }

@@ -105,7 +105,7 @@ func (w *world) callOf(name string) int {
 // A cut is one state of the disk after a power cut.
 type cut struct {
 	n    int // how many changes had ended
-	fate map[int]loss
+	lost map[int]loss
 }
 
 // powerCuts cuts the power after each change of a recording, tries what may be on the disk
@@ -122,7 +122,7 @@ func powerCuts(t *testing.T, fig *figures, name string, work func(w *world, r *r
 	}
 	inParallel(t, len(cuts), noLimit, func(host *faultHost, i int) bool {
 		c := cuts[i]
-		w := newWorld(t, fig, host, fmt.Sprintf("%s, power cut after change %d, %v", name, c.n, c.fate))
+		w := newWorld(t, fig, host, fmt.Sprintf("%s, power cut after change %d, %v", name, c.n, c.lost))
 		defer w.end()
 		fig.add(&fig.crashStates, 1)
 		r.goOn(w, c)
@@ -136,13 +136,13 @@ func (r *recording) all() []cut {
 	var cuts []cut
 	seen := map[[sha256.Size]byte]bool{}
 	for n := range len(r.changes) + 1 {
-		r.cuts(n, func(fate map[int]loss) {
+		r.cuts(n, func(lost map[int]loss) {
 			submitted, taken := r.outside(n)
-			state := r.after(n, fate).sum()
+			state := r.after(n, lost).sum()
 			key := sha256.Sum256(fmt.Appendf(nil, "%x %d %d %v", state, submitted, taken, r.windowAt(n)))
 			if !seen[key] {
 				seen[key] = true
-				cuts = append(cuts, cut{n, fate})
+				cuts = append(cuts, cut{n, lost})
 			}
 		})
 	}
@@ -194,7 +194,7 @@ func (r *recording) holds(j, serial int) bool {
 
 // goOn brings a world into the state after a cut, lets deliver work and reckons.
 func (r *recording) goOn(w *world, c cut) {
-	if err := r.after(c.n, c.fate).restore(w.home); err != nil {
+	if err := r.after(c.n, c.lost).restore(w.home); err != nil {
 		w.t.Errorf("%s: %v", w.what, err)
 		return
 	}
