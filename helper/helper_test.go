@@ -191,6 +191,28 @@ func TestInputThatFailsHasNoEnd(t *testing.T) {
 	}
 }
 
+// The same, seen from the pipe: it is open when the command is told to end.
+func TestPipeIsOpenWhenTheInputFails(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	f := &feeding{pipe: w, done: make(chan struct{})}
+	told := 0
+	f.run(failing{io.ErrUnexpectedEOF}, func(cause error) {
+		told++
+		r.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		if n, err := r.Read(make([]byte, 1)); cause != errInput || n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%v; read %d octets, %v", cause, n, err)
+		}
+	})
+	if told != 1 || f.whole || f.err != io.ErrUnexpectedEOF {
+		t.Errorf("told %d times, %+v", told, f)
+	}
+}
+
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
@@ -212,6 +234,9 @@ func TestOutputIsBounded(t *testing.T) {
 	}
 	io.WriteString(f, "more\n")
 	bound(f)
+	if info, _ := f.Stat(); info.Size() != 0 {
+		t.Errorf("%d octets are kept of one that is", info.Size())
+	}
 	io.WriteString(f, "the last\n")
 	if got := lastLines(f); got != "the last" {
 		t.Errorf("after too much: %q", got)

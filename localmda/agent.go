@@ -11,6 +11,9 @@
 // and %F an environment variable, each expanded within quotes whatever quotes the line
 // has around them (see line.go), so that a name is one argument and nothing else.
 //
+// No process of a call lives on when the next one for the same recipient of the same message
+// begins: it could deliver a second copy. Package helper says what belongs to a call.
+//
 // A line with %T is called once for each recipient, since each has a state of its own in the
 // queue; a line without it is called once for the message. The message is read to its end, and so
 // verified, before the first call: an agent never takes a damaged message for a whole one.

@@ -45,8 +45,9 @@ type draw struct {
 	attempts int    // made for the message before
 
 	// The run's mu guards these.
-	reported []bool // of Delivery.Recipients
-	left     int    // how many are not reported
+	reported []bool // for each of Delivery.Recipients; nil before a part of them is
+	open     int    // how many are not reported
+	left     int    // how many are not recorded
 	charged  bool   // the attempt counts as one of the message's own
 	counted  bool   // the message is counted as waiting
 }
@@ -120,7 +121,7 @@ func (t *destination) takeBack() {
 	out := t.out
 	t.out = nil
 	for d := range out {
-		d.draw.left = 0
+		d.draw.open = 0
 		r.count(t.name, "its transport has not said what became of it")
 	}
 	r.mu.Unlock()
@@ -271,6 +272,6 @@ func (t *destination) fill(e *openEntry) *Delivery {
 	if len(d.Recipients) == 0 {
 		return nil
 	}
-	d.draw.left, d.draw.reported = len(d.Recipients), make([]bool, len(d.Recipients))
+	d.draw.open, d.draw.left = len(d.Recipients), len(d.Recipients)
 	return d
 }

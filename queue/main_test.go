@@ -192,8 +192,11 @@ func lineOf(m *spool.Message) string {
 	if !m.Last.IsZero() {
 		last = m.Last.Unix()
 	}
-	line := fmt.Sprintf(`{"state":%q,"attempts":%d,"last":%d,"next":%d,"told":%v}`, state, m.Attempts, last, next, m.DelayTold)
-	return fmt.Sprintf("%-*s\n", messageLine-1, line)
+	line := fmt.Sprintf(`{"state":%q,"attempts":%d,"last":%d,"next":%d`, state, m.Attempts, last, next)
+	if m.DelayTold {
+		line += `,"told":true`
+	}
+	return fmt.Sprintf("%-*s\n", messageLine-1, line+"}")
 }
 
 // recipientLineOf returns the line of a failed recipient.

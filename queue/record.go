@@ -18,24 +18,37 @@ const maxUnsure = 3
 // A part is what was reported of one delivery at one time.
 type part struct {
 	*Delivery
-	which   []int // indexes into Recipients
+	which   []int // indexes into Recipients; nil: all of them, in order
 	reports []Report
+}
+
+// recipient returns the index of the recipient that report k is for.
+func (p *part) recipient(k int) int {
+	if p.which == nil {
+		return k
+	}
+	return p.which[k]
 }
 
 // Sending implements Source.
 func (t *destination) Sending(d *Delivery, recipients []int) error {
-	indexes := d.draw.indexes
-	if recipients != nil {
-		indexes = make([]int, len(recipients))
-		for k, i := range recipients {
-			indexes[k] = d.draw.indexes[i]
-		}
-	}
-	err := d.draw.entry.Sending(indexes)
+	err := d.draw.entry.Sending(d.draw.some(recipients))
 	if err != nil {
 		t.stop(err)
 	}
 	return err
+}
+
+// some returns the indexes in the envelope of some recipients of a delivery; nil stands for all.
+func (w *draw) some(which []int) []int {
+	if which == nil {
+		return w.indexes
+	}
+	indexes := make([]int, len(which))
+	for k, i := range which {
+		indexes[k] = w.indexes[i]
+	}
+	return indexes
 }
 
 // stop ends a destination whose progress cannot be recorded.
@@ -74,33 +87,47 @@ func (t *destination) parts(outcomes []Outcome) []part {
 	defer t.run.mu.Unlock()
 	parts := make([]part, 0, len(outcomes))
 	for _, o := range outcomes {
-		at := slices.IndexFunc(parts, func(p part) bool { return p.Delivery == o.Delivery })
-		if at < 0 {
-			at = len(parts)
-			parts = append(parts, part{Delivery: o.Delivery})
-		}
-		p := &parts[at]
-		for k := range o.Reports {
-			i := k
-			if o.Recipients != nil {
-				i = o.Recipients[k]
-			}
-			if w := p.draw; w.left > 0 && !w.reported[i] {
-				w.reported[i] = true
-				p.which, p.reports = append(p.which, i), append(p.reports, o.Reports[k])
-			}
+		switch w := o.Delivery.draw; {
+		case w.open == 0:
+		case o.Recipients == nil && w.open == len(w.indexes):
+			w.open = 0
+			parts = append(parts, part{Delivery: o.Delivery, reports: o.Reports})
+		default:
+			parts = addPart(parts, o)
 		}
 	}
-	return slices.DeleteFunc(parts, func(p part) bool { return len(p.which) == 0 })
+	return slices.DeleteFunc(parts, func(p part) bool { return len(p.reports) == 0 })
+}
+
+// addPart adds an outcome of some recipients to what there is of its delivery.
+func addPart(parts []part, o Outcome) []part {
+	at := slices.IndexFunc(parts, func(p part) bool { return p.Delivery == o.Delivery })
+	if at < 0 {
+		at = len(parts)
+		parts = append(parts, part{Delivery: o.Delivery, which: []int{}})
+	}
+	p, w := &parts[at], o.Delivery.draw
+	if w.reported == nil {
+		w.reported = make([]bool, len(w.indexes))
+	}
+	for k := range o.Reports {
+		i := k
+		if o.Recipients != nil {
+			i = o.Recipients[k]
+		}
+		if !w.reported[i] {
+			w.reported[i] = true
+			w.open--
+			p.which, p.reports = append(p.which, i), append(p.reports, o.Reports[k])
+		}
+	}
+	return parts
 }
 
 // attempt returns what is to be recorded of a part. An attempt that fails for the message's own
 // sake puts the message off, once.
 func (t *destination) attempt(p *part, now time.Time) spool.Attempt {
-	a := spool.Attempt{Entry: p.draw.entry.Entry, Recipients: make([]int, len(p.which)), Reports: p.reports}
-	for k, i := range p.which {
-		a.Recipients[k] = p.draw.indexes[i]
-	}
+	a := spool.Attempt{Entry: p.draw.entry.Entry, Recipients: p.draw.some(p.which), Reports: p.reports}
 	own := func(r Report) bool { return r.Action == Delayed && r.Scope != ScopeIdentity }
 	if slices.ContainsFunc(p.reports, own) {
 		t.run.mu.Lock()
@@ -119,19 +146,20 @@ func (t *destination) giveUp(p *part, now time.Time) []Report {
 	if !t.run.opt.Limits.expired(p.draw.attempts, p.Envelope.Arrival, now) {
 		return p.reports
 	}
+	reports := slices.Clone(p.reports) // they may be the transport's
 	p.draw.entry.View(func(m *spool.Message) {
-		for k, i := range p.which {
-			r := &p.reports[k]
+		for k := range reports {
+			r := &reports[k]
 			if r.Action != Delayed || r.Scope == ScopeIdentity {
 				continue
 			}
-			if r.Unsure || m.Progress[p.draw.indexes[i]].State == spool.Unsure {
+			if r.Unsure || m.Progress[p.draw.indexes[p.recipient(k)]].State == spool.Unsure {
 				r.Text, r.Unsure = fmt.Sprintf("possibly delivered: %s", r.Text), false
 			}
 			r.Action = Failed
 		}
 	})
-	return p.reports
+	return reports
 }
 
 // settle takes into account a part that has been recorded, or could not be.
@@ -142,7 +170,7 @@ func (t *destination) settle(p *part, err error, now time.Time) {
 	}
 	r.mu.Lock()
 	t.tally(p, err, now)
-	p.draw.left -= len(p.which)
+	p.draw.left -= len(p.reports)
 	whole := p.draw.left == 0
 	if whole {
 		delete(t.out, p.Delivery)
@@ -161,8 +189,8 @@ func (t *destination) settle(p *part, err error, now time.Time) {
 // most.
 func (e *openEntry) unsure(p *part) (most int) {
 	e.View(func(m *spool.Message) {
-		for _, i := range p.which {
-			if at := &m.Progress[p.draw.indexes[i]]; at.State == spool.Unsure {
+		for k := range p.reports {
+			if at := &m.Progress[p.draw.indexes[p.recipient(k)]]; at.State == spool.Unsure {
 				most = max(most, at.Unsure)
 			}
 		}
@@ -188,7 +216,7 @@ func (t *destination) tally(p *part, err error, now time.Time) {
 	}
 	var delayed *Report
 	for k := range p.reports {
-		rep, i := &p.reports[k], p.which[k]
+		rep, i := &p.reports[k], p.recipient(k)
 		switch rep.Action {
 		case Relayed, Delivered:
 			r.sum.Done++

@@ -40,9 +40,13 @@ func outcome(r *smtp.Result, f *facts) verdict {
 	v := verdict{reports: make([]queue.Report, len(r.Rcpt))}
 	switch {
 	case r.Err != nil && r.Err.At == smtp.StageLocal:
+		v.recipients(r, f)
 		v.settle(f.report(r.Err))
 	case r.Untrusted:
 		v.undecided(r, f)
+	case r.Mail.Negative() && r.End.Positive() && r.Accepted():
+		v.recipients(r, f)
+		v.settle(f.unsure(r)) // it cannot have refused the message and taken it
 	case r.Mail.Negative():
 		v.refuse(r, f, smtp.StageMAIL, r.Mail)
 	default:
@@ -151,6 +155,9 @@ func (v *verdict) recipients(r *smtp.Result, f *facts) {
 		e := f.replied(smtp.StageRCPT, reply)
 		rep := f.report(e)
 		switch {
+		case reply.Code == 421: // about the session
+			v.again, v.cause = againAnew, e
+			continue
 		case tooMany(reply):
 			v.full = true
 			if rep.Action, rep.Scope = queue.Delayed, queue.ScopeRecipient; v.taken > 0 {
@@ -174,6 +181,9 @@ func (v *verdict) end(r *smtp.Result, f *facts) {
 		if !v.settled() && v.again == againNo {
 			v.undecided(r, f)
 		}
+	case r.Data.Negative():
+		// Whatever was said to the last chunk: what the host has is not the whole content.
+		v.refuse(r, f, smtp.StageDATA, r.Data)
 	case r.End.Positive():
 		for i, reply := range r.Rcpt {
 			if reply.Positive() {
@@ -184,8 +194,6 @@ func (v *verdict) end(r *smtp.Result, f *facts) {
 		if !v.settled() && v.again == againNo {
 			v.undecided(r, f)
 		}
-	case r.Data.Negative():
-		v.refuse(r, f, smtp.StageDATA, r.Data)
 	case r.End.Negative():
 		v.refuse(r, f, smtp.StageEnd, r.End)
 	default:
@@ -195,15 +203,23 @@ func (v *verdict) end(r *smtp.Result, f *facts) {
 
 // undecided says what becomes of the recipients that nothing was said about: the session ended before.
 func (v *verdict) undecided(r *smtp.Result, f *facts) {
+	if r.Sent == smtp.SentAll && !r.Unread && (r.Untrusted || r.End == nil && r.ClosingAt != smtp.StageEnd) {
+		rep := f.unsure(r)
+		for i := range v.reports {
+			if v.reports[i].Action == "" && (r.Untrusted || !r.Rcpt[i].Negative()) {
+				v.reports[i] = rep
+			}
+		}
+		if v.settled() {
+			return
+		}
+	}
 	v.cause = r.Err
 	switch {
-	case r.Sent == smtp.SentAll && !r.Unread && (r.Untrusted || r.End == nil && r.ClosingAt != smtp.StageEnd):
-		v.settle(f.unsure(r))
-	case r.Closing != nil:
+	case r.Closing != nil && r.Closing.Code != 421:
 		v.again, v.cause = againAlone, f.replied(r.ClosingAt, r.Closing)
-		if r.Closing.Code == 421 {
-			v.again = againAnew
-		}
+	case r.Closing != nil:
+		v.again, v.cause = againAnew, f.replied(r.ClosingAt, r.Closing)
 	case r.Err == nil:
 		v.again = againNext // drawn, and not begun
 	default:
@@ -227,4 +243,14 @@ func (f *facts) unsure(r *smtp.Result) queue.Report {
 		rep.Text = e.Text + "; all of this message had been sent"
 	}
 	return rep
+}
+
+// before returns the first refusal of a transaction, for the end of a reason that is another one.
+func (f *facts) before(r *smtp.Result, cause *smtp.Error) string {
+	for _, reply := range append([]*smtp.Reply{r.Mail}, r.Rcpt...) {
+		if reply.Negative() && reply != cause.Reply {
+			return "; the first refusal was " + reply.String()
+		}
+	}
+	return ""
 }

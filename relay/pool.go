@@ -20,7 +20,7 @@ type pool struct {
 	src      queue.Source
 	sessions int // at most
 
-	mu        sync.Mutex // of what follows, and for calls of src
+	mu        sync.Mutex // of what follows
 	grown     bool
 	suspended *queue.Report // reported by one of them
 	failed    error         // what progress could not be recorded for
@@ -79,31 +79,34 @@ func (p *pool) handBack(all []*task) {
 // A member is the source as one worker of a pool sees it.
 type member struct{ p *pool }
 
+// over reports whether nothing more is to be begun, and why nothing more may be sent.
+func (p *pool) over() (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.suspended != nil || p.failed != nil, p.failed
+}
+
 // Next implements queue.Source.
 func (m member) Next(wait bool) *queue.Delivery {
-	m.p.mu.Lock()
-	defer m.p.mu.Unlock()
-	if m.p.suspended != nil || m.p.failed != nil {
+	if over, _ := m.p.over(); over {
 		return nil
 	}
-	return m.p.src.Next(wait && !m.p.grown)
+	return m.p.src.Next(wait)
 }
 
 // Sending implements queue.Source.
 func (m member) Sending(d *queue.Delivery, recipients []int) error {
-	m.p.mu.Lock()
-	defer m.p.mu.Unlock()
-	if m.p.failed != nil {
-		return m.p.failed
+	if _, err := m.p.over(); err != nil {
+		return err
 	}
 	return m.p.src.Sending(d, recipients)
 }
 
 // Record implements queue.Source.
 func (m member) Record(all []queue.Outcome) error {
+	err := m.p.src.Record(all)
 	m.p.mu.Lock()
 	defer m.p.mu.Unlock()
-	err := m.p.src.Record(all)
 	if err != nil && m.p.failed == nil {
 		m.p.failed = err
 	}
@@ -118,16 +121,7 @@ func (m member) Record(all []queue.Outcome) error {
 }
 
 // Backlog implements queue.Source.
-func (m member) Backlog() int {
-	m.p.mu.Lock()
-	defer m.p.mu.Unlock()
-	return m.p.src.Backlog()
-}
+func (m member) Backlog() int { return m.p.src.Backlog() }
 
-// Wait implements queue.Source. Only a worker that is alone waits: others would keep it from drawing.
-func (m member) Wait(ctx context.Context, limit time.Duration) bool {
-	m.p.mu.Lock()
-	alone := !m.p.grown
-	m.p.mu.Unlock()
-	return alone && m.p.src.Wait(ctx, limit)
-}
+// Wait implements queue.Source.
+func (m member) Wait(ctx context.Context, limit time.Duration) bool { return m.p.src.Wait(ctx, limit) }

@@ -43,6 +43,7 @@ type worker struct {
 	chunked    bool // a message was sent in chunks in this session
 	chunksWork bool // and accepted
 	explained  bool // the host has said why it ended the session
+	blamed     bool // a message was charged with the end of this session
 	waited     bool // conn has been idle since it was last used
 	accepted   bool // a message of this session has been accepted
 	decided    bool // the host has decided about a message in this session
@@ -165,7 +166,7 @@ func (w *worker) begin(conn *smtp.Conn, idle bool) {
 	w.conn = conn
 	w.known = w.host.memory.recall(conn.Fingerprint())
 	w.broken, w.anew, w.series, w.accepted, w.decided, w.waited = nil, false, false, false, false, idle
-	w.chunked, w.chunksWork, w.explained = false, false, false
+	w.chunked, w.chunksWork, w.explained, w.blamed = false, false, false, false
 	conn.Ride = !conn.Extensions().Has("CHUNKING") && !w.known.NoRide
 	conn.RideProven = w.known.Rides
 	conn.Steady = w.known.Steady
@@ -319,33 +320,55 @@ func (w *worker) retry(t *task, r *smtp.Result, v *verdict, f *facts) *task {
 		rest.alone = true
 	}
 	w.anew = true
-	if r.Err == nil && v.cause != nil {
+	if v.cause == nil {
+		return rest // nobody's fault
+	}
+	if r.Err == nil {
 		w.broken = v.cause // the session goes on, and is of no more use
 	}
-	if !r.First && (r.Err != nil || v.cause == nil) {
-		return rest // it was another message that the session ended over
+	if w.blames(r, v, len(rest.rcpts) < len(t.rcpts)) {
+		rest.deaths++
+	} else if w.ctx.Err() == nil {
+		return rest
 	}
-	if w.ctx.Err() == nil && w.waited && !w.decided && v.cause.Kind != smtp.KindTimeout {
-		return rest // the session had been idle: no message's doing
+	if rep := w.gaveUp(rest, v, f); rep != nil {
+		rep.Text += f.before(r, v.cause)
+		v.settle(*rep)
+		return nil
 	}
-	rest.deaths++
-	switch rep := f.report(v.cause); {
+	return rest
+}
+
+// blames reports whether the end of a session is to be charged to a message: it is the first that the session ended
+// over, and nothing shows that the session had come to its end anyway. progress says that some of its recipients have
+// their answer.
+func (w *worker) blames(r *smtp.Result, v *verdict, progress bool) bool {
+	idle := w.waited && !w.decided && v.cause.Kind != smtp.KindTimeout
+	limited := v.cause.Kind == smtp.KindReply && v.cause.Reply.Code == 421 && w.accepted
+	if w.blamed || r.Err != nil && !r.First || idle || limited || progress {
+		return false
+	}
+	w.blamed = true
+	return true
+}
+
+// gaveUp returns the report for recipients that are not to be tried again in this run, nil if they are.
+func (w *worker) gaveUp(t *task, v *verdict, f *facts) *queue.Report {
+	rep := f.report(v.cause)
+	switch {
 	case w.ctx.Err() != nil:
-		v.settle(rep)
 	case w.fruitless+1 >= maxFruitless && !w.decided:
 		if v.cause.Kind != smtp.KindReply {
 			rep.Text = strconv.Itoa(maxFruitless) + " sessions in a row came to nothing; in the last, " + rep.Text
 		}
 		rep.Action, rep.Scope = queue.Delayed, queue.ScopeIdentity
-		v.settle(rep)
-	case v.cause.Kind == smtp.KindTimeout, rest.deaths >= maxDeaths:
+	case v.cause.Kind == smtp.KindTimeout, t.deaths >= maxDeaths:
 		// It is this message that the host does not get along with.
 		rep.Action, rep.Scope = queue.Delayed, queue.ScopeMessage
-		v.settle(rep)
 	default:
-		return rest
+		return nil
 	}
-	return nil
+	return &rep
 }
 
 // note takes in what a result says about the session and the host.

@@ -81,6 +81,7 @@ func TestPostconnectAndSessionsThatWereNeverOpened(t *testing.T) {
 		conn.Close()
 		return nil, no
 	})
+	f.Dial(t.Context(), func(context.Context) (net.Conn, error) { return nil, no })
 	if n := times(); n != 1 {
 		t.Errorf("run %d times", n)
 	}

@@ -205,6 +205,8 @@ func readMessageJSON(line []byte, m *messageJSON) error {
 			fast.Last = s.number()
 		case "next":
 			fast.Next = s.number()
+		case "told":
+			fast.Told = s.boolean()
 		default:
 			s.lost = true
 		}
@@ -234,6 +236,8 @@ func readRecipientJSON(line []byte, p *progressJSON) error {
 			fast.Host = s.text()
 		case "text":
 			fast.Text = s.text()
+		case "told":
+			fast.Told = s.number()
 		case "unsure":
 			fast.Unsure = int(s.number())
 		default:

@@ -14,8 +14,7 @@ func (w *window) replies() *Error {
 				Text: w.c.cfg.Name + " said that it closes the connection, and did not"}
 		}
 		if err := w.take(a.r); err != nil {
-			w.doubt(err)
-			w.read.wrong = true
+			w.misled(err)
 			return err
 		}
 		if w.unanswered == 0 {
@@ -29,6 +28,15 @@ func (w *window) replies() *Error {
 	}
 }
 
+// misled marks as out of step what err shows to be: what is in flight, and with it what had seemed to be confirmed by
+// the reply that turned out to be wrong.
+func (w *window) misled(err *Error) {
+	w.doubt(err)
+	if tx := w.read; tx != nil && err.Kind == KindGarbage && (tx.m.Chunks || !tx.anchored()) {
+		tx.wrong = true
+	}
+}
+
 // unanswerable returns what the failure to read a reply comes to. Silence after an envelope that rides is the loss of
 // the session: nothing was sent that would be worth a longer wait.
 func (w *window) unanswerable(err *Error) *Error {
@@ -36,6 +44,9 @@ func (w *window) unanswerable(err *Error) *Error {
 	if err.Kind == KindTimeout && tx.rides && tx.read == 0 && !w.c.RideProven {
 		w.silent = true
 		return &Error{At: err.At, Kind: KindLost, Host: err.Host, Text: err.Text}
+	}
+	if err.Kind == KindTimeout && tx.m.Chunks && tx.steps[tx.read].at == StageRSET {
+		tx.wrong = true // its reply may be what was taken for that to the end
 	}
 	return err
 }
@@ -99,6 +110,8 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 	switch {
 	case r.Class() == 3:
 		return c.garbage(StageRSET, r)
+	case r.Negative() && tx.m.Chunks && tx.reply(StageEnd) != nil:
+		return c.garbage(StageRSET, r)
 	case r.Negative():
 		if !tx.rides || tx.read != 1 {
 			w.close(c.refused(StageRSET, r))
@@ -146,9 +159,7 @@ func (w *window) unride(tx *transaction) *Error {
 	w.pending = tx.m
 	if before := w.tail(); before != nil {
 		before.rider = nil
-		if !before.taken() {
-			before.over = false // RSET is due
-		}
+		before.over = false // it was refused, and RSET is due
 	}
 	return nil
 }
@@ -203,8 +214,8 @@ func (w *window) fail(err *Error, byHost bool) {
 		r.Unread = unread
 		if last != nil && tx == w.read {
 			r = tx.without(last, w.c.w.tried)
-			unread = closes(last)
-			r.Unread = unread && r.End == nil
+			unread = true
+			r.Unread = r.End == nil
 		}
 		if r.Err == nil && (!tx.answered() || tx.wrong || r.Closing != nil) {
 			r.Err = err
@@ -233,13 +244,6 @@ func (w *window) closingReply(byHost bool) *step {
 		return s
 	}
 	return nil
-}
-
-// closes reports whether a reply may have announced that the host closes the connection, whatever it was an
-// answer to: nothing behind it was read. A refusal of a recipient, or of a content, is hardly that.
-func closes(s *step) bool {
-	r := s.reply
-	return r.Code == 421 || r.Code >= 500 && r.Code <= 504 || s.at == StageRSET || s.at == StageMAIL
 }
 
 // without returns the result with the reply to s as the one that the host closed with.

@@ -24,9 +24,10 @@ type Conn struct {
 
 	greeting string
 	ext      Extensions
-	login    bool // AUTH was offered at some time
-	logged   bool // a login has succeeded
-	again    bool // EHLO has been said again behind the login
+	print    string // Fingerprint
+	login    bool   // AUTH was offered at some time
+	logged   bool   // a login has succeeded
+	again    bool   // EHLO has been said again behind the login
 	// reset is the shape of this host's replies to RSET in this session; "" where it is not known yet.
 	reset string
 
@@ -71,6 +72,7 @@ func Open(ctx context.Context, cfg *Config) (*Conn, *Error) {
 		return nil, err
 	}
 	c.MaxMessages = c.ext.Limit("MAILMAX")
+	c.print = Fingerprint(c.greeting, c.ext)
 	return c, nil
 }
 
@@ -91,7 +93,7 @@ func (c *Conn) Extensions() Extensions { return c.ext }
 
 // Fingerprint returns a short text that changes when the host's greeting or its reply to EHLO does, but for what
 // differs each time.
-func (c *Conn) Fingerprint() string { return Fingerprint(c.greeting, c.ext) }
+func (c *Conn) Fingerprint() string { return c.print }
 
 // Pipelining reports whether commands may be in flight.
 func (c *Conn) Pipelining() bool { return c.ext.Has("PIPELINING") }

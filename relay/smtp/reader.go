@@ -94,7 +94,7 @@ func (rr *replyReader) passOver(line string) error {
 	if line = strings.TrimSpace(line); line != "" {
 		rr.noise = shorten(line, 200)
 	}
-	if rr.strict {
+	if rr.strict && line != "" {
 		return garbageError("\"" + rr.noise + "\", which is no SMTP,")
 	}
 	return nil
@@ -106,9 +106,12 @@ func (rr *replyReader) line() (string, error) {
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
 		return "", errLineTooLong
-	case err == io.EOF && len(b) > 0:
+	case err != nil && len(b) > 0:
 		rr.noise = shorten(strings.TrimSpace(rr.hidden(string(b))), 200)
-		return "", io.ErrUnexpectedEOF
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return "", err
 	case err != nil:
 		return "", err
 	}
@@ -135,16 +138,17 @@ func (rr *replyReader) skipEmpty() {
 }
 
 // hidden returns a line without secrets. A reply's words end up in the queue, in mailq and in
-// transcripts, and a host may well repeat there what it was told.
+// transcripts, and a host may well repeat there what it was told. The code of a reply stays.
 func (rr *replyReader) hidden(s string) string {
-	if len(s) <= 4 {
-		return s
+	code := 0
+	if _, _, _, ok := splitReplyLine(s); ok {
+		code = min(4, len(s))
 	}
-	text := s[4:]
+	text := s[code:]
 	for _, secret := range rr.hide {
 		text = strings.ReplaceAll(text, secret, "***")
 	}
-	return s[:4] + text
+	return s[:code] + text
 }
 
 // shorten returns at most n octets of s.

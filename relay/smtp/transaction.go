@@ -111,6 +111,14 @@ func (tx *transaction) hopeless() bool {
 	return !open
 }
 
+// last returns the stage of the last step that was sent.
+func (tx *transaction) last() Stage {
+	if tx.sent == 0 {
+		return StageMAIL
+	}
+	return tx.steps[tx.sent-1].at
+}
+
 // taken reports whether the host has said that it took the message.
 func (tx *transaction) taken() bool { return tx.accepted() && tx.reply(StageEnd).Positive() }
 
@@ -119,18 +127,25 @@ func (tx *transaction) answered() bool {
 	return tx.over && tx.sent == len(tx.steps) && tx.read == tx.sent
 }
 
-// settled reports whether it is known what the message has come to. Where the next envelope rides behind it, its
-// replies show that both sides are in step.
+// settled reports whether it is known what the message has come to. 354 has shown that the reply to the dot is that;
+// with BDAT, and behind a refusal, it is the reply to RSET that shows it.
 func (tx *transaction) settled() bool {
 	switch {
 	case !tx.answered():
 		return false
-	case tx.rider != nil:
-		return tx.rider.confirm > 0 || tx.rider.reply(StageDATA) != nil
 	case tx.taken() && !tx.m.Chunks, tx.local != nil:
 		return true
+	case tx.rider != nil:
+		return tx.rider.steps[0].reply != nil
 	}
 	return tx.confirm > 0 && tx.steps[tx.confirm].reply != nil
+}
+
+// anchored reports whether the host has asked for the content: 354 is the reply to nothing but DATA, so what was
+// said before it stands in its place.
+func (tx *transaction) anchored() bool {
+	data := tx.reply(StageDATA)
+	return data != nil && data.Code == 354
 }
 
 // result returns what is known of the message.
