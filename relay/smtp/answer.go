@@ -2,7 +2,8 @@ package smtp
 
 import "time"
 
-// replies waits for a reply, and takes all that have come with it: what they decide about is recorded together.
+// replies waits for a reply, and takes all that have come with it, so that their messages are
+// recorded together.
 func (w *window) replies() *Error {
 	a := <-w.pump.got
 	for {
@@ -28,8 +29,8 @@ func (w *window) replies() *Error {
 	}
 }
 
-// misled marks as out of step what err shows to be: what is in flight, and with it what had seemed to be confirmed by
-// the reply that turned out to be wrong.
+// misled marks the messages that err shows to be out of step: those in flight, and the one that
+// had seemed to be confirmed by the reply that turned out to be wrong.
 func (w *window) misled(err *Error) {
 	w.doubt(err)
 	if tx := w.read; tx != nil && err.Kind == KindGarbage && (tx.m.Chunks || !tx.anchored()) {
@@ -37,8 +38,8 @@ func (w *window) misled(err *Error) {
 	}
 }
 
-// unanswerable returns what the failure to read a reply comes to. Silence after an envelope that rides is the loss of
-// the session: nothing was sent that would be worth a longer wait.
+// unanswerable returns what a failure to read a reply means. Silence after an envelope that went
+// behind a final dot is a lost session: nothing was sent that would be worth a longer wait.
 func (w *window) unanswerable(err *Error) *Error {
 	tx := w.flight[w.replying()]
 	if err.Kind == KindTimeout && tx.rides && tx.read == 0 && !w.c.RideProven {
@@ -46,12 +47,13 @@ func (w *window) unanswerable(err *Error) *Error {
 		return &Error{At: err.At, Kind: KindLost, Host: err.Host, Text: err.Text}
 	}
 	if err.Kind == KindTimeout && tx.m.Chunks && tx.steps[tx.read].at == StageRSET {
-		tx.wrong = true // its reply may be what was taken for that to the end
+		tx.wrong = true // its reply may have been taken for the reply to the end
 	}
 	return err
 }
 
-// goesOn gives a host that has said that it closes some more time, and reports whether there is any left.
+// goesOn gives some more time to a host that has said that it closes, and reports whether there
+// is any left.
 func (w *window) goesOn() bool {
 	if time.Since(w.since) > closingTime || !w.limit.Stop() {
 		return false
@@ -60,7 +62,7 @@ func (w *window) goesOn() bool {
 	return true
 }
 
-// take notes a reply. An error is what shows that we are out of step, and ends the session.
+// take notes a reply. An error shows that we are out of step, and ends the session.
 func (w *window) take(r *Reply) *Error {
 	tx := w.flight[w.replying()]
 	s := &tx.steps[tx.read]
@@ -89,7 +91,7 @@ func (w *window) take(r *Reply) *Error {
 		return w.unride(tx)
 	}
 	if s.at == StageEnd && !tx.m.Chunks && !r.Positive() && tx.rider == nil {
-		tx.over = w.closing != nil // else RSET is due
+		tx.over = w.closing != nil // otherwise RSET is due
 	}
 	return nil
 }
@@ -104,7 +106,8 @@ func (w *window) replying() int {
 	panic("smtp: a reply that nothing was sent for")
 }
 
-// takeReset notes a reply to RSET. Behind a message sent in chunks its words show whether we are in step.
+// takeReset notes a reply to RSET. After a message sent in chunks its words show whether we are
+// in step.
 func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 	c := w.c
 	switch {
@@ -134,14 +137,14 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 	return nil
 }
 
-// refusedRide reports whether the host has refused an envelope for going behind a final dot, and all replies to
-// it are here.
+// refusedRide reports whether the host has refused an envelope for going behind a final dot, and
+// all replies to the envelope have come.
 func (tx *transaction) refusedRide() bool {
 	return tx.read == tx.sent && tx.steps[0].reply.Negative() && tx.steps[0].reply.Code != 421
 }
 
-// unride takes back an envelope that the host has refused for going behind a final dot: it goes in a flight of its
-// own, and so do all others.
+// unride takes back an envelope that the host has refused for going behind a final dot: it is
+// sent separately, and so are all others.
 func (w *window) unride(tx *transaction) *Error {
 	c := w.c
 	for i := range tx.steps[:tx.sent] {
@@ -164,7 +167,8 @@ func (w *window) unride(tx *transaction) *Error {
 	return nil
 }
 
-// settle reports the messages at the front that have come to something, and reports whether there were any.
+// settle reports the results of the messages at the front that are settled, and returns whether
+// there were any.
 func (w *window) settle() bool {
 	var all []Result
 	for len(w.flight) > 0 && w.flight[0].settled() {
@@ -190,7 +194,7 @@ func (w *window) report(all []Result) {
 	}
 }
 
-// owed says whether the reply to the end of a message is still to come.
+// owed notes whether the reply to the end of a message is still to come.
 func (w *window) owed() {
 	for _, tx := range w.flight {
 		if tx.end <= w.c.w.gathered() && tx.reply(StageEnd) == nil {
@@ -200,7 +204,7 @@ func (w *window) owed() {
 	w.c.owed.Store(false)
 }
 
-// fail reports what is in flight when the session has ended.
+// fail reports the results of the messages in flight when the session has ended.
 func (w *window) fail(err *Error, byHost bool) {
 	var all []Result
 	last := w.closingReply(byHost)
@@ -234,8 +238,8 @@ func (w *window) fail(err *Error, byHost bool) {
 	}
 }
 
-// closingReply returns the step whose reply was the last before the host ended the connection on its own, if that
-// is negative and more had been sent by then; else nil.
+// closingReply returns the step with the last reply before the host closed the connection by
+// itself, if that reply is negative and more had been sent by then; otherwise nil.
 func (w *window) closingReply(byHost bool) *step {
 	if !byHost || !w.more || w.read.read == 0 {
 		return nil
@@ -246,7 +250,7 @@ func (w *window) closingReply(byHost bool) *step {
 	return nil
 }
 
-// without returns the result with the reply to s as the one that the host closed with.
+// without returns the result, with the reply to s as the one that the host closed with.
 func (tx *transaction) without(s *step, tried int64) Result {
 	reply := s.reply
 	s.reply = nil
