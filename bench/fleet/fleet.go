@@ -18,7 +18,7 @@ type host struct {
 	free time.Duration // when all it has taken so far is served
 }
 
-// take tells whether a connection at a time is served, and when that is over.
+// take reports whether a connection at a time is served, and when that is over.
 func (h *host) take(now time.Duration) (done time.Duration, ok bool) {
 	h.free = max(h.free, now)
 	if (h.free-now).Seconds()*h.rate >= float64(h.backlog) {

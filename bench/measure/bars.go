@@ -72,7 +72,7 @@ func by(program string, like observation) observation {
 	return like
 }
 
-// peer tells whether a program is a peer, neither us nor a bound.
+// peer reports whether a program is a peer, neither us nor a bound.
 func peer(program string) bool { return program != us && program != "" && program[0] != '(' }
 
 // fastest returns the peer with the least of a value in rows like this, and the value; "" if there is none.

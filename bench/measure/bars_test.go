@@ -166,7 +166,7 @@ func TestBarsMissed(t *testing.T) {
 	}
 }
 
-// is tells whether an observation is of a kind.
+// is reports whether an observation is of a kind.
 func is(measure, program, how string) func(observation) bool {
 	return func(o observation) bool { return o.Measure == measure && o.Program == program && o.Case == how }
 }

@@ -94,7 +94,7 @@ func (b *bench) printPatches() {
 // afterOf is how long after the command had returned the last message arrived.
 func afterOf(o observation) float64 { return max(o.Wall-o.Returned, 0) }
 
-// hasSendEmail tells whether git knows send-email.
+// hasSendEmail reports whether git knows send-email.
 func hasSendEmail() bool {
 	path, err := exec.Command("git", "--exec-path").Output()
 	return err == nil && exists(filepath.Join(string(bytes.TrimSpace(path)), "git-send-email"))

@@ -70,7 +70,7 @@ func (s *Sink) Counts() Counts {
 	return s.counts
 }
 
-// Wait waits until n messages have arrived, and tells whether they have.
+// Wait waits until n messages have arrived, and reports whether they have.
 func (s *Sink) Wait(n int, limit time.Duration) bool {
 	end := time.NewTimer(limit)
 	defer end.Stop()

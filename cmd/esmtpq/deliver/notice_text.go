@@ -12,11 +12,11 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A wording is a notice in words.
+// A wording is the text of a notice.
 type wording struct {
 	subject string
 	text    string // what happened, why, and what to do
-	reasons string // the recipients and why, a line each
+	reasons string // the recipients and the reasons, one line each
 }
 
 // describeNotice puts a notice into words.
@@ -64,7 +64,7 @@ func indented(lines string) string {
 	return "  " + strings.ReplaceAll(strings.TrimSuffix(lines, "\n"), "\n", "\n  ") + "\n"
 }
 
-// roughly says a length of time as people do.
+// roughly returns a length of time as people say it.
 func roughly(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
@@ -76,7 +76,7 @@ func roughly(d time.Duration) string {
 	return fmt.Sprintf("%d minutes", d/time.Minute)
 }
 
-// about says which mail a notice is about.
+// about returns which mail a notice is about.
 func about(n *queue.Notice) string {
 	var b strings.Builder
 	field := func(name, value string) {
