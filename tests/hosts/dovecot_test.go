@@ -6,12 +6,12 @@ import (
 
 // Dovecot's submission service passes on while it is spoken to: what its relay answers to RCPT and to the end is what
 // it says itself.
-func TestDovecot(t *testing.T) { newDovecot(t, "dovecot").checks(t) }
+func TestDovecotChecks(t *testing.T) { startDovecot(t, "dovecot").checks(t) }
 
 // Of two mails the first came twice, each time: the session's process of Dovecot 2.3 dies of an envelope behind
 // a final dot, the mail before it passed on and not answered. (H12)
 func TestDovecotTwoMails(t *testing.T) {
-	h := newDovecot(t, "dovecot")
+	h := startDovecot(t, "dovecot")
 	for n := 1; n <= 4; n++ {
 		me := newSecurePerson(t, h, h.password)
 		for range 3 {
@@ -23,8 +23,8 @@ func TestDovecotTwoMails(t *testing.T) {
 	}
 }
 
-// newDovecot starts one: the packages are in this directory of the cache.
-func newDovecot(t *testing.T, packages string) *host {
+// startDovecot starts one: the packages are in this directory of the cache.
+func startDovecot(t *testing.T, packages string) *host {
 	t.Helper()
 	root := unpacked(t, packages, "usr/sbin/dovecot")
 	h := newHost(t, packages)

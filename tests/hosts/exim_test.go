@@ -6,12 +6,12 @@ import (
 )
 
 // Exim closes nothing when it says 421: it answers on.
-func TestExim(t *testing.T) { newExim(t, "exim", 0).checks(t) }
+func TestEximChecks(t *testing.T) { startExim(t, "exim", 0).checks(t) }
 
 // Behind so many messages of a connection Exim says 421 to MAIL, and goes on answering: whatever was sent behind it has
 // a refusal of its own, and nothing is in doubt. (H17)
 func TestEximMessagesOfAConnection(t *testing.T) {
-	h := newExim(t, "exim", 40)
+	h := startExim(t, "exim", 40)
 	me := newPerson(t, h)
 	for _, n := range []int{130, 100} {
 		mails := h.newMails(n)
@@ -26,7 +26,7 @@ func TestEximMessagesOfAConnection(t *testing.T) {
 
 // RSETs that no accepted message stands between are "nonmail commands", of which a connection has ten. (H17)
 func TestEximNonmailCommands(t *testing.T) {
-	h := newExim(t, "exim", 0)
+	h := startExim(t, "exim", 0)
 	me := newPerson(t, h)
 	for range 2 {
 		mails := h.newMails(60)
@@ -98,8 +98,8 @@ plain:
   server_set_id = $auth2
 `
 
-// newExim starts one that takes this many messages of a connection, 0: as many as it does by default.
-func newExim(t *testing.T, packages string, messages int) *host {
+// startExim starts one that takes this many messages of a connection, 0: as many as it does by default.
+func startExim(t *testing.T, packages string, messages int) *host {
 	t.Helper()
 	root := unpacked(t, packages, "usr/sbin/exim4")
 	h := newHost(t, packages)

@@ -9,12 +9,12 @@ import (
 )
 
 // go-smtp is what servers written in Go stand on: it reads BDAT, and closes on a line that is too long for it.
-func TestGoSMTP(t *testing.T) { newGoSMTP(t).checks(t) }
+func TestGoSMTPChecks(t *testing.T) { startGoSMTP(t).checks(t) }
 
 // A line of more than 2,000 octets makes go-smtp answer 500 and close, whatever else had been sent before it was read: that
 // is no verdict on the mails in front of it, nor on those behind. (H22)
 func TestGoSMTPLongLine(t *testing.T) {
-	h := newGoSMTP(t)
+	h := startGoSMTP(t)
 	for _, way := range []string{"tapped", "direct", "secure"} { // what a reset leaves to be read is another's business
 		me := newPerson(t, h)
 		switch way {
@@ -46,7 +46,7 @@ func TestGoSMTPLongLine(t *testing.T) {
 // go-smtp takes the end of a connection within the last chunk for the end of that chunk, and passes on what it
 // has. Wherever deliver is killed, what arrives is whole. (H18)
 func TestGoSMTPCutShort(t *testing.T) {
-	h := newGoSMTP(t)
+	h := startGoSMTP(t)
 	me := newPerson(t, h)
 	me.send(h.newMails(4)...)
 	me.run()
@@ -63,7 +63,7 @@ func TestGoSMTPCutShort(t *testing.T) {
 	}
 }
 
-func newGoSMTP(t *testing.T) *host {
+func startGoSMTP(t *testing.T) *host {
 	t.Helper()
 	program := program(t, "go-smtp")
 	h := newHost(t, "go-smtp")

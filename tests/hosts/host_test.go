@@ -32,6 +32,8 @@ type host struct {
 	nul     fate                // what becomes of a mail with a NUL
 	line    fate                // of a line of 2,500 octets
 	most    int                 // messages of a connection; 0: no limit
+	errors  int                 // of a connection, until it is closed; a refused recipient is one; 0: no limit
+	spare   int                 // connections that there may be beyond what there must: what the host does not survive is tried once
 	slow    bool                // a refusal takes it long
 	loose   bool                // delivers what a lost connection has cut short (maddy within DATA)
 }

@@ -1,7 +1,6 @@
 package hosts
 
 import (
-	"esmtpq/tests/stage"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -24,9 +23,6 @@ func (h *host) newMails(n int) []mail {
 	for i := range n {
 		m := mail{id: fmt.Sprintf("%d.%d@example.org", i, tag), to: []string{h.good(i)}}
 		m.content = header(m.id, m.to[0]) + fmt.Sprintf("This is mail %d.\n", i)
-		if i%4 == 2 {
-			m.content += stage.Awkward
-		}
 		mails = append(mails, m)
 	}
 	return mails

@@ -30,8 +30,8 @@ type sink struct {
 	// A host that runs an agent rather than passing on by SMTP has it write here: a file for each mail, of which the
 	// first line is the sender, the second the recipients, the rest the content. "": none does.
 	dir string
-	// size is what the sink offers as its SIZE; 0: no limit
-	size string
+	// What a host has put into the address of each recipient.
+	mark string
 
 	mu       sync.Mutex
 	arrivals []arrival
@@ -100,7 +100,7 @@ func (s *sink) all() []arrival {
 		from, rest, _ := strings.Cut(stage.Read(s.t, file), "\n")
 		to, content, _ := strings.Cut(rest, "\n")
 		content = strings.ReplaceAll(strings.ReplaceAll(content, "\r\n", "\n"), "\n", "\r\n")
-		all = append(all, arrival{from, strings.Fields(to), content})
+		all = append(all, arrival{from, strings.Fields(strings.ReplaceAll(to, s.mark, "")), content})
 	}
 	return all
 }
@@ -124,7 +124,7 @@ func (s *sink) session(c net.Conn) {
 		line = strings.TrimRight(line, "\r\n")
 		switch verb, arg, _ := strings.Cut(line, " "); strings.ToUpper(verb) {
 		case "EHLO":
-			say("250-sink.test\r\n250-PIPELINING\r\n250-SIZE" + s.size + "\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES")
+			say("250-sink.test\r\n250-PIPELINING\r\n250-SIZE\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES")
 		case "MAIL":
 			a = arrival{from: address(arg)}
 			say("250 2.1.0 ok")
@@ -214,6 +214,6 @@ func (s *sink) await(enough func([]arrival) bool) []arrival {
 }
 
 const (
-	settles = 20 * time.Second       // more than a host takes from one mail that it passes on to the next
+	settles = 8 * time.Second        // more than a host takes from one mail that it passes on to the next
 	lingers = 150 * time.Millisecond // for the copy that should not come
 )
