@@ -11,7 +11,8 @@ detector and with real mail programs, the fuzz targets, the budget of the progra
 start. As root it first installs missing Debian packages, none of which is or brings a
 mail server; servers are only unpacked, into a cache directory.
 
-  --long        fuzz each target for two minutes, not for a few seconds
+  --long        fuzz each target for two minutes, not for a few seconds; make every
+                deliberate fault of tests/mutate, not three
   --no-install  install, unpack and download nothing; what is missing is skipped
   --quick       no fuzzing, and no second run as an unprivileged user
 END
@@ -19,11 +20,12 @@ END
 
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 fuzztime=3s
+long=
 install=yes
 quick=
 while [ $# -gt 0 ]; do
 	case $1 in
-	--long) fuzztime=120s ;;
+	--long) fuzztime=120s long=yes ;;
 	--no-install) install= ;;
 	--quick) quick=yes ;;
 	-h | --help) usage; exit 0 ;;
@@ -237,7 +239,8 @@ as_user() {
 	# All of the source: some tests read it, the manual pages, the completions.
 	tar --exclude=./.git -cf - . | tar -C "$scratch/as-user" -xf -
 	for package in $(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./...); do
-		(cd "$package" && go test -c -o "$scratch/as-user${package#"$PWD"}/tests.bin" .)
+		copy=$scratch/as-user${package#"$PWD"}
+		(cd "$package" && go test -c -o "$copy/tests.bin" .)
 	done
 	sed '/^tester:/d' /etc/passwd >"$scratch/passwd"
 	echo "tester:x:64999:64999:tester:$home:/bin/sh" >>"$scratch/passwd"
@@ -271,4 +274,8 @@ ESMTPQ_TEST_FIGURES=$scratch/figures
 export ESMTPQ_TEST_FIGURES
 if go test -race -timeout 30m ./...; then status=0; else status=$?; fi
 cat "$ESMTPQ_TEST_FIGURES" 2>/dev/null || true
+if [ "$long" ] && [ "$status" = 0 ]; then
+	step 'deliberate faults'
+	go test -timeout 3h -run Caught -long ./tests/mutate || status=$?
+fi
 exit "$status"

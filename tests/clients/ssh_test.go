@@ -3,6 +3,7 @@ package clients
 import (
 	"bufio"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -156,7 +157,8 @@ func TestTunnelSSH(t *testing.T) {
 func TestTunnelFails(t *testing.T) {
 	stage.Needs(t, "ssh")
 	me := stage.NewPerson(t)
-	me.Write("ssh_config", "Host gateway\nHostName 127.0.0.1\nPort "+stage.FreePort(t)+"\nBatchMode yes\n")
+	_, port, _ := net.SplitHostPort(stage.DeadAddress(t))
+	me.Write("ssh_config", "Host gateway\nHostName 127.0.0.1\nPort "+port+"\nBatchMode yes\n")
 	me.Write(".config/esmtpq/config.yaml",
 		"identities:\n  - name: me@example.org\n    host: localhost\n    port: 25\n    tunnel: ssh -F "+me.Path("ssh_config")+" gateway\n")
 	me.Waits("Connection refused")

@@ -3,7 +3,6 @@ package clients
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,14 +70,9 @@ func setupScript(env *testscript.Env) error {
 			return err
 		}
 	}
-	nobody, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	nobody.Close()
 	env.Setenv("HOME", home)
 	env.Setenv("HOST", host.Addr)
-	env.Setenv("NOBODY", nobody.Addr().String()) // where nobody listens
+	env.Setenv("NOBODY", stage.DeadAddress(t))
 	env.Setenv("PATH", stage.BinDir(t)+":/usr/bin:/bin")
 	env.Setenv("PROGRAM", stage.Program(t, "esmtpq"))
 	env.Setenv("TZ", "UTC")

@@ -121,6 +121,7 @@ func (w *world) refused(r *traceResult) {
 	last := w.mails[len(w.mails)-1].serial
 	switch {
 	case r.code == 0:
+		w.durable(r)
 		return
 	case r.stderr == "":
 		w.fig.add(&w.fig.silent, 1)
@@ -132,6 +133,20 @@ func (w *world) refused(r *traceResult) {
 			w.t.Errorf("%s: exit %d, yet the message is in the queue", w.what, r.code)
 		}
 		w.fig.add(&w.fig.kept, 1)
+	}
+}
+
+// durable sees that a message was not accepted whose sync has failed: the kernel may have dropped what it
+// could not write. What cannot be synced at all (EINVAL) is as durable as it gets.
+func (w *world) durable(r *traceResult) {
+	for _, c := range r.calls {
+		switch unix.Errno(-c.ret) {
+		case unix.EIO, unix.ENOSPC, unix.EDQUOT:
+			if c.name == "sync" {
+				w.fig.add(&w.fig.lost, 1)
+				w.t.Errorf("%s: accepted, although %s failed", w.what, c)
+			}
+		}
 	}
 }
 

@@ -79,10 +79,11 @@ func evilCommandLines(t *testing.T, fig *hostileFigures) {
 	host := newHostileHost(t, "PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 10000000", "DSN")
 	mda := `cat >>mailbox; printf '%s|' %T %F >>names; touch ran`
 	me := stage.NewPerson(t, "identity = me@example.org", "hostname = "+host.addr, "mda = '"+strings.ReplaceAll(mda, "'", `"`)+"'")
-	work := me.Path("work")
-	if err := os.Mkdir(work, 0o700); err != nil {
+	work := me.Path("so/deep/that/dots/stay/inside")
+	if err := os.MkdirAll(work, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { os.Remove("/pwned") }) // a transcript, which root may write anywhere
 	all := evilArguments()
 	sideBySide(t, 4, all, func(e evilArgument) string { return e.place + "/" + e.text }, func(t *testing.T, e evilArgument) {
 		fig.arguments.Add(1)

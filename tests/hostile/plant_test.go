@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,6 +26,9 @@ type plant struct {
 	root bool // only root can make it
 	make func(path, victim string) error
 }
+
+// notOurs are the names of plants after which the entry, whole as it is, is no longer ours to send.
+var notOurs = []string{"entry elsewhere", "another's entry", "only the directory another's"}
 
 // plantedFiles can stand in place of anything.
 var plantedFiles = []plant{
@@ -142,6 +146,9 @@ func plantedEntry(t *testing.T, fig *hostileFigures, template string, planted pl
 	}
 	if text := stage.Read(t, victim); text != "precious\n" {
 		t.Errorf("the victim holds %.50q", text)
+	}
+	if slices.Contains(notOurs, planted.name) && len(planters.mails()) > 0 {
+		t.Error("an entry that is not ours went out")
 	}
 	empty := planted.name == fmt.Sprintf("%q/directory", plantID) // what a removal leaves that was cut short
 	if len(planters.mails()) == 0 && !empty && strings.HasPrefix(planted.name, fmt.Sprintf("%q", plantID)[:17]) && !strings.Contains(said.Stderr, plantID) {

@@ -81,8 +81,8 @@ func build(dir string) error {
 
 // dependOn makes the outcome of the tests depend on the source of the program. The go command
 // keeps the outcome of tests as long as their package, and what they have opened, is as it was. It
-// does not know what a compiler reads that a test starts; so a test looks at all of it (a test: what
-// is done before the first one begins, the go command does not see either).
+// does not know what a compiler reads that a test starts, so a test looks at all of that. (A test:
+// what is opened before the first one begins, the go command does not see either.)
 func dependOn(root string) error {
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -1,0 +1,50 @@
+package mutate
+
+// What the local delivery agent is given, and what its end is taken for.
+var mdaFaults = []fault{
+	{
+		"a name is not in quotes", "localmda",
+		"s.out.WriteString(open + value + closing)", "s.out.WriteString(value)",
+		[]test{{"localmda", "TestParseLine"}, {"localmda", "TestNamesArriveInRealShells"}},
+	},
+	{
+		"a name that looks like an option is handed over", "localmda",
+		"case name[0] == '-':", "case name[0] == 0:",
+		[]test{{"localmda", "TestNamesThatAreRefused"}},
+	},
+	{
+		"any sender is handed over", "localmda",
+		"return checkName(sender)", "return nil",
+		[]test{{"localmda", "TestSendersThatAreRefused"}},
+	},
+	{
+		"a damaged message is begun", "localmda",
+		"if err := verify(d.Content); err != nil {", "if err := error(nil); err != nil {",
+		[]test{{"localmda", "TestDamagedMessageIsNotBegun"}},
+	},
+	{
+		"a temporary failure is for good", "localmda",
+		"if m.status[0] == '4' {", "if m.status[0] == 'x' {",
+		[]test{{"localmda", "TestExitStatus"}},
+	},
+	{
+		"an agent that is not there fails the mail of one recipient after the other", "localmda",
+		`queue.ScopeIdentity, "command not found"`, `queue.ScopeRecipient, "command not found"`,
+		[]test{{"localmda", "TestExitStatus"}},
+	},
+	{
+		"an agent killed at the end has certainly not taken the message", "localmda",
+		"r.Unsure = bySignal(status) && ", "r.Unsure = false && ",
+		[]test{{"localmda", "TestExitStatus"}},
+	},
+	{
+		"an agent stopped at the end has certainly not taken the message", "localmda",
+		"\"4.3.0\", text)\n\t\tr.Unsure = ", "\"4.3.0\", text)\n\t\tr.Unsure = false && ",
+		[]test{{"localmda", "TestStoppedAgentMayHaveTakenIt"}},
+	},
+	{
+		"a recipient is served twice where the line has no %T", "localmda",
+		"a.forceUser == \"\" && a.line.perRecipient", "a.forceUser == \"\"",
+		[]test{{"localmda", "TestOneCallForAllWithoutT"}},
+	},
+}

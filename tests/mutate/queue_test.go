@@ -1,0 +1,130 @@
+package mutate
+
+// The order of the spool, what is synced, what is recorded, and the schedule.
+var queueFaults = []fault{
+	{
+		"the content is not synced before the message is accepted", "queue",
+		"done <- content.Sync()", "done <- nil",
+		[]test{{"tests/faults", "TestFaults/power"}},
+	},
+	{
+		"the envelope is not synced before the message is accepted", "queue",
+		"done <- envelope.Sync()", "done <- nil",
+		[]test{{"tests/faults", "TestFaults/power"}},
+	},
+	{
+		"the name of the message is not synced", "queue",
+		"if err := syncDir(w.q.dir); err != nil {", "if err := error(nil); err != nil {",
+		[]test{{"tests/faults", "TestFaults/power"}},
+	},
+	{
+		"a record is not synced", "queue",
+		"must = must || next.State != Deferred", "must = false",
+		[]test{{"tests/faults", "TestFaults/power"}},
+	},
+	{
+		"a failed sync is ignored", "queue",
+		"return errors.Join(err, <-done, <-done)", "errors.Join(err, <-done, <-done); return nil",
+		[]test{{"tests/faults", "TestFaults/errors"}},
+	},
+	{
+		"what was not accepted is left", "queue",
+		"w.q.removeEntry(w.name)", "_ = w.name",
+		[]test{{"queue", "TestNothingIsLeftOfWhatWasNotAccepted"}},
+	},
+	{
+		"an entry is locked by many", "queue",
+		"syscall.LOCK_EX|syscall.LOCK_NB", "syscall.LOCK_SH|syscall.LOCK_NB",
+		[]test{{"queue", "TestOneSleeperAtATime"}, {"queue", "TestRunningIsSeen"}},
+	},
+	{
+		"an entry that was removed while it was waited for is used", "queue",
+		"err == nil && st.Nlink == 0", "err == nil && st.Nlink == 9",
+		[]test{{"queue", "TestLockOfAnEntryThatWasRemoved"}},
+	},
+	{
+		"what a dead run was sending is not possibly delivered", "queue",
+		"if m.Progress[i].State == Sending {", "if m.Progress[i].State == '?' {",
+		[]test{{"queue", "TestRunThatDiedWhileSending"}, {"queue", "TestHoldUnsure"}},
+	},
+	{
+		"possibly delivered is forgotten at the next delay", "queue",
+		"if r.Unsure || before == Unsure {", "if r.Unsure {",
+		[]test{{"queue", "TestProgressOverSeveralRuns"}},
+	},
+	{
+		"what is done is overwritten", "queue",
+		"continue // what is done stays done", "_ = p // what is done stays done",
+		[]test{{"queue", "TestWhatIsDoneStaysDone"}},
+	},
+	{
+		"the end of a content is not marked on disk", "queue",
+		"WriteAt([]byte{byte(Sending)}, ", "WriteAt([]byte{byte(Untried)}, ",
+		[]test{{"queue", "TestSendingIsOnDiskBeforeTheEnd"}},
+	},
+	{
+		"trouble of an identity is charged to its messages", "queue",
+		"r.Action == Delayed && r.Scope != ScopeIdentity", "r.Action == Delayed",
+		[]test{{"queue", "TestAttemptsAndTimes"}},
+	},
+	{
+		"an attempt is not counted", "queue",
+		"e.msg.Attempts++", "_ = e.msg.Attempts",
+		[]test{{"queue", "TestAttemptsAndTimes"}},
+	},
+	{
+		"the wait is not bounded from above", "queue",
+		"min(max(waited, retryFloor), retryCeiling)", "max(waited, retryFloor)",
+		[]test{{"queue", "TestSchedule"}},
+	},
+	{
+		"retries come at the same instant", "queue",
+		"delay*3/4 + time.Duration(draw(int64(delay/2)))", "delay",
+		[]test{{"queue", "TestSpread"}},
+	},
+	{
+		"a clock set back delays mail for years", "queue",
+		" || next.Sub(now) > 2*retryCeiling", "",
+		[]test{{"queue", "TestTimesInTheFuture"}},
+	},
+	{
+		"mail is given up at its first attempt", "queue",
+		"ttempts > 0 && late(", "ttempts >= 0 && late(",
+		[]test{{"queue", "TestExpired"}},
+	},
+	{
+		"failed mail is dropped before its owner has heard of it", "queue",
+		"\t\treturn false\n\t}\n\treturn now.Sub(", "\t}\n\treturn now.Sub(",
+		[]test{{"queue", "TestForgotten"}},
+	},
+	{
+		"a refused password is tried again by new mail", "queue",
+		"return !untried || ", "return !untried && ",
+		[]test{{"queue", "TestNewMailIsNoReasonToTryARefusedPassword"}},
+	},
+	{
+		"a line of progress is too long for its place", "queue",
+		"oom >= recipientLine {", "oom >= 2*recipientLine {",
+		[]test{{"queue", "TestProgressAlwaysFitsItsLine"}},
+	},
+	{
+		"an envelope is removed before its content", "queue",
+		`[...]string{"mail", "envelope"}`, `[...]string{"envelope", "mail"}`,
+		[]test{{"tests/faults", "TestFaults/kill/deliver"}},
+	},
+	{
+		"damaged content is sent", "queue",
+		"if hex.EncodeToString(r.sum.Sum(nil)) != r.want {", "if hex.EncodeToString(r.sum.Sum(nil)) == \"\" {",
+		[]test{{"queue", "TestDamagedBlocksNeverEnd"}},
+	},
+	{
+		"a damaged envelope is believed", "queue",
+		"%w: envelope does not match its checksum\", ErrDamaged)", "%w: envelope does not match its checksum\", error(nil))",
+		[]test{{"queue", "TestDamagedEntries"}},
+	},
+	{
+		"files of others are read", "queue",
+		"st.Uid != euid:\n\t\treturn -1", "st.Uid == 1<<31:\n\t\treturn -1",
+		[]test{{"tests/hostile", "TestHostile/planted"}},
+	},
+}
