@@ -20,8 +20,8 @@ func onlyLong(t *testing.T) {
 // cache is the directory that test.sh unpacks and builds into.
 func cache(t *testing.T) string {
 	t.Helper()
-	if dir := os.Getenv("ESMTPQ_TEST_HOSTS"); dir != "" {
-		return dir
+	if root := os.Getenv("ESMTPQ_TEST_DEBIAN"); root != "" {
+		return filepath.Join(filepath.Dir(root), "hosts")
 	}
 	if os.Geteuid() == 0 {
 		return "/var/cache/esmtpq-test/hosts"
