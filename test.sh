@@ -84,6 +84,8 @@ usr/bin/chasquid chasquid
 usr/sbin/cron cron
 usr/sbin/atd at
 usr/bin/fetchmail fetchmail
+usr/bin/maildrop maildrop
+usr/sbin/courierlogger courier-authlib
 usr/sbin/sshd openssh-server
 usr/lib/nagios/plugins/check_mailq monitoring-plugins-standard
 usr/lib/nagios/plugins/utils.pm monitoring-plugins-common

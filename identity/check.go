@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"esmtpq/message"
 )
 
-// printedSetting tells whether a setting ends up in a command to the host, a
+// printedSetting reports whether a setting ends up in a command to the host, a
 // header or a log line, where a line end would begin another.
 func printedSetting(name string) bool {
 	switch name {
@@ -28,6 +30,68 @@ func badValue(value string, printed bool) string {
 		}
 	}
 	return ""
+}
+
+// badReversePath says what is wrong with a reverse-path that mail is to be given by force; "" if
+// nothing. With it no mail could be sent.
+func badReversePath(value string) string {
+	if message.CheckAddress(value) != nil {
+		return "is no address such as ann@example.org"
+	}
+	return ""
+}
+
+// badSender is badReversePath for a Sender: field, which may have a display name as well.
+func badSender(value string) string {
+	if addrs, bad := message.ParseArgument(value); len(addrs) != 1 || len(bad) > 0 {
+		return "is not one address such as ann@example.org"
+	}
+	return ""
+}
+
+// badDomain says what is wrong with a domain that addresses are completed with; "" if nothing.
+func badDomain(value string) string {
+	if message.CheckAddress("login@"+value) != nil {
+		return "is no domain such as example.org"
+	}
+	return ""
+}
+
+// badSetting says what is wrong with the value of a setting, by its name in YAML; "" if nothing.
+// The login name, for which %u stands in some, is looked at when they are used: see CheckForced.
+func badSetting(name, value string) string {
+	switch {
+	case value == "":
+		return ""
+	case name == "reverse_path":
+		return badReversePath(Expand(value, "login"))
+	case name == "sender":
+		return badSender(Expand(value, "login"))
+	case name == "qualify_domain":
+		return badDomain(value)
+	}
+	return ""
+}
+
+// CheckForced returns an error if the login name makes of the forced addresses of an identity
+// something that is none.
+func (c *Config) CheckForced(id *Identity, login string) error {
+	for _, forced := range [...]struct {
+		name, value string
+		bad         func(string) string
+	}{{"reverse_path", id.ReversePath, badReversePath}, {"sender", id.Sender, badSender}} {
+		if !strings.Contains(forced.value, "%u") {
+			continue // seen when it was read
+		}
+		if text := forced.bad(Expand(forced.value, login)); text != "" {
+			return &ConfigError{
+				File: c.File,
+				Text: fmt.Sprintf("%s of identity %s: with the login name for %%u it %s", forced.name, id.Name, text),
+				Hint: "write the address without %u",
+			}
+		}
+	}
+	return nil
 }
 
 // splitHost takes host, host:port, [v6] or [v6]:port apart; port is "" where
@@ -88,12 +152,12 @@ func badPort(port string) string {
 	return ""
 }
 
-// implicitPort tells whether a port is that of SMTP inside TLS (RFC 8314, 7.3).
+// implicitPort reports whether a port is that of SMTP inside TLS (RFC 8314, 7.3).
 func implicitPort(port string) bool {
 	return port == "465" || port == "submissions" || port == "smtps"
 }
 
-// loopback tells whether a host is this machine.
+// loopback reports whether a host is this machine.
 func loopback(host string) bool {
 	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") || isLoopbackIP(host)
 }

@@ -20,7 +20,7 @@ type Rule struct {
 	Match string // the address or pattern, as configured; "" for ByDefault
 }
 
-// Matched tells whether the identity is meant for the address.
+// Matched reports whether the identity is meant for the address.
 func (r Rule) Matched() bool { return r.Kind != ByDefault }
 
 // String explains the rule, for "identity NAME, chosen by ...".
@@ -149,7 +149,7 @@ func Expand(s, login string) string {
 
 func isPattern(s string) bool { return strings.ContainsAny(s, "*?") }
 
-// isAddress tells whether s is one address with a domain, not a pattern.
+// isAddress reports whether s is one address with a domain, not a pattern.
 func isAddress(s string) bool { return hasDomain(s) && !isPattern(s) }
 
 func hasDomain(s string) bool {
@@ -172,7 +172,7 @@ func sameAddress(a, b string) bool {
 	return la == lb && strings.EqualFold(da, db)
 }
 
-// covers tells whether a pattern covers an address. One with an "@" is held
+// covers reports whether a pattern covers an address. One with an "@" is held
 // against local part and domain apart, one without against the whole.
 func covers(pattern, address string) bool {
 	if !strings.Contains(pattern, "@") {

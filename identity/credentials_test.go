@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"esmtpq/helper"
 )
 
 func TestCredentials(t *testing.T) {
@@ -41,17 +43,17 @@ func TestCredentials(t *testing.T) {
 		{"the password in the reason", Identity{PasswordCommand: "echo hunter2xyzzy; echo bad hunter2xyzzy >&2; exit 1"}, "",
 			"the password command failed: exit status 1: bad ********", canary},
 		{"not found", Identity{PasswordCommand: "/nonexistent/pass"}, "", "the password command failed: exit status 127: ", ""},
-		{"killed", Identity{PasswordCommand: "kill -9 $$"}, "", "the password command failed: signal: killed", ""},
+		{"killed", Identity{PasswordCommand: "kill -9 $$"}, "", "the password command failed: ended by signal: killed", ""},
 		{"nothing", Identity{PasswordCommand: "true"}, "", "the password command printed nothing", ""},
 		{"an empty line", Identity{PasswordCommand: "echo; echo s3cret"}, "", "the password command printed nothing", "s3cret"},
 		{"nothing, with a reason", Identity{PasswordCommand: "echo locked >&2"}, "", "the password command printed nothing: locked", ""},
-		{"a long line", Identity{PasswordCommand: "yes | tr -d '\\n' | head -c 1000000"}, "", "the password command printed a line longer than 65536 octets", ""},
+		{"a long line", Identity{PasswordCommand: "yes | tr -d '\\n' | head -c 1000000"}, "", "the password command printed a line of 65536 octets or more", ""},
 		{"NUL", Identity{PasswordCommand: `printf 'a\0b\n'`}, "", "the password command printed a NUL octet", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			id := test.id
-			id.Name, id.Username = "work", "ann"
+			id.Name, id.Username, id.Run = "work", "ann", helper.Output
 			user, password, err := id.Credentials(t.Context())
 			if test.failure == "" {
 				if err != nil || user != "ann" || password != test.password {
@@ -70,10 +72,29 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// A time that is over is told from an interruption.
+func TestCredentialsTooLate(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	id := Identity{Name: "work", Run: helper.Output, PasswordCommand: "echo asking >&2; sleep 1000"}
+	_, _, err := id.Credentials(ctx)
+	want := "password unavailable: identity work: the password command did not end in time and was stopped: asking"
+	if !errors.Is(err, ErrSecretUnavailable) || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+func TestCredentialsWithoutARunner(t *testing.T) {
+	id := Identity{Name: "work", PasswordCommand: "echo s3cret"}
+	if _, password, err := id.Credentials(t.Context()); !errors.Is(err, ErrSecretUnavailable) || password != "" {
+		t.Errorf("password %q, %v", password, err)
+	}
+}
+
 // A command that does not end is killed with all its children.
 func TestCredentialsCancelled(t *testing.T) {
 	pidFile := filepath.Join(t.TempDir(), "pid")
-	id := Identity{Name: "work", PasswordCommand: "sleep 1000 & echo $! >" + pidFile + ".new; mv " + pidFile + ".new " + pidFile + "; wait"}
+	id := Identity{Name: "work", Run: helper.Output, PasswordCommand: "timeout 1000 sleep 1000 & echo $! >" + pidFile + ".new; mv " + pidFile + ".new " + pidFile + "; wait"}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var child int
@@ -87,7 +108,7 @@ func TestCredentialsCancelled(t *testing.T) {
 		}
 	}()
 	_, _, err := id.Credentials(ctx)
-	if !errors.Is(err, ErrSecretUnavailable) || !strings.Contains(err.Error(), "did not end in time") {
+	if !errors.Is(err, ErrSecretUnavailable) || !strings.Contains(err.Error(), "the password command was stopped") {
 		t.Fatalf("got %v", err)
 	}
 	<-ctx.Done()
@@ -105,7 +126,7 @@ func zombie(pid int) bool {
 // An agent that the command leaves behind, with the output open, is not waited
 // for, and is not killed.
 func TestCredentialsAgentLeftBehind(t *testing.T) {
-	id := Identity{Name: "work", PasswordCommand: "sleep 1000 & echo $!"}
+	id := Identity{Name: "work", Run: helper.Output, PasswordCommand: "sleep 1000 & echo $!"}
 	_, password, err := id.Credentials(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +170,7 @@ func TestCredentialsInHome(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(home, "secret"), []byte("s3cret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	id := Identity{Name: "work", Username: "ann", PasswordCommand: "cat secret"}
+	id := Identity{Name: "work", Username: "ann", Run: helper.Output, PasswordCommand: "cat secret"}
 	if _, password, err := id.Credentials(context.Background()); err != nil || password != "s3cret" {
 		t.Errorf("password %q, %v", password, err)
 	}

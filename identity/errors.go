@@ -9,7 +9,7 @@ import (
 var ErrNoConfig = errors.New("no configuration")
 
 // ErrNotPlain is what Load's error wraps where a file needs a parser of all of YAML, and
-// LoadOptions has none.
+// there is none: package yaml is not linked, or not initialised yet.
 var ErrNotPlain = errors.New("needs a parser of all of YAML")
 
 // A ConfigError says what is wrong with a configuration, for a person to mend;

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -219,6 +220,9 @@ func (p *esmtprcParser) syntax(line int, text string) error {
 // checkValue refuses what can be no value, and remarks on what does nothing.
 func (p *esmtprcParser) checkValue(word token, name string) error {
 	if text := badValue(word.text, printedSetting(name)); text != "" {
+		return &ConfigError{File: p.config.File, Line: word.line, Text: fmt.Sprintf("the value of %q %s", name, text)}
+	}
+	if text := badSetting(cmp.Or(formerKey(name), name), word.text); text != "" {
 		return &ConfigError{File: p.config.File, Line: word.line, Text: fmt.Sprintf("the value of %q %s", name, text)}
 	}
 	switch {

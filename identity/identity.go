@@ -86,6 +86,7 @@ type Identity struct {
 	Username        string
 	Password        Secret // see Credentials
 	PasswordCommand string // shell command that prints the password
+	Run             Runner `json:"-"` // runs PasswordCommand; set by who opens sessions, for no process is started here
 
 	Helo          string // name to say in EHLO; "" means this machine's
 	QualifyDomain string // domain for recipients without one; "" means those are local

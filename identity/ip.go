@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Package net/netip, which knows all this, costs more at each start than all of this package.
+// Package net/netip knows all this, and a submission that has it linked takes 6 % more CPU time: it
+// imports unique, behind which nearly everything else is initialised (see cmd/esmtpq/early).
 
 // parseIPv4 reads an address in dotted decimal.
 func parseIPv4(s string) (ip []byte, ok bool) {

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-
-	"esmtpq/identity/tree"
 )
 
 // maxFileSize bounds what is read of a configuration file, in octets.
@@ -22,10 +20,6 @@ type LoadOptions struct {
 	Home   string              // the user's home directory; "" where there is none
 	Getenv func(string) string // os.Getenv, if nil
 	Etc    string              // the system's configuration directory; "" means /etc
-
-	// YAML parses what [tree.Scan] leaves alone, and returns a *tree.Error where that is no
-	// YAML: [esmtpq/identity/yaml.Parse]. Without it such a file gives ErrNotPlain.
-	YAML func([]byte) (*tree.Node, error)
 }
 
 // A candidate is a place where a configuration may be.
@@ -65,7 +59,7 @@ func Load(opt LoadOptions) (*Config, error) {
 	}
 }
 
-// isEmpty tells whether a file is empty, as the shell makes it for "esmtpq config >FILE" before the
+// isEmpty reports whether a file is empty, as the shell makes it for "esmtpq config >FILE" before the
 // configuration is read that is to go into it. An empty file configures nothing.
 func isEmpty(file *os.File) bool {
 	info, err := file.Stat()

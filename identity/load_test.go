@@ -8,8 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"esmtpq/identity/yaml"
 )
 
 // A world is a file system and an environment to load a configuration from.
@@ -44,7 +42,6 @@ func (w *world) write(name, text string, mode fs.FileMode) {
 
 func (w *world) load(file string) (*Config, error) {
 	return Load(LoadOptions{
-		YAML:   yaml.Parse,
 		File:   file,
 		Home:   w.path("home"),
 		Etc:    w.path("etc"),
@@ -111,7 +108,7 @@ func TestLoadWithoutHome(t *testing.T) {
 	w := newWorld(t)
 	w.write("etc/esmtprc", someEsmtprc, 0o644)
 	for _, home := range []string{"", "home"} {
-		c, err := Load(LoadOptions{YAML: yaml.Parse, Home: home, Etc: w.path("etc"), Getenv: func(string) string { return "" }})
+		c, err := Load(LoadOptions{Home: home, Etc: w.path("etc"), Getenv: func(string) string { return "" }})
 		if err != nil || c.File != w.path("etc/esmtprc") {
 			t.Errorf("home %q: %v, %v", home, c, err)
 		}
@@ -289,12 +286,12 @@ func TestEmptyFileConfiguresNothing(t *testing.T) {
 		}
 	}
 	none := func(string) string { return "" }
-	cfg, err := Load(LoadOptions{YAML: yaml.Parse, Home: home, Getenv: none, Etc: t.TempDir()})
+	cfg, err := Load(LoadOptions{Home: home, Getenv: none, Etc: t.TempDir()})
 	if err != nil || cfg.Format != FormatEsmtprc {
 		t.Errorf("%+v, %v: want the esmtprc", cfg, err)
 	}
 	// Asked for by name, it is a mistake.
-	if _, err := Load(LoadOptions{YAML: yaml.Parse, File: empty, Home: home, Getenv: none}); err == nil {
+	if _, err := Load(LoadOptions{File: empty, Home: home, Getenv: none}); err == nil {
 		t.Error("an empty file named with -C was taken for a configuration")
 	}
 }

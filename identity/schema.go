@@ -19,7 +19,7 @@ type yamlReader struct {
 
 // parseYAML reads the content of a YAML file.
 func parseYAML(path string, data []byte, opt LoadOptions) (*Config, error) {
-	root, err := readTree(path, data, opt.YAML)
+	root, err := readTree(path, data)
 	if err != nil {
 		return nil, err
 	}
@@ -39,14 +39,14 @@ func parseYAML(path string, data []byte, opt LoadOptions) (*Config, error) {
 }
 
 // readTree reads a YAML file, by the parser only what is not plain.
-func readTree(path string, data []byte, parser func([]byte) (*tree.Node, error)) (*tree.Node, error) {
+func readTree(path string, data []byte) (*tree.Node, error) {
 	if root := tree.Scan(data); root != nil {
 		return root, nil
 	}
-	if parser == nil {
+	if tree.Parser == nil {
 		return nil, &ConfigError{File: path, Text: ErrNotPlain.Error(), Err: ErrNotPlain}
 	}
-	root, err := parser(data)
+	root, err := tree.Parser(data)
 	var te *tree.Error
 	if errors.As(err, &te) {
 		return nil, &ConfigError{File: path, Line: te.Line, Text: te.Text, Hint: te.Hint}
@@ -153,6 +153,9 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 	}
 	if field := texts[key]; field != nil {
 		*field = r.text(v, path)
+		if text := badSetting(key, *field); text != "" {
+			r.fail(v.Line, "%s %s", path, text)
+		}
 		return true
 	}
 	if field := files[key]; field != nil {

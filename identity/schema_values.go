@@ -96,19 +96,33 @@ func (r *yamlReader) period(v *tree.Node, path, example string) time.Duration {
 	if v.Kind == tree.Text && v.Text == "never" {
 		return Never
 	}
-	text, days := strings.CutSuffix(v.Text, "d")
-	if days {
-		text += "h"
-	}
-	d, err := time.ParseDuration(text)
-	if days && err == nil {
-		d = min(d, math.MaxInt64/24) * 24
-	}
-	if v.Kind != tree.Text || err != nil || d <= 0 {
+	d, err := ParsePeriod(v.Text)
+	if v.Kind != tree.Text || err != nil {
 		r.fail(v.Line, "%s should be a time with its unit, such as %s", path, example)
 		return 0
 	}
 	return d
+}
+
+// ParsePeriod reads a length of time, which is more than nothing, as [time.ParseDuration] does or
+// in whole days: 30m, 12h, 3d.
+func ParsePeriod(s string) (time.Duration, error) {
+	text, days := strings.CutSuffix(s, "d")
+	if days {
+		text += "h"
+	}
+	d, err := time.ParseDuration(text)
+	switch {
+	case err != nil:
+		return 0, err
+	case d <= 0:
+		return 0, fmt.Errorf("%s: not more than nothing", s)
+	case !days:
+		return d, nil
+	case d > math.MaxInt64/24:
+		return 0, fmt.Errorf("%s: too long", s)
+	}
+	return 24 * d, nil
 }
 
 // match reads a list of addresses and patterns.

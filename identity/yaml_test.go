@@ -5,14 +5,12 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"esmtpq/identity/yaml"
 )
 
 // Whose configuration it is.
 var (
-	annsHome = LoadOptions{Home: "/home/ann", YAML: yaml.Parse}
-	noHome   = LoadOptions{YAML: yaml.Parse}
+	annsHome = LoadOptions{Home: "/home/ann"}
+	noHome   = LoadOptions{}
 )
 
 // parseText reads a configuration given as text, in the format of the name.

@@ -38,9 +38,13 @@ const host = "local delivery agent"
 type Agent struct {
 	// Timeout bounds one call.
 	Timeout time.Duration
+	// Trace, where it is set, is given each line that a call has printed, up to 1 kB of the last ones, and
+	// how it ended. Lines may hold any octets.
+	Trace func(line string)
 
 	line      shellLine
 	forceUser string
+	left      map[string]bool // marks of calls of which something may live; nil: not looked for yet
 }
 
 // New returns the agent that command, a line for /bin/sh, makes. With forceUser, %T is
@@ -65,48 +69,65 @@ func New(command, forceUser string) (*Agent, error) {
 
 // Run implements [queue.Transport].
 func (a *Agent) Run(ctx context.Context, src queue.Source) {
+	a.left = nil
 	for ctx.Err() == nil {
-		d := src.Next()
-		if d == nil {
+		d := src.Next(true)
+		if d == nil || !a.deliver(ctx, src, d) {
 			return
-		}
-		reports := a.deliver(ctx, src, d)
-		if src.Done(d, reports) != nil {
-			return
-		}
-		for _, r := range reports {
-			if r.Scope == queue.ScopeIdentity {
-				return
-			}
 		}
 	}
 }
 
-// deliver makes the calls for one delivery and returns its reports.
-func (a *Agent) deliver(ctx context.Context, src queue.Source, d *queue.Delivery) []queue.Report {
-	reports := make([]queue.Report, len(d.Recipients))
-	calls, sender := a.plan(d, reports)
+// deliver makes the calls for one delivery. What one call has settled is recorded before the next
+// begins: a crash costs nobody a second copy but for the recipients of the call that was going on.
+// It returns whether more can be delivered.
+func (a *Agent) deliver(ctx context.Context, src queue.Source, d *queue.Delivery) bool {
+	refused := queue.Outcome{Delivery: d}
+	calls, sender := a.plan(d, &refused)
+	if len(refused.Reports) > 0 && src.Record([]queue.Outcome{refused}) != nil {
+		return false
+	}
 	if len(calls) == 0 {
-		return reports
+		return true
 	}
 	if err := verify(d.Content); err != nil {
-		return fill(reports, calls, unreadable(err))
-	}
-	if err := src.Sending(d); err != nil {
-		return fill(reports, calls, delayed(queue.ScopeSession, "4.3.0", "progress cannot be recorded: "+err.Error()))
+		return record(src, d, calls, unreadable(err))
 	}
 	for i, c := range calls {
 		if ctx.Err() != nil {
-			return fill(reports, calls[i:], delayed(queue.ScopeSession, "4.3.0", "the queue run ended before this was begun"))
+			return record(src, d, calls[i:], delayed(queue.ScopeSession, "4.3.0", "the queue run ended before this was begun"))
 		}
-		r := a.call(ctx, d.Content, sender, c.names)
-		fill(reports, calls[i:i+1], r)
+		if err := src.Sending(d, c.indexes); err != nil {
+			return record(src, d, calls[i:], delayed(queue.ScopeSession, "4.3.0", "progress cannot be recorded: "+err.Error()))
+		}
+		r := a.call(ctx, d, sender, c.names)
+		o := queue.Outcome{Delivery: d}
+		add(&o, r, c)
 		if r.Scope == queue.ScopeIdentity {
 			r.Unsure = false // these have not been handed over at all
-			return fill(reports, calls[i+1:], r)
+			add(&o, r, calls[i+1:]...)
+		}
+		if src.Record([]queue.Outcome{o}) != nil || r.Scope == queue.ScopeIdentity {
+			return false
 		}
 	}
-	return reports
+	return true
+}
+
+// add adds r to an outcome for all recipients of calls.
+func add(o *queue.Outcome, r queue.Report, calls ...call) {
+	for _, c := range calls {
+		for _, i := range c.indexes {
+			o.Recipients, o.Reports = append(o.Recipients, i), append(o.Reports, r)
+		}
+	}
+}
+
+// record records r for all recipients of calls, and returns whether more can be delivered.
+func record(src queue.Source, d *queue.Delivery, calls []call, r queue.Report) bool {
+	o := queue.Outcome{Delivery: d}
+	add(&o, r, calls...)
+	return src.Record([]queue.Outcome{o}) == nil
 }
 
 // A call is one run of the command: the names it gets as positional parameters, and
@@ -117,13 +138,16 @@ type call struct {
 }
 
 // plan returns the calls for a delivery and the sender to give them. Recipients that
-// cannot be handed over are answered for at once, in reports.
-func (a *Agent) plan(d *queue.Delivery, reports []queue.Report) (calls []call, sender string) {
+// cannot be handed over are reported in refused.
+func (a *Agent) plan(d *queue.Delivery, refused *queue.Outcome) (calls []call, sender string) {
 	sender = d.Envelope.From
 	if d.Envelope.ReversePath != nil {
 		sender = *d.Envelope.ReversePath
 	}
 	senderErr := checkSender(sender)
+	refuse := func(i int, r queue.Report) {
+		refused.Recipients, refused.Reports = append(refused.Recipients, i), append(refused.Reports, r)
+	}
 	var all call
 	for i, rcpt := range d.Recipients {
 		name, err := rcpt.Address, error(nil)
@@ -132,9 +156,9 @@ func (a *Agent) plan(d *queue.Delivery, reports []queue.Report) (calls []call, s
 		}
 		switch {
 		case senderErr != nil:
-			reports[i] = failed(queue.ScopeMessage, "5.1.7", fmt.Sprintf("sender %q: %v", sender, senderErr))
+			refuse(i, failed(queue.ScopeMessage, "5.1.7", fmt.Sprintf("sender %q: %v", sender, senderErr)))
 		case err != nil:
-			reports[i] = failed(queue.ScopeRecipient, "5.1.3", fmt.Sprintf("recipient %q: %v", name, err))
+			refuse(i, failed(queue.ScopeRecipient, "5.1.3", fmt.Sprintf("recipient %q: %v", name, err)))
 		case a.forceUser == "" && a.line.perRecipient:
 			calls = append(calls, call{[]string{name}, []int{i}})
 		default:
@@ -185,16 +209,6 @@ func verify(content queue.Content) error {
 	defer r.Close()
 	_, err = io.Copy(io.Discard, r)
 	return err
-}
-
-// fill gives r to all recipients of calls.
-func fill(reports []queue.Report, calls []call, r queue.Report) []queue.Report {
-	for _, c := range calls {
-		for _, i := range c.indexes {
-			reports[i] = r
-		}
-	}
-	return reports
 }
 
 func delayed(scope queue.Scope, status, text string) queue.Report {

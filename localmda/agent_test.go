@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,10 +49,39 @@ func TestOneCallForEachRecipientWithT(t *testing.T) {
 	a := newAgent(t, `echo to %T $# >>"$OUT"; case %T in (ann) exit 67;; (joe) exit 75;; esac`)
 	src := run(a, mail("A1", "bob", "ann", "joe", "o'brien"), mail("A2", "eve"))
 	src.expectLog(t,
-		"next A1", "sending A1", "done A1",
-		"  bob delivered 2.0.0", "  ann failed 5.1.1 recipient", "  joe delayed 4.3.0 recipient", "  o'brien delivered 2.0.0",
+		"next A1", "sending A1 bob", "done A1", "  bob delivered 2.0.0",
+		"sending A1 ann", "done A1", "  ann failed 5.1.1 recipient",
+		"sending A1 joe", "done A1", "  joe delayed 4.3.0 recipient",
+		"sending A1 o'brien", "done A1", "  o'brien delivered 2.0.0",
 		"next A2", "sending A2", "done A2", "  eve delivered 2.0.0")
 	expectFile(t, out, "to bob 1\nto ann 1\nto joe 1\nto o'brien 1\nto eve 1\n")
+}
+
+// What one call has settled is recorded before the next begins: of a run that is killed then, nobody who was
+// served gets a second copy.
+func TestEachCallIsRecordedBeforeTheNext(t *testing.T) {
+	out := outFile(t)
+	src := &fakeSource{deliveries: []*queue.Delivery{mail("A1", "bob", "ann", "joe")}}
+	var atRecord []string // what the agent had been called for
+	src.recorded = func() {
+		called, err := os.ReadFile(out)
+		if err != nil {
+			t.Error(err)
+		}
+		atRecord = append(atRecord, string(called))
+	}
+	newAgent(t, `printf '%s ' %T >>"$OUT"`).Run(t.Context(), src)
+	if want := []string{"bob ", "bob ann ", "bob ann joe "}; !slices.Equal(atRecord, want) {
+		t.Errorf("recorded after the calls for %q, want %q", atRecord, want)
+	}
+}
+
+// Where the record of one call fails, no other is made.
+func TestNoCallBehindARecordThatFails(t *testing.T) {
+	out := outFile(t)
+	src := &fakeSource{deliveries: []*queue.Delivery{mail("A1", "bob", "ann"), mail("A2", "joe")}, recordErr: errors.New("no space")}
+	newAgent(t, `printf '%s ' %T >>"$OUT"`).Run(t.Context(), src)
+	expectFile(t, out, "bob ")
 }
 
 func TestOneCallForAllWithoutT(t *testing.T) {
@@ -96,9 +126,10 @@ func TestSenderIsWhatTheSubmitterSaid(t *testing.T) {
 func TestNamesThatAreRefused(t *testing.T) {
 	out := outFile(t)
 	src := run(newAgent(t, `echo %T >>"$OUT"`), mail("A1", "-d", "", "a\nb", "a\x00", "a\x7f", "bob"), mail("A2", "--"))
-	src.expectLog(t, "next A1", "sending A1", "done A1",
+	src.expectLog(t, "next A1", "done A1",
 		"  -d failed 5.1.3 recipient", "   failed 5.1.3 recipient", "  a\nb failed 5.1.3 recipient",
-		"  a\x00 failed 5.1.3 recipient", "  a\x7f failed 5.1.3 recipient", "  bob delivered 2.0.0",
+		"  a\x00 failed 5.1.3 recipient", "  a\x7f failed 5.1.3 recipient",
+		"sending A1 bob", "done A1", "  bob delivered 2.0.0",
 		"next A2", "done A2", "  -- failed 5.1.3 recipient")
 	expectFile(t, out, "bob\n")
 }
@@ -215,11 +246,11 @@ func TestBackgroundIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestOurOwnSetUpEndsTheLane(t *testing.T) {
+func TestOurOwnSetUpEndsTheRun(t *testing.T) {
 	a := newAgent(t, `case %T in (bob) exit 0;; esac; /nonexistent/mda`)
 	src := run(a, mail("A1", "bob", "ann", "joe"), mail("A2", "bob"))
-	src.expectLog(t, "next A1", "sending A1", "done A1",
-		"  bob delivered 2.0.0", "  ann delayed 4.3.5 identity", "  joe delayed 4.3.5 identity")
+	src.expectLog(t, "next A1", "sending A1 bob", "done A1", "  bob delivered 2.0.0",
+		"sending A1 ann", "done A1", "  ann delayed 4.3.5 identity", "  joe delayed 4.3.5 identity")
 	if text := src.reports[1].Text; !strings.Contains(text, "/nonexistent/mda") || !strings.Contains(text, "exit status 127") {
 		t.Errorf("text %q", text)
 	}
@@ -234,7 +265,7 @@ func TestProgressThatCannotBeRecorded(t *testing.T) {
 	if _, err := os.Stat(out); err == nil {
 		t.Error("the agent was called")
 	}
-	src = &fakeSource{deliveries: []*queue.Delivery{mail("A1", "bob"), mail("A2", "bob")}, doneErr: full}
+	src = &fakeSource{deliveries: []*queue.Delivery{mail("A1", "bob"), mail("A2", "bob")}, recordErr: full}
 	newAgent(t, `exit 0`).Run(t.Context(), src)
 	src.expectLog(t, "next A1", "sending A1", "done A1", "  bob delivered 2.0.0")
 }
@@ -266,5 +297,16 @@ func TestSurroundingsOfTheAgent(t *testing.T) {
 	t.Setenv("HOME", home+"/gone")
 	if r := run(newAgent(t, `test "$(pwd)" = /`), mail("A1", "bob")).reports[0]; r.Action != queue.Delivered {
 		t.Errorf("without a home: %s: %s", describe(r), r.Text)
+	}
+}
+
+func TestOutputIsShown(t *testing.T) {
+	var shown []string
+	a := newAgent(t, `echo delivering to %T; echo 'nosuchfilter: not found' >&2`)
+	a.Trace = func(line string) { shown = append(shown, line) }
+	run(a, mail("A1", "bob", "ann"))
+	want := []string{"delivering to bob", "nosuchfilter: not found", "exit status 0", "delivering to ann", "nosuchfilter: not found", "exit status 0"}
+	if !slices.Equal(shown, want) {
+		t.Errorf("shown: %q", shown)
 	}
 }

@@ -54,10 +54,11 @@ type fakeSource struct {
 	log        []string
 	reports    []queue.Report // of all deliveries
 	sendingErr error
-	doneErr    error
+	recordErr  error
+	recorded   func() // called after each record
 }
 
-func (s *fakeSource) Next() *queue.Delivery {
+func (s *fakeSource) Next(bool) *queue.Delivery {
 	if len(s.deliveries) == 0 {
 		return nil
 	}
@@ -67,18 +68,33 @@ func (s *fakeSource) Next() *queue.Delivery {
 	return d
 }
 
-func (s *fakeSource) Sending(d *queue.Delivery) error {
-	s.log = append(s.log, "sending "+d.ID)
+func (s *fakeSource) Backlog() int { return len(s.deliveries) }
+
+func (s *fakeSource) Wait(context.Context, time.Duration) bool { return false }
+
+func (s *fakeSource) Sending(d *queue.Delivery, recipients []int) error {
+	line := "sending " + d.ID
+	if len(recipients) < len(d.Recipients) { // for some only
+		for _, i := range recipients {
+			line += " " + d.Recipients[i].Address
+		}
+	}
+	s.log = append(s.log, line)
 	return s.sendingErr
 }
 
-func (s *fakeSource) Done(d *queue.Delivery, reports []queue.Report) error {
-	s.log = append(s.log, "done "+d.ID)
-	for i, r := range reports {
-		s.log = append(s.log, "  "+d.Recipients[i].Address+" "+describe(r))
+func (s *fakeSource) Record(outcomes []queue.Outcome) error {
+	for _, o := range outcomes {
+		s.log = append(s.log, "done "+o.Delivery.ID)
+		for k, r := range o.Reports {
+			s.log = append(s.log, "  "+o.Delivery.Recipients[o.Recipients[k]].Address+" "+describe(r))
+		}
+		s.reports = append(s.reports, o.Reports...)
 	}
-	s.reports = append(s.reports, reports...)
-	return s.doneErr
+	if s.recorded != nil {
+		s.recorded()
+	}
+	return s.recordErr
 }
 
 // describe puts a report into one line, without its text.

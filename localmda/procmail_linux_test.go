@@ -179,8 +179,10 @@ func TestProcmailRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := newAgent(t, `formail -A 'X-To: to %T' | procmail -m '`+rules+`'`)
-	run(a, mail("A1", "bob", "joe", "ann")).expectLog(t, "next A1", "sending A1", "done A1",
-		"  bob delivered 2.0.0", "  joe delayed 4.3.0 recipient", "  ann failed 5.1.1 recipient")
+	run(a, mail("A1", "bob", "joe", "ann")).expectLog(t, "next A1",
+		"sending A1 bob", "done A1", "  bob delivered 2.0.0",
+		"sending A1 joe", "done A1", "  joe delayed 4.3.0 recipient",
+		"sending A1 ann", "done A1", "  ann failed 5.1.1 recipient")
 	got, err := os.ReadFile(box)
 	if err != nil || strings.Count(string(got), "\nSubject: x\n") != 1 || !strings.Contains(string(got), "\nX-To: to bob\n") {
 		t.Errorf("mailbox: %v\n%s", err, got)

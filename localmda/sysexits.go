@@ -18,6 +18,10 @@ type exitMeaning struct {
 // trouble with a file or a disk (73, 74) is tried again, since a full disk or a quota gets
 // mended and mail that is only late does no harm.
 //
+// For the same reason a status that has no meaning here is tried again, until the message expires:
+// fdm says 1 while its lock is held, mailagent and mdeliver 1 and 2 for a folder that is not there
+// yet. A count of attempts would be no measure, as deliver may be called each minute.
+//
 // Not a map, which would be made at each start of the program.
 var exitMeanings = [...]exitMeaning{
 	64: {"5.3.0", queue.ScopeRecipient, "wrong usage of the command line"},
@@ -36,17 +40,21 @@ var exitMeanings = [...]exitMeaning{
 	77: {"5.7.0", queue.ScopeRecipient, "permission denied"},
 	78: {"5.3.5", queue.ScopeRecipient, "configuration error"},
 
+	// Those of qmail's programs (qmail-command(8)).
+	100: {"5.3.0", queue.ScopeRecipient, "permanent failure"},
+	111: {"4.3.0", queue.ScopeRecipient, "temporary failure"},
+
 	// The shell's own: what is wrong is our set-up, whoever the mail is for.
 	126: {"4.3.5", queue.ScopeIdentity, "the command cannot be executed"},
 	127: {"4.3.5", queue.ScopeIdentity, "command not found"},
 }
 
-// bySignal tells whether the shell exited with the status that says a signal ended
+// bySignal reports whether the shell exited with the status that says a signal ended
 // the last of its commands.
 func bySignal(status int) bool { return status > 128 && status <= 128+64 }
 
-// exitReport is the report for an exit status, with the last line that the agent wrote.
-func exitReport(status int, lastLine string) queue.Report {
+// exitReport is the report for an exit status, with the last words of the agent.
+func exitReport(status int, words string) queue.Report {
 	if status == 0 {
 		return queue.Report{Action: queue.Delivered, Status: "2.0.0", Text: "taken by the local delivery agent", Host: host}
 	}
@@ -59,14 +67,14 @@ func exitReport(status int, lastLine string) queue.Report {
 	case bySignal(status):
 		m = exitMeaning{"4.3.0", queue.ScopeRecipient, fmt.Sprintf("signal %d", status-128)}
 	default:
-		m = exitMeaning{"5.3.0", queue.ScopeRecipient, ""}
+		m = exitMeaning{"4.3.0", queue.ScopeRecipient, ""}
 	}
 	text := fmt.Sprintf("exit status %d", status)
 	if m.text != "" {
 		text += ", " + m.text
 	}
-	if lastLine != "" {
-		text = lastLine + " (" + text + ")"
+	if words != "" {
+		text += ": " + words
 	}
 	r := queue.Report{Action: queue.Failed, Scope: m.scope, Status: m.status, Text: text, Host: host}
 	if m.status[0] == '4' {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"esmtpq/queue/spool"
 )
 
 // A burstHost is a Transport that answers all it has drawn at once.
@@ -18,9 +20,9 @@ type burstHost struct {
 
 func (h *burstHost) Run(ctx context.Context, src Source) {
 	var all []Outcome
-	for d := src.Next(); d != nil; d = src.Next() {
+	for d := src.Next(true); d != nil; d = src.Next(true) {
 		h.drawn = append(h.drawn, d)
-		if src.Sending(d) != nil {
+		if src.Sending(d, nil) != nil {
 			return
 		}
 		o := Outcome{Delivery: d}
@@ -36,7 +38,7 @@ func (h *burstHost) Run(ctx context.Context, src Source) {
 	if h.before != nil {
 		h.before()
 	}
-	if DoneAll(src, all) == nil && h.recorded != nil {
+	if src.Record(all) == nil && h.recorded != nil {
 		h.recorded(all)
 	}
 }
@@ -83,8 +85,8 @@ func TestBatchIsRecorded(t *testing.T) {
 func TestSentIsNeverSentAgain(t *testing.T) {
 	for _, files := range []string{"envelope mail", "envelope", ""} {
 		q := newQueue(t)
-		id := entryInState(t, q, "s", files, func(*Message) {})
-		if err := os.Rename(q.Dir+"/"+id, q.Dir+"/"+sentPrefix+id); err != nil {
+		id := entryInState(t, q, "s", files, func(*spool.Message) {})
+		if err := os.Rename(q.Dir+"/"+id, q.Dir+"/"+".sent-"+id); err != nil {
 			t.Fatal(err)
 		}
 		if l, err := q.List(); err != nil || len(l.IDs)+len(l.Foreign) > 0 {
@@ -102,48 +104,21 @@ func TestSentIsNeverSentAgain(t *testing.T) {
 func TestBatchWithANameTaken(t *testing.T) {
 	q := newQueue(t)
 	var ids []string
-	for range batchWorth + 1 {
+	for range 4 {
 		ids = append(ids, submit(t, q, "a@example.com"))
 	}
 	h := &burstHost{before: func() {
-		if err := os.MkdirAll(q.Dir+"/"+sentPrefix+ids[1]+"/in the way", 0o700); err != nil {
+		if err := os.MkdirAll(q.Dir+"/"+".sent-"+ids[1]+"/in the way", 0o700); err != nil {
 			t.Error(err)
 		}
 	}}
-	h.recorded = func(all []Outcome) {
-		for i, o := range all {
-			if renamed := o.Delivery.entry.name != ids[i]; renamed != (i != 1) {
-				t.Errorf("message %d: renamed %v", i, renamed)
-			}
-		}
-	}
 	if sum := runQueue(t, q, one(h), everything); sum.Done != len(ids) || len(sum.Trouble) > 0 {
 		t.Errorf("came to %+v", sum)
 	}
-	left := slices.DeleteFunc(names(t, q.Dir), func(name string) bool { return strings.HasPrefix(name, sentPrefix) })
+	left := slices.DeleteFunc(names(t, q.Dir), func(name string) bool { return strings.HasPrefix(name, ".sent-") })
 	if len(left) > 0 {
 		t.Errorf("left %q", left)
 	}
-}
-
-// A few are recorded by their envelopes, so that the names in the queue directory stay as they are.
-func TestFewAreRecordedEach(t *testing.T) {
-	q := newQueue(t)
-	for range batchWorth - 1 {
-		submit(t, q, "a@example.com")
-	}
-	h := &burstHost{recorded: func(all []Outcome) {
-		for _, o := range all {
-			if name := o.Delivery.entry.name; name != o.Delivery.ID {
-				t.Errorf("renamed to %s", name)
-			}
-		}
-	}}
-	runQueue(t, q, one(h), everything)
-	if len(h.drawn) != batchWorth-1 {
-		t.Errorf("drew %d", len(h.drawn))
-	}
-	wantNames(t, q.Dir)
 }
 
 // What has such a name and is no entry of ours is neither followed nor removed.
@@ -158,44 +133,17 @@ func TestSentNamesOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, to := range map[string]string{"0123456789ABCDEF": elsewhere, "0123456789ABCDE0": q.Dir + "/" + id} {
-		if err := os.Symlink(to, q.Dir+"/"+sentPrefix+name); err != nil {
+		if err := os.Symlink(to, q.Dir+"/"+".sent-"+name); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.MkdirAll(q.Dir+"/"+sentPrefix+"Notes/of mine", 0o700); err != nil {
+	if err := os.MkdirAll(q.Dir+"/"+".sent-"+"Notes/of mine", 0o700); err != nil {
 		t.Fatal(err)
 	}
 	runQueue(t, q, one(&fakeHost{}), everything)
-	for _, path := range []string{elsewhere + "/mail", q.path(id, "mail"), q.path(id, "envelope"), q.Dir + "/" + sentPrefix + "Notes/of mine"} {
+	for _, path := range []string{elsewhere + "/mail", file(q, id, "mail"), file(q, id, "envelope"), q.Dir + "/" + ".sent-" + "Notes/of mine"} {
 		if _, err := os.Lstat(path); err != nil {
 			t.Error(err)
-		}
-	}
-}
-
-// Which recipients a delivery is for, and what became of them.
-func TestCompletedBy(t *testing.T) {
-	for _, c := range []struct {
-		letters string // before
-		indexes []int
-		reports []Report
-		want    bool
-	}{
-		{"-", []int{0}, []Report{relayed}, true},
-		{"s", []int{0}, []Report{busy}, false},
-		{"rs", []int{1}, []Report{relayed}, true},
-		{"-s", []int{1}, []Report{relayed}, false},
-		{"fs", []int{1}, []Report{relayed}, false},
-		{"srsl", []int{0, 2}, []Report{relayed, relayed}, true},
-		{"srsl", []int{0, 2}, []Report{relayed, unknownUser}, false},
-		{"rl", []int{0, 1}, []Report{busy, busy}, true}, // what is done stays done
-	} {
-		e := &entry{msg: &Message{}}
-		for _, letter := range c.letters {
-			e.msg.Progress = append(e.msg.Progress, Progress{State: State(letter)})
-		}
-		if got := e.completedBy(c.indexes, c.reports); got != c.want {
-			t.Errorf("%s, %v: %v", c.letters, c.indexes, got)
 		}
 	}
 }

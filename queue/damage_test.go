@@ -3,7 +3,6 @@ package queue
 import (
 	"bytes"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -14,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 func flipBit(t testing.TB, path string, at int64) {
@@ -25,16 +26,16 @@ func flipBit(t testing.TB, path string, at int64) {
 	overwrite(t, path, at, string(b[at]^1))
 }
 
-func writeVersion2(t *testing.T, q *Queue, id string) {
-	b, err := os.ReadFile(q.path(id, "envelope"))
+func writeVersion2(t *testing.T, q *spool.Queue, id string) {
+	b, err := os.ReadFile(file(q, id, "envelope"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, rest, _ := cutLine(b)
-	_, progress, _ := cutLine(rest)
+	lines := bytes.SplitAfterN(b, []byte("\n"), 3)
+	first, progress := lines[0], lines[2]
 	first = bytes.Replace(first, []byte(`{"version":1,`), []byte(`{"version":2,`), 1)
 	b = fmt.Appendf(nil, "%s{\"sha256\":\"%x\"}\n%s", first, sha256.Sum256(first), progress)
-	if err := os.WriteFile(q.path(id, "envelope"), b, 0o600); err != nil {
+	if err := os.WriteFile(file(q, id, "envelope"), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -42,16 +43,16 @@ func writeVersion2(t *testing.T, q *Queue, id string) {
 // What can stand in the place of a file: moved is where the file itself went.
 type replacement func(t *testing.T, moved, path string)
 
-func replaceEnvelope(by replacement) func(*testing.T, *Queue, string) {
-	return func(t *testing.T, q *Queue, id string) { replace(t, q.path(id, "envelope"), by) }
+func replaceEnvelope(by replacement) func(*testing.T, *spool.Queue, string) {
+	return func(t *testing.T, q *spool.Queue, id string) { replace(t, file(q, id, "envelope"), by) }
 }
 
-func replaceMail(by replacement) func(*testing.T, *Queue, string) {
-	return func(t *testing.T, q *Queue, id string) { replace(t, q.path(id, "mail"), by) }
+func replaceMail(by replacement) func(*testing.T, *spool.Queue, string) {
+	return func(t *testing.T, q *spool.Queue, id string) { replace(t, file(q, id, "mail"), by) }
 }
 
-func replaceEntry(by replacement) func(*testing.T, *Queue, string) {
-	return func(t *testing.T, q *Queue, id string) { replace(t, q.Dir+"/"+id, by) }
+func replaceEntry(by replacement) func(*testing.T, *spool.Queue, string) {
+	return func(t *testing.T, q *spool.Queue, id string) { replace(t, q.Dir+"/"+id, by) }
 }
 
 func replace(t *testing.T, path string, by replacement) {
@@ -129,7 +130,7 @@ func TestLinkedEntryThatIsDoneIsNotFollowed(t *testing.T) {
 }
 
 func TestTornProgressKeepsItsLetter(t *testing.T) {
-	at := func(t *testing.T, q *Queue, id string) int64 { return progressOffset(t, q, id) + messageLine }
+	at := func(t *testing.T, q *spool.Queue, id string) int64 { return progressOffset(t, q, id) + messageLine }
 	torn := map[string]func(line []byte) []byte{
 		"first half new": func(line []byte) []byte {
 			return append([]byte(`{"state":"r","time":1893456000,"code":250,"sta`), line[46:]...)
@@ -147,9 +148,9 @@ func TestTornProgressKeepsItsLetter(t *testing.T) {
 			id := submit(t, q, "a@example.com", "b@example.com")
 			h := &fakeHost{answer: refusing(busy)}
 			runQueue(t, q, one(h), everything)
-			b, _ := os.ReadFile(q.path(id, "envelope"))
+			b, _ := os.ReadFile(file(q, id, "envelope"))
 			line := tear(b[at(t, q, id):][:recipientLine])
-			overwrite(t, q.path(id, "envelope"), at(t, q, id), string(line[:recipientLine]))
+			overwrite(t, file(q, id, "envelope"), at(t, q, id), string(line[:recipientLine]))
 
 			if got := letters(read(t, q, id)); got != "rd" {
 				t.Fatalf("reads as %q", got)
@@ -163,16 +164,6 @@ func TestTornProgressKeepsItsLetter(t *testing.T) {
 	}
 }
 
-func TestTornMessageLineIsNoMoreThanForgotten(t *testing.T) {
-	q := newQueue(t)
-	id := submit(t, q, "a@example.com")
-	setMessage(t, q, id, func(m *Message) { m.Held, m.Attempts = true, 7 })
-	overwrite(t, q.path(id, "envelope"), progressOffset(t, q, id)+20, "\x00\x00\x00")
-	if m := read(t, q, id); !m.Held || m.Attempts != 0 || !m.Next.IsZero() {
-		t.Errorf("reads as %+v", m)
-	}
-}
-
 // Times that the clock has not reached yet come from a clock that was set back, or from nobody.
 func TestTimesInTheFuture(t *testing.T) {
 	for _, ahead := range []time.Duration{9 * time.Hour, 24 * time.Hour, 100 * 365 * 24 * time.Hour, 1<<63 - 1} {
@@ -181,7 +172,7 @@ func TestTimesInTheFuture(t *testing.T) {
 			env := envelopeFor("a@example.com")
 			env.Arrival = time.Now().Add(ahead)
 			id := commit(t, q, env, hello)
-			setMessage(t, q, id, func(m *Message) { m.Last, m.Next = env.Arrival, env.Arrival })
+			setMessage(t, q, id, func(m *spool.Message) { m.Last, m.Next = env.Arrival, env.Arrival })
 			h := &fakeHost{}
 			runQueue(t, q, one(h), opt)
 			if len(h.got()) != 1 {
@@ -189,78 +180,4 @@ func TestTimesInTheFuture(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestTimesBeyondAllMeasureCanBePrinted(t *testing.T) {
-	q := newQueue(t)
-	id := submit(t, q, "a@example.com")
-	at := progressOffset(t, q, id)
-	for offset, line := range map[int64]string{
-		0:           `{"state":"-","attempts":-9223372036854775808,"last":9223372036854775807,"next":9223372036854775807}`,
-		messageLine: `{"state":"d","time":9223372036854775807,"code":-9223372036854775808}`,
-	} {
-		overwrite(t, q.path(id, "envelope"), at+offset, line+" ")
-	}
-	m := read(t, q, id)
-	for _, when := range []time.Time{m.Last, m.Next, m.Progress[0].Time} {
-		if _, err := when.MarshalJSON(); err != nil {
-			t.Error(err)
-		}
-	}
-	if m.Attempts < 0 {
-		t.Errorf("%d attempts", m.Attempts)
-	}
-}
-
-func TestQueueDirectory(t *testing.T) {
-	t.Run("modes are repaired", func(t *testing.T) {
-		for _, mode := range []fs.FileMode{0o777, 0o750, 0o500, 0o000} {
-			q := newQueue(t)
-			os.Chmod(q.Dir, mode)
-			again(t, q)
-			if st, _ := os.Stat(q.Dir); st.Mode().Perm() != 0o700 {
-				t.Errorf("%v became %v", mode, st.Mode())
-			}
-		}
-	})
-	refused := map[string]func(t *testing.T, dir string){
-		"symbolic link":   func(t *testing.T, dir string) { os.Symlink(t.TempDir(), dir) },
-		"dangling link":   func(t *testing.T, dir string) { os.Symlink(t.TempDir()+"/none", dir) },
-		"file":            func(t *testing.T, dir string) { os.WriteFile(dir, nil, 0o600) },
-		"FIFO":            func(t *testing.T, dir string) { syscall.Mkfifo(dir, 0o600) },
-		"somebody else's": func(t *testing.T, dir string) { os.Mkdir(dir, 0o777); os.Chown(dir, 65534, 65534) },
-		"somebody's, 01777": func(t *testing.T, dir string) {
-			os.Mkdir(dir, 0o700)
-			os.Chown(dir, 65534, 65534)
-			os.Chmod(dir, 01777)
-		},
-	}
-	for name, plant := range refused {
-		t.Run(name, func(t *testing.T) {
-			if strings.HasPrefix(name, "somebody") && os.Geteuid() != 0 {
-				t.Skip("only root can give a directory away")
-			}
-			dir := t.TempDir() + "/queue"
-			plant(t, dir)
-			before := fingerprint(t, dir)
-			for name, open := range map[string]func(string) (*Queue, error){"Open": Open, "OpenOrCreate": OpenOrCreate} {
-				if _, err := open(dir); !errors.Is(err, ErrNotOurs) {
-					t.Errorf("%s: %v", name, err)
-				}
-			}
-			if after := fingerprint(t, dir); after != before {
-				t.Errorf("was %s, is %s", before, after)
-			}
-		})
-	}
-	t.Run("missing", func(t *testing.T) {
-		dir := t.TempDir()
-		if _, err := Open(dir + "/queue"); !errors.Is(err, fs.ErrNotExist) {
-			t.Error(err)
-		}
-		if _, err := OpenOrCreate(dir + "/home/queue"); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("without a home directory: %v", err)
-		}
-		wantNames(t, dir)
-	})
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"esmtpq/queue/spool"
 )
 
 // A fakeHost is a Transport that writes down what it is given and answers as it was told.
@@ -32,7 +34,7 @@ func (h *fakeHost) Run(ctx context.Context, src Source) {
 	h.mu.Lock()
 	h.sessions++
 	h.mu.Unlock()
-	for d := src.Next(); d != nil; d = src.Next() {
+	for d := src.Next(true); d != nil; d = src.Next(true) {
 		if !h.deliver(src, d) {
 			return
 		}
@@ -56,7 +58,7 @@ func (h *fakeHost) deliver(src Source, d *Delivery) (more bool) {
 	}
 	reports, more := make([]Report, len(d.Recipients)), true
 	if err == nil {
-		err = src.Sending(d)
+		err = src.Sending(d, nil)
 	}
 	for i, r := range d.Recipients {
 		switch {
@@ -69,7 +71,7 @@ func (h *fakeHost) deliver(src Source, d *Delivery) (more bool) {
 		}
 		more = more && reports[i].Scope != ScopeIdentity
 	}
-	if src.Done(d, reports) != nil {
+	if src.Record([]Outcome{{Delivery: d, Reports: reports}}) != nil {
 		return false
 	}
 	if h.after != nil {
@@ -94,7 +96,8 @@ func (h *fakeHost) got() []string {
 	return append([]string(nil), h.sent...)
 }
 
-// A fakeRouter has a lane for each domain; an address without one goes by the lane "local".
+// A fakeRouter has a destination for each domain; an address without one goes by the destination
+// "local".
 type fakeRouter struct {
 	hosts map[string]Transport
 	route func(env *Envelope, rcpt Recipient) (Route, error) // nil: by domain
@@ -104,25 +107,25 @@ func (f *fakeRouter) Route(env *Envelope, rcpt Recipient) (Route, error) {
 	if f.route != nil {
 		return f.route(env, rcpt)
 	}
-	return Route{Lane: laneOf(rcpt.Address), Address: rcpt.Address, ReversePath: env.Sender()}, nil
+	return Route{Destination: domainOf(rcpt.Address), Address: rcpt.Address, ReversePath: env.Sender()}, nil
 }
 
-func laneOf(address string) string {
+func domainOf(address string) string {
 	if _, domain, ok := strings.Cut(address, "@"); ok {
 		return domain
 	}
 	return "local"
 }
 
-func (f *fakeRouter) Transport(lane string) Transport { return f.hosts[lane] }
+func (f *fakeRouter) Transport(destination string) Transport { return f.hosts[destination] }
 
-// one returns a router with one lane, that of example.com.
+// one returns a router with one destination, that of example.com.
 func one(h Transport) *fakeRouter {
 	return &fakeRouter{hosts: map[string]Transport{"example.com": h}}
 }
 
 // runQueue runs the queue; it ends in any case, and unhappily after a while.
-func runQueue(t testing.TB, q *Queue, router Router, opt RunOptions) *Summary {
+func runQueue(t testing.TB, q *spool.Queue, router Router, opt RunOptions) *Summary {
 	t.Helper()
 	type outcome struct {
 		sum *Summary
@@ -130,10 +133,10 @@ func runQueue(t testing.TB, q *Queue, router Router, opt RunOptions) *Summary {
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		sum, err := q.Run(context.Background(), router, opt)
+		sum, err := Run(context.Background(), q, router, opt)
 		done <- outcome{sum, err}
 	}()
-	o := wait(t, "the end of a queue run", done)
+	o := receive(t, "the end of a queue run", done)
 	if o.err != nil {
 		t.Fatal(o.err)
 	}

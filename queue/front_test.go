@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 // A message that the host does not get along with goes behind the others at its next attempt.
@@ -13,7 +15,7 @@ func TestFailedBeforeGoesBehind(t *testing.T) {
 	for range 3 {
 		ids = append(ids, submit(t, q, "a@example.com"))
 	}
-	setMessage(t, q, ids[0], func(m *Message) { m.Attempts = 1; m.Last = time.Now().Add(-time.Hour) })
+	setMessage(t, q, ids[0], func(m *spool.Message) { m.Attempts = 1; m.Last = time.Now().Add(-time.Hour) })
 	h := &fakeHost{}
 	runQueue(t, q, one(h), everything)
 	if want := []string{ids[1], ids[2], ids[0]}; !slices.Equal(h.got(), want) {
@@ -21,7 +23,8 @@ func TestFailedBeforeGoesBehind(t *testing.T) {
 	}
 }
 
-// While the host of one identity is mute, new mail of another goes out in the same run once it is old enough.
+// While the host of one identity is mute, new mail of another goes out in the same run once it is
+// old enough.
 func TestMuteHostHoldsUpNobody(t *testing.T) {
 	q := newQueue(t)
 	submit(t, q, "a@mute.example")
@@ -32,36 +35,36 @@ func TestMuteHostHoldsUpNobody(t *testing.T) {
 	router := &fakeRouter{hosts: map[string]Transport{"mute.example": mute, "other.example": other}}
 	done := make(chan *Summary, 1)
 	go func() { done <- runQueue(t, q, router, RunOptions{Age: 2500 * time.Millisecond}) }()
-	wait(t, "the mute host", begun)
+	receive(t, "the mute host", begun)
 	again := openQueue(t, q.Dir)
 	submit(t, again, "b@other.example")
-	wait(t, "the other identity's mail", arrived)
+	receive(t, "the other identity's mail", arrived)
 	close(release)
-	wait(t, "the end of the run", done)
+	receive(t, "the end of the run", done)
 }
 
 // A refused password keeps new mail waiting, until the configuration is changed.
 func TestMendedConfiguration(t *testing.T) {
 	refused := Report{Action: Delayed, Scope: ScopeIdentity, Status: "5.7.8", Code: 535, Text: "wrong password"}
-	q, ids := parked(t, refused, 1)
+	q, ids := backedOff(t, refused, 1)
 	h := &fakeHost{}
 	ids = append(ids, submit(t, q, "a@example.com"))
-	runQueue(t, q, one(h), RunOptions{Mended: time.Now().Add(-time.Hour)})
+	runQueue(t, q, one(h), RunOptions{ConfigChanged: time.Now().Add(-time.Hour)})
 	if len(h.got()) != 0 {
 		t.Fatal("tried with a password that was refused")
 	}
-	runQueue(t, q, one(h), RunOptions{Mended: time.Now()})
+	runQueue(t, q, one(h), RunOptions{ConfigChanged: time.Now()})
 	if !slices.Equal(h.got(), ids) {
 		t.Errorf("sent %v once the configuration was changed, want %v", h.got(), ids)
 	}
 }
 
 // Being interrupted proves nothing about an identity.
-func TestInterruptionLeavesParking(t *testing.T) {
-	q, _ := parked(t, Report{Action: Delayed, Scope: ScopeIdentity, Status: "5.7.8", Code: 535, Text: "wrong password"}, 1)
+func TestInterruptionLeavesBackoff(t *testing.T) {
+	q, _ := backedOff(t, Report{Action: Delayed, Scope: ScopeIdentity, Status: "5.7.8", Code: 535, Text: "wrong password"}, 1)
 	stopped := Report{Action: Delayed, Scope: ScopeSession, Status: "4.3.2", Text: "the delivery was interrupted"}
 	runQueue(t, q, one(&fakeHost{answer: refusing(stopped)}), everything)
-	if q.readParkings()["example.com"] == nil {
+	if readBackoffs(q)["example.com"] == nil {
 		t.Error("the identity is taken for mended")
 	}
 }

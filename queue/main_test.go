@@ -1,8 +1,10 @@
 package queue
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -10,11 +12,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 var long = flag.Bool("long", false, "run the long versions of tests and benchmarks")
 
-// roleVariable names, in the environment, what a copy of this test binary is to do in place of testing.
+// roleVariable names, in the environment, what a copy of this test binary is to do in place of
+// testing.
 const roleVariable = "QUEUE_TEST_ROLE"
 
 var roles = map[string]func() error{}
@@ -30,14 +35,14 @@ func TestMain(m *testing.M) {
 	}
 }
 
-func newQueue(t testing.TB) *Queue {
+func newQueue(t testing.TB) *spool.Queue {
 	t.Helper()
 	return openQueue(t, t.TempDir()+"/queue")
 }
 
-func openQueue(t testing.TB, dir string) *Queue {
+func openQueue(t testing.TB, dir string) *spool.Queue {
 	t.Helper()
-	q, err := OpenOrCreate(dir)
+	q, err := spool.OpenOrCreate(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +51,7 @@ func openQueue(t testing.TB, dir string) *Queue {
 }
 
 // again opens a queue as another process would.
-func again(t testing.TB, q *Queue) *Queue { return openQueue(t, q.Dir) }
+func again(t testing.TB, q *spool.Queue) *spool.Queue { return openQueue(t, q.Dir) }
 
 func envelopeFor(recipients ...string) *Envelope {
 	env := &Envelope{From: "author@example.org"}
@@ -56,7 +61,7 @@ func envelopeFor(recipients ...string) *Envelope {
 	return env
 }
 
-func commit(t testing.TB, q *Queue, env *Envelope, content string) string {
+func commit(t testing.TB, q *spool.Queue, env *Envelope, content string) string {
 	t.Helper()
 	w, err := q.NewWriter()
 	if err != nil {
@@ -74,12 +79,12 @@ func commit(t testing.TB, q *Queue, env *Envelope, content string) string {
 
 const hello = "Subject: hello\n\nHello.\n"
 
-func submit(t testing.TB, q *Queue, recipients ...string) string {
+func submit(t testing.TB, q *spool.Queue, recipients ...string) string {
 	t.Helper()
 	return commit(t, q, envelopeFor(recipients...), hello)
 }
 
-func read(t testing.TB, q *Queue, id string) *Message {
+func read(t testing.TB, q *spool.Queue, id string) *spool.Message {
 	t.Helper()
 	m, err := q.Read(id)
 	if err != nil {
@@ -89,26 +94,12 @@ func read(t testing.TB, q *Queue, id string) *Message {
 }
 
 // letters returns the states of a message's recipients.
-func letters(m *Message) string {
+func letters(m *spool.Message) string {
 	var b strings.Builder
 	for i := range m.Progress {
 		b.WriteByte(byte(m.Progress[i].State))
 	}
 	return b.String()
-}
-
-// progressOffset returns where, in the file envelope, the message's line begins.
-func progressOffset(t testing.TB, q *Queue, id string) int64 {
-	t.Helper()
-	b, err := os.ReadFile(q.path(id, "envelope"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	at, err := decodeEnvelope(b, &Message{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return at
 }
 
 // overwrite puts s at an offset of a file, as a bit of rot or another program would.
@@ -122,23 +113,6 @@ func overwrite(t testing.TB, path string, at int64, s string) {
 	if _, err := f.WriteAt([]byte(s), at); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// setLetters writes the states of a message's recipients into its envelope.
-func setLetters(t testing.TB, q *Queue, id, states string) {
-	t.Helper()
-	at := progressOffset(t, q, id) + messageLine + int64(letterAt)
-	for i := range len(states) {
-		overwrite(t, q.path(id, "envelope"), at+int64(i)*recipientLine, states[i:i+1])
-	}
-}
-
-// setMessage overwrites the message's line: attempts, times, held.
-func setMessage(t testing.TB, q *Queue, id string, change func(m *Message)) {
-	t.Helper()
-	m := read(t, q, id)
-	change(m)
-	overwrite(t, q.path(id, "envelope"), progressOffset(t, q, id), string(appendMessageLine(nil, m)))
 }
 
 func names(t testing.TB, dir string) []string {
@@ -166,7 +140,7 @@ func wantNames(t testing.TB, dir string, want ...string) {
 // soon bounds what would otherwise hang; it never decides whether a test passes.
 const soon = 30 * time.Second
 
-func wait[T any](t testing.TB, what string, c <-chan T) (v T) {
+func receive[T any](t testing.TB, what string, c <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-c:
@@ -176,31 +150,91 @@ func wait[T any](t testing.TB, what string, c <-chan T) (v T) {
 	return v
 }
 
+// The lengths of the lines of progress, and where the letter of a state stands in them.
+const (
+	messageLine   = 256
+	recipientLine = 512
+	letterAt      = len(`{"state":"`)
+)
+
+// file returns the path of a file of an entry.
+func file(q *spool.Queue, id, name string) string { return q.Dir + "/" + id + "/" + name }
+
+// progressOffset returns where, in the file envelope, the message's line begins.
+func progressOffset(t testing.TB, q *spool.Queue, id string) int64 {
+	t.Helper()
+	b, err := os.ReadFile(file(q, id, "envelope"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfterN(b, []byte("\n"), 3)
+	return int64(len(lines[0]) + len(lines[1]))
+}
+
+// setLetters writes the states of a message's recipients into its envelope.
+func setLetters(t testing.TB, q *spool.Queue, id, states string) {
+	t.Helper()
+	at := progressOffset(t, q, id) + messageLine + int64(letterAt)
+	for i := range len(states) {
+		overwrite(t, file(q, id, "envelope"), at+int64(i)*recipientLine, states[i:i+1])
+	}
+}
+
+// lineOf returns the line of a message's own state.
+func lineOf(m *spool.Message) string {
+	state, next, last := "-", int64(0), int64(0)
+	if m.Held {
+		state = "h"
+	}
+	if !m.Next.IsZero() {
+		next = m.Next.Unix()
+	}
+	if !m.Last.IsZero() {
+		last = m.Last.Unix()
+	}
+	line := fmt.Sprintf(`{"state":%q,"attempts":%d,"last":%d,"next":%d,"told":%v}`, state, m.Attempts, last, next, m.DelayTold)
+	return fmt.Sprintf("%-*s\n", messageLine-1, line)
+}
+
+// recipientLineOf returns the line of a failed recipient.
+func recipientLineOf(p *spool.Progress) string {
+	line := fmt.Sprintf(`{"state":%q,"time":%d,"code":%d,"status":%q,"text":%q`, string(rune(p.State)), p.Time.Unix(), p.Code, p.Status, p.Text)
+	if !p.Told.IsZero() {
+		line += fmt.Sprintf(`,"told":%d`, p.Told.Unix())
+	}
+	return fmt.Sprintf("%-*s\n", recipientLine-1, line+"}")
+}
+
+// setMessage overwrites the message's line: attempts, times, held.
+func setMessage(t testing.TB, q *spool.Queue, id string, change func(m *spool.Message)) {
+	t.Helper()
+	m := read(t, q, id)
+	change(m)
+	overwrite(t, file(q, id, "envelope"), progressOffset(t, q, id), lineOf(m))
+}
+
 // entryUnsynced lays the i-th message of many into the queue, tried before and not due: what
 // Commit writes, without its syncs.
-func entryUnsynced(t testing.TB, q *Queue, i int) {
+func entryUnsynced(t testing.TB, q *spool.Queue, i int) {
 	t.Helper()
 	env := envelopeFor("a@example.com")
-	env.Version, env.Arrival = envelopeVersion, time.Now().Add(time.Duration(i-1_000_000)*time.Millisecond)
+	env.Version, env.Arrival = 1, time.Now().Add(time.Duration(i-1_000_000)*time.Millisecond)
 	sum := sha256.Sum256([]byte(hello))
 	env.Size, env.Lines, env.SHA256 = int64(len(hello)), 3, hex.EncodeToString(sum[:])
-	b, err := encodeEnvelope(env, nil)
+	first, err := json.Marshal(env)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &Message{}
-	at, err := decodeEnvelope(b, m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.Attempts, m.Last, m.Next = 1, time.Now(), time.Now().Add(4*time.Hour)
-	copy(b[at:], appendMessageLine(nil, m))
-	id := newID(env.Arrival, byte(i))
+	first = append(first, '\n')
+	progress := lineOf(&spool.Message{Attempts: 1, Last: time.Now(), Next: time.Now().Add(4 * time.Hour)})
+	progress += fmt.Sprintf("%-*s\n", recipientLine-1, `{"state":"-","time":0}`)
+	b := fmt.Appendf(nil, "%s{\"sha256\":\"%x\"}\n%s", first, sha256.Sum256(first), progress)
+	id := fmt.Sprintf("%014X%02X", env.Arrival.UnixMicro(), i&255)
 	if err := os.Mkdir(q.Dir+"/"+id, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for file, content := range map[string][]byte{"mail": []byte(hello), "envelope": b} {
-		if err := os.WriteFile(q.path(id, file), content, 0o600); err != nil {
+	for name, content := range map[string][]byte{"mail": []byte(hello), "envelope": b} {
+		if err := os.WriteFile(file(q, id, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 const day = 24 * time.Hour
@@ -30,9 +32,8 @@ func TestExpired(t *testing.T) {
 		{"from the future", 0, 3, -day, false},
 	}
 	for _, test := range tests {
-		m := &Message{Envelope: Envelope{Arrival: arrival}, Attempts: test.attempts}
 		l := Limits{Expire: test.limit}
-		if got := l.expired(m, arrival.Add(test.age)); got != test.want {
+		if got := l.expired(test.attempts, arrival, arrival.Add(test.age)); got != test.want {
 			t.Errorf("%s: expired is %v", test.name, got)
 		}
 	}
@@ -43,20 +44,20 @@ func TestForgotten(t *testing.T) {
 	null, told := "", failed.Add(day)
 	tests := []struct {
 		name  string
-		m     Message
+		m     spool.Message
 		limit time.Duration
 		age   time.Duration
 		want  bool
 	}{
-		{"told lately", Message{Progress: []Progress{{State: Refused, Time: failed, Told: told}}}, 0, 31*day - time.Second, false},
-		{"told long ago", Message{Progress: []Progress{{State: Refused, Time: failed, Told: told}}}, 0, 31 * day, true},
-		{"never told", Message{Progress: []Progress{{State: Refused, Time: failed}}}, 0, 1000 * day, false},
-		{"nobody to tell", Message{Envelope: Envelope{ReversePath: &null}, Progress: []Progress{{State: Refused, Time: failed}}}, 0, 30 * day, true},
-		{"one is pending", Message{Progress: []Progress{{State: Refused, Time: failed, Told: told}, {State: Deferred}}}, 0, 99 * day, false},
-		{"one was served", Message{Progress: []Progress{{State: Refused, Time: failed, Told: told}, {State: Accepted}}}, 0, 99 * day, true},
-		{"held", Message{Held: true, Progress: []Progress{{State: Refused, Time: failed, Told: told}}}, 0, 99 * day, false},
-		{"kept for ever", Message{Progress: []Progress{{State: Refused, Time: failed, Told: told}}}, -1, 999 * day, false},
-		{"another limit", Message{Progress: []Progress{{State: Refused, Time: failed, Told: told}}}, time.Hour, 2 * day, true},
+		{"told lately", spool.Message{Progress: []spool.Progress{{State: spool.Refused, Time: failed, Told: told}}}, 0, 31*day - time.Second, false},
+		{"told long ago", spool.Message{Progress: []spool.Progress{{State: spool.Refused, Time: failed, Told: told}}}, 0, 31 * day, true},
+		{"never told", spool.Message{Progress: []spool.Progress{{State: spool.Refused, Time: failed}}}, 0, 1000 * day, false},
+		{"nobody to tell", spool.Message{Envelope: Envelope{ReversePath: &null}, Progress: []spool.Progress{{State: spool.Refused, Time: failed}}}, 0, 30 * day, true},
+		{"one is pending", spool.Message{Progress: []spool.Progress{{State: spool.Refused, Time: failed, Told: told}, {State: spool.Deferred}}}, 0, 99 * day, false},
+		{"one was served", spool.Message{Progress: []spool.Progress{{State: spool.Refused, Time: failed, Told: told}, {State: spool.Accepted}}}, 0, 99 * day, true},
+		{"held", spool.Message{Held: true, Progress: []spool.Progress{{State: spool.Refused, Time: failed, Told: told}}}, 0, 99 * day, false},
+		{"kept for ever", spool.Message{Progress: []spool.Progress{{State: spool.Refused, Time: failed, Told: told}}}, -1, 999 * day, false},
+		{"another limit", spool.Message{Progress: []spool.Progress{{State: spool.Refused, Time: failed, Told: told}}}, time.Hour, 2 * day, true},
 	}
 	for _, test := range tests {
 		test.m.Envelope.Arrival = failed.Add(-day)
@@ -108,7 +109,7 @@ var (
 )
 
 // submitAged puts a message into the queue that arrived some time ago.
-func submitAged(t *testing.T, q *Queue, age time.Duration, recipients ...string) string {
+func submitAged(t *testing.T, q *spool.Queue, age time.Duration, recipients ...string) string {
 	t.Helper()
 	env := envelopeFor(recipients...)
 	env.Arrival = time.Now().Add(-age)
@@ -158,7 +159,7 @@ func TestNoticeThatFails(t *testing.T) {
 	// As a crash before the record leaves it.
 	p := read(t, q, id).Progress[0]
 	p.Told = time.Time{}
-	overwrite(t, q.path(id, "envelope"), progressOffset(t, q, id)+messageLine, string(appendRecipientLine(nil, &p)))
+	overwrite(t, file(q, id, "envelope"), progressOffset(t, q, id)+messageLine, recipientLineOf(&p))
 	runQueue(t, q, host, run)
 	l.hears(t, "lost nobody@example.com")
 }
@@ -234,7 +235,7 @@ func TestGivingUp(t *testing.T) {
 				}
 			}
 			last := "overdue bob@example.com"
-			if p := read(t, q, id).Progress[0]; p.State == Refused {
+			if p := read(t, q, id).Progress[0]; p.State == spool.Refused {
 				l.hears(t, last, "lost bob@example.com")
 				if why := p.Explain(); why != "given up, last attempt: host mx.example.org said: 451 4.7.1 try again later" {
 					t.Errorf("because: %s", why)
@@ -250,7 +251,7 @@ func TestGivingUp(t *testing.T) {
 func TestGivingUpUnsure(t *testing.T) {
 	q := newQueue(t)
 	id := submitAged(t, q, 6*day, "bob@example.com")
-	setMessage(t, q, id, func(m *Message) { m.Attempts = 1 })
+	setMessage(t, q, id, func(m *spool.Message) { m.Attempts = 1 })
 	setLetters(t, q, id, "u")
 	sum := runQueue(t, q, one(&fakeHost{answer: refusing(tryLater)}), everything)
 	if len(sum.Failed) != 1 || !strings.Contains(sum.Failed[0].Report.Text, "possibly delivered") {
@@ -295,7 +296,7 @@ func TestDelayNoticeAfterSleep(t *testing.T) {
 	l.hears(t)
 	// Not tried in this run, and the last attempt was before it was late.
 	id := submitAged(t, q, 5*time.Hour, "bob@example.com")
-	setMessage(t, q, id, func(m *Message) {
+	setMessage(t, q, id, func(m *spool.Message) {
 		m.Attempts, m.Last, m.Next = 1, m.Envelope.Arrival.Add(time.Hour), time.Now().Add(time.Hour)
 	})
 	setLetters(t, q, id, "d")
@@ -326,8 +327,8 @@ func TestDropping(t *testing.T) {
 				env.ReversePath = &null
 			}
 			id := commit(t, q, env, hello)
-			p := Progress{State: Refused, Time: time.Now().Add(-31 * day), Told: time.Now().Add(-31 * day), Status: "5.1.1"}
-			overwrite(t, q.path(id, "envelope"), progressOffset(t, q, id)+messageLine, string(appendRecipientLine(nil, &p)))
+			p := spool.Progress{State: spool.Refused, Time: time.Now().Add(-31 * day), Told: time.Now().Add(-31 * day), Status: "5.1.1"}
+			overwrite(t, file(q, id, "envelope"), progressOffset(t, q, id)+messageLine, recipientLineOf(&p))
 			if test.nobody {
 				l.err = ErrNobody
 			}
@@ -344,7 +345,8 @@ func TestDropping(t *testing.T) {
 	}
 }
 
-// What a notice adds to the queue is delivered by the same run, even if that was for one message only.
+// What a notice adds to the queue is delivered by the same run, even if that was for one message
+// only.
 func TestBounceGoesOutInTheSameRun(t *testing.T) {
 	q, local, null := newQueue(t), &fakeHost{}, ""
 	bounce := func(*Notice) {
@@ -355,7 +357,7 @@ func TestBounceGoesOutInTheSameRun(t *testing.T) {
 	l := &listener{after: bounce}
 	hosts := map[string]Transport{"example.com": &fakeHost{answer: refusing(noSuchUser)}, "local": local}
 	id := submit(t, q, "nobody@example.com")
-	only := func(m *Message) bool { return m.ID == id }
+	only := func(m *spool.Message) bool { return m.ID == id }
 	runQueue(t, q, &fakeRouter{hosts: hosts}, RunOptions{All: true, Age: time.Hour, Select: only, Notifier: l})
 	if len(local.got()) != 1 {
 		t.Errorf("delivered locally: %v", local.got())

@@ -1,15 +1,10 @@
 package queue
 
 import (
-	"bytes"
-	"encoding/json"
-	"math"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
-	"unicode/utf8"
 )
 
 var oddTexts = map[string]string{
@@ -30,52 +25,13 @@ var oddTexts = map[string]string{
 	"is one octet longer": strings.Repeat("x", 301),
 }
 
-func TestProgressAlwaysFitsItsLine(t *testing.T) {
-	for name, text := range oddTexts {
-		for _, host := range []string{"", "mx.example.org", text} {
-			for _, state := range []State{Untried, Deferred, Sending, Unsure, Accepted, LocalDone, Refused} {
-				p := &Progress{State: state, Time: time.Unix(math.MaxInt64, 0), Code: math.MinInt, Status: text, Host: host, Text: text}
-				line := appendRecipientLine(nil, p)
-				if len(line) != recipientLine || bytes.IndexByte(line, '\n') != recipientLine-1 {
-					t.Fatalf("%s: %d octets: %q", name, len(line), line)
-				}
-				if State(line[letterAt]) != state {
-					t.Errorf("%s: the letter of state %c is %c", name, state, line[letterAt])
-				}
-				var j progressJSON
-				if err := json.Unmarshal(line, &j); err != nil {
-					t.Errorf("%s: %v: %q", name, err, line)
-				}
-				if !utf8.Valid(line) || j.Text != Printable(j.Text) || j.Host != Printable(j.Host) {
-					t.Errorf("%s: not printable: %q", name, line)
-				}
-				if len(text) > 0 && j.Text == "" {
-					t.Errorf("%s: nothing was left of the text", name)
-				}
-			}
-		}
-	}
-}
-
-func TestMessageLineAlwaysFits(t *testing.T) {
-	for _, m := range []*Message{
-		{}, {Held: true},
-		{Held: true, Attempts: math.MaxInt, Last: time.Unix(math.MinInt64, 0), Next: time.Unix(math.MinInt64, 0)},
-	} {
-		line := appendMessageLine(nil, m)
-		if len(line) != messageLine || bytes.IndexByte(line, '\n') != messageLine-1 || !json.Valid(line) {
-			t.Errorf("%+v: %q", m, line)
-		}
-	}
-}
-
 // A full disk cannot keep progress from being recorded: nothing new is asked of it.
 func TestRecordingNeedsNoSpace(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com", "b@example.com", "c@example.com")
 	use := func() (size, blocks int64) {
 		var st syscall.Stat_t
-		if err := syscall.Stat(q.path(id, "envelope"), &st); err != nil {
+		if err := syscall.Stat(file(q, id, "envelope"), &st); err != nil {
 			t.Fatal(err)
 		}
 		return st.Size, int64(st.Blocks)
@@ -95,42 +51,6 @@ func TestRecordingNeedsNoSpace(t *testing.T) {
 		if s := letters(read(t, q, id)); s != "dff" {
 			t.Errorf("%s: %q", name, s)
 		}
-	}
-}
-
-func TestTheSameReasonIsNotWrittenAgain(t *testing.T) {
-	for name, text := range oddTexts {
-		q := newQueue(t)
-		id := submit(t, q, "a@example.com")
-		e, err := q.open(id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		report := Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.4.1", Host: "mx.example.org", Text: text}
-		note := func(at int64) string {
-			if err := e.note([]int{0}, []Report{report}, time.Unix(at, 0)); err != nil {
-				t.Fatal(err)
-			}
-			b, _ := os.ReadFile(q.path(id, "envelope"))
-			return string(b)
-		}
-		first := note(1000)
-		if second := note(2000); second != first {
-			t.Errorf("%s: written again at once", name)
-		}
-		e.close()
-		if e, err = q.open(id); err != nil {
-			t.Fatal(err)
-		}
-		if third := note(3000); third != first {
-			t.Errorf("%s: written again by the next run", name)
-		}
-		report.Text += "!"
-		report.Code = 451
-		if other := note(4000); other == first {
-			t.Errorf("%s: another reason was not written", name)
-		}
-		e.close()
 	}
 }
 
@@ -181,14 +101,14 @@ func TestProgressOverSeveralRuns(t *testing.T) {
 func TestRunThatDiedWhileSending(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com", "b@example.com")
-	e, err := q.open(id)
+	e, err := q.OpenEntry(id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.sending([]int{0}); err != nil {
+	if err := e.Sending([]int{0}); err != nil {
 		t.Fatal(err)
 	}
-	e.close() // as death does
+	e.Close() // as death does
 	if m := read(t, q, id); letters(m) != "s-" || !strings.HasPrefix(m.Progress[0].Explain(), "possibly delivered") {
 		t.Fatalf("left as %+v", m.Progress)
 	}
@@ -216,8 +136,8 @@ func TestSendingIsOnDiskBeforeTheEnd(t *testing.T) {
 	}}
 	router := &fakeRouter{hosts: map[string]Transport{"example.com": h}}
 	router.route = func(env *Envelope, rcpt Recipient) (Route, error) {
-		if laneOf(rcpt.Address) == "example.com" {
-			return Route{Lane: "example.com", Address: rcpt.Address}, nil
+		if domainOf(rcpt.Address) == "example.com" {
+			return Route{Destination: "example.com", Address: rcpt.Address}, nil
 		}
 		return Route{}, os.ErrInvalid
 	}
@@ -246,67 +166,5 @@ func TestAttemptsAndTimes(t *testing.T) {
 		if m.Attempts != c.attempts || m.Next.IsZero() == c.next || m.Last.IsZero() {
 			t.Errorf("%s: %d attempts, last %v, next %v", c.name, m.Attempts, m.Last, m.Next)
 		}
-	}
-}
-
-func TestPrintable(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain":                "plain",
-		"caf\u00e9 \U0001F4EB": "caf\u00e9 \U0001F4EB",
-		"a\tb\r\nc":            "a b  c",
-		"\x1b[31mred":          "?[31mred",
-		"\xff\xfe":             "??",
-		"a\u202eb\u200b":       "a?b?",
-		"\x7f\x00":             "??",
-	} {
-		if got := Printable(in); got != want {
-			t.Errorf("Printable(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
-func TestSchedule(t *testing.T) {
-	now := time.Unix(2_000_000_000, 0)
-	for _, c := range []struct{ waited, least, most time.Duration }{
-		{-24 * time.Hour, 45 * time.Second, 75 * time.Second},
-		{0, 45 * time.Second, 75 * time.Second},
-		{10 * time.Minute, 450 * time.Second, 750 * time.Second},
-		{time.Hour, 45 * time.Minute, 75 * time.Minute},
-		{30 * 24 * time.Hour, 3 * time.Hour, 5 * time.Hour},
-		{math.MaxInt64, 3 * time.Hour, 5 * time.Hour},
-	} {
-		for range 100 {
-			for _, next := range []time.Time{nextAttempt(now.Add(-c.waited), now), nextIdentityAttempt(now.Add(-c.waited), now)} {
-				if d := next.Sub(now); d < c.least || d > c.most {
-					t.Fatalf("having waited %v, waits %v more", c.waited, d)
-				}
-				if due(next, now) || !due(next, next) || !due(next, now.Add(-24*time.Hour)) {
-					t.Fatalf("having waited %v: due too early or too late", c.waited)
-				}
-			}
-		}
-	}
-	if !due(time.Time{}, now) {
-		t.Error("what has no time is not due")
-	}
-}
-
-// Whatever is reported late of a recipient that is done, it is not tried again.
-func TestWhatIsDoneStaysDone(t *testing.T) {
-	q := newQueue(t)
-	id := submit(t, q, "a@example.com", "b@example.com", "c@example.com", "d@example.com")
-	setLetters(t, q, id, "rlf-")
-	e, err := q.open(id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.close()
-	for _, late := range []Report{busy, replyLost, unreachable} {
-		if err := e.note([]int{0, 1, 2, 3}, []Report{late, late, late, late}, time.Now()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := letters(read(t, q, id)); got != "rlfu" {
-		t.Errorf("became %q", got)
 	}
 }

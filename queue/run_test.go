@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 func TestSeriesGoesOutInOrderOverOneSession(t *testing.T) {
@@ -37,8 +39,8 @@ func TestEmptyQueue(t *testing.T) {
 	}
 }
 
-// One lane hangs for as long as the other has mail; some of that arrives only meanwhile.
-func TestLanesDoNotWaitForEachOther(t *testing.T) {
+// One destination hangs for as long as the other has mail; some of that arrives only meanwhile.
+func TestDestinationsDoNotWaitForEachOther(t *testing.T) {
 	q := newQueue(t)
 	stuck := submit(t, q, "a@slow.example")
 	first := submit(t, q, "a@example.com")
@@ -49,7 +51,7 @@ func TestLanesDoNotWaitForEachOther(t *testing.T) {
 	fast.after = func(src Source, d *Delivery) {
 		switch d.ID {
 		case first:
-			wait(t, "the slow lane", begun)
+			receive(t, "the slow destination", begun)
 			second = submit(t, again(t, q), "a@example.com")
 		case second:
 			close(release)
@@ -61,8 +63,8 @@ func TestLanesDoNotWaitForEachOther(t *testing.T) {
 	}
 }
 
-// The same, with a lane that had ended when its new mail arrived: the run itself looks.
-func TestNewMailWakesALaneThatHasEnded(t *testing.T) {
+// The same, with a destination that had ended when its new mail arrived: the run itself looks.
+func TestNewMailWakesADestinationThatHasEnded(t *testing.T) {
 	q := newQueue(t)
 	submit(t, q, "a@slow.example")
 	submit(t, q, "a@example.com")
@@ -70,7 +72,7 @@ func TestNewMailWakesALaneThatHasEnded(t *testing.T) {
 	slow := &fakeHost{before: func(*Delivery) {
 		<-ended
 		submit(t, again(t, q), "a@example.com")
-		wait(t, "the new mail", arrived)
+		receive(t, "the new mail", arrived)
 	}}
 	fast := &fakeHost{}
 	fast.goodbye = func(Source) {
@@ -86,7 +88,7 @@ func TestNewMailWakesALaneThatHasEnded(t *testing.T) {
 	}
 }
 
-func TestTroubleOfAnIdentityEndsItsLane(t *testing.T) {
+func TestTroubleOfAnIdentityEndsItsDestination(t *testing.T) {
 	q := newQueue(t)
 	var bad, good []string
 	for range 3 {
@@ -99,7 +101,7 @@ func TestTroubleOfAnIdentityEndsItsLane(t *testing.T) {
 		t.Errorf("%d sessions, tried %q", h.sessions, h.got())
 	}
 	if !slices.Equal(other.got(), good) {
-		t.Errorf("the other lane sent %q", other.got())
+		t.Errorf("the other destination sent %q", other.got())
 	}
 	for _, id := range bad {
 		m := read(t, q, id)
@@ -107,14 +109,14 @@ func TestTroubleOfAnIdentityEndsItsLane(t *testing.T) {
 			t.Errorf("left as %+v", m)
 		}
 	}
-	want := []Reason{{Lane: "example.com", Text: unreachable.Text, Messages: 3}}
+	want := []Reason{{Destination: "example.com", Text: unreachable.Text, Messages: 3}}
 	if !slices.Equal(sum.Waiting, want) || sum.Done != 3 {
 		t.Errorf("came to %+v", sum)
 	}
 }
 
 // A reply that was lost belongs to the message it was lost for, whatever else it means.
-func TestLostReplyDoesNotSpreadOverTheLane(t *testing.T) {
+func TestLostReplyDoesNotSpreadOverTheDestination(t *testing.T) {
 	q := newQueue(t)
 	first, second := submit(t, q, "a@example.com"), submit(t, q, "a@example.com")
 	lost := replyLost
@@ -123,7 +125,7 @@ func TestLostReplyDoesNotSpreadOverTheLane(t *testing.T) {
 	if a, b := letters(read(t, q, first)), letters(read(t, q, second)); a != "u" || b != "d" {
 		t.Errorf("left %q and %q", a, b)
 	}
-	runQueue(t, q, one(&fakeHost{}), RunOptions{Select: func(*Message) bool { return false }})
+	runQueue(t, q, one(&fakeHost{}), RunOptions{Select: func(*spool.Message) bool { return false }})
 	if b := letters(read(t, q, second)); b != "d" {
 		t.Errorf("the next run made %q of it", b)
 	}
@@ -167,20 +169,20 @@ func TestTroubleOfAMessageIsItsOwn(t *testing.T) {
 }
 
 func TestDueSelectedHeld(t *testing.T) {
-	later := func(m *Message) { m.Next, m.Last = time.Now().Add(time.Hour), time.Now().Add(-time.Hour) }
+	later := func(m *spool.Message) { m.Next, m.Last = time.Now().Add(time.Hour), time.Now().Add(-time.Hour) }
 	for _, c := range []struct {
 		name string
 		opt  RunOptions
-		set  func(*Message)
+		set  func(*spool.Message)
 		sent bool
 	}{
-		{"due", RunOptions{}, func(m *Message) { m.Next = time.Now().Add(-time.Minute) }, true},
+		{"due", RunOptions{}, func(m *spool.Message) { m.Next = time.Now().Add(-time.Minute) }, true},
 		{"not due", RunOptions{}, later, false},
 		{"not due, all", everything, later, true},
-		{"held", RunOptions{}, func(m *Message) { m.Held = true }, false},
-		{"held, all", everything, func(m *Message) { m.Held = true }, false},
-		{"selected", RunOptions{Select: func(m *Message) bool { return m.Envelope.Recipients[0].Address == "a@example.com" }}, nil, true},
-		{"not selected", RunOptions{All: true, Select: func(m *Message) bool { return false }}, nil, false},
+		{"held", RunOptions{}, func(m *spool.Message) { m.Held = true }, false},
+		{"held, all", everything, func(m *spool.Message) { m.Held = true }, false},
+		{"selected", RunOptions{Select: func(m *spool.Message) bool { return m.Envelope.Recipients[0].Address == "a@example.com" }}, nil, true},
+		{"not selected", RunOptions{All: true, Select: func(m *spool.Message) bool { return false }}, nil, false},
 		{"new, but young", RunOptions{Age: time.Hour}, nil, true},
 	} {
 		q := newQueue(t)
@@ -196,8 +198,8 @@ func TestDueSelectedHeld(t *testing.T) {
 	}
 }
 
-// Two lanes work on one message at the same time, and each writes its part.
-func TestOneMessageOverTwoLanes(t *testing.T) {
+// Two destinations work on one message at the same time, and each writes its part.
+func TestOneMessageOverTwoDestinations(t *testing.T) {
 	q := newQueue(t)
 	for range 20 {
 		submit(t, q, "a@one.example", "b@two.example", "c@one.example")
@@ -234,8 +236,8 @@ func TestRouteThatCannotBeFound(t *testing.T) {
 	h := &fakeHost{}
 	router := &fakeRouter{hosts: map[string]Transport{"ok.example": h}}
 	router.route = func(env *Envelope, rcpt Recipient) (Route, error) {
-		if laneOf(rcpt.Address) == "ok.example" {
-			return Route{Lane: "ok.example", Address: rcpt.Address}, nil
+		if domainOf(rcpt.Address) == "ok.example" {
+			return Route{Destination: "ok.example", Address: rcpt.Address}, nil
 		}
 		return Route{}, fmt.Errorf("no identity for %s", rcpt.Address)
 	}
@@ -266,7 +268,7 @@ func TestRouteDecidesWhatIsSent(t *testing.T) {
 	}}
 	router := one(h)
 	router.route = func(*Envelope, Recipient) (Route, error) {
-		return Route{Lane: "example.com", Address: "a@example.com", ReversePath: "forced@example.org", Sender: "forced@example.org"}, nil
+		return Route{Destination: "example.com", Address: "a@example.com", ReversePath: "forced@example.org", Sender: "forced@example.org"}, nil
 	}
 	runQueue(t, q, router, everything)
 	if len(h.contents) != 1 || !strings.Contains(h.contents[0], "Sender: forced@example.org\n") {
@@ -288,17 +290,17 @@ func TestSecondRunWaitsAndDoesNotRepeat(t *testing.T) {
 		once.Do(func() {
 			go func() {
 				router := &fakeRouter{hosts: map[string]Transport{"example.com": h2, "other.example": h2}}
-				sum, err := other.Run(context.Background(), router, RunOptions{All: true, Waiting: func() { close(waiting) }})
+				sum, err := Run(context.Background(), other, router, RunOptions{All: true, Waiting: func() { close(waiting) }})
 				if err != nil {
 					t.Error(err)
 				}
 				second <- sum
 			}()
 		})
-		wait(t, "the second run to wait", waiting)
+		receive(t, "the second run to wait", waiting)
 	}
 	runQueue(t, q, &fakeRouter{hosts: map[string]Transport{"example.com": h1, "other.example": busy1}}, everything)
-	sum := wait(t, "the second run", second)
+	sum := receive(t, "the second run", second)
 	tried := h2.got()
 	// What the first run tried before the second was asked for may be tried again.
 	if len(tried) > 1 || len(tried) == 1 && !strings.Contains(h2.to[0], "b@other.example") {
@@ -318,7 +320,7 @@ func TestRunThatIsNotToWaitAnyLonger(t *testing.T) {
 	h := &fakeHost{before: func(*Delivery) {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		if sum, err := other.Run(ctx, one(&fakeHost{}), everything); !errors.Is(err, context.Canceled) || sum != nil {
+		if sum, err := Run(ctx, other, one(&fakeHost{}), everything); !errors.Is(err, context.Canceled) || sum != nil {
 			t.Errorf("ran: %v, %v", sum, err)
 		}
 	}}
@@ -326,7 +328,7 @@ func TestRunThatIsNotToWaitAnyLonger(t *testing.T) {
 }
 
 // Where progress cannot be recorded nothing more is sent.
-func TestRecordThatFailsStopsTheLane(t *testing.T) {
+func TestRecordThatFailsStopsTheDestination(t *testing.T) {
 	q := newQueue(t)
 	var ids []string
 	for range 3 {
@@ -335,13 +337,13 @@ func TestRecordThatFailsStopsTheLane(t *testing.T) {
 	other := submit(t, q, "a@other.example")
 	var stopped error
 	h := transportFunc(func(ctx context.Context, src Source) {
-		d := src.Next()
-		if err := src.Sending(d); err != nil {
+		d := src.Next(true)
+		if err := src.Sending(d, nil); err != nil {
 			t.Error(err)
 		}
-		d.entry.f.Close()
-		stopped = src.Done(d, []Report{relayed})
-		if src.Next() != nil {
+		d.draw.entry.Close()
+		stopped = src.Record([]Outcome{{Delivery: d, Reports: []Report{relayed}}})
+		if src.Next(true) != nil {
 			t.Error("more was to be drawn")
 		}
 	})
@@ -351,7 +353,7 @@ func TestRecordThatFailsStopsTheLane(t *testing.T) {
 		t.Errorf("Done: %v, trouble: %q", stopped, sum.Trouble)
 	}
 	if !slices.Equal(ok.got(), []string{other}) {
-		t.Errorf("the other lane sent %q", ok.got())
+		t.Errorf("the other destination sent %q", ok.got())
 	}
 	if got := letters(read(t, q, ids[0])); got != "s" {
 		t.Errorf("the message itself is left as %q", got)
@@ -362,12 +364,12 @@ func TestEndThatCannotBeMarkedIsNotSent(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com")
 	h := transportFunc(func(ctx context.Context, src Source) {
-		d := src.Next()
-		d.entry.f.Close()
-		if src.Sending(d) == nil {
+		d := src.Next(true)
+		d.draw.entry.Close()
+		if src.Sending(d, nil) == nil {
 			t.Error("may be sent")
 		}
-		src.Done(d, []Report{busy})
+		src.Record([]Outcome{{Delivery: d, Reports: []Report{busy}}})
 	})
 	sum := runQueue(t, q, one(h), everything)
 	if len(sum.Trouble) == 0 || letters(read(t, q, id)) != "-" {
@@ -384,16 +386,16 @@ func TestTransportsThatStopEarly(t *testing.T) {
 	for name, transport := range map[string]transportFunc{
 		"draws nothing": func(ctx context.Context, src Source) {},
 		"one at a time": func(ctx context.Context, src Source) {
-			if d := src.Next(); d != nil {
-				src.Done(d, []Report{relayed})
+			if d := src.Next(true); d != nil {
+				src.Record([]Outcome{{Delivery: d, Reports: []Report{relayed}}})
 			}
 		},
-		"forgets to answer": func(ctx context.Context, src Source) { src.Next() },
+		"forgets to answer": func(ctx context.Context, src Source) { src.Next(true) },
 		"goes on after the end": func(ctx context.Context, src Source) {
-			for src.Next() != nil {
+			for src.Next(true) != nil {
 			}
 			for range 3 {
-				src.Next()
+				src.Next(true)
 			}
 		},
 	} {
@@ -403,6 +405,9 @@ func TestTransportsThatStopEarly(t *testing.T) {
 				submit(t, q, "a@example.com")
 			}
 			sum := runQueue(t, q, one(transport), everything)
+			if forgotten := name == "forgets to answer" || name == "goes on after the end"; forgotten {
+				wantWaiting(t, sum, 3)
+			}
 			l, err := q.List()
 			if err != nil || len(l.IDs)+sum.Done != 3 {
 				t.Errorf("%d are left, %d done, %v", len(l.IDs), sum.Done, err)
@@ -429,13 +434,13 @@ func TestRunThatIsCancelled(t *testing.T) {
 	h := &fakeHost{before: func(*Delivery) { cancel() }}
 	done := make(chan *Summary, 1)
 	go func() {
-		sum, err := q.Run(ctx, one(h), everything)
+		sum, err := Run(ctx, q, one(h), everything)
 		if err != nil {
 			t.Error(err)
 		}
 		done <- sum
 	}()
-	sum := wait(t, "the cancelled run", done)
+	sum := receive(t, "the cancelled run", done)
 	if sum.Done != 1 || !slices.Equal(h.got(), ids[:1]) {
 		t.Errorf("sent %q", h.got())
 	}
@@ -464,14 +469,14 @@ func TestOwnerIsFasterThanTheRun(t *testing.T) {
 	submit(t, q, "a@example.com")
 	held, removed, byHand, locked := submit(t, q, "a@example.com"), submit(t, q, "a@example.com"), submit(t, q, "a@example.com"), submit(t, q, "a@example.com")
 	last := submit(t, q, "a@example.com")
-	var e *entry
+	var e *spool.Entry
 	h := &fakeHost{}
 	h.before = func(d *Delivery) {
 		if len(h.got()) > 1 {
 			return
 		}
 		var err error
-		if e, err = again(t, q).open(locked); err != nil {
+		if e, err = again(t, q).OpenEntry(locked); err != nil {
 			t.Error(err)
 		}
 		if err := q.SetHeld(held, true); err != nil {
@@ -483,11 +488,11 @@ func TestOwnerIsFasterThanTheRun(t *testing.T) {
 		os.RemoveAll(q.Dir + "/" + byHand)
 	}
 	sum := runQueue(t, q, one(h), everything)
-	e.close()
+	e.Close()
 	if got := h.got(); len(got) != 2 || got[1] != last {
 		t.Errorf("sent %q", got)
 	}
-	wantNames(t, q.Dir, held, locked, editedFile)
+	wantNames(t, q.Dir, held, locked, ".edited")
 	if len(sum.Trouble) > 0 || len(sum.Waiting) != 1 {
 		t.Errorf("came to %+v", sum)
 	}

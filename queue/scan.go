@@ -4,9 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 // How a run finds what there is to do.
@@ -14,10 +15,10 @@ import (
 // rescan looks for new mail if the directory has changed since the last look.
 // The change time is a hint only: what it hides is found by the next run.
 func (r *run) rescan() {
-	st, err := r.q.dir.Stat()
+	changed, err := r.q.Changed()
 	r.mu.Lock()
 	ripe := !r.ripe.IsZero() && !time.Now().Before(r.ripe) // what was too young has not changed the directory since
-	unchanged := err == nil && st.ModTime().Before(r.scanned.Add(-time.Second))
+	unchanged := err == nil && changed.Before(r.scanned.Add(-time.Second))
 	skip := r.scanning || r.telling || r.ctx.Err() != nil || unchanged && !ripe
 	r.mu.Unlock()
 	if !skip {
@@ -28,7 +29,7 @@ func (r *run) rescan() {
 // interrupted is why messages wait that a run did not come to.
 const interrupted = "the queue run was ended"
 
-// scan goes through the queue once and hands what is to be tried to its lanes,
+// scan goes through the queue once and hands what is to be tried to its destinations,
 // which begin with it while the scan goes on.
 func (r *run) scan(first bool) {
 	r.mu.Lock()
@@ -48,10 +49,10 @@ func (r *run) scan(first bool) {
 		r.mu.Unlock()
 	}()
 
-	v, err := r.q.inventory()
-	if first && err == nil && len(v.legacy) > 0 && r.opt.Legacy != nil {
-		r.opt.Legacy(v.legacy)
-		v, err = r.q.inventory()
+	v, err := r.q.Inventory()
+	if first && err == nil && len(v.Legacy) > 0 && r.opt.Legacy != nil {
+		r.opt.Legacy(v.Legacy)
+		v, err = r.q.Inventory()
 	}
 	if err != nil {
 		r.mu.Lock()
@@ -67,7 +68,7 @@ func (r *run) scan(first bool) {
 		r.takeStock(v)
 	}
 	at := 0
-	for _, id := range v.ids {
+	for _, id := range v.IDs {
 		r.mu.Lock()
 		_, seen := r.seen[id]
 		stop := r.ctx.Err() != nil
@@ -77,8 +78,8 @@ func (r *run) scan(first bool) {
 		pass := seen || stop
 		if !seen {
 			var old int
-			old, at = r.notes.find(id, at)
-			pass = old >= 0 && r.rests(old, first) || stop
+			old, at = r.findings.find(id, at)
+			pass = old >= 0 && r.stillWaits(old, first) || stop
 		}
 		r.mu.Unlock()
 		if !pass {
@@ -87,129 +88,140 @@ func (r *run) scan(first bool) {
 	}
 }
 
-// settleNames makes the names durable that a dead run gave to entries that are done: else a power cut could bring
-// back the old name of one, with less in it. If that cannot be, those entries are left to the next run.
-func (r *run) settleNames(v *inventory) error {
-	sent := func(name string) bool { return strings.HasPrefix(name, sentPrefix) }
-	if !slices.ContainsFunc(v.dead, sent) {
-		return nil
-	}
-	err := syncDir(r.q.dir)
-	if err != nil {
-		v.dead = slices.DeleteFunc(v.dead, sent)
-	}
-	return err
-}
-
 // takeStock sweeps, and tells of what has no business in the queue directory.
-func (r *run) takeStock(v *inventory) {
-	err := r.settleNames(v)
-	err = errors.Join(err, r.q.sweep(v.dead))
+func (r *run) takeStock(v *spool.Inventory) {
+	err := r.q.Sweep(v)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil {
 		r.trouble("remove what a dead submission left: %v", err)
 	}
-	for _, name := range v.foreign {
-		r.trouble("%s/%s is not a message of ours: skipped", r.q.Dir, Printable(name))
+	for _, name := range v.Foreign {
+		r.trouble("%s/%s is not a message of ours: skipped", r.q.Dir, spool.Printable(name))
 	}
 }
 
-// consider decides what this run does about an entry that it has not seen before.
+// consider decides what this run does about an entry that it has not seen before. It is called
+// without mu.
 func (r *run) consider(number uint64, first bool) {
-	id := idText(number)
-	m, err := r.q.readWith(&r.envelope, id)
-	if errors.Is(err, fs.ErrNotExist) && r.q.sweepEmpty(id) {
+	id := spool.IDText(number)
+	m, err := r.q.ReadWith(&r.envelope, id)
+	if errors.Is(err, fs.ErrNotExist) && r.q.SweepEmpty(id) {
 		return
 	}
 	now := time.Now()
-	if err == nil && !first && !m.Envelope.Notice && untried(m) && now.Sub(m.Envelope.Arrival) < r.opt.Age && !m.Envelope.Arrival.After(now) {
-		r.tooYoung(m.Envelope.Arrival.Add(r.opt.Age))
+	if err == nil && !first && r.tooYoung(m, now) {
 		return
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.seen[number] = struct{}{}
-	chosen := err == nil && (r.opt.Select == nil || r.opt.Select(m) || !first && m.Envelope.Notice)
-	notable := chosen && r.notable(m, now)
-	if notable {
-		r.noted = append(r.noted, id)
-	}
-	switch {
-	case err != nil:
+	if err != nil {
 		r.unusable(id, "", err)
-	case !chosen:
-	case m.Served():
+	}
+	r.mu.Unlock()
+	if err != nil || r.opt.Select != nil && !r.opt.Select(m) && (first || !m.Envelope.Notice) {
+		return
+	}
+	switch r.judge(m, now) {
+	case toSweep:
 		r.sweepDone(id)
-	case m.Held || !m.Pending():
-		if !notable {
-			r.rest(m, restIdle, now)
-		}
-	case r.opt.All && r.triedMeanwhile(m.Last, now):
-		r.leave(m, "")
-	case !r.opt.All && !due(m.Next, now):
-		r.leave(m, "")
-		r.rest(m, restLater, now)
-	default:
+	case toTry:
 		r.dispatch(m, now)
 	}
 }
 
-// notable tells whether the owner of a message may have to hear of it before this run ends. One that fails
-// in this run is noted then.
-func (r *run) notable(m *Message, now time.Time) bool {
-	l := &r.opt.Limits
-	return !m.DelayTold && m.Pending() && late(m.Envelope.Arrival, now, l.delayNotice()) ||
-		len(m.indexes(m.untold)) > 0 || l.forgotten(m, now)
+// What a run is to do about an entry.
+type verdict byte
+
+const (
+	toLeave verdict = iota
+	toSweep
+	toTry
+)
+
+// judge says what is to be done about a message that this run is for, and counts or notes what is
+// left.
+func (r *run) judge(m *spool.Message, now time.Time) verdict {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	notable := r.notable(m, now)
+	if notable {
+		r.noted = append(r.noted, m.ID)
+	}
+	switch {
+	case m.Served():
+		return toSweep
+	case m.Held || !m.Pending():
+		if !notable {
+			r.findings.note(m, waitsOwner, r.nothingUntil(m, now), now)
+		}
+	case r.opt.All && r.triedMeanwhile(m.Last, now):
+		r.leave(m)
+	case !r.opt.All && !due(m.Next, now):
+		r.leave(m)
+		r.findings.note(m, waitsItsTime, r.nothingUntil(m, now), now)
+	default:
+		return toTry
+	}
+	return toLeave
 }
 
-// unusable tells of an entry that cannot be sent as it is. What is damaged is for its owner to look at; what the
-// system does not let us read today is mail that remains to be tried. Called with mu held.
-func (r *run) unusable(id, lane string, err error) {
+// notable reports whether the owner of a message may have to hear of it before this run ends. One
+// that fails in this run is noted then.
+func (r *run) notable(m *spool.Message, now time.Time) bool {
+	l := &r.opt.Limits
+	return !m.DelayTold && m.Pending() && late(m.Envelope.Arrival, now, l.delayNotice()) ||
+		hasUntold(m) || l.forgotten(m, now)
+}
+
+// unusable tells of an entry that cannot be sent as it is. What is damaged is for its owner to look
+// at; what the system does not let us read today is mail that remains to be tried. Called with mu
+// held.
+func (r *run) unusable(id, destination string, err error) {
 	var refusal syscall.Errno
 	if errors.As(err, &refusal) && refusal != syscall.ENOENT && !errors.Is(err, ErrDamaged) {
-		r.count(lane, id+": "+err.Error())
+		r.count(destination, id+": "+err.Error())
 		return
 	}
 	r.trouble("%s: %v: not sent", id, err)
 }
 
-// tooYoung notes when an entry that is left alone will be old enough.
-func (r *run) tooYoung(until time.Time) {
+// tooYoung reports whether an entry that came in meanwhile is left to the process that its
+// submission has started, and notes when it will be old enough.
+func (r *run) tooYoung(m *spool.Message, now time.Time) bool {
+	if m.Envelope.Notice || !untried(m) || now.Sub(m.Envelope.Arrival) >= r.opt.Age || m.Envelope.Arrival.After(now) {
+		return false
+	}
+	until := m.Envelope.Arrival.Add(r.opt.Age)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ripe.IsZero() || until.Before(r.ripe) {
 		r.ripe = until
 	}
+	return true
 }
 
-// untried tells whether a message is new: neither tried nor refused together with others.
-func untried(m *Message) bool {
-	return m.Last.IsZero() && !slices.ContainsFunc(m.Progress, func(p Progress) bool {
-		return p.State != Untried && p.State != Refused
+// untried reports whether a message is new: neither tried nor refused together with others.
+func untried(m *spool.Message) bool {
+	return m.Last.IsZero() && !slices.ContainsFunc(m.Progress, func(p spool.Progress) bool {
+		return p.State != spool.Untried && p.State != spool.Refused
 	})
 }
 
-// triedMeanwhile tells whether an attempt was made by the run that this one had to wait for. Times are
-// recorded in seconds. One still to come is of a clock that has been set back since.
+// triedMeanwhile reports whether an attempt was made by the run that this one had to wait for.
+// Times are recorded in seconds. One still to come is of a clock that has been set back since.
 func (r *run) triedMeanwhile(last, now time.Time) bool {
 	return r.waited && !last.Before(r.called.Truncate(time.Second)) && !last.After(now)
 }
 
 // sweepDone ends the removal of an entry whose recipients are all served.
 func (r *run) sweepDone(id string) {
-	e, err := r.q.open(id)
+	e, err := r.q.OpenEntry(id)
 	if err != nil {
 		return // somebody else is at it
 	}
-	defer e.close()
-	if err := e.remove(); err != nil {
-		r.trouble("remove %s, which has been sent: %v", id, err)
+	defer e.Close()
+	if err := e.Remove(); err != nil {
+		r.troubled("remove %s, which has been sent: %v", id, err)
 	}
-}
-
-// sweepEmpty ends the removal of an entry that has lost its files already, and tells
-// whether the entry is gone.
-func (q *Queue) sweepEmpty(id string) bool {
-	return rmdir(q.Dir+"/"+id) == nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 // The table of states in the package comment, row by row: the files that are there, what reading
@@ -50,7 +52,7 @@ func TestDiskStates(t *testing.T) {
 	for _, s := range diskStates {
 		t.Run(s.state, func(t *testing.T) {
 			q := newQueue(t)
-			id := entryInState(t, q, s.letters, s.files, func(m *Message) {
+			id := entryInState(t, q, s.letters, s.files, func(m *spool.Message) {
 				m.Held = s.held
 				if s.next != 0 {
 					m.Next = time.Now().Add(s.next)
@@ -91,7 +93,7 @@ func TestDiskStates(t *testing.T) {
 }
 
 // entryInState lays an entry into the queue: which files, with which letters of recipients.
-func entryInState(t *testing.T, q *Queue, states, files string, message func(*Message)) string {
+func entryInState(t *testing.T, q *spool.Queue, states, files string, message func(*spool.Message)) string {
 	t.Helper()
 	var to []string
 	for i := range max(len(states), 1) {
@@ -100,13 +102,13 @@ func entryInState(t *testing.T, q *Queue, states, files string, message func(*Me
 	id := submit(t, q, to...)
 	setMessage(t, q, id, message)
 	setLetters(t, q, id, states)
-	for _, file := range []string{"envelope", "mail"} {
-		if !strings.Contains(files, file) {
-			os.Remove(q.path(id, file))
+	for _, name := range []string{"envelope", "mail"} {
+		if !strings.Contains(files, name) {
+			os.Remove(file(q, id, name))
 		}
 	}
 	if files == "note" {
-		os.WriteFile(q.path(id, "note"), nil, 0o600)
+		os.WriteFile(file(q, id, "note"), nil, 0o600)
 	}
 	return id
 }
@@ -175,25 +177,25 @@ var damages = []struct {
 	envelope bool // it is the envelope that is damaged
 	newer    bool // not damaged, but not for us
 	rootOnly bool
-	do       func(t *testing.T, q *Queue, id string)
+	do       func(t *testing.T, q *spool.Queue, id string)
 }{
-	{name: "a bit of the envelope", envelope: true, do: func(t *testing.T, q *Queue, id string) {
-		flipBit(t, q.path(id, "envelope"), int64(len(`{"version":1,"arr`)))
+	{name: "a bit of the envelope", envelope: true, do: func(t *testing.T, q *spool.Queue, id string) {
+		flipBit(t, file(q, id, "envelope"), int64(len(`{"version":1,"arr`)))
 	}},
-	{name: "a bit of the envelope's checksum", envelope: true, do: func(t *testing.T, q *Queue, id string) {
-		flipBit(t, q.path(id, "envelope"), progressOffset(t, q, id)-10)
+	{name: "a bit of the envelope's checksum", envelope: true, do: func(t *testing.T, q *spool.Queue, id string) {
+		flipBit(t, file(q, id, "envelope"), progressOffset(t, q, id)-10)
 	}},
-	{name: "envelope cut short", envelope: true, do: func(t *testing.T, q *Queue, id string) {
-		os.Truncate(q.path(id, "envelope"), progressOffset(t, q, id)+messageLine+100)
+	{name: "envelope cut short", envelope: true, do: func(t *testing.T, q *spool.Queue, id string) {
+		os.Truncate(file(q, id, "envelope"), progressOffset(t, q, id)+messageLine+100)
 	}},
-	{name: "envelope empty", envelope: true, do: func(t *testing.T, q *Queue, id string) {
-		os.Truncate(q.path(id, "envelope"), 0)
+	{name: "envelope empty", envelope: true, do: func(t *testing.T, q *spool.Queue, id string) {
+		os.Truncate(file(q, id, "envelope"), 0)
 	}},
-	{name: "envelope too long", envelope: true, do: func(t *testing.T, q *Queue, id string) {
-		os.Truncate(q.path(id, "envelope"), progressOffset(t, q, id)+messageLine+2*recipientLine)
+	{name: "envelope too long", envelope: true, do: func(t *testing.T, q *spool.Queue, id string) {
+		os.Truncate(file(q, id, "envelope"), progressOffset(t, q, id)+messageLine+2*recipientLine)
 	}},
-	{name: "envelope huge", envelope: true, do: func(t *testing.T, q *Queue, id string) {
-		os.Truncate(q.path(id, "envelope"), 1<<40)
+	{name: "envelope huge", envelope: true, do: func(t *testing.T, q *spool.Queue, id string) {
+		os.Truncate(file(q, id, "envelope"), 1<<40)
 	}},
 	{name: "envelope of version 2", envelope: true, newer: true, do: writeVersion2},
 	{name: "envelope a FIFO", envelope: true, do: replaceEnvelope(mkfifo)},
@@ -203,9 +205,9 @@ var damages = []struct {
 	{name: "envelope a directory", envelope: true, do: replaceEnvelope(mkdir)},
 	{name: "envelope a socket", envelope: true, do: replaceEnvelope(mksocket)},
 	{name: "envelope somebody else's", envelope: true, rootOnly: true, do: replaceEnvelope(giveAway)},
-	{name: "a bit of the content", do: func(t *testing.T, q *Queue, id string) { flipBit(t, q.path(id, "mail"), 3) }},
-	{name: "content shorter", do: func(t *testing.T, q *Queue, id string) { os.Truncate(q.path(id, "mail"), 5) }},
-	{name: "content longer", do: func(t *testing.T, q *Queue, id string) { os.Truncate(q.path(id, "mail"), 500) }},
+	{name: "a bit of the content", do: func(t *testing.T, q *spool.Queue, id string) { flipBit(t, file(q, id, "mail"), 3) }},
+	{name: "content shorter", do: func(t *testing.T, q *spool.Queue, id string) { os.Truncate(file(q, id, "mail"), 5) }},
+	{name: "content longer", do: func(t *testing.T, q *spool.Queue, id string) { os.Truncate(file(q, id, "mail"), 500) }},
 	{name: "content a FIFO", do: replaceMail(mkfifo)},
 	{name: "content a symbolic link", do: replaceMail(symlink)},
 	{name: "content a hard link", do: replaceMail(hardlink)},
@@ -217,7 +219,7 @@ var damages = []struct {
 		os.WriteFile(path, nil, 0o600)
 	})},
 	{name: "entry a FIFO", envelope: true, do: replaceEntry(mkfifo)},
-	{name: "entry somebody else's", envelope: true, rootOnly: true, do: func(t *testing.T, q *Queue, id string) {
+	{name: "entry somebody else's", envelope: true, rootOnly: true, do: func(t *testing.T, q *spool.Queue, id string) {
 		os.Chown(q.Dir+"/"+id, 65534, 65534)
 	}},
 }

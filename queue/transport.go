@@ -2,92 +2,63 @@ package queue
 
 import (
 	"context"
-	"io"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
-// A Transport carries messages over one lane: a session with a smart host, or
+// A Transport carries the mail of one destination: over sessions with a smart host, or to
 // the local delivery agent.
 //
-// Run draws deliveries from src, in order, until Next returns nil, the lane
-// turns out to be unusable, Done returns an error, or ctx ends. Every delivery
-// drawn is answered with exactly one call of Done, in the order drawn (with a
-// transport of several sessions: in that order for each session); there
-// is no error beside the reports, for "could not connect" is a report too.
-// Having reported with ScopeIdentity, Run returns: nothing more of this lane
-// can go out in this queue run, and what was not drawn is left in the queue
+// Run draws deliveries from src, in order, until Next returns nil, the destination
+// turns out to be unusable, Record returns an error, or ctx ends. It reports each recipient
+// of each delivery drawn exactly once; there is no error beside the reports, for "could not
+// connect" is a report too. Having recorded a report with ScopeIdentity, Run returns: nothing
+// more can go out by this way in this queue run, and what was not drawn is left in the queue
 // with the same reason.
 type Transport interface {
 	Run(ctx context.Context, src Source)
 }
 
-// A Source hands deliveries to a Transport and takes its reports. Its methods
-// are called from one goroutine at a time.
+// A Source hands deliveries to a Transport and takes its reports. Its methods may be called
+// from several goroutines.
 type Source interface {
-	// Next returns the next delivery of the lane, nil when there is no more.
-	Next() *Delivery
+	// Next returns the next delivery of the destination, nil where there is none. With wait
+	// false it returns nil rather than wait for a scan of the queue: it is called so between
+	// a content and its end.
+	Next(wait bool) *Delivery
 
-	// Sending notes that the last byte of d is about to be written: from
-	// now until Done the host may have taken the message without our
-	// knowing. Should the process die in between, the next run finds the
-	// message marked as possibly delivered. Several messages may be in that
-	// state at a time, in the order drawn: they are the window of a transport
-	// that sends messages back to back without waiting for replies, and the
-	// marks are its window on disk. An error means that progress
-	// cannot be recorded: the last byte must not be sent, and d is
-	// answered with what its recipients' replies were so far, or delayed.
-	Sending(d *Delivery) error
-
-	// Done records reports, one for each of d.Recipients in their order.
-	// When it returns nil, what was accepted is recorded durably and will
-	// never be sent again; only then may the end of the next message be
-	// written, but for those of a window, which the transport bounds. An error means that progress can no longer be recorded: the
-	// transport must end without sending anything more.
-	Done(d *Delivery, reports []Report) error
-}
-
-// A Backlogger is a Source that can tell how much there is to do.
-type Backlogger interface {
 	// Backlog returns how many messages are still to be drawn, as far as is known now.
 	Backlog() int
-}
 
-// A Waiter is a Source that can wait for mail that is about to come.
-type Waiter interface {
-	// Wait is for when Next has returned nil: it returns true as soon as Next
-	// may have something, and false when nothing is expected within limit, which may be
-	// at once. It ends with ctx.
+	// Wait is for when Next has returned nil: it returns true as soon as Next may have
+	// something, and false when nothing is expected within limit, which may be at once. It
+	// ends with ctx.
 	Wait(ctx context.Context, limit time.Duration) bool
+
+	// Sending notes that the last octets of d are about to be sent for those of its recipients
+	// (indexes into d.Recipients; nil: all): should this process die before they are recorded,
+	// the next run finds them possibly delivered. Several messages may be in that state at a
+	// time: they are the window of a transport that sends messages back to back. An error
+	// means that progress cannot be recorded: the last octets must not be sent.
+	Sending(d *Delivery, recipients []int) error
+
+	// Record records outcomes durably, together where that is cheaper. A delivery may be
+	// recorded in parts: each of its recipients is reported exactly once, in any order; when
+	// the last one is, the queue takes the delivery back. What was accepted will never be
+	// sent again. An error means that progress cannot be recorded: nothing more may be sent.
+	Record(outcomes []Outcome) error
 }
 
-// A Batcher is a Source that can record several deliveries together, which takes hardly longer than one.
-type Batcher interface {
-	// DoneAll is Done for each, in their order.
-	DoneAll(all []Outcome) error
-}
-
-// An Outcome is what Done is told of.
+// An Outcome is what became of a delivery, or of some of its recipients.
 type Outcome struct {
-	Delivery *Delivery
-	Reports  []Report
+	Delivery   *Delivery
+	Recipients []int // indexes into Delivery.Recipients that Reports are for; nil: all of them, in order
+	Reports    []Report
 }
 
-// DoneAll tells src of outcomes, of all together if it is a Batcher.
-func DoneAll(src Source, all []Outcome) error {
-	if batch, ok := src.(Batcher); ok && len(all) > 1 {
-		return batch.DoneAll(all)
-	}
-	var first error
-	for _, o := range all {
-		if err := src.Done(o.Delivery, o.Reports); err != nil && first == nil {
-			first = err
-		}
-	}
-	return first
-}
-
-// A Delivery is one message on its way over one lane: the envelope, those of
-// its recipients that this lane is to try, and the content.
+// A Delivery is one message on its way to one destination: the envelope, those of
+// its recipients that are to be tried now, and the content.
 type Delivery struct {
 	ID       string    // queue ID
 	Envelope *Envelope // as submitted
@@ -99,90 +70,50 @@ type Delivery struct {
 	Recipients []Recipient
 	Content    Content
 
-	entry   *entry // the queue's own; nil in tests of transports
-	indexes []int  // of Recipients in the envelope
-	sender  string // Sender: to force upon the header, "" for none
+	draw *draw // what the queue knows of it; nil in tests of transports
 }
 
-// Content is the content of a message as it is to be sent, with LF line ends.
-type Content interface {
-	// Size is the length in octets, LF line ends counted as one.
-	Size() int64
-	// WireSize is the length in octets with CRLF line ends, before
-	// dot-stuffing and with the final line end: what SIZE= (RFC 1870) and
-	// BDAT (RFC 3030) count.
-	WireSize() int64
-	// EightBit tells whether the content has octets over 127.
-	EightBit() bool
-	// Open returns a reader of the content from its start. Where what is read
-	// turns out not to be what was submitted, Read returns ErrDamaged in
-	// place of io.EOF (or earlier): the transport must then not complete the
-	// message. It may be a BlockReader.
-	Open() (io.ReadCloser, error)
-}
-
-// A BlockReader is a reader that can hand out what it has read without copying it.
-type BlockReader interface {
-	io.Reader
-	// NextBlock returns what comes next, at least an octet of it, good until the next call
-	// of either method; or an error as Read would.
-	NextBlock() ([]byte, error)
-}
-
-// An Action says what became of a recipient in one attempt (RFC 3464, 2.3.3).
-type Action string
-
-const (
-	Relayed   Action = "relayed"   // a smart host took the responsibility
-	Delivered Action = "delivered" // the local delivery agent took it
-	Delayed   Action = "delayed"   // not now; to be tried again
-	Failed    Action = "failed"    // refused for good
+// What a transport is told, and tells, is defined where messages are kept.
+type (
+	Envelope    = spool.Envelope
+	Recipient   = spool.Recipient
+	Content     = spool.Content
+	BlockReader = spool.BlockReader
+	Report      = spool.Report
+	Action      = spool.Action
+	Scope       = spool.Scope
 )
 
-// Final tells whether the action ends the queue's duty for the recipient.
-func (a Action) Final() bool { return a == Relayed || a == Delivered }
-
-// A Scope says whom a trouble is charged to: what else is known not to work
-// when this did not.
-type Scope string
-
+// See the types.
 const (
-	ScopeRecipient Scope = "recipient" // this recipient of this message
-	ScopeMessage   Scope = "message"   // this message, all its recipients
-	ScopeSession   Scope = "session"   // this connection; the next may work
-	ScopeIdentity  Scope = "identity"  // everything of this identity, for now
+	Relayed   = spool.Relayed
+	Delivered = spool.Delivered
+	Delayed   = spool.Delayed
+	Failed    = spool.Failed
+
+	ScopeRecipient = spool.ScopeRecipient
+	ScopeMessage   = spool.ScopeMessage
+	ScopeSession   = spool.ScopeSession
+	ScopeIdentity  = spool.ScopeIdentity
 )
 
-// A Report is what one attempt came to for one recipient, in the terms of RFC 3464.
-type Report struct {
-	Action Action
-	Scope  Scope  // whom a Delayed or Failed is charged to
-	Status string // enhanced status code (RFC 3463), e.g. "5.1.1"; class.0.0 where none was given
-	Code   int    // reply code, e.g. 550; 0 where no reply was received
-	// Text is, for a person: the host's words (without the code and the enhanced code), or ours
-	// where the host said nothing: what failed, with what. Any octets; whoever
-	// prints it makes it printable.
-	Text string
-	Host string // who said it: host name or MDA; "" for ourselves
-	// Unsure: the end of the message was sent and no reply came, so the host
-	// may have taken it. Only with Delayed.
-	Unsure bool
-}
+// ErrDamaged is what reading a Content returns that is not what was submitted.
+var ErrDamaged = spool.ErrDamaged
 
-// A Router says which lane a recipient's mail takes. It is asked anew at each
+// A Router says by which way a recipient's mail goes. It is asked anew at each
 // queue run, so that a corrected configuration helps mail already queued.
 type Router interface {
-	// Route returns the way for one recipient of an envelope. An error means
+	// Route returns the route for one recipient of an envelope. An error means
 	// that our own set-up is at fault; the mail waits with the error as its reason.
 	Route(env *Envelope, rcpt Recipient) (Route, error)
-	// Transport returns the transport of a lane that Route has named.
-	Transport(lane string) Transport
+	// Transport returns the transport to a destination that Route has named.
+	Transport(destination string) Transport
 }
 
 // A Route is a Router's answer.
 type Route struct {
-	Lane        string // which queue-run lane: one transport, one order
+	Destination string // one transport, one order: an identity, or local mail
 	Address     string // the recipient's address, complete
-	ReversePath string // MAIL FROM for this lane, "" for null
+	ReversePath string // MAIL FROM on this route, "" for null
 	Sender      string // a Sender: field to force upon the header; "" leaves it alone
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"esmtpq/queue/spool"
 )
 
 // Mail that is accepted while a run is about to end, at each of the instants at which the run could
@@ -27,13 +29,14 @@ func TestMailAcceptedWhileTheRunEnds(t *testing.T) {
 			case "after the last report":
 				h.after = func(Source, *Delivery) { once(arrive) }
 			case "in the last look":
-				// The run sees mail while the lane asks for more: the lane waits for the scan.
+				// The run sees mail while the destination asks for more: the destination waits for
+				// the scan.
 				h.after = func(src Source, _ *Delivery) {
-					once(func() { arrive(); src.(*lane).run.rescan() })
+					once(func() { arrive(); src.(*destination).run.rescan() })
 				}
 			case "at the goodbye, seen":
 				h.goodbye = func(src Source) {
-					once(func() { arrive(); src.(*lane).run.rescan() })
+					once(func() { arrive(); src.(*destination).run.rescan() })
 				}
 			}
 			sum := runQueue(t, q, one(h), RunOptions{})
@@ -45,7 +48,8 @@ func TestMailAcceptedWhileTheRunEnds(t *testing.T) {
 	}
 }
 
-// Young mail is left to the sleeper that its submission starts. It can: nobody has the wake-up lock.
+// Young mail is left to the sleeper that its submission starts. It can: nobody has the wake-up
+// lock.
 func TestYoungMailIsLeftToItsSleeper(t *testing.T) {
 	q := newQueue(t)
 	first := submit(t, q, "a@example.com")
@@ -59,7 +63,7 @@ func TestYoungMailIsLeftToItsSleeper(t *testing.T) {
 			t.Fatalf("the wake-up lock cannot be had while a run goes on: %v", err)
 		}
 		defer f.Close()
-		src.(*lane).run.rescan()
+		src.(*destination).run.rescan()
 	}
 	runQueue(t, q, one(h), RunOptions{Age: time.Hour})
 	if !slices.Equal(h.got(), []string{first}) {
@@ -70,7 +74,7 @@ func TestYoungMailIsLeftToItsSleeper(t *testing.T) {
 	}
 	h.after = nil
 	runQueue(t, q, one(h), RunOptions{Age: time.Hour}) // the sleeper wakes up
-	wantNames(t, q.Dir, wakeupFile)
+	wantNames(t, q.Dir, ".wakeup")
 }
 
 // A sleeper holds the wake-up lock while it waits for a run to end, and lets go of it when its own
@@ -102,52 +106,21 @@ func TestSleeperLetsGoBeforeItLooks(t *testing.T) {
 	waiting := make(chan struct{})
 	running := &fakeHost{before: func(*Delivery) {
 		go func() {
-			sum, err := sleeper.Run(context.Background(), one(h), RunOptions{Age: time.Hour, Begun: begun, Waiting: func() { close(waiting) }})
+			sum, err := Run(context.Background(), sleeper, one(h), RunOptions{Age: time.Hour, Begun: begun, Waiting: func() { close(waiting) }})
 			if err != nil {
 				t.Error(err)
 			}
 			done <- sum
 		}()
-		wait(t, "the sleeper to wait", waiting)
+		receive(t, "the sleeper to wait", waiting)
 		if f, _ := submitter.TryWakeup(); f != nil {
 			t.Error("a sleeper that waits for a run has lost the wake-up lock")
 		}
 	}}
 	runQueue(t, q, one(running), RunOptions{Age: time.Hour})
-	wait(t, "the sleeper's run", done)
+	receive(t, "the sleeper's run", done)
 	if !slices.Equal(h.got(), []string{late}) {
 		t.Errorf("the sleeper sent %q, want %q", h.got(), late)
-	}
-}
-
-func TestOneSleeperAtATime(t *testing.T) {
-	q := newQueue(t)
-	first, err := q.TryWakeup()
-	if err != nil || first == nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		if f, err := again(t, q).TryWakeup(); f != nil || err != nil {
-			t.Errorf("a second one: %v, %v", f, err)
-		}
-	}
-	first.Close()
-	if f, err := q.TryWakeup(); f == nil || err != nil {
-		t.Errorf("none after the first has gone: %v", err)
-	} else {
-		f.Close()
-	}
-	wantNames(t, q.Dir, wakeupFile)
-}
-
-func TestWakeupFileThatIsNot(t *testing.T) {
-	for name, plant := range map[string]replacement{"symbolic link": symlink, "directory": mkdir} {
-		q := newQueue(t)
-		plant(t, t.TempDir()+"/outside", q.Dir+"/"+wakeupFile)
-		if f, err := q.TryWakeup(); err == nil {
-			f.Close()
-			t.Errorf("%s: taken for a lock", name)
-		}
 	}
 }
 
@@ -156,11 +129,11 @@ func TestNothingBeginsAfterTheRun(t *testing.T) {
 	q := newQueue(t)
 	submit(t, q, "a@example.com")
 	var ended *run
-	h := &fakeHost{goodbye: func(src Source) { ended = src.(*lane).run }}
+	h := &fakeHost{goodbye: func(src Source) { ended = src.(*destination).run }}
 	runQueue(t, q, one(h), everything)
 	id := submit(t, q, "a@example.com")
 	ended.rescan()
-	if _, seen := ended.seen[idNumber(id)]; seen || len(h.got()) != 1 {
+	if _, seen := ended.seen[spool.Number(id)]; seen || len(h.got()) != 1 {
 		t.Errorf("a run that had ended looked at new mail")
 	}
 }

@@ -40,9 +40,15 @@ func TestLogin(t *testing.T) {
 			S: 504 5.5.4 not that
 			C: AUTH LOGIN
 			S: 334 x===
+			C: ` + b64("me") + `
+			S: 334 Password:
+			C: ` + b64("secret") + `
+			S: 235 welcome` + oneMessage, sent},
+		{"a challenge of PLAIN that is none", start("PLAIN LOGIN") + plain + `
+			S: 334 x===
 			C: *
 			S: 501 cancelled
-			! hang`, delayed + "4.7.0 AUTH LOGIN with mx.example.org failed: the challenge is not base64"},
+			! hang`, delayed + "4.7.0 AUTH PLAIN with mx.example.org failed: the challenge is not base64"},
 		{"temporary", start("PLAIN") + plain + "S: 454 4.7.0 directory is down\n! hang", delayed + "4.7.0 454 directory is down"},
 		{"challenges without end", start("LOGIN") + `
 			C: AUTH LOGIN
@@ -57,6 +63,8 @@ func TestLogin(t *testing.T) {
 		{"250 is welcome too", start("PLAIN") + plain + "S: 250 ok" + oneMessage, sent},
 		{"354 is not", start("PLAIN") + plain + "S: 354 ok\n! hang", delayed + "4.4.2 mx.example.org gave an answer to AUTH..."},
 		{"not offered", "S: 220 mx" + ehlo + "! hang", delayed + "4.7.0 mx.example.org offers no login (AUTH)..."},
+		{"behind STARTTLS only", "S: 220 mx\nC: EHLO client.example.org\nS: 250-mx\nS: 250 STARTTLS\n! hang",
+			delayed + "4.7.0 mx.example.org offers a login (AUTH) behind STARTTLS only, if at all: set tls: starttls"},
 		{"none known", start("GSSAPI NTLM") + "! hang", delayed + "4.7.0 mx.example.org offers none of the ways to log in known here (PLAIN, LOGIN)"},
 		{"closed", start("PLAIN") + plain + "! close", delayed + "4.4.2 mx.example.org closed the connection at AUTH"},
 		{"421", start("PLAIN") + plain + "S: 421 4.7.0 too many\n! close", delayed + "4.7.0 421 too many"},
@@ -65,8 +73,7 @@ func TestLogin(t *testing.T) {
 			t.Parallel()
 			s := serve(t, c.script, nil)
 			h := s.host()
-			h.username = "me"
-			h.credentials = func(context.Context) (string, string, error) { return "me", "secret", nil }
+			h.config.Login = &secrets{ask: func(context.Context) (string, string, error) { return "me", "secret", nil }}
 			run(t, h, messages(1)...).expect(c.want)
 		})
 	}
@@ -77,8 +84,7 @@ func TestLongPassword(t *testing.T) {
 	token := strings.Repeat("t", 1000)
 	s := serve(t, start("PLAIN")+"C: AUTH PLAIN\nS: 334 \nC: "+b64("\x00me\x00"+token)+"\nS: 235 ok"+oneMessage, nil)
 	h := s.host()
-	h.username = "me"
-	h.credentials = func(context.Context) (string, string, error) { return "me", token, nil }
+	h.config.Login = &secrets{ask: func(context.Context) (string, string, error) { return "me", token, nil }}
 	run(t, h, messages(1)...).expect(sent)
 }
 
@@ -95,8 +101,7 @@ func TestNoPassword(t *testing.T) {
 	} {
 		s := serve(t, start("PLAIN")+"! hang", nil)
 		h := s.host()
-		h.username = "me"
-		h.credentials = func(context.Context) (string, string, error) { return "me", c.password, c.err }
+		h.config.Login = &secrets{ask: func(context.Context) (string, string, error) { return "me", c.password, c.err }}
 		run(t, h, messages(1)...).expect("1 x1@example.com delayed/identity 4.7.0 " + c.want)
 		s.close()
 	}
@@ -112,10 +117,9 @@ func TestTranscript(t *testing.T) {
 		C: `+b64("secret")+`
 		S: 235 welcome`+oneMessage, nil)
 	h := s.host()
-	h.username = "me"
-	h.credentials = func(context.Context) (string, string, error) { return "me", "secret", nil }
+	h.config.Login = &secrets{ask: func(context.Context) (string, string, error) { return "me", "secret", nil }}
 	var b strings.Builder
-	h.trace = func(dir byte, line string) { b.WriteString(string(dir) + " " + line + "\n") }
+	h.config.Trace = func(dir byte, line string) { b.WriteString(string(dir) + " " + line + "\n") }
 	run(t, h, messages(1)...).expect(sent)
 	const want = `< 220 mx
 > EHLO client.example.org

@@ -52,9 +52,9 @@ func TestWriteFailsBehindDot(t *testing.T) {
 		}
 		return &dotConn{conn, "\r\n.\r\n"}, nil
 	}
-	// The content fills the buffer so far that the next envelope does not fit in.
+	// The content fills the 32 kB that are written at once so far that the next envelope does not fit in.
 	first := message("1", "x1@example.com")
-	first.Content = stringContent{text: "Subject: 1\n\n" + strings.Repeat("0123456789abcde\n", (wireSize-200)/17)}
+	first.Content = stringContent{text: "Subject: 1\n\n" + strings.Repeat("0123456789abcde\n", (32<<10-200)/17)}
 	var many []string
 	for range 45 {
 		many = append(many, strings.Repeat("x", 60)+"@example.com")

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -146,16 +147,29 @@ type source struct {
 	reports []queue.Report
 }
 
-func (s *source) Next() *queue.Delivery {
+// Next implements queue.Source.
+func (s *source) Next(bool) *queue.Delivery {
 	if s.next == len(s.all) {
 		return nil
 	}
 	s.next++
 	return s.all[s.next-1]
 }
-func (s *source) Sending(*queue.Delivery) error { return nil }
-func (s *source) Done(_ *queue.Delivery, reports []queue.Report) error {
-	s.reports = append(s.reports, reports...)
+
+// Backlog implements queue.Source. It knows of nothing that waits, so nothing is sent in a series.
+func (s *source) Backlog() int { return 0 }
+
+// Wait implements queue.Source.
+func (s *source) Wait(context.Context, time.Duration) bool { return false }
+
+// Sending implements queue.Source.
+func (s *source) Sending(*queue.Delivery, []int) error { return nil }
+
+// Record implements queue.Source.
+func (s *source) Record(outcomes []queue.Outcome) error {
+	for _, o := range outcomes {
+		s.reports = append(s.reports, o.Reports...)
+	}
 	return nil
 }
 

@@ -18,7 +18,7 @@ import (
 	"esmtpq/relay"
 )
 
-// resumed sends one message as id and tells whether the server took the session up again.
+// resumed sends one message as id and reports whether the server took the session up again.
 func resumed(t *testing.T, id *identity.Identity, p *peer, state string) bool {
 	t.Helper()
 	before := len(p.states)
@@ -113,8 +113,8 @@ func TestNoTrustByTicket(t *testing.T) {
 	}
 }
 
-// TestPeerBurst: somebody else's server is probed once, and then gets bursts.
-func TestPeerBurst(t *testing.T) {
+// TestPeerSeries: somebody else's server is probed once and checked once, and then gets series.
+func TestPeerSeries(t *testing.T) {
 	p := &peer{}
 	id := servePeer(t, p, identity.TLSImplicit)
 	state := t.TempDir()
@@ -146,8 +146,8 @@ func TestPeerBurst(t *testing.T) {
 			}
 			at++
 		}
-		if n := strings.Count(log.String(), "> BDAT 6 LAST\n"); n != 2-2*run || p.sessions != 1 {
-			t.Errorf("run %d: %d times the probe, %d sessions", run, n, p.sessions)
+		if n := strings.Count(log.String(), "> BDAT 6 LAST\n"); n != 3-3*run || p.sessions != 1 {
+			t.Errorf("run %d: %d times a chunk without a message, %d sessions", run, n, p.sessions)
 		}
 		if n := strings.Count(log.String(), "> DATA\n"); n != 0 {
 			t.Errorf("run %d: %d messages by DATA", run, n)
@@ -180,15 +180,26 @@ func TestLimitedSession(t *testing.T) {
 	id.MaxMessagesPerSession, id.ReloginDelay = 1, time.Hour
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	src := &source{all: series(2, "x\n")}
-	relay.New(id, relay.Options{Trace: func(dir byte, line string) {
-		if line == "QUIT" {
-			cancel()
-		}
-	}}).Run(ctx, src)
+	src := &stoppedSource{source: source{all: series(2, "x\n")}, stop: cancel}
+	relay.New(id, relay.Options{}).Run(ctx, src)
 	if len(src.reports) != 2 || src.reports[0].Action != queue.Relayed || src.reports[1].Action != queue.Delayed {
 		t.Errorf("%+v", src.reports)
 	}
+}
+
+// A stoppedSource ends the run when its last message is drawn.
+type stoppedSource struct {
+	source
+	stop func()
+}
+
+// Next implements queue.Source.
+func (s *stoppedSource) Next(wait bool) *queue.Delivery {
+	d := s.source.Next(wait)
+	if s.next == len(s.all) {
+		s.stop()
+	}
+	return d
 }
 
 // TestSessions: many messages for a host without CHUNKING go over several sessions, each once.
@@ -245,9 +256,10 @@ func (c *muteConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A backlogSource tells how much there is.
+// A backlogSource says how much there is.
 type backlogSource struct{ source }
 
+// Backlog implements queue.Source.
 func (s *backlogSource) Backlog() int { return len(s.all) - s.next }
 
 // TestIdleSession: a session waits for mail that is about to come, and not otherwise.
@@ -272,13 +284,15 @@ type waitingSource struct {
 	waits, ready int
 }
 
-func (s *waitingSource) Next() *queue.Delivery {
+// Next implements queue.Source.
+func (s *waitingSource) Next(wait bool) *queue.Delivery {
 	if s.ready < s.next {
 		return nil
 	}
-	return s.source.Next()
+	return s.source.Next(wait)
 }
 
+// Wait implements queue.Source.
 func (s *waitingSource) Wait(_ context.Context, limit time.Duration) bool {
 	s.waits++
 	s.ready++

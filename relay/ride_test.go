@@ -1,6 +1,9 @@
 package relay
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // A host that offers PIPELINING and loses what stands behind a message: the message is relayed once, the
 // next goes over another session, and from then on nothing is sent behind a message, in later runs either.
@@ -13,6 +16,7 @@ func TestHostLosesWhatRides(t *testing.T) {
 		S: 250 ok
 		S: 354 go on
 		C* .
+		C: RSET
 		C: MAIL FROM:<me@example.org>
 		C: RCPT TO:<x2@example.com>
 		C: DATA
@@ -57,15 +61,94 @@ func TestHostLosesWhatRides(t *testing.T) {
 	defer s.close()
 	state := stateDir(t.TempDir())
 	h := s.host()
-	h.limits.mail = patience // the pause is rideTime
-	h.riding.state, h.riding.key = state, h.addr
+	h.config.Limits.Mail = patience // the pause is that of smtp
+	h.memory.state, h.memory.key = state, h.addr
 	run(t, h, messages(3)...).expect(`
 		1 x1@example.com relayed 2.0.0 250 queued 1
 		2 x2@example.com relayed 2.0.0 250 queued 2
 		3 x3@example.com relayed 2.0.0 250 queued 3`)
 	h = s.host()
-	h.riding.state, h.riding.key = state, h.addr
+	h.memory.state, h.memory.key = state, h.addr
 	run(t, h, messages(2)...).expect(`
 		1 x1@example.com relayed 2.0.0 250 queued 4
 		2 x2@example.com relayed 2.0.0 250 queued 5`)
+}
+
+// A host that refuses what stands behind a message for being out of place: the session goes on, and from then on
+// nothing is sent there, in later runs either.
+func TestHostRefusesWhatRides(t *testing.T) {
+	s := serve(t, pipelinedStart+`
+		C: MAIL FROM:<me@example.org>
+		C: RCPT TO:<x1@example.com>
+		C: DATA
+		S: 250 ok
+		S: 250 ok
+		S: 354 go on
+		C* .
+		C: RSET
+		C: MAIL FROM:<me@example.org>
+		C: RCPT TO:<x2@example.com>
+		C: DATA
+		S: 250 queued 1
+		S: 503 pipelined after end of DATA
+		S: 503 pipelined after end of DATA
+		S: 503 pipelined after end of DATA
+		S: 503 pipelined after end of DATA
+		`+byData("2")+byData("3")+bye+`
+		---`+pipelinedStart+byData("1")+byData("2")+bye, nil)
+	state := stateDir(t.TempDir())
+	for n := range 2 {
+		h := s.host()
+		h.memory.state, h.memory.key = state, h.addr
+		want := `
+			1 x1@example.com relayed 2.0.0 250 queued 1
+			2 x2@example.com relayed 2.0.0 250 queued 2
+			3 x3@example.com relayed 2.0.0 250 queued 3`
+		if n == 1 {
+			want = want[:strings.LastIndex(want, "\n")]
+		}
+		run(t, h, messages(3-n)...).expect(want)
+	}
+}
+
+// What rides behind a refused content begins with RSET: nothing of the refused mail is left for it.
+func TestRiderBehindRefusedContent(t *testing.T) {
+	s := serve(t, pipelinedStart+`
+		C: MAIL FROM:<me@example.org>
+		C: RCPT TO:<x1@example.com>
+		C: DATA
+		S: 250 ok
+		S: 250 ok
+		S: 354 go on
+		C* .
+		C: RSET
+		C: MAIL FROM:<me@example.org>
+		C: RCPT TO:<x2@example.com>
+		C: DATA
+		S: 550 5.7.1 not this
+		S: 250 reset
+		S: 250 ok
+		S: 250 ok
+		S: 354 go on
+		C* .
+		S: 250 queued 2`+bye, nil)
+	run(t, s.host(), messages(2)...).expect(`
+		1 x1@example.com failed/message 5.7.1 550 not this
+		2 x2@example.com relayed 2.0.0 250 queued 2`)
+}
+
+// A host that asks for the content of a message whose sender it has refused gets none, and no empty one either.
+func TestContentOfARefusedMessage(t *testing.T) {
+	s := serve(t, pipelinedStart+`
+		C: MAIL FROM:<me@example.org>
+		C: RCPT TO:<x1@example.com>
+		C: DATA
+		S: 550 5.7.1 not you
+		S: 250 ok
+		S: 354 go on
+		! hang
+		---`+pipelinedStart+byData("2")+bye, nil)
+	run(t, s.host(), messages(2)...).expect(`
+		1 x1@example.com failed/message 5.7.1 550 not you
+		2 x2@example.com relayed 2.0.0 250 queued 2`)
 }

@@ -16,8 +16,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"esmtpq/identity"
 	"esmtpq/queue"
+	"esmtpq/relay/smtp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -212,8 +212,9 @@ func (s *scriptServer) hear(br *bufio.Reader, want string, skip bool, n int) boo
 // that are still long enough for a busy machine.
 func (s *scriptServer) host() *host {
 	return &host{
-		name: "mx.example.org", addr: s.ln.Addr().String(), tlsName: "mx.example.org",
-		tls: identity.TLSOff, helo: "client.example.org", limits: newLimits(patience / 2),
+		name: "mx.example.org", addr: s.ln.Addr().String(), dialTime: patience,
+		config: smtp.Config{Name: "mx.example.org", TLSName: "mx.example.org", Helo: "client.example.org",
+			Limits: smtp.NewLimits(patience / 2)},
 	}
 }
 
@@ -228,7 +229,9 @@ func (c stringContent) Size() int64 { return int64(len(c.text)) }
 func (c stringContent) WireSize() int64 {
 	return int64(len(c.text) + strings.Count(c.text, "\n"))
 }
-func (c stringContent) EightBit() bool { return !isASCII(c.text) }
+func (c stringContent) EightBit() bool {
+	return strings.ContainsFunc(c.text, func(r rune) bool { return r > 127 })
+}
 func (c stringContent) Open() (io.ReadCloser, error) {
 	if c.fail != nil {
 		return nil, c.fail
@@ -272,17 +275,17 @@ type testSource struct {
 	queue []*queue.Delivery
 
 	drawn    int
-	sent     int // Sending was called for
-	answered int
-	sending  map[string]bool
-	log      []string // one line for each report
+	sending  map[string]bool // ID and recipient
+	reported map[string]bool // likewise
+	log      []string        // one line for each report
 
 	failSending map[string]error
-	failDone    map[string]error
-	onDone      func(id string)
+	failRecord  map[string]error
+	onRecord    func(id string)
 }
 
-func (s *testSource) Next() *queue.Delivery {
+// Next implements queue.Source.
+func (s *testSource) Next(bool) *queue.Delivery {
 	if s.drawn == len(s.queue) {
 		return nil
 	}
@@ -290,43 +293,82 @@ func (s *testSource) Next() *queue.Delivery {
 	return s.queue[s.drawn-1]
 }
 
-// Backlog implements queue.Backlogger.
+// Backlog implements queue.Source.
 func (s *testSource) Backlog() int { return len(s.queue) - s.drawn }
 
-func (s *testSource) Sending(d *queue.Delivery) error {
-	at := slices.Index(s.queue, d)
-	if at < s.sent && s.sending[d.ID] && at < s.answered || at >= s.drawn {
-		s.t.Errorf("Sending(%s), which is answered or not drawn", d.ID)
+// Wait implements queue.Source.
+func (s *testSource) Wait(context.Context, time.Duration) bool { return false }
+
+// key stands for a recipient of a delivery.
+func key(d *queue.Delivery, i int) string { return d.ID + " " + strconv.Itoa(i) }
+
+// these returns indexes of recipients, nil being all of them.
+func these(d *queue.Delivery, recipients []int) []int {
+	if recipients != nil {
+		return recipients
 	}
-	s.sent = at
+	all := make([]int, len(d.Recipients))
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// Sending implements queue.Source.
+func (s *testSource) Sending(d *queue.Delivery, recipients []int) error {
 	if s.sending == nil {
 		s.sending = map[string]bool{}
 	}
-	s.sending[d.ID] = true
+	if !slices.Contains(s.queue[:s.drawn], d) {
+		s.t.Errorf("Sending(%s), which is not drawn", d.ID)
+	}
+	for _, i := range these(d, recipients) {
+		if s.reported[key(d, i)] {
+			s.t.Errorf("Sending(%s, %d), which is reported", d.ID, i)
+		}
+		s.sending[key(d, i)] = true
+	}
 	return s.failSending[d.ID]
 }
 
-func (s *testSource) Done(d *queue.Delivery, reports []queue.Report) error {
-	if s.answered >= s.drawn || d != s.queue[s.answered] {
-		s.t.Errorf("Done(%s) out of order", d.ID)
+// Record implements queue.Source.
+func (s *testSource) Record(all []queue.Outcome) error {
+	var err error
+	for _, o := range all {
+		s.record(o)
+		if s.onRecord != nil {
+			s.onRecord(o.Delivery.ID)
+		}
+		if err == nil {
+			err = s.failRecord[o.Delivery.ID]
+		}
 	}
-	if len(reports) != len(d.Recipients) {
-		s.t.Errorf("Done(%s) with %d reports for %d recipients", d.ID, len(reports), len(d.Recipients))
+	return err
+}
+
+// record takes one outcome.
+func (s *testSource) record(o queue.Outcome) {
+	if s.reported == nil {
+		s.reported = map[string]bool{}
 	}
-	s.answered++
-	for i, r := range reports {
-		if (r.Action == queue.Relayed || r.Unsure) && !s.sending[d.ID] {
-			s.t.Errorf("%s: %v without Sending", d.ID, r)
+	d, rcpts := o.Delivery, these(o.Delivery, o.Recipients)
+	if len(o.Reports) != len(rcpts) || !slices.Contains(s.queue[:s.drawn], d) {
+		s.t.Errorf("Record(%s) with %d reports for %d recipients, or not drawn", d.ID, len(o.Reports), len(rcpts))
+	}
+	for k, r := range o.Reports {
+		name := key(d, rcpts[k])
+		if s.reported[name] {
+			s.t.Errorf("%s is reported twice", name)
+		}
+		s.reported[name] = true
+		if (r.Action == queue.Relayed || r.Unsure) && !s.sending[name] {
+			s.t.Errorf("%s: %v without Sending", name, r)
 		}
 		if r.Action == "" || r.Text == "" || r.Action != queue.Relayed && r.Scope == "" {
-			s.t.Errorf("%s: incomplete report %+v", d.ID, r)
+			s.t.Errorf("%s: incomplete report %+v", name, r)
 		}
-		s.log = append(s.log, d.ID+" "+d.Recipients[i].Address+" "+showReport(r))
+		s.log = append(s.log, d.ID+" "+d.Recipients[rcpts[k]].Address+" "+showReport(r))
 	}
-	if s.onDone != nil {
-		s.onDone(d.ID)
-	}
-	return s.failDone[d.ID]
 }
 
 // showReport writes a report as tests have it: what a program acts upon, then the text.
@@ -355,11 +397,25 @@ func run(t testing.TB, h *host, all ...*queue.Delivery) *testSource {
 
 func (s *testSource) run(ctx context.Context, h *host) {
 	s.t.Helper()
-	l := lane{ctx: ctx, host: h, src: s}
-	l.run()
-	if s.answered != s.drawn {
-		s.t.Errorf("%d deliveries drawn, %d answered", s.drawn, s.answered)
+	w := worker{ctx: ctx, host: h, src: s}
+	w.run()
+	for _, d := range s.queue[:s.drawn] {
+		for i := range d.Recipients {
+			if !s.reported[key(d, i)] {
+				s.t.Errorf("%s was drawn and not reported", key(d, i))
+			}
+		}
 	}
+}
+
+// sorted puts the reports in the order of the recipients' numbers, for tests in which parts of a message come in another.
+func (s *testSource) sorted() *testSource {
+	number := func(line string) int {
+		n, _ := strconv.Atoi(strings.TrimPrefix(strings.SplitN(strings.Fields(line)[1], "@", 2)[0], "r"))
+		return n
+	}
+	slices.SortStableFunc(s.log, func(a, b string) int { return number(a) - number(b) })
+	return s
 }
 
 // expect compares the reports with lines, each of which may end in "..." for any text.

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"esmtpq/identity"
 )
 
 const (
@@ -44,12 +46,12 @@ type ticketFile struct {
 	Tickets []ticket `json:"tickets"`
 }
 
-// ticketKey returns the key for a host: whoever is somebody else to it, or verifies it in another way,
-// has another one.
-func (h *host) ticketKey(identity string) string {
+// ticketKey returns the key for the sessions of an identity. A session as somebody else, or verified in another
+// way, has another key.
+func ticketKey(id *identity.Identity, dialled bool) string {
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%q %q %q %q %v %v", identity, h.addr, h.tlsName, h.username, h.tls, h.dial != nil)
-	for _, file := range [...]string{h.files.ca, h.files.cert, h.files.key} {
+	fmt.Fprintf(sum, "%q %q %q %q %q %v %v", id.Name, id.Host, id.Port, tlsName(id), id.Username, id.TLS, dialled)
+	for _, file := range [...]string{id.CAFile, id.ClientCertificate, id.ClientKey} {
 		text, err := os.ReadFile(file)
 		fmt.Fprintf(sum, " %q %x %v", file, sha256.Sum256(text), err == nil)
 	}

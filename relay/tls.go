@@ -90,38 +90,3 @@ func (f tlsFiles) decrypt(text []byte) ([]byte, error) {
 		return pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: der}), nil
 	}
 }
-
-// explainTLS says what is wrong with a handshake, and what to do.
-func explainTLS(name string, err error) string {
-	var invalid x509.CertificateInvalidError
-	var unknown x509.UnknownAuthorityError
-	var wrongName x509.HostnameError
-	var noTLS tls.RecordHeaderError
-	switch {
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return fmt.Sprintf("the certificate of %s is not valid now (from %s to %s): its operator must renew it, unless this machine's clock is wrong",
-			name, invalid.Cert.NotBefore.Format("2006-01-02"), invalid.Cert.NotAfter.Format("2006-01-02"))
-	case errors.As(err, &unknown):
-		return fmt.Sprintf("the certificate of %s is signed by an authority that is not trusted here: if you know it, name the PEM file of its certificate as the identity's CA file", name)
-	case errors.As(err, &wrongName):
-		return fmt.Sprintf("the certificate is not for %s but for %s: configure the host by a name that the certificate is for", name, names(wrongName.Certificate))
-	case errors.As(err, &noTLS):
-		return fmt.Sprintf("%s did not answer in TLS: a port that begins in clear needs starttls, port 465 needs implicit TLS", name)
-	}
-	return fmt.Sprintf("TLS with %s failed: %v", name, err)
-}
-
-// names lists what a certificate is for.
-func names(cert *x509.Certificate) string {
-	all := append([]string(nil), cert.DNSNames...)
-	for _, ip := range cert.IPAddresses {
-		all = append(all, ip.String())
-	}
-	if len(all) == 0 {
-		return "no host at all"
-	}
-	if len(all) > 5 {
-		all = append(all[:5], "others")
-	}
-	return strings.Join(all, ", ")
-}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"esmtpq/identity"
+	"esmtpq/relay/smtp"
 )
 
 // An authority signs certificates for tests.
@@ -71,9 +72,15 @@ func writePEM(t testing.TB, path string, blocks ...*pem.Block) {
 // sign makes a certificate for name that ends at the given time.
 func (a *authority) sign(t testing.TB, name string, end time.Time) tls.Certificate {
 	t.Helper()
+	return a.signFor(t, name, []string{name}, end)
+}
+
+// signFor makes a certificate with a common name and other names.
+func (a *authority) signFor(t testing.TB, name string, names []string, end time.Time) tls.Certificate {
+	t.Helper()
 	key := newKey(t)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: names,
 		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: end,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
@@ -121,46 +128,48 @@ func TestTLS(t *testing.T) {
 	const delayed = "1 x1@example.com delayed/identity 4.7.5 "
 	for _, c := range []struct {
 		name   string
-		mode   identity.TLSMode
+		mode   smtp.TLSMode
 		config *tls.Config
 		script string
 		want   string
 	}{
-		{"implicit", identity.TLSImplicit, good, "! tls\nS: 220 mx" + ehlo + oneMessage, sent},
-		{"starttls", identity.TLSStartTLS, good, beforeTLS + "S: 220 go\n! tls" + ehlo + oneMessage, sent},
-		{"opportunistic, offered", identity.TLSOpportunistic, good, beforeTLS + "S: 220 go\n! tls" + ehlo + oneMessage, sent},
-		{"opportunistic, any certificate", identity.TLSOpportunistic, other.server(t, "x.example.net"),
+		{"implicit", smtp.TLSImplicit, good, "! tls\nS: 220 mx" + ehlo + oneMessage, sent},
+		{"starttls", smtp.TLSStartTLS, good, beforeTLS + "S: 220 go\n! tls" + ehlo + oneMessage, sent},
+		{"opportunistic, offered", smtp.TLSOpportunistic, good, beforeTLS + "S: 220 go\n! tls" + ehlo + oneMessage, sent},
+		{"opportunistic, any certificate", smtp.TLSOpportunistic, other.server(t, "x.example.net"),
 			beforeTLS + "S: 220 go\n! tls" + ehlo + oneMessage, sent},
-		{"opportunistic, not offered", identity.TLSOpportunistic, nil, "S: 220 mx" + ehlo + oneMessage, sent},
-		{"opportunistic, refused", identity.TLSOpportunistic, nil, beforeTLS + "S: 454 4.7.0 not now" + oneMessage, sent},
-		{"off, offered", identity.TLSOff, nil, strings.TrimSuffix(strings.TrimSpace(beforeTLS), "C: STARTTLS") + oneMessage, sent},
+		{"opportunistic, not offered", smtp.TLSOpportunistic, nil, "S: 220 mx" + ehlo + oneMessage, sent},
+		{"opportunistic, refused", smtp.TLSOpportunistic, nil, beforeTLS + "S: 454 4.7.0 not now" + oneMessage, sent},
+		{"off, offered", smtp.TLSOff, nil, strings.TrimSuffix(strings.TrimSpace(beforeTLS), "C: STARTTLS") + oneMessage, sent},
 
-		{"starttls stripped", identity.TLSStartTLS, nil, "S: 220 mx" + ehlo + "! hang", delayed + "mx.example.org does not offer STARTTLS..."},
-		{"starttls refused", identity.TLSStartTLS, nil, beforeTLS + "S: 454 4.7.0 not now\n! hang",
+		{"starttls stripped", smtp.TLSStartTLS, nil, "S: 220 mx" + ehlo + "! hang", delayed + "mx.example.org does not offer STARTTLS..."},
+		{"starttls refused", smtp.TLSStartTLS, nil, beforeTLS + "S: 454 4.7.0 not now\n! hang",
 			"1 x1@example.com delayed/identity 4.7.0 454 not now"},
-		{"reply injected behind STARTTLS", identity.TLSStartTLS, good, beforeTLS + `S" "220 go\r\n250 injected\r\n"` + "\n! hang",
+		{"reply injected behind STARTTLS", smtp.TLSStartTLS, good, beforeTLS + `S" "220 go\r\n250 injected\r\n"` + "\n! hang",
 			delayed + "mx.example.org sent more in clear behind its reply to STARTTLS; someone between may have put it there"},
-		{"the same, opportunistic", identity.TLSOpportunistic, good, beforeTLS + `S" "220 go\r\n250 injected\r\n"` + "\n! hang",
+		{"the same, opportunistic", smtp.TLSOpportunistic, good, beforeTLS + `S" "220 go\r\n250 injected\r\n"` + "\n! hang",
 			delayed + "mx.example.org sent more in clear behind..."},
-		{"no handshake", identity.TLSStartTLS, nil, beforeTLS + "S: 220 go\n! shut", delayed + "TLS with mx.example.org failed: EOF"},
-		{"clear where TLS should be", identity.TLSImplicit, nil, "S: 220 mx\n! hang", delayed + "mx.example.org did not answer in TLS: a port that begins in clear needs starttls, port 465 needs implicit TLS"},
+		{"no handshake", smtp.TLSStartTLS, nil, beforeTLS + "S: 220 go\n! shut", delayed + "TLS with mx.example.org failed: EOF"},
+		{"clear where TLS should be", smtp.TLSImplicit, nil, "S: 220 mx\n! hang", delayed + "mx.example.org did not answer in TLS: a port that begins in clear needs starttls, port 465 needs implicit TLS"},
 
-		{"wrong name", identity.TLSImplicit, ca.server(t, "www.example.net"), "! tls\n! hang",
+		{"wrong name", smtp.TLSImplicit, ca.server(t, "www.example.net"), "! tls\n! hang",
 			delayed + "the certificate is not for mx.example.org but for www.example.net: configure..."},
-		{"unknown authority", identity.TLSImplicit, other.server(t, "mx.example.org"), "! tls\n! hang",
+		{"common name alone", smtp.TLSImplicit, &tls.Config{Certificates: []tls.Certificate{ca.signFor(t, "mx.example.org", nil, time.Now().Add(time.Hour))}}, "! tls\n! hang",
+			delayed + "the certificate of mx.example.org names its host in the common name alone (mx.example.org), which no longer counts..."},
+		{"unknown authority", smtp.TLSImplicit, other.server(t, "mx.example.org"), "! tls\n! hang",
 			delayed + "the certificate of mx.example.org is signed by an authority that is not trusted here..."},
-		{"expired", identity.TLSImplicit, &tls.Config{Certificates: []tls.Certificate{ca.sign(t, "mx.example.org", time.Now().Add(-time.Hour))}}, "! tls\n! hang",
+		{"expired", smtp.TLSImplicit, &tls.Config{Certificates: []tls.Certificate{ca.sign(t, "mx.example.org", time.Now().Add(-time.Hour))}}, "! tls\n! hang",
 			delayed + "the certificate of mx.example.org is not valid now..."},
-		{"wrong name behind STARTTLS", identity.TLSStartTLS, ca.server(t, "www.example.net"), beforeTLS + "S: 220 go\n! tls\n! hang",
+		{"wrong name behind STARTTLS", smtp.TLSStartTLS, ca.server(t, "www.example.net"), beforeTLS + "S: 220 go\n! tls\n! hang",
 			delayed + "the certificate is not for mx.example.org..."},
-		{"old TLS", identity.TLSImplicit, &tls.Config{Certificates: good.Certificates, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, "! tls\n! hang",
+		{"old TLS", smtp.TLSImplicit, &tls.Config{Certificates: good.Certificates, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, "! tls\n! hang",
 			delayed + "TLS with mx.example.org failed: ..."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, c.script, c.config)
 			h := s.host()
-			h.tls, h.files.ca = c.mode, ca.file
+			h.config.TLS, h.config.TLSConfig = c.mode, tlsFiles{ca: ca.file}.config
 			run(t, h, messages(1)...).expect(c.want)
 		})
 	}
@@ -171,7 +180,8 @@ func TestForgottenExtensions(t *testing.T) {
 	ca := newAuthority(t)
 	s := serve(t, beforeTLS+"S: 220 go\n! tls"+ehlo+"! hang", ca.server(t, "mx.example.org"))
 	h := s.host()
-	h.tls, h.files.ca, h.username = identity.TLSStartTLS, ca.file, "me"
+	h.config.TLS, h.config.TLSConfig = smtp.TLSStartTLS, tlsFiles{ca: ca.file}.config
+	h.config.Login = &secrets{}
 	run(t, h, messages(1)...).expect("1 x1@example.com delayed/identity 4.7.0 mx.example.org offers no login (AUTH)...")
 }
 
@@ -227,10 +237,10 @@ func TestClientCertificate(t *testing.T) {
 		}
 		s := serve(t, script, config)
 		h := s.host()
-		h.tls, h.files = identity.TLSImplicit, c.files
-		if h.files.ca == "" {
-			h.files.ca = ca.file
+		if c.files.ca == "" {
+			c.files.ca = ca.file
 		}
+		h.config.TLS, h.config.TLSConfig, h.config.External = smtp.TLSImplicit, c.files.config, true
 		run(t, h, messages(1)...).expect(c.want)
 		s.close()
 	}
@@ -257,7 +267,8 @@ func TestUnreachable(t *testing.T) {
 			return nil, os.ErrPermission
 		}}, "4.4.1 cannot reach mx: permission denied"},
 	} {
-		c.h.limits = newLimits(patience / 2)
+		c.h.dialTime = patience
+		c.h.config = smtp.Config{Name: c.h.name, Limits: smtp.NewLimits(patience / 2)}
 		run(t, c.h, messages(2)...).expect("1 x1@example.com delayed/identity " + c.want)
 	}
 }

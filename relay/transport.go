@@ -1,13 +1,16 @@
 package relay
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"net"
 	"sync"
 	"time"
 
 	"esmtpq/identity"
 	"esmtpq/queue"
+	"esmtpq/relay/smtp"
 )
 
 // Options are what a Transport is told beside the identity. The zero value is
@@ -50,33 +53,56 @@ func New(id *identity.Identity, opt Options) *Transport {
 	if step == 0 {
 		step = id.Timeout
 	}
-	helo := id.Helo
-	if helo == "" {
-		helo = opt.HeloName
-	}
-	tlsName := id.TLSName
-	if tlsName == "" {
-		tlsName = id.Host
-	}
 	t := &Transport{sessions: id.Sessions, host: host{
-		name: id.Host, addr: net.JoinHostPort(id.Host, id.Port),
-		dial: opt.Dial, private: opt.Private,
-		tls: id.TLS, tlsName: tlsName,
-		files: tlsFiles{ca: id.CAFile, cert: id.ClientCertificate, key: id.ClientKey, passphrase: id.CertificatePassphrase},
-		helo:  helo, username: id.Username, credentials: id.Credentials,
-		maxMessages: id.MaxMessagesPerSession, reloginDelay: id.ReloginDelay,
-		limits: newLimits(step), trace: oneAtATime(opt.Trace),
+		name: id.Host, addr: net.JoinHostPort(id.Host, id.Port), dial: opt.Dial, dialTime: dialTime,
+		forced: id.ReversePath != "", maxMessages: id.MaxMessagesPerSession, reloginDelay: id.ReloginDelay,
 	}}
-	t.host.chunking.state, t.host.chunking.key = stateDir(opt.StateDir), t.host.addr
+	if step > 0 {
+		t.host.dialTime = step
+	}
+	t.host.memory.state, t.host.memory.key = stateDir(opt.StateDir), t.host.addr
 	if opt.Dial != nil {
-		t.host.chunking.key = id.Name + ": " + t.host.addr // localhost behind one tunnel is not that behind another
+		t.host.memory.key = id.Name + ": " + t.host.addr // localhost behind one tunnel is not that behind another
 	}
-	t.host.riding.state, t.host.riding.key = t.host.chunking.state, t.host.chunking.key
-	if id.TLS != identity.TLSOff && opt.StateDir != "" {
-		t.host.tickets = &tickets{state: stateDir(opt.StateDir), key: t.host.ticketKey(id.Name)}
-	}
+	t.host.config = session(id, opt, smtp.NewLimits(step))
 	return t
 }
+
+// session returns how the sessions of an identity are opened.
+func session(id *identity.Identity, opt Options, limits smtp.Limits) smtp.Config {
+	files := tlsFiles{ca: id.CAFile, cert: id.ClientCertificate, key: id.ClientKey, passphrase: id.CertificatePassphrase}
+	c := smtp.Config{
+		Name: id.Host, Private: opt.Private, TLS: tlsModes[id.TLS], TLSName: tlsName(id),
+		Helo: id.Helo, External: id.ClientCertificate != "", Limits: limits, Trace: oneAtATime(opt.Trace),
+	}
+	if c.Helo == "" {
+		c.Helo = opt.HeloName
+	}
+	if id.Username != "" {
+		c.Login = &secrets{ask: id.Credentials}
+	}
+	var kept *tickets
+	if id.TLS != identity.TLSOff && opt.StateDir != "" {
+		kept = &tickets{state: stateDir(opt.StateDir), key: ticketKey(id, opt.Dial != nil)}
+		c.Ended = kept.save
+	}
+	c.TLSConfig = func(name string) (*tls.Config, error) {
+		config, err := files.config(name)
+		if err == nil && kept != nil {
+			config.ClientSessionCache = kept
+		}
+		return config, err
+	}
+	return c
+}
+
+var tlsModes = map[identity.TLSMode]smtp.TLSMode{
+	identity.TLSOff: smtp.TLSOff, identity.TLSOpportunistic: smtp.TLSOpportunistic,
+	identity.TLSStartTLS: smtp.TLSStartTLS, identity.TLSImplicit: smtp.TLSImplicit,
+}
+
+// tlsName returns the name that an identity's host must show a certificate for.
+func tlsName(id *identity.Identity) string { return cmp.Or(id.TLSName, id.Host) }
 
 // oneAtATime returns trace for several goroutines.
 func oneAtATime(trace func(dir byte, line string)) func(dir byte, line string) {
@@ -91,25 +117,27 @@ func oneAtATime(trace func(dir byte, line string)) func(dir byte, line string) {
 	}
 }
 
+// Prepare begins to open a session for mail that is about to come, and returns at once. What becomes of it shows at
+// the next Run; if there is none, Close ends it.
+func (t *Transport) Prepare(ctx context.Context) { t.host.prepare(ctx) }
+
+// Close ends a session that Prepare has opened and no Run has used.
+func (t *Transport) Close() { t.host.close() }
+
 // Run implements queue.Transport: it opens a session for the first delivery that
 // src has, and carries all over it, in order. Where a session ends early, the rest goes over a
 // new one, unless that has come to nothing three times in a row. A message
-// whose session ended before its final dot was sent is tried once more in the same run.
+// whose session ended before its end was sent is tried once more in the same run.
 //
-// Where the identity allows several sessions, many messages wait and the host is not one for bursts,
-// messages go over several sessions side by side: the order then holds only within
+// Where the identity allows several sessions, many messages wait and they cannot go back to back,
+// they go over several sessions side by side: the order then holds only within
 // each of them.
-//
-// With a host that offers PIPELINING, src.Next is called while the message
-// before waits for its final dot, and must not wait for anything. If src is a queue.Backlogger and many
-// messages wait, they may go in a burst, see burst; if it is a queue.Waiter, a session is kept
-// for mail that is about to come.
 func (t *Transport) Run(ctx context.Context, src queue.Source) {
 	if t.sessions > 1 {
-		c := crew{ctx: ctx, host: &t.host, src: src, sessions: t.sessions}
-		c.run()
+		p := pool{ctx: ctx, host: &t.host, src: src, sessions: t.sessions}
+		p.run()
 		return
 	}
-	l := lane{ctx: ctx, host: &t.host, src: src}
-	l.run()
+	w := worker{ctx: ctx, host: &t.host, src: src}
+	w.run()
 }

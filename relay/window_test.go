@@ -8,9 +8,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
-	"esmtpq/identity"
 	"esmtpq/queue"
+	"esmtpq/relay/smtp"
 )
 
 // A windowSource measures how much is with the host and not recorded.
@@ -19,7 +20,7 @@ type windowSource struct {
 	octets, most int64
 }
 
-func (s *windowSource) Next() *queue.Delivery {
+func (s *windowSource) Next(bool) *queue.Delivery {
 	if len(s.left) == 0 {
 		return nil
 	}
@@ -30,14 +31,18 @@ func (s *windowSource) Next() *queue.Delivery {
 
 func (s *windowSource) Backlog() int { return len(s.left) }
 
-func (s *windowSource) Sending(d *queue.Delivery) error {
+func (s *windowSource) Wait(context.Context, time.Duration) bool { return false }
+
+func (s *windowSource) Sending(d *queue.Delivery, _ []int) error {
 	s.octets += d.Content.WireSize()
 	s.most = max(s.most, s.octets)
 	return nil
 }
 
-func (s *windowSource) Done(d *queue.Delivery, _ []queue.Report) error {
-	s.octets -= d.Content.WireSize()
+func (s *windowSource) Record(outcomes []queue.Outcome) error {
+	for _, o := range outcomes {
+		s.octets -= o.Delivery.Content.WireSize()
+	}
 	return nil
 }
 
@@ -101,11 +106,14 @@ func TestWindowIsOfWhatIsNotRecorded(t *testing.T) {
 		d.Content = stringContent{text: strings.Repeat(strings.Repeat("x", 98)+"\n", size/100)}
 		src.left = append(src.left, d)
 	}
-	h := drained(&host{name: "mx.example.org", addr: hoardingHost(t, 10), tlsName: "mx.example.org",
-		tls: identity.TLSOff, helo: "client.example.org", limits: newLimits(patience)})
-	l := lane{ctx: context.Background(), host: h, src: src}
-	l.run()
-	if src.octets != 0 || len(src.left) != 0 || src.most > windowOctets+2*size {
+	h := drained(&host{name: "mx.example.org", addr: hoardingHost(t, 10), dialTime: patience,
+		config: smtp.Config{Name: "mx.example.org", Helo: "client.example.org", Limits: smtp.NewLimits(patience)}})
+	w := worker{ctx: context.Background(), host: h, src: src}
+	w.run()
+	if src.octets != 0 || len(src.left) != 0 || src.most > 1<<20+2*size {
 		t.Errorf("%d messages left, %d octets without an answer, at most %d at a time", len(src.left), src.octets, src.most)
+	}
+	if src.most < 2*size {
+		t.Errorf("at most %d octets at a time: there was no series", src.most)
 	}
 }

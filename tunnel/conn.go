@@ -7,24 +7,26 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
+	"esmtpq/helper"
 	"esmtpq/tunnel/command"
 )
 
 // closeGrace is how long a command has to exit by itself, once the connection is
-// closed or it has closed its end, before it is killed or its exit awaited no longer.
+// closed or it has closed its end, before it is ended or its exit awaited no longer.
 const closeGrace = 2 * time.Second
 
 // Dial starts the command and returns the connection it carries to host and port. It
 // does not wait for the command to get through: what keeps it from that is
 // learned from the first Read, whose error is then an [ExitError].
 //
-// Deadlines work. Close ends the command: it has two seconds to exit by itself, then
-// its process group is killed. ctx bounds the start alone.
+// Deadlines work; the error of a Read that ends at one says what the command has said so far
+// (see [SaidError]). Close ends the command: it has two seconds to exit by itself, then all that it
+// started is ended. ctx bounds the start alone.
 func Dial(ctx context.Context, c *command.Command, host, port string) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
@@ -44,13 +46,12 @@ func Dial(ctx context.Context, c *command.Command, host, port string) (net.Conn,
 // input and output.
 type conn struct {
 	net.Conn
-	name   string
-	remote address
-	cmd    *exec.Cmd
-	output *os.File
-	exited chan struct{} // closed once the command is reaped and err set
-	err    error         // how it ended; nil for exit status 0
-	once   sync.Once
+	name    string
+	argv    []string
+	remote  address
+	process *helper.Process
+	greeted atomic.Bool // something has come from the other side
+	once    sync.Once
 }
 
 func start(name string, argv []string, remote address) (*conn, error) {
@@ -59,42 +60,27 @@ func start(name string, argv []string, remote address) (*conn, error) {
 		return nil, err
 	}
 	defer theirs.Close()
-	output, err := openOutput()
+	// It lives as long as the connection.
+	c := helper.Command{Argv: argv, Stdin: theirs, Stdout: theirs, Alone: true}
+	process, err := c.Start(context.Background())
 	if err != nil {
 		ours.Close()
 		return nil, err
 	}
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, output
-	detach(cmd)
-	if err := cmd.Start(); err != nil {
-		ours.Close()
-		output.Close()
-		return nil, err
-	}
-	c := &conn{Conn: ours, name: name, remote: remote, cmd: cmd, output: output, exited: make(chan struct{})}
-	go c.reap()
-	return c, nil
-}
-
-// reap waits for the command and ends what it may have left in its process group.
-func (c *conn) reap() {
-	err := c.cmd.Wait()
-	killGroup(c.cmd, syscall.SIGKILL)
-	if exit := exitError(c.name, c.cmd.ProcessState, c.output); exit != nil {
-		err = exit
-	}
-	c.output.Close()
-	c.err = err
-	close(c.exited)
+	return &conn{Conn: ours, name: name, argv: argv, remote: remote, process: process}, nil
 }
 
 // Read reads from the connection. Where the command's end is the reason that there is
 // nothing to read, the error says how it ended and what it said.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n == 0 && (err == io.EOF || errors.Is(err, syscall.ECONNRESET)) {
+	switch {
+	case n > 0:
+		c.greeted.Store(true)
+	case err == io.EOF || errors.Is(err, syscall.ECONNRESET):
 		err = c.explain(err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = c.late(err)
 	}
 	return n, err
 }
@@ -102,23 +88,44 @@ func (c *conn) Read(p []byte) (int, error) {
 // Write writes to the connection; its errors are as Read's.
 func (c *conn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+	switch {
+	case errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET):
 		err = c.explain(err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = c.late(err)
 	}
 	return n, err
 }
 
-// explain returns how the command ended in place of err, which says that its
-// end of the connection is closed; err itself if it exited with status 0 or still runs.
+// explain returns how the command ended in place of err, which says that its end of the connection is
+// closed; err itself if it still runs, or exited with status 0 after the host had spoken, for
+// then the host may well have been the one to end it.
 func (c *conn) explain(err error) error {
 	timer := time.NewTimer(closeGrace)
 	defer timer.Stop()
 	select {
-	case <-c.exited:
-		if c.err != nil {
-			return c.err
+	case <-c.process.Done():
+		if exit := c.process.Exit(); !exit.OK() || !c.greeted.Load() {
+			return c.ended(exit)
 		}
 	case <-timer.C:
+	}
+	return err
+}
+
+// ended returns the error for how the command ended.
+func (c *conn) ended(exit *helper.Exit) error {
+	e := &ExitError{ExitError: helper.ExitError{Name: c.name, Exit: *exit}, Early: exit.OK()}
+	if exit.Output == "" && exit.Signal == 0 {
+		e.Try = louder(c.argv)
+	}
+	return e
+}
+
+// late adds what the command has said to the error of a deadline.
+func (c *conn) late(err error) error {
+	if said := c.process.Said(); said != "" {
+		return &SaidError{Name: c.name, Words: said, Err: err}
 	}
 	return err
 }
@@ -132,12 +139,11 @@ func (c *conn) Close() error {
 		timer := time.NewTimer(closeGrace)
 		defer timer.Stop()
 		select {
-		case <-c.exited:
+		case <-c.process.Done():
 			return
 		case <-timer.C:
 		}
-		killGroup(c.cmd, syscall.SIGKILL)
-		<-c.exited
+		c.process.End()
 	})
 	return err
 }

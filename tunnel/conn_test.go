@@ -62,7 +62,10 @@ func TestDialReadTellsHowTheCommandEnded(t *testing.T) {
 		{`echo "ssh: connect to host gw port 22: Connection refused" >&2; exit 255`,
 			"sh: exit status 255: ssh: connect to host gw port 22: Connection refused"},
 		{`kill -TERM $$`, "sh: ended by signal: terminated"},
-		{`exit 0`, "EOF"},
+		{`exit 0`, "the tunnel ended (exit status 0) before the host's greeting, and said nothing; to see why, type: " +
+			`sh -c 'exit 0' sh mail.test 25`},
+		{`echo "Certificate verification failed" >&2`, "the tunnel ended (exit status 0) before the host's greeting: Certificate verification failed"},
+		{`exit 1`, "sh: exit status 1, and said nothing; to see why, type: sh -c 'exit 1' sh mail.test 25"},
 	} {
 		conn := dial(t, test.script)
 		_, err := conn.Read(make([]byte, 100))
@@ -77,6 +80,46 @@ func TestDialReadHasTheLastWordsFirst(t *testing.T) {
 	got, err := io.ReadAll(conn)
 	if string(got) != "421 closing\n" || err == nil || err.Error() != "sh: exit status 7: gone" {
 		t.Errorf("read %q, %v", got, err)
+	}
+}
+
+// Behind the greeting an end with status 0 may well be the host's.
+func TestDialReadAfterTheGreeting(t *testing.T) {
+	conn := dial(t, `echo "220 hello"; echo words >&2`)
+	if got, err := io.ReadAll(conn); string(got) != "220 hello\n" || err != nil {
+		t.Errorf("read %q, %v", got, err)
+	}
+}
+
+// A command that asks for something, and waits, is known by what it asked for.
+func TestDialDeadlineSaysWhatWasAsked(t *testing.T) {
+	ready := newFIFO(t)
+	t.Setenv("FIFO", ready.path)
+	conn := dial(t, `echo "Enter the code of your token" >&2; exec 3>"$FIFO"; echo ready >&3; exec 3>&-; cat >/dev/null`)
+	ready.line(t)
+	conn.SetDeadline(time.Now().Add(-time.Second))
+	_, err := conn.Read(make([]byte, 1))
+	said, ok := errors.AsType[*SaidError](err)
+	if !ok || !errors.Is(err, os.ErrDeadlineExceeded) || said.Said() != "the tunnel (sh) has said: Enter the code of your token" {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := conn.Write([]byte("x")); !errors.Is(err, os.ErrDeadlineExceeded) || !strings.Contains(err.Error(), "code of your token") {
+		t.Errorf("write: %v", err)
+	}
+}
+
+func TestLouder(t *testing.T) {
+	for argv, want := range map[string]string{
+		"nc.openbsd 127.0.0.1 25":              "nc.openbsd -v 127.0.0.1 25",
+		"/bin/nc -v h 25":                      "/bin/nc -v h 25",
+		"proxytunnel -q -p proxy:3128 -d h:25": "proxytunnel -v -p proxy:3128 -d h:25",
+		"ssh -q -W h:25 gw":                    "ssh -v -W h:25 gw",
+		"socat - TCP:h:25":                     "socat -d - TCP:h:25",
+		"./mine it's $x [::1]:25":              `./mine 'it'\''s' '$x' '[::1]:25'`,
+	} {
+		if got := louder(strings.Fields(argv)); got != want {
+			t.Errorf("%s: %s, want %s", argv, got, want)
+		}
 	}
 }
 

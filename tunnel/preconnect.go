@@ -5,21 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os/exec"
 	"syscall"
 	"time"
-)
 
-// killGrace is how long a command that was told to end has before it is killed.
-const killGrace = 2 * time.Second
+	"esmtpq/helper"
+)
 
 // Preconnect runs the user's shell line before a connection is made and waits for
 // the shell to exit, but not for what the line has put into the background: an
 // `ssh -f` stays to carry the connection. The line reads /dev/null.
 //
 // The error is an [ExitError] where the shell exits with another status than 0 or
-// a signal ends it. When ctx ends first, the shell and everything still in its
-// process group are ended, and the error wraps ctx's. The caller sets the bound.
+// a signal ends it. When ctx ends first, all that the line has started is ended,
+// and the error wraps ctx's. The caller sets the bound.
 func Preconnect(ctx context.Context, line string) error {
 	return runShell(ctx, "preconnect", line)
 }
@@ -31,33 +29,14 @@ func Postconnect(ctx context.Context, line string) error {
 }
 
 func runShell(ctx context.Context, name, line string) error {
-	output, err := openOutput()
+	exit, err := helper.Shell(line).Run(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	defer output.Close()
-
-	// With files for all three, Wait waits for the shell alone. A nil Stdin is /dev/null.
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", line)
-	cmd.Stdout, cmd.Stderr = output, output
-	cmd.Cancel = func() error { return killGroup(cmd, syscall.SIGTERM) }
-	cmd.WaitDelay = killGrace
-	detach(cmd)
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	if exit.OK() {
+		return nil
 	}
-	err = cmd.Wait()
-	if err == nil {
-		return nil // even if ctx has just ended: what it left behind is wanted
-	}
-	if ctx.Err() != nil {
-		killGroup(cmd, syscall.SIGKILL) // whoever did not heed SIGTERM
-		return fmt.Errorf("%s: not finished in time and stopped: %w%s", name, context.Cause(ctx), suffix(lastLines(output)))
-	}
-	if err := exitError(name, cmd.ProcessState, output); err != nil {
-		return err
-	}
-	return fmt.Errorf("%s: %w", name, err)
+	return &ExitError{ExitError: helper.ExitError{Name: name, Exit: *exit}}
 }
 
 // The pauses between two attempts of WaitDial grow from the first to the second.

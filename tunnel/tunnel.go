@@ -13,8 +13,5 @@
 // [command.Parse] reads it and [Dial] runs it; there is no local port
 // that others on the machine could use, and the command ends with the session.
 //
-// Whatever is run here gets a session of its own, without the terminal (so that it
-// cannot stop to ask for a passphrase, nor be hit by an interrupt meant for us),
-// no descriptor but the first three, and a file for its output, since a program
-// that goes to the background would keep a pipe open.
+// Both are run as package helper runs everything, in the person's home directory.
 package tunnel

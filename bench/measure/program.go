@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // A program is a mail queue that is measured. All of it runs as root, in namespaces that
@@ -103,7 +103,7 @@ func esmtpq(b *bench, name string, more ...string) *program {
 
 // fill puts messages into a queue of esmtpq's, as sendmail does.
 func fill(dir string, messages, size int) error {
-	q, err := queue.OpenOrCreate(dir)
+	q, err := spool.OpenOrCreate(dir)
 	if err != nil {
 		return err
 	}
@@ -117,8 +117,8 @@ func fill(dir string, messages, size int) error {
 			w.Abort()
 			return err
 		}
-		_, err = w.Commit(&queue.Envelope{
-			From: "author@example.org", Recipients: []queue.Recipient{{Address: "reader@example.com"}},
+		_, err = w.Commit(&spool.Envelope{
+			From: "author@example.org", Recipients: []spool.Recipient{{Address: "reader@example.com"}},
 			// Long enough ago for the next attempt to be far away, and not for a notice.
 			Arrival: time.Now().Add(-3 * time.Hour),
 		})

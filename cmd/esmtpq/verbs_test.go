@@ -12,13 +12,13 @@ func TestVerbsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range verbs() {
-		if v.help == "" || v.run == nil {
-			t.Errorf("verb %s has no help or does nothing", v.name)
+	for _, v := range table().Entries {
+		if v.Help == "" || v.Verb == nil {
+			t.Errorf("verb %s has no help or does nothing", v.Name)
 		}
-		item := "\n.It Cm " + v.name
+		item := "\n.It Cm " + v.Name
 		if !strings.Contains(string(page), item+"\n") && !strings.Contains(string(page), item+" ") {
-			t.Errorf("docs/esmtpq.1 has no item for %s", v.name)
+			t.Errorf("docs/esmtpq.1 has no item for %s", v.Name)
 		}
 	}
 }

@@ -18,6 +18,8 @@ import (
 	"esmtpq/identity/tree"
 )
 
+func init() { tree.Parser = Parse }
+
 // Parse reads a file of one document; nil means that there is none. Its error is a *tree.Error,
 // and quotes nothing of the file.
 func Parse(data []byte) (*tree.Node, error) {

@@ -1,7 +1,7 @@
 package clients
 
 import (
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +12,7 @@ import (
 // aged puts a mail into the queue that was submitted some time ago.
 func aged(p *stage.Person, age time.Duration, to string) {
 	p.T.Helper()
-	q, err := queue.OpenOrCreate(p.Path(".esmtp_queue"))
+	q, err := spool.OpenOrCreate(p.Path(".esmtp_queue"))
 	if err != nil {
 		p.T.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func aged(p *stage.Person, age time.Duration, to string) {
 	if _, err := w.Write([]byte(unlucky)); err != nil {
 		p.T.Fatal(err)
 	}
-	env := &queue.Envelope{From: "me@example.org", Arrival: time.Now().Add(-age), Recipients: []queue.Recipient{{Address: to}}}
+	env := &spool.Envelope{From: "me@example.org", Arrival: time.Now().Add(-age), Recipients: []spool.Recipient{{Address: to}}}
 	if _, err := w.Commit(env); err != nil {
 		p.T.Fatal(err)
 	}

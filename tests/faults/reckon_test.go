@@ -3,16 +3,16 @@
 package faults
 
 import (
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 	"os"
 	"path/filepath"
 	"slices"
 )
 
 // queued returns the entries of the queue, by the serials of their messages.
-func (w *world) queued() map[int]*queue.Message {
-	in := map[int]*queue.Message{}
-	q, err := queue.Open(w.queue())
+func (w *world) queued() map[int]*spool.Message {
+	in := map[int]*spool.Message{}
+	q, err := spool.Open(w.queue())
 	if err != nil {
 		return in
 	}
@@ -37,7 +37,7 @@ func (w *world) doubtful() map[copyOf]bool {
 	in := map[copyOf]bool{}
 	for serial, m := range w.queued() {
 		for i, p := range m.Progress {
-			if p.State == queue.Sending || p.State == queue.Unsure {
+			if p.State == spool.Sending || p.State == spool.Unsure {
 				in[copyOf{serial, m.Envelope.Recipients[i].Address}] = true
 			}
 		}

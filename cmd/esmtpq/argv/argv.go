@@ -9,7 +9,7 @@ import (
 
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/message"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // Parsing follows getopt as the C library does it: single letters, clustered or not; a value
@@ -18,7 +18,7 @@ import (
 // Names are the names that a program is called by when it is to be sendmail, the usual one first.
 var Names = []string{"sendmail", "esmtp", "send-mail"}
 
-// AsksHelp tells whether a command line, without argv[0], is a call for help. Behind "--"
+// AsksHelp reports whether a command line, without argv[0], is a call for help. Behind "--"
 // there are operands.
 func AsksHelp(args []string) bool {
 	if end := slices.Index(args, "--"); end >= 0 {
@@ -64,9 +64,10 @@ type Invocation struct {
 // maxTag is how much of a name given with -L is used, in octets.
 const maxTag = 64
 
-// ShownTag returns the name to begin messages with that was given with -L, "" for none, as it can be shown.
+// ShownTag returns the name to begin messages with that was given with -L, "" for none, as it can
+// be shown.
 func (inv *Invocation) ShownTag() string {
-	return queue.Printable(inv.Tag[:min(len(inv.Tag), maxTag)])
+	return spool.Printable(inv.Tag[:min(len(inv.Tag), maxTag)])
 }
 
 // A Selection narrows a queue run (-qI, -qR, -qS).
@@ -160,7 +161,7 @@ func (inv *Invocation) Parse(args []string) error {
 			return nil
 		}
 		if strings.HasPrefix(arg, "--") {
-			return exit.Fail(exit.Usage, "unknown option %s: see --help", queue.Printable(arg))
+			return exit.Fail(exit.Usage, "unknown option %s: see --help", spool.Printable(arg))
 		}
 		if len(arg) < 2 || arg[0] != '-' {
 			inv.Operands = append(inv.Operands, arg)
@@ -181,13 +182,13 @@ func (inv *Invocation) Parse(args []string) error {
 	return nil
 }
 
-// cluster parses one argument's options, and tells whether it took the next
+// cluster parses one argument's options, and reports whether it took the next
 // argument for a value.
 func (inv *Invocation) cluster(letters string, next *string) (took bool, err error) {
 	for len(letters) > 0 {
 		opt := findOption(letters[0])
 		if opt == nil {
-			return false, exit.Fail(exit.Usage, "unknown option -%s: see --help", queue.Printable(letters[:1]))
+			return false, exit.Fail(exit.Usage, "unknown option -%s: see --help", spool.Printable(letters[:1]))
 		}
 		letters = letters[1:]
 		value := ""
@@ -214,7 +215,7 @@ func setMode(inv *Invocation, v string) error {
 	}
 	m, ok := modes[v]
 	if !ok {
-		return exit.Fail(exit.Usage, "-b%s is not supported: this mailer only sends", queue.Printable(v))
+		return exit.Fail(exit.Usage, "-b%s is not supported: this mailer only sends", spool.Printable(v))
 	}
 	inv.Mode = m
 	return nil
@@ -223,7 +224,7 @@ func setMode(inv *Invocation, v string) error {
 func setBody(inv *Invocation, v string) error {
 	inv.Body = strings.ToUpper(v)
 	if inv.Body != "7BIT" && inv.Body != "8BITMIME" {
-		return exit.Fail(exit.Usage, "-B %s: the body type is 7BIT or 8BITMIME", queue.Printable(v))
+		return exit.Fail(exit.Usage, "-B %s: the body type is 7BIT or 8BITMIME", spool.Printable(v))
 	}
 	return nil
 }
@@ -256,7 +257,7 @@ func setTag(inv *Invocation, v string) error {
 
 func checkNumber(_ *Invocation, v string) error {
 	if _, err := strconv.Atoi(v); err != nil {
-		return exit.Fail(exit.Usage, "-h %s: the hop count is a number", queue.Printable(v))
+		return exit.Fail(exit.Usage, "-h %s: the hop count is a number", spool.Printable(v))
 	}
 	return nil
 }
@@ -272,7 +273,7 @@ func setNotify(inv *Invocation, v string) error {
 	for i, w := range words {
 		words[i] = strings.TrimSpace(w)
 		if words[i] != "SUCCESS" && words[i] != "FAILURE" && words[i] != "DELAY" {
-			return exit.Fail(exit.Usage, "-N %s: never, or a list of success, failure, delay", queue.Printable(v))
+			return exit.Fail(exit.Usage, "-N %s: never, or a list of success, failure, delay", spool.Printable(v))
 		}
 	}
 	inv.Notify = strings.Join(words, ",")
@@ -283,7 +284,7 @@ func setNotify(inv *Invocation, v string) error {
 func setReturn(inv *Invocation, v string) error {
 	inv.Return = strings.ToUpper(v)
 	if inv.Return != "FULL" && inv.Return != "HDRS" {
-		return exit.Fail(exit.Usage, "-R %s: full or hdrs", queue.Printable(v))
+		return exit.Fail(exit.Usage, "-R %s: full or hdrs", spool.Printable(v))
 	}
 	return nil
 }
@@ -335,10 +336,10 @@ func setQueueRun(inv *Invocation, v string) error {
 		inv.Selections = append(inv.Selections, Selection{By: rest[0], Not: not, Substr: rest[1:]})
 		return nil
 	}
-	return exit.Fail(exit.Usage, "-q%s: -qI, -qR or -qS with a part of the queue ID, a recipient or the sender; -qf", queue.Printable(v))
+	return exit.Fail(exit.Usage, "-q%s: -qI, -qR or -qS with a part of the queue ID, a recipient or the sender; -qf", spool.Printable(v))
 }
 
-// isInterval tells whether s is an interval in sendmail's notation, such as 15m or 1h30m.
+// isInterval reports whether s is an interval in sendmail's notation, such as 15m or 1h30m.
 func isInterval(s string) bool {
 	digits := 0
 	for i := 0; i < len(s); i++ {

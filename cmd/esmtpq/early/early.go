@@ -1,15 +1,26 @@
 // Package early takes a message into the queue before the rest of the program is initialised.
 //
-// A program in Go initialises every package that is linked into it before its main function is
-// called: here those for TLS, YAML and SMTP, which take longer than a submission needs them, which is
-// not at all. They are initialised in the order of what they import, and where that leaves a choice,
-// of their paths. So a package that imports only what a submission needs comes before them, and can
-// do the work in its own initialisation; the program then ends without the rest.
+// A program in Go initialises every package that is linked into it before it calls main: here
+// those for TLS, YAML and SMTP too, which a submission does not need. Of the packages whose
+// imports are done, the one whose path sorts first is always next. So a package that imports only
+// what a submission needs has its turn while net still waits for what net imports, and all that
+// imports net waits behind it. It does the work in its own initialisation, and the program then
+// ends without the rest.
 //
-// Importing this package is enough. It takes a message if the program is called as sendmail, for no
-// more than that, and with a configuration that is plain (see [tree.Scan]). All else, errors in the command line
-// or the configuration included, it leaves to main, which can do this too and begins anew: nothing is read
-// from standard input before that is decided.
+// Importing this package is enough. It takes a message if the program is called as sendmail, for
+// no more than that, and with a configuration that is plain (see [tree.Scan]). All else, errors in
+// the command line or the configuration included, it leaves to main, which can do this too and
+// begins anew: nothing is read from standard input before that is decided.
+//
+// The limits of it:
+//
+//   - Only what package submit imports matters, and all of that does: none of it may import net, or
+//     a package that sorts behind net, for whose sake everything before it would be initialised
+//     first. One such is unique, which net/netip imports.
+//   - The module may have any path. Under one that sorts before "net", such as esmtpq or
+//     github.com/someone/esmtpq, a submission is early. Under one that sorts behind it the order puts
+//     net, TLS and YAML first, and nothing that a program can say changes that: messages are taken
+//     here all the same, and no sooner than by main.
 package early
 
 import (
@@ -18,11 +29,12 @@ import (
 	"slices"
 
 	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/process"
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 func init() {
@@ -35,15 +47,15 @@ func init() {
 	if inv == nil {
 		return
 	}
-	ways := plain(inv)
-	if ways == nil {
+	router := plain(inv)
+	if router == nil {
 		return
 	}
 	if tag := inv.ShownTag(); tag != "" {
 		name = tag
 	}
-	s := &submit.Submission{Name: name, In: os.Stdin, Err: os.Stderr, Ways: ways}
-	os.Exit(exit.Report(os.Stderr, name, s.Send(inv)))
+	c := &door.Call{Name: name, In: os.Stdin, Err: os.Stderr}
+	os.Exit(exit.Report(os.Stderr, name, submit.Send(c, inv, router)))
 }
 
 // simple returns the command line, if it asks for nothing but to take a message; nil if not.
@@ -58,8 +70,8 @@ func simple(args []string) *argv.Invocation {
 	return inv
 }
 
-// plain returns the ways of a configuration that can be read here; nil if there is none.
-func plain(inv *argv.Invocation) *submit.Ways {
+// plain returns the router of a configuration that can be read here; nil if there is none.
+func plain(inv *argv.Invocation) *submit.Router {
 	if process.Harden() != nil {
 		return nil
 	}
@@ -71,15 +83,15 @@ func plain(inv *argv.Invocation) *submit.Ways {
 	if err != nil {
 		return nil
 	}
-	w := &submit.Ways{Home: home}
-	if _, err := w.Load(&queue.Envelope{Config: file}); err != nil {
+	r := &submit.Router{Home: home}
+	if _, err := r.Load(&spool.Envelope{Config: file}); err != nil {
 		return nil
 	}
-	return w
+	return r
 }
 
-// growStack makes the stack as large as it will have to be while there is next to nothing on it, which
-// would have to be moved.
+// growStack makes the stack as large as it will have to be while there is next to nothing on it,
+// which would have to be moved.
 //
 //go:noinline
 func growStack() byte {

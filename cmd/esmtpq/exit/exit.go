@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/term"
 
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // The exit codes, from sysexits.h. Callers tell zero from everything else; the rest is
@@ -80,7 +80,7 @@ func Queue(err error) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, queue.ErrNotOurs) {
+	if errors.Is(err, spool.ErrNotOurs) {
 		return &Failure{Code: CantCreat, Err: err}
 	}
 	return Spool("cannot use the queue", err)
@@ -89,7 +89,7 @@ func Queue(err error) error {
 // Report says on w what an error is about, in the name of a program, and returns the exit code.
 func Report(w io.Writer, name string, err error) int {
 	if err != nil && !errors.Is(err, ErrSilent) {
-		fmt.Fprintf(w, "%s: %s\n", name, queue.Printable(shortened(err.Error())))
+		fmt.Fprintf(w, "%s: %s\n", name, spool.Printable(shortened(err.Error())))
 	}
 	return Code(err)
 }
@@ -101,7 +101,8 @@ func Remark(w *os.File, name, text string) {
 	}
 }
 
-// maxError is how much of an error is shown, in octets: it may quote an argument, which can be of any length.
+// maxError is how much of an error is shown, in octets: it may quote an argument, which can be of
+// any length.
 const maxError = 4000
 
 // shortened leaves out the middle of a text that is too long. What to try stands at the end.

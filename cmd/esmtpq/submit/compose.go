@@ -14,13 +14,13 @@ import (
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity"
 	"esmtpq/message"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
 // A Draft is a message that is being submitted: its envelope, its header, and
 // the body that is still to be read.
 type Draft struct {
-	Env    *queue.Envelope
+	Env    *spool.Envelope
 	Bad    []error // what stands for recipients in the header and cannot be read
 	header *message.Header
 	body   *bufio.Reader
@@ -49,7 +49,7 @@ func Compose(inv *argv.Invocation, in io.Reader) (*Draft, error) {
 }
 
 // Read reads a message's header from in, for an envelope that is known.
-func Read(env *queue.Envelope, in io.Reader) (*Draft, error) {
+func Read(env *spool.Envelope, in io.Reader) (*Draft, error) {
 	d := &Draft{Env: env}
 	if err := d.read(in); err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func ConfigFile(inv *argv.Invocation) (string, error) {
 }
 
 // Envelope returns what the envelope has from the command line.
-func Envelope(inv *argv.Invocation) (*queue.Envelope, error) {
+func Envelope(inv *argv.Invocation) (*spool.Envelope, error) {
 	d, err := begin(inv)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func Envelope(inv *argv.Invocation) (*queue.Envelope, error) {
 
 // begin makes a draft of what the command line says.
 func begin(inv *argv.Invocation) (*Draft, error) {
-	env := &queue.Envelope{Return: inv.Return, EnvelopeID: inv.EnvelopeID, Body: inv.Body}
+	env := &spool.Envelope{Return: inv.Return, EnvelopeID: inv.EnvelopeID, Body: inv.Body}
 	var err error
 	if env.Config, err = ConfigFile(inv); err != nil {
 		return nil, err
@@ -138,12 +138,13 @@ func (d *Draft) add(inv *argv.Invocation, addrs []message.Address) {
 		spec := a.Spec()
 		if key := sameFor(spec); !d.known[key] {
 			d.known[key] = true
-			d.Env.Recipients = append(d.Env.Recipients, queue.Recipient{Address: spec, Notify: inv.Notify})
+			d.Env.Recipients = append(d.Env.Recipients, spool.Recipient{Address: spec, Notify: inv.Notify})
 		}
 	}
 }
 
-// sameFor returns what is the same for all spellings of an address: the case of its domain is of no account.
+// sameFor returns what is the same for all spellings of an address: the case of its domain is of
+// no account.
 func sameFor(spec string) string {
 	at := strings.LastIndexByte(spec, '@')
 	if at < 0 {
@@ -153,8 +154,8 @@ func sameFor(spec string) string {
 }
 
 // Complete takes out of the header what must not be sent, and adds what is missing.
-func (d *Draft) Complete(inv *argv.Invocation, w *Ways, now time.Time) error {
-	cfg, id, rule, err := w.Identity(d.Env)
+func (d *Draft) Complete(inv *argv.Invocation, r *Router, now time.Time) error {
+	cfg, id, rule, err := r.Identity(d.Env)
 	if err != nil {
 		return err
 	}
@@ -162,7 +163,7 @@ func (d *Draft) Complete(inv *argv.Invocation, w *Ways, now time.Time) error {
 	h.Remove("Bcc", "Resent-Bcc", "Return-Path")
 	from := d.Env.From
 	if !h.Has("From") {
-		if from, err = d.addFrom(inv, w, cfg, id, rule); err != nil {
+		if from, err = d.addFrom(inv, r, cfg, id, rule); err != nil {
 			return err
 		}
 	}
@@ -182,7 +183,9 @@ func (d *Draft) Complete(inv *argv.Invocation, w *Ways, now time.Time) error {
 }
 
 // addFrom adds a From: field with the address the message will be sent as.
-func (d *Draft) addFrom(inv *argv.Invocation, w *Ways, cfg *identity.Config, id *identity.Identity, rule identity.Rule) (string, error) {
+func (d *Draft) addFrom(
+	inv *argv.Invocation, r *Router, cfg *identity.Config, id *identity.Identity, rule identity.Rule,
+) (string, error) {
 	given := d.Env.ReversePath
 	if given != nil && *given == "" {
 		given = nil // a null reverse-path is nobody's address
@@ -191,10 +194,10 @@ func (d *Draft) addFrom(inv *argv.Invocation, w *Ways, cfg *identity.Config, id 
 	if given != nil && strings.Contains(*given, "@") {
 		spec = *given
 	} else if id != nil {
-		spec = cfg.ReversePath(id, rule, given, "", w.Login(), whoami.Host())
+		spec = cfg.ReversePath(id, rule, given, "", r.Login(), whoami.Host())
 	}
 	if spec == "" {
-		spec = w.Login() + "@" + whoami.Host()
+		spec = r.Login() + "@" + whoami.Host()
 	}
 	name := inv.FullName
 	if name == "" {
@@ -212,7 +215,7 @@ func (d *Draft) addFrom(inv *argv.Invocation, w *Ways, cfg *identity.Config, id 
 }
 
 // Spool writes the message into the queue and returns its queue ID.
-func (d *Draft) Spool(q *queue.Queue) (string, error) {
+func (d *Draft) Spool(q *spool.Queue) (string, error) {
 	w, err := q.NewWriter()
 	if err != nil {
 		return "", exit.Spool("cannot write to the queue", err)
@@ -229,7 +232,7 @@ func (d *Draft) Spool(q *queue.Queue) (string, error) {
 }
 
 // Write writes the content, and tells an error of reading from one of writing.
-func (d *Draft) Write(w *queue.Writer) error {
+func (d *Draft) Write(w *spool.Writer) error {
 	for _, err := range d.Bad {
 		w.Refuse(err.Error())
 	}

@@ -3,64 +3,55 @@ package submit
 import (
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/message"
-	"esmtpq/queue"
+	"esmtpq/queue/spool"
 )
 
-// QueueName is the name of the queue directory in the home directory.
-const QueueName = ".esmtp_queue"
-
-// A Submission is a message that a caller hands over.
-type Submission struct {
-	Name string   // to begin remarks with
-	In   *os.File // the message
-	Err  *os.File // for remarks
-	Ways *Ways
-
-	// Accepted is called when the message is durable, before somebody is sent to deliver it.
-	// It may be nil.
-	Accepted func(q *queue.Queue, id string)
-}
-
-// Send takes the message into the queue and sees that somebody will deliver it. When it
-// returns nil the message is durable, and nothing that happens afterwards changes that. After an
+// Send takes the message on standard input into the queue and sees that it will be delivered. When
+// it returns nil the message is durable, and nothing that happens afterwards changes that. After an
 // error it has read the message to its end, where that is a pipe: a caller that is killed by
 // SIGPIPE while it writes never learns why.
-func (s *Submission) Send(inv *argv.Invocation) error {
-	err := s.send(inv)
+func Send(c *door.Call, inv *argv.Invocation, r *Router) error {
+	err := send(c, inv, r)
 	if err != nil {
-		Drain(s.In)
+		Drain(c.In)
 	}
 	return err
 }
 
-func (s *Submission) send(inv *argv.Invocation) error {
-	if err := CheckInput(s.In); err != nil {
+func send(c *door.Call, inv *argv.Invocation, r *Router) error {
+	if err := checkInput(c.In); err != nil {
 		return err
 	}
-	d, err := Compose(inv, s.message(inv))
+	transcript, err := door.OpenTranscript(inv, c.Err)
 	if err != nil {
 		return err
 	}
-	delay, err := s.Ways.Check(d.Env)
+	defer transcript.Close()
+	d, err := Compose(inv, content(c.In, inv))
+	if err != nil {
+		return err
+	}
+	delay, err := r.Check(d.Env)
 	if err != nil {
 		return err
 	}
 	if _, err := StepLimit(); err != nil {
 		return err
 	}
-	if err := d.Complete(inv, s.Ways, time.Now()); err != nil {
+	if err := d.Complete(inv, r, time.Now()); err != nil {
 		return err
 	}
-	q, err := queue.OpenOrCreate(filepath.Join(s.Ways.Home, QueueName))
+	q, err := spool.OpenOrCreate(whoami.Queue(r.Home))
 	if err != nil {
 		return exit.Queue(err)
 	}
@@ -70,21 +61,21 @@ func (s *Submission) send(inv *argv.Invocation) error {
 		return err
 	}
 	for _, bad := range d.Bad {
-		exit.Remark(s.Err, s.Name, "the others get it, but "+queue.Printable(bad.Error())+": see mailq")
+		c.Remark("the others get it, but " + spool.Printable(bad.Error()) + ": see mailq")
 	}
 	if inv.QueueOnly {
 		return nil
 	}
-	if s.Accepted != nil {
-		s.Accepted(q, id)
+	if transcript != nil {
+		c.Deliver([]string{id}, transcript) // whatever comes of it: the message is accepted
 	}
 	if delay >= 0 {
-		StartSleeper(q, s.Ways.Home, delay) // for what waited before, too
+		StartSleeper(q, r.Home, delay) // for what waited before, too
 	}
 	return nil
 }
 
-// IsNull tells whether a file is /dev/null: what is written there nobody reads.
+// IsNull reports whether a file is /dev/null: what is written there nobody reads.
 func IsNull(f *os.File) bool {
 	st, err := f.Stat()
 	if err != nil {
@@ -94,15 +85,15 @@ func IsNull(f *os.File) bool {
 	return err == nil && os.SameFile(st, null)
 }
 
-// CheckInput returns an error if there is no standard input to read a message from.
-func CheckInput(f *os.File) error {
+// checkInput returns an error if there is no standard input to read a message from.
+func checkInput(f *os.File) error {
 	if closed(f) {
 		return exit.Fail(exit.NoInput, "standard input is closed: there is no message")
 	}
 	return nil
 }
 
-// closed tells whether we were started without a standard input. The Go runtime then opens
+// closed reports whether we were started without a standard input. The Go runtime then opens
 // /dev/null in its place, for reading and writing, which nobody does who has no message to send.
 func closed(f *os.File) bool {
 	if _, err := f.Stat(); err != nil {
@@ -115,14 +106,14 @@ func closed(f *os.File) bool {
 	return err == nil && flags&unix.O_ACCMODE == unix.O_RDWR
 }
 
-// message returns the reader of the message. At a terminal a line with a single dot ends
+// content returns the reader of the message. At a terminal a line with a single dot ends
 // it, unless -i; from anywhere else everything is read, for programs that forget -i outnumber
 // those that mean the dot.
-func (s *Submission) message(inv *argv.Invocation) io.Reader {
-	if !inv.IgnoreDots && term.IsTerminal(int(s.In.Fd())) {
-		return message.UntilDot(s.In)
+func content(in *os.File, inv *argv.Invocation) io.Reader {
+	if !inv.IgnoreDots && term.IsTerminal(int(in.Fd())) {
+		return message.UntilDot(in)
 	}
-	return s.In
+	return in
 }
 
 // drainLimit bounds how much of a refused message is read.

@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"esmtpq/cmd/esmtpq/process"
-	"esmtpq/queue"
+	"esmtpq/helper/inherit"
+	"esmtpq/queue/spool"
 )
 
 // BackgroundFlag makes deliver the process that sendmail leaves behind. It is
@@ -20,7 +21,7 @@ const WakeupFD = 3
 // StartSleeper starts the background process that waits a while for more mail and then
 // delivers, unless there is one that still waits. That it cannot be started is no
 // reason to refuse a message that is durable: a later deliver sends it.
-func StartSleeper(q *queue.Queue, home string, delay time.Duration) {
+func StartSleeper(q *spool.Queue, home string, delay time.Duration) {
 	lock, err := q.TryWakeup()
 	if lock == nil || err != nil {
 		return
@@ -35,8 +36,9 @@ func StartSleeper(q *queue.Queue, home string, delay time.Duration) {
 		return
 	}
 	defer null.Close()
-	process.CloseOnExec()
-	// Its own session, and nothing of the caller's: who reads our output to its end must not wait for it.
+	inherit.Nothing()
+	// Its own session, and nothing of the caller's: who reads our output to its end must not wait
+	// for it.
 	child, err := os.StartProcess(self, []string{"deliver", BackgroundFlag, delay.String()}, &os.ProcAttr{
 		Dir:   "/",
 		Env:   childEnv(home),
@@ -48,10 +50,12 @@ func StartSleeper(q *queue.Queue, home string, delay time.Duration) {
 	}
 }
 
-// childEnv returns the environment of the background process: ours, with the home directory that was found, and
-// no path in it that depends on where we are.
+// childEnv returns the environment of the background process: ours, with the home directory that
+// was found, and no path in it that depends on where we are.
 func childEnv(home string) []string {
 	env := process.Setenv(os.Environ(), "HOME", home)
+	// Where a delivery agent has called us, it is not for that run to end this one, nor to wait for it.
+	env = process.Unsetenv(env, inherit.MarkName)
 	if file := os.Getenv("ESMTPQ_CONFIG"); file != "" {
 		if abs, err := filepath.Abs(file); err == nil {
 			env = process.Setenv(env, "ESMTPQ_CONFIG", abs)

@@ -36,7 +36,10 @@ func Home() (string, error) {
 	}
 }
 
-// ownDir tells whether path is an absolute path of a directory that belongs to the user.
+// Queue returns the path of the queue directory in a home directory.
+func Queue(home string) string { return filepath.Join(home, ".esmtp_queue") }
+
+// ownDir reports whether path is an absolute path of a directory that belongs to the user.
 func ownDir(path string) bool {
 	if !filepath.IsAbs(path) {
 		return false

@@ -1,0 +1,270 @@
+// Package deliver is the door of a queue run. It is where all rooms meet: identities, tunnels,
+// smart hosts, the local agent, and the notices to the queue's owner.
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/door"
+	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/cmd/esmtpq/whoami"
+	"esmtpq/queue"
+	"esmtpq/queue/spool"
+)
+
+// help explains the options of deliver.
+const help = door.ChoiceHelp + `Without any: everything that is neither held nor failed.
+  -v                     show the SMTP dialogue
+  -X FILE                append it to FILE
+  -C FILE                use this configuration for everything
+`
+
+// options are what a queue run can be told.
+type options struct {
+	inv        *argv.Invocation // sendmail's options, as far as they have a meaning here
+	choice     *door.Choice     // which messages; an empty one is everything
+	background bool             // left behind by a submission: what is due, and silently
+	delay      time.Duration    // with background: how long to wait for more mail first
+}
+
+// Verb is deliver, and sendmail -q.
+func Verb(c *door.Call) error {
+	if c.Sendmail == nil && len(c.Args) == 2 && c.Args[0] == submit.BackgroundFlag {
+		d, err := time.ParseDuration(c.Args[1])
+		if err != nil {
+			return exit.Fail(exit.Usage, "%s: not a duration", submit.BackgroundFlag)
+		}
+		opt := &options{inv: &argv.Invocation{}, choice: &door.Choice{}, background: true, delay: d}
+		return deliver(c, opt)
+	}
+	if c.Sendmail != nil {
+		opt := &options{inv: c.Sendmail, choice: &door.Choice{}}
+		opt.choice.Narrow(c.Sendmail.Selections...)
+		return deliver(c, opt)
+	}
+	if c.AsksHelp() {
+		return c.Help(help)
+	}
+	opt, err := parse(c.Args)
+	if err != nil {
+		return err
+	}
+	return deliver(c, opt)
+}
+
+// parse reads the command line of deliver. Queue IDs and the rest of a choice are words of their
+// own; options are sendmail's.
+func parse(args []string) (*options, error) {
+	short, words := splitOptions(args)
+	inv, err := argv.Parse(short)
+	if err != nil {
+		return nil, err
+	}
+	choice, _, err := door.ParseChoice(append(words, inv.Operands...))
+	if err != nil {
+		return nil, err
+	}
+	choice.Narrow(inv.Selections...)
+	return &options{inv: inv, choice: choice}, nil
+}
+
+// splitOptions takes the long options, with their values, out of a command line.
+func splitOptions(args []string) (short, long []string) {
+	for i := 0; i < len(args); i++ {
+		if len(args[i]) < 3 || args[i][:2] != "--" {
+			short = append(short, args[i])
+			continue
+		}
+		long = append(long, args[i])
+		if !strings.Contains(args[i], "=") && i+1 < len(args) {
+			i++
+			long = append(long, args[i])
+		}
+	}
+	return short, long
+}
+
+// filter returns which messages the run is about; nil for all.
+func (opt *options) filter(c *door.Call, q *spool.Queue) (func(*spool.Message) bool, error) {
+	if c.Messages != nil {
+		return func(m *spool.Message) bool { return slices.Contains(c.Messages, m.ID) }, nil
+	}
+	return opt.choice.Filter(q)
+}
+
+// deliver runs the queue.
+func deliver(c *door.Call, opt *options) error {
+	outlive()
+	home, err := whoami.Home()
+	if err != nil {
+		return err
+	}
+	step, err := submit.StepLimit()
+	if err != nil {
+		return err
+	}
+	q, err := door.OpenQueue()
+	if err != nil || q == nil {
+		return err // no queue: nothing to do
+	}
+	defer q.Close()
+	transcript, err := opt.transcript(c)
+	if err != nil {
+		return err
+	}
+	defer transcript.Close()
+	r := newRouter(home, opt.inv.Config)
+	r.transcript, r.step = transcript, step
+	if opt.background {
+		return runBehind(c, q, r, opt.delay)
+	}
+	only, err := opt.filter(c, q)
+	if err != nil {
+		return err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	run := r.options(c, q)
+	run.All, run.Select = true, only
+	if c.Transcript != nil {
+		return runNow(ctx, c, q, r, run)
+	}
+	run.Waiting = func() { c.Remark("another queue run is going on: waiting for its end") }
+	return r.run(ctx, c, q, run)
+}
+
+// transcript opens the transcript, unless the submission has.
+func (opt *options) transcript(c *door.Call) (*door.Transcript, error) {
+	if c.Transcript != nil {
+		return c.Transcript, nil
+	}
+	return door.OpenTranscript(opt.inv, c.Err)
+}
+
+// runBehind is the process that a submission leaves behind: it waits for more mail, and tries what
+// is due. It holds the wake-up lock while it waits, and lets go of it before it looks at the queue:
+// whoever finds it taken relies on being seen.
+func runBehind(c *door.Call, q *spool.Queue, r *router, delay time.Duration) error {
+	lock, err := wakeupLock(q)
+	if lock == nil {
+		return err // another one sleeps, and will see to all there is
+	}
+	defer lock.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer sleep(delay, func() { r.prepare(ctx, q) }, cancel)()
+	defer r.closeUnused()
+	run := r.options(c, q)
+	run.Begun = func() { lock.Close() }
+	return r.run(ctx, c, q, run)
+}
+
+// patience is how long sendmail -v waits for another queue run to end.
+const patience = 10 * time.Second
+
+var errBusy = errors.New("another queue run is still going on")
+
+// runNow delivers the mail that sendmail -v or -X has just taken, unless another run keeps it from
+// that for too long: the mail is safe, and the caller of sendmail does not wait for others'
+// mail.
+func runNow(ctx context.Context, c *door.Call, q *spool.Queue, r *router, run queue.RunOptions) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	limit := r.limit(patience)
+	begun := time.AfterFunc(limit, func() { cancel(errBusy) })
+	defer begun.Stop()
+	run.Legacy = nil // not now
+	run.Begun = func() { begun.Stop() }
+	run.Waiting = func() {
+		fmt.Fprintf(r.transcript, "%s: another queue run is going on: waiting for its end, up to %v\n",
+			c.Name, limit)
+	}
+	err := r.run(ctx, c, q, run)
+	if context.Cause(ctx) == errBusy {
+		fmt.Fprintf(r.transcript, "%s: it still goes on; the mail is in the queue, and goes out after it\n",
+			c.Name)
+		r.transcript.Flush(ctx)
+		return nil
+	}
+	return err
+}
+
+// options returns what is the same for all queue runs.
+func (r *router) options(c *door.Call, q *spool.Queue) queue.RunOptions {
+	run := queue.RunOptions{
+		Age:    r.age(),
+		Legacy: func(names []string) { takeOver(c, q, r, names) },
+	}
+	run.ConfigChanged, run.Setup = r.changed()
+	return run
+}
+
+// run runs the queue, and says what it came to.
+func (r *router) run(ctx context.Context, c *door.Call, q *spool.Queue, run queue.RunOptions) error {
+	r.announce(&run, q, run.All && !submit.IsNull(c.Err))
+	sum, err := queue.Run(ctx, q, r, run)
+	r.transcript.Flush(ctx)
+	if err != nil {
+		return exit.Fail(exit.TempFail, "%w", err)
+	}
+	if len(sum.Waiting) > 0 && ctx.Err() != nil {
+		c.Remark("interrupted")
+	}
+	return summarize(c, sum)
+}
+
+// age returns how old mail must be to be taken by a run that is going on already.
+func (r *router) age() time.Duration {
+	if cfg, err := r.load(&spool.Envelope{}); err == nil {
+		if d, err := submit.BatchDelay(cfg); err == nil {
+			return max(d, 0)
+		}
+	}
+	return 0
+}
+
+// changed returns when the configuration was last changed, and what it is known by.
+func (r *router) changed() (time.Time, string) {
+	cfg, err := r.load(&spool.Envelope{})
+	if err != nil {
+		return time.Time{}, ""
+	}
+	changed := cfg.Info.ModTime()
+	return changed, fmt.Sprintf("%s %d %d %s@%s", cfg.File, changed.UnixNano(), cfg.Info.Size(), r.login(), whoami.Host())
+}
+
+// summarize says what a queue run could not do, a line for each reason, and returns the exit code
+// that goes with it.
+func summarize(c *door.Call, sum *queue.Summary) error {
+	say := func(format string, args ...any) {
+		fmt.Fprintf(c.Err, "%s: %s\n", c.Name, fmt.Sprintf(format, args...))
+	}
+	for _, t := range sum.Trouble {
+		say("%s", spool.Printable(t))
+	}
+	for _, f := range sum.Failed {
+		say("%s: <%s> failed: %s", f.ID, spool.Printable(f.Address), f.Report.Explain())
+	}
+	for _, f := range sum.Dropped {
+		say("%s: <%s> dropped, having failed long ago: %s", f.ID, spool.Printable(f.Address), f.Report.Explain())
+	}
+	for _, w := range sum.Waiting {
+		destination := ""
+		if w.Destination != "" {
+			destination = spool.Printable(w.Destination) + ": "
+		}
+		count := door.Plural(w.Messages, "message waits", "messages wait")
+		say("%s%s (%s)", destination, spool.Printable(w.Text), count)
+	}
+	if len(sum.Waiting) > 0 {
+		return exit.Silent(exit.TempFail)
+	}
+	return nil
+}

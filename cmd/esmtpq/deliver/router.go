@@ -1,0 +1,105 @@
+package deliver
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"esmtpq/cmd/esmtpq/door"
+	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/identity"
+	"esmtpq/queue"
+	"esmtpq/queue/spool"
+)
+
+// A router makes the transports of the routes that mail takes. It is the one place where
+// identities, tunnels, smart hosts and the local agent meet; it implements queue.Router.
+type router struct {
+	home       string
+	transcript *door.Transcript // where the SMTP dialogue is shown; nil for nowhere
+	step       time.Duration    // limit of each step of a session; 0 for the usual ones
+
+	mu         sync.Mutex // guards what follows
+	routes     *submit.Router
+	transports map[string]queue.Transport // by destination
+}
+
+func newRouter(home, config string) *router {
+	return &router{home: home, routes: &submit.Router{Home: home, Config: config}, transports: map[string]queue.Transport{}}
+}
+
+// load returns the configuration for an envelope.
+func (r *router) load(env *spool.Envelope) (*identity.Config, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.routes.Load(env)
+}
+
+// login returns the user's login name.
+func (r *router) login() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.routes.Login()
+}
+
+// localMail is the destination of mail for the local agent.
+const localMail = "local mail"
+
+// destination names where a route leads to. A configuration of its own (-C) has destinations of
+// its own.
+func destination(route *submit.Route, own bool) string {
+	name := localMail
+	if route.Identity != nil {
+		if name = route.Identity.Name; name == localMail {
+			name = "identity " + name
+		}
+	}
+	if own {
+		name = route.Config.File + ": " + name
+	}
+	return name
+}
+
+// Route implements queue.Router.
+func (r *router) Route(env *spool.Envelope, rcpt spool.Recipient) (queue.Route, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	route, err := r.routes.Route(env, rcpt)
+	if err != nil {
+		return queue.Route{}, err
+	}
+	name := destination(&route, env.Config != "" && r.routes.Config == "")
+	if r.transports[name] == nil {
+		t, err := r.transport(&route)
+		if err != nil {
+			return queue.Route{}, err
+		}
+		r.transports[name] = t
+	}
+	return queue.Route{
+		Destination: name, Address: route.Address,
+		ReversePath: r.routes.ReversePath(env, &route), Sender: r.routes.Sender(&route),
+	}, nil
+}
+
+// transport makes the transport of a route.
+func (r *router) transport(route *submit.Route) (queue.Transport, error) {
+	if route.Identity != nil {
+		return r.smartHost(route.Config, route.Identity)
+	}
+	agent, err := route.Agent()
+	if err != nil {
+		return nil, err
+	}
+	if r.transcript != nil {
+		agent.Trace = func(line string) { fmt.Fprintf(r.transcript, "%s < %s\n", localMail, spool.Printable(line)) }
+	}
+	return agent, nil
+}
+
+// Transport implements queue.Router.
+func (r *router) Transport(destination string) queue.Transport {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.transports[destination]
+}

@@ -1,0 +1,113 @@
+package deliver_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// sleeper returns the process that a submission has left behind.
+func (p *person) sleeper() int {
+	p.t.Helper()
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		args, _ := os.ReadFile(dir + "/cmdline")
+		env, _ := os.ReadFile(dir + "/environ")
+		if bytes.HasPrefix(args, []byte("deliver\x00--background\x00")) && strings.Contains(string(env), "HOME="+p.home+"\x00") {
+			pid, _ := strconv.Atoi(filepath.Base(dir))
+			return pid
+		}
+	}
+	return 0
+}
+
+// awaken sends a signal to the sleeper once it sleeps.
+func (p *person) awaken(sig syscall.Signal) (pid int) {
+	p.t.Helper()
+	if pid = p.sleeper(); pid == 0 {
+		p.t.Fatal("nobody sleeps")
+	}
+	p.t.Cleanup(func() {
+		if p.sleeper() == pid {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
+	for end := time.Now().Add(hangs); !asleep(pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			p.t.Fatal("it never sleeps")
+		}
+	}
+	if err := syscall.Kill(pid, sig); err != nil {
+		p.t.Fatal(err)
+	}
+	return pid
+}
+
+// asleep reports whether a sleeper has taken its signals: the lock that it was handed is made
+// close-on-exec after that.
+func asleep(pid int) bool {
+	info, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/fdinfo/3")
+	return err == nil && strings.Contains(string(info), "flags:\t02")
+}
+
+// gone waits for the end of a process.
+func gone(t *testing.T, pid int) {
+	t.Helper()
+	for end := time.Now().Add(hangs); syscall.Kill(pid, 0) == nil; time.Sleep(time.Millisecond) {
+		if stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err != nil || strings.Contains(string(stat), ") Z ") {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("it does not end")
+		}
+	}
+}
+
+// The end of a session or of a job ends the sleep, not the delivery.
+func TestSignalToSleeper(t *testing.T) {
+	if _, err := os.Stat("/proc/self/cmdline"); err != nil {
+		t.Skip("no /proc to find the sleeper in")
+	}
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			h := newHost(t, true)
+			me := newPerson(t, h.addr)
+			me.env = append(me.env, "ESMTPQ_DELAY=1h")
+			me.run(0, mail, "sendmail", "friend@example.net")
+			me.run(0, mail, "sendmail", "other@example.net")
+			pid := me.awaken(sig)
+			h.ends(t)
+			close(h.answer)
+			h.ends(t)
+			gone(t, pid)
+			if n := h.arrived(); n != 2 {
+				t.Errorf("%d of 2 have arrived", n)
+			}
+		})
+	}
+}
+
+// A second one ends the delivery, at once where the host is not to answer the end of a message.
+func TestSecondSignalToSleeper(t *testing.T) {
+	if _, err := os.Stat("/proc/self/cmdline"); err != nil {
+		t.Skip("no /proc to find the sleeper in")
+	}
+	silent := newSilent(t)
+	me := newPerson(t, silent.addr)
+	me.env = append(me.env, "ESMTPQ_DELAY=1h")
+	me.run(0, mail, "sendmail", "friend@example.net")
+	pid := me.awaken(syscall.SIGTERM)
+	silent.connects(t)
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, pid)
+	if out := me.run(0, "", "mailq", "--count"); out != "1\n" {
+		t.Errorf("%s messages are left", out)
+	}
+}

@@ -1,0 +1,110 @@
+package deliver
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/net/idna"
+
+	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/cmd/esmtpq/whoami"
+	"esmtpq/helper"
+	"esmtpq/identity"
+	"esmtpq/queue"
+	"esmtpq/queue/spool"
+	"esmtpq/relay"
+	"esmtpq/tunnel"
+)
+
+// stateName is the name of the directory in the queue directory that sessions leave
+// something for later ones in.
+const stateName = ".sessions"
+
+// Limits of what happens around a session.
+const (
+	shellLimit   = time.Minute      // for a preconnect or postconnect line to exit
+	dialLimit    = 30 * time.Second // for a connection
+	dialPatience = 10 * time.Second // for a forwarded port to accept
+)
+
+// smartHost returns the transport to an identity's smart host.
+func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.Transport, error) {
+	dial, err := r.dialer(cfg, id)
+	if err != nil {
+		return nil, err
+	}
+	opt := relay.Options{
+		Dial: dial, Private: id.Tunnel != "", Timeout: r.step,
+		StateDir: filepath.Join(whoami.Queue(r.home), stateName),
+	}
+	if r.transcript != nil {
+		opt.Trace = func(dir byte, line string) {
+			fmt.Fprintf(r.transcript, "%s %c %s\n", id.Name, dir, spool.Printable(line))
+		}
+	}
+	if id.Postconnect != "" {
+		opt.Dial = r.followed(id, dial)
+	}
+	id.Run = helper.Output
+	return relay.New(id, opt), nil
+}
+
+// followed returns what makes a connection by dial, nil for one without a detour, and runs the postconnect
+// line behind it. What the line comes to changes nothing: the mail has been accepted, and sending it
+// again would be the worse mistake.
+func (r *router) followed(id *identity.Identity, dial func(context.Context) (net.Conn, error)) func(context.Context) (net.Conn, error) {
+	if dial == nil {
+		dial = func(ctx context.Context) (net.Conn, error) {
+			name, err := idna.Lookup.ToASCII(id.Host)
+			if err != nil {
+				name = id.Host // an address, or what the resolver will refuse
+			}
+			return (&net.Dialer{Timeout: r.limit(dialLimit)}).DialContext(ctx, "tcp", net.JoinHostPort(name, id.Port))
+		}
+	}
+	f := &tunnel.Follower{Line: id.Postconnect, Limit: r.limit(shellLimit), Failed: func(err error) {
+		fmt.Fprintln(os.Stderr, spool.Printable(err.Error()))
+	}}
+	return func(ctx context.Context) (net.Conn, error) { return f.Dial(ctx, dial) }
+}
+
+// dialer returns what makes the connection: the tunnel, or a dial behind the preconnect line. Nil
+// is the transport's own.
+func (r *router) dialer(cfg *identity.Config, id *identity.Identity) (func(context.Context) (net.Conn, error), error) {
+	cmd, err := submit.Tunnel(cfg, id)
+	if err != nil {
+		return nil, err
+	}
+	if cmd != nil {
+		return func(ctx context.Context) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, r.limit(dialLimit))
+			defer cancel()
+			return tunnel.Dial(ctx, cmd, id.Host, id.Port)
+		}, nil
+	}
+	if id.Preconnect == "" {
+		return nil, nil
+	}
+	return func(ctx context.Context) (net.Conn, error) {
+		before, cancel := context.WithTimeout(ctx, r.limit(shellLimit))
+		defer cancel()
+		if err := tunnel.Preconnect(before, id.Preconnect); err != nil {
+			return nil, err
+		}
+		ctx, cancel = context.WithTimeout(ctx, r.limit(dialLimit))
+		defer cancel()
+		return tunnel.WaitDial(ctx, "tcp", net.JoinHostPort(id.Host, id.Port), r.limit(dialPatience))
+	}, nil
+}
+
+// limit returns the usual limit of a step, or the one that was asked for.
+func (r *router) limit(usual time.Duration) time.Duration {
+	if r.step > 0 {
+		return r.step
+	}
+	return usual
+}

@@ -1,0 +1,187 @@
+package door
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/identity"
+	"esmtpq/queue/spool"
+)
+
+// A Choice is which messages of the queue a command is about: by queue ID, all or the last, and
+// narrowed by what they are. The zero Choice names none.
+type Choice struct {
+	ids       []string
+	all, last bool
+	parts     []argv.Selection // each must match
+	older     time.Duration    // at least this old; 0 for any age
+}
+
+// ChoiceHelp explains the words of a choice.
+const ChoiceHelp = `Messages are named by queue ID, as mailq shows them, or:
+  all                    every one
+  last                   the one that came last
+  --sender TEXT          those with TEXT in the sender
+  --recipient TEXT       those with TEXT in a recipient
+  --older AGE            those older than AGE: 30m, 12h, 3d
+`
+
+// ParseChoice takes a choice out of a command's arguments. Words of flags, without the dashes,
+// are the command's own switches; those present are returned.
+func ParseChoice(args []string, flags ...string) (*Choice, map[string]bool, error) {
+	c, set := &Choice{}, map[string]bool{}
+	for i := 0; i < len(args); i++ {
+		name, value, attached := strings.Cut(args[i], "=")
+		switch {
+		case args[i] == "all":
+			c.all = true
+		case args[i] == "last":
+			c.last = true
+		case strings.HasPrefix(name, "--") && slices.Contains(flags, name[2:]) && !attached:
+			set[name[2:]] = true
+		case name == "--sender" || name == "--recipient" || name == "--older":
+			if !attached {
+				if i++; i >= len(args) {
+					return nil, nil, exit.Fail(exit.Usage, "%s needs a value", name)
+				}
+				value = args[i]
+			}
+			if err := c.narrow(name, value); err != nil {
+				return nil, nil, err
+			}
+		case strings.HasPrefix(name, "-"):
+			return nil, nil, exit.Fail(exit.Usage, "unknown option %s", spool.Printable(name))
+		default:
+			if !plainName(args[i]) {
+				return nil, nil, exit.Fail(exit.Usage, "%s is not a queue ID: see mailq", spool.Printable(args[i]))
+			}
+			c.ids = append(c.ids, args[i])
+		}
+	}
+	return c, set, nil
+}
+
+func (c *Choice) narrow(name, value string) error {
+	if value == "" {
+		return exit.Fail(exit.Usage, "%s needs a value", name)
+	}
+	switch name {
+	case "--sender":
+		c.Narrow(argv.Selection{By: 'S', Substr: value})
+	case "--recipient":
+		c.Narrow(argv.Selection{By: 'R', Substr: value})
+	default:
+		d, err := identity.ParsePeriod(value)
+		if err != nil {
+			return exit.Fail(exit.Usage, "--older %s: an age such as 30m, 12h or 3d", spool.Printable(value))
+		}
+		c.older = d
+	}
+	return nil
+}
+
+// Narrow leaves of the messages those that all selections (-qI, -qR, -qS) agree to.
+func (c *Choice) Narrow(selections ...argv.Selection) { c.parts = append(c.parts, selections...) }
+
+// plainName reports whether s can be the name of an entry, ours or esmtp-wrapper's: never a path.
+func plainName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// Empty reports whether nothing at all was chosen.
+func (c *Choice) Empty() bool { return len(c.ids) == 0 && !c.all && !c.last && !c.narrowed() }
+
+// Named reports whether each message was named: by its queue ID, or as the last.
+func (c *Choice) Named() bool { return !c.Empty() && !c.all && !c.narrowed() }
+
+// narrowed reports whether the choice asks for some property.
+func (c *Choice) narrowed() bool { return len(c.parts) > 0 || c.older > 0 }
+
+// Filter returns the choice as a filter of a queue run, in which nothing chosen is everything; nil
+// for everything.
+func (c *Choice) Filter(q *spool.Queue) (func(*spool.Message) bool, error) {
+	if len(c.ids) == 0 && !c.last {
+		if !c.narrowed() {
+			return nil, nil
+		}
+		return c.matches, nil
+	}
+	names, err := c.Resolve(q)
+	if err != nil {
+		return nil, err
+	}
+	// One of esmtp-wrapper's has got a queue ID by then.
+	return func(m *spool.Message) bool {
+		return slices.Contains(names, m.ID) || m.Envelope.Legacy != "" && slices.Contains(names, m.Envelope.Legacy)
+	}, nil
+}
+
+// Resolve returns the names of the entries that are meant, in the order of their arrival. An ID
+// that is not there is an error.
+func (c *Choice) Resolve(q *spool.Queue) ([]string, error) {
+	l, err := q.List()
+	if err != nil {
+		return nil, exit.Spool("cannot read the queue", err)
+	}
+	for _, id := range c.ids {
+		if !slices.Contains(l.IDs, id) && !slices.Contains(l.Legacy, id) {
+			return nil, exit.Fail(exit.Unavailable, "%s: no such message in the queue: see mailq", id)
+		}
+	}
+	names := slices.Concat(l.Legacy, l.IDs)
+	if len(c.ids) > 0 && !c.all {
+		names = slices.DeleteFunc(names, func(n string) bool { return !slices.Contains(c.ids, n) })
+	}
+	if c.narrowed() {
+		names = slices.DeleteFunc(names, func(n string) bool {
+			m, err := q.Read(n)
+			return err != nil || !c.matches(m)
+		})
+	}
+	if c.last {
+		if len(names) == 0 {
+			return nil, exit.Fail(exit.Unavailable, "there is no such message in the queue")
+		}
+		names = names[len(names)-1:]
+	}
+	return names, nil
+}
+
+// matches reports whether a message has the properties that the choice asks for.
+func (c *Choice) matches(m *spool.Message) bool {
+	for _, s := range c.parts {
+		if contains(m, s) == s.Not {
+			return false
+		}
+	}
+	return c.older == 0 || time.Since(m.Envelope.Arrival) >= c.older
+}
+
+// contains reports whether a selection's text is a part of what it is about, without regard to
+// case.
+func contains(m *spool.Message, s argv.Selection) bool {
+	in := func(text string) bool {
+		return strings.Contains(strings.ToLower(text), strings.ToLower(s.Substr))
+	}
+	switch s.By {
+	case 'I':
+		return in(m.ID)
+	case 'S':
+		return in(m.Envelope.Sender())
+	}
+	return slices.ContainsFunc(m.Envelope.Recipients, func(rcpt spool.Recipient) bool { return in(rcpt.Address) })
+}
+
+// Gone reports whether an error says that an entry has left the queue.
+func Gone(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -1,0 +1,69 @@
+// Package door is what the doors of esmtpq have in common: how one is called, how it hands a call
+// on to another, and how a command line says which messages it is about.
+//
+// A door is a package that exports one Verb. Doors do not know each other: the table in package
+// main knows them all, and a Call carries it.
+package door
+
+import (
+	"errors"
+	"os"
+
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/exit"
+)
+
+// A Verb does what a call asks for.
+type Verb func(*Call) error
+
+// A Call is one call of a verb.
+type Call struct {
+	Verb string // its name in the table
+	Name string // to begin messages with
+	Args []string
+	In   *os.File
+	Out  *os.File
+	Err  *os.File
+
+	// Sendmail is the command line of sendmail (or mailq) that asked for this door by an option,
+	// such as -bp; nil where the door was called by its name. Args are then those of sendmail.
+	Sendmail *argv.Invocation
+	// Messages are the queue IDs that another door hands over to deliver; nil where Args say which.
+	Messages []string
+	// Transcript is that of the submission of Messages, for whose delivery sendmail -v waits; nil
+	// where there is none.
+	Transcript *Transcript
+
+	table *Table
+}
+
+// errHelp asks for the help of the verb instead.
+var errHelp = errors.New("help")
+
+// AsksHelp reports whether the command line asks for help, which Help then gives.
+func (c *Call) AsksHelp() bool { return argv.AsksHelp(c.Args) }
+
+// Help prints how the verb is called and, below that, its options.
+func (c *Call) Help(options string) error { return c.table.help(c, options) }
+
+// Hand hands the call on to the door that an option of sendmail's asks for; it does nothing where
+// there is nothing to do, as with -bi.
+func (c *Call) Hand(inv *argv.Invocation) error {
+	verb := c.table.Modes[inv.Mode]
+	if verb == nil {
+		return nil
+	}
+	next := *c
+	next.Sendmail = inv
+	return verb(&next)
+}
+
+// Deliver has messages delivered now, in the foreground.
+func (c *Call) Deliver(ids []string, transcript *Transcript) error {
+	next := *c
+	next.Sendmail, next.Messages, next.Transcript = &argv.Invocation{Mode: argv.Run}, ids, transcript
+	return c.table.Modes[argv.Run](&next)
+}
+
+// Remark says something to a person who waits at a terminal.
+func (c *Call) Remark(text string) { exit.Remark(c.Err, c.Name, text) }

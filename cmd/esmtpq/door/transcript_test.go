@@ -1,0 +1,105 @@
+package door
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"esmtpq/cmd/esmtpq/argv"
+)
+
+// A gate is a reader who begins to read late.
+type gate struct {
+	open chan struct{}
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (g *gate) Write(p []byte) (int, error) {
+	<-g.open
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.text.Write(p)
+}
+
+func (g *gate) String() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.text.String()
+}
+
+// gone is a reader who has gone away.
+type gone struct{}
+
+func (gone) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+
+// Each reader is served by itself: one late, in order and whole, whatever becomes of the other.
+func TestTranscriptWaitsForNobody(t *testing.T) {
+	late := &gate{open: make(chan struct{})}
+	tr := &Transcript{streams: []*stream{newStream(gone{}), newStream(late)}}
+	want := ""
+	for i := range 1000 {
+		line := fmt.Sprintf("line %d\n", i)
+		want += line
+		if n, err := io.WriteString(tr, line); n != len(line) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	interrupted, interrupt := context.WithCancel(context.Background())
+	interrupt()
+	tr.Flush(interrupted) // does not wait for it any more
+	if late.String() != "" {
+		t.Fatal("the late reader was early")
+	}
+	close(late.open)
+	tr.Flush(context.Background())
+	if got := late.String(); got != want {
+		t.Errorf("the late reader got %d octets of %d", len(got), len(want))
+	}
+}
+
+// What waits for a reader is bounded.
+func TestTranscriptIsBounded(t *testing.T) {
+	late := &gate{open: make(chan struct{})}
+	s := newStream(late)
+	piece := []byte(strings.Repeat("x", 1<<20))
+	for range 100 {
+		s.add(piece)
+	}
+	close(late.open)
+	<-s.flush()
+	// What is being written is no longer waiting.
+	if n := len(late.String()); n < maxUnwritten || n > 2*maxUnwritten {
+		t.Errorf("%d octets", n)
+	}
+}
+
+func TestOpenTranscript(t *testing.T) {
+	if tr, err := OpenTranscript(&argv.Invocation{}, os.Stderr); tr != nil || err != nil {
+		t.Errorf("%v, %v", tr, err)
+	}
+	file := filepath.Join(t.TempDir(), "dialogue")
+	for _, line := range []string{"one\n", "two\n"} {
+		tr, err := OpenTranscript(&argv.Invocation{Transcript: file}, os.Stderr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(tr, line)
+		tr.Flush(context.Background())
+		tr.Close()
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != "one\ntwo\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+	for _, name := range []string{filepath.Dir(file), os.DevNull, filepath.Join(file, "x")} {
+		if tr, err := OpenTranscript(&argv.Invocation{Transcript: name}, os.Stderr); err == nil {
+			t.Errorf("%s: %v", name, tr)
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package inspect
+
+import (
+	"fmt"
+
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/door"
+	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/cmd/esmtpq/whoami"
+	"esmtpq/identity/yaml"
+	"esmtpq/queue/spool"
+)
+
+// printConfig prints the configuration as YAML, secrets masked: the way from an esmtprc to a
+// config.yaml, and to see what is in force.
+func printConfig(c *door.Call, inv *argv.Invocation) error {
+	if len(inv.Operands) > 0 {
+		return exit.Fail(exit.Usage, "unexpected argument %s: see esmtpq help config", spool.Printable(inv.Operands[0]))
+	}
+	home, err := whoami.Home()
+	if err != nil {
+		return err
+	}
+	cfg, err := (&submit.Router{Home: home, Config: inv.Config}).Load(&spool.Envelope{})
+	if err != nil {
+		return submit.ConfigFailure(err)
+	}
+	for _, id := range cfg.Identities {
+		if _, err := submit.Tunnel(cfg, id); err != nil {
+			return submit.ConfigFailure(err)
+		}
+		if id != cfg.Default && len(id.Match) == 0 {
+			fmt.Fprintf(c.Err, "%s: identity %s is not the default and matches no address: it is never used\n",
+				c.Name, spool.Printable(id.Name))
+		}
+	}
+	if cfg.ForceMDA != "" && cfg.MDA == "" {
+		fmt.Fprintf(c.Err, "%s: force_mda has no effect without mda\n", c.Name)
+	}
+	for _, w := range cfg.Warnings {
+		fmt.Fprintf(c.Err, "%s: %s\n", c.Name, spool.Printable(w))
+	}
+	root, head := cfg.Tree()
+	return yaml.Write(c.Out, root, head)
+}

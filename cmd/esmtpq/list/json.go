@@ -1,0 +1,93 @@
+package list
+
+import (
+	"encoding/json"
+	"time"
+
+	"esmtpq/queue/spool"
+)
+
+// jsonList prints one JSON object per message and line. The names of the members are
+// those of Postfix's postqueue -j where it has them.
+type jsonList struct {
+	enc *json.Encoder
+}
+
+type jsonMessage struct {
+	QueueName   string          `json:"queue_name"` // "deferred", "hold", "failed", "damaged" or "legacy"
+	QueueID     string          `json:"queue_id"`
+	ArrivalTime int64           `json:"arrival_time"` // Unix time
+	MessageSize int64           `json:"message_size"` // octets
+	Sender      string          `json:"sender"`       // -f, else From:; "" for null
+	Attempts    int             `json:"attempts"`
+	LastAttempt int64           `json:"last_attempt,omitempty"` // Unix time
+	NextAttempt int64           `json:"next_attempt,omitempty"`
+	Reason      string          `json:"reason,omitempty"` // why the whole message waits
+	Recipients  []jsonRecipient `json:"recipients"`       // those not served yet
+}
+
+type jsonRecipient struct {
+	Address     string `json:"address"`
+	Action      string `json:"action"` // "untried", "delayed", "possibly delivered" or "failed"
+	Status      string `json:"status,omitempty"`
+	Code        int    `json:"code,omitempty"`
+	DelayReason string `json:"delay_reason,omitempty"`
+}
+
+var actionNames = map[spool.State]string{
+	spool.Untried: "untried", spool.Deferred: "delayed", spool.Sending: "sending",
+	spool.Unsure: "possibly delivered", spool.Refused: "failed",
+}
+
+func unixOrZero(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+func (w *jsonList) message(m *spool.Message) {
+	j := jsonMessage{
+		QueueName: "deferred", QueueID: m.ID, ArrivalTime: m.Envelope.Arrival.Unix(), MessageSize: m.Envelope.Size,
+		Sender: listSender(&m.Envelope), Attempts: m.Attempts,
+		LastAttempt: unixOrZero(m.Last), NextAttempt: unixOrZero(m.Next), Recipients: []jsonRecipient{},
+	}
+	if m.Held {
+		j.QueueName = "hold"
+	} else if !m.Pending() {
+		j.QueueName = "failed"
+	}
+	for i := range m.Progress {
+		p := &m.Progress[i]
+		action := actionNames[p.State]
+		if action == "" {
+			continue // served
+		}
+		r := jsonRecipient{Address: m.Envelope.Recipients[i].Address, Action: action, Status: p.Status, Code: p.Code}
+		if p.Text != "" {
+			r.DelayReason = p.Explain()
+		}
+		j.Recipients = append(j.Recipients, r)
+	}
+	w.enc.Encode(j)
+}
+
+func (w *jsonList) legacy(e *spool.LegacyEntry, sender string, recipients []string, reason string) {
+	j := jsonMessage{
+		QueueName: "legacy", QueueID: e.Name, ArrivalTime: e.Arrival.Unix(), MessageSize: e.Size,
+		Sender: sender, Reason: reason, Recipients: []jsonRecipient{},
+	}
+	for _, r := range recipients {
+		j.Recipients = append(j.Recipients, jsonRecipient{Address: r, Action: "untried"})
+	}
+	w.enc.Encode(j)
+}
+
+func (w *jsonList) damaged(id string, arrival time.Time, reason string) {
+	w.enc.Encode(jsonMessage{
+		QueueName: "damaged", QueueID: id, ArrivalTime: arrival.Unix(), Reason: reason,
+		Recipients: []jsonRecipient{},
+	})
+}
+
+func (w *jsonList) end() error { return nil }

@@ -1,0 +1,321 @@
+// Package list is mailq: it lists the queue.
+package list
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/door"
+	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/message"
+	"esmtpq/queue/spool"
+)
+
+// help explains the options of mailq.
+const help = `  -q                     run the queue instead, as deliver does
+  -v                     attempts, and when the next one is due
+  --json                 one JSON object per message
+  --count                just how many there are
+`
+
+// options are what mailq can be told.
+type options struct {
+	json    bool // one object per message
+	count   bool // just how many
+	verbose bool // attempts and the next one
+}
+
+// Verb is mailq, and sendmail -bp.
+func Verb(c *door.Call) error {
+	if inv := c.Sendmail; inv != nil {
+		return list(c, options{count: inv.Mode == argv.Count, verbose: inv.Verbose})
+	}
+	if c.AsksHelp() {
+		return c.Help(help)
+	}
+	var opt options
+	var rest []string
+	for _, arg := range c.Args {
+		switch arg {
+		case "--json":
+			opt.json = true
+		case "--count":
+			opt.count = true
+		default:
+			rest = append(rest, arg)
+		}
+	}
+	inv := &argv.Invocation{Mode: argv.List}
+	if err := inv.Parse(rest); err != nil {
+		return err
+	}
+	if len(inv.Operands) > 0 {
+		return exit.Fail(exit.Usage, "unexpected argument %s: see mailq --help", spool.Printable(inv.Operands[0]))
+	}
+	if inv.Mode != argv.List {
+		return c.Hand(inv)
+	}
+	opt.verbose = inv.Verbose
+	return list(c, opt)
+}
+
+// list prints the queue. It takes no lock and reads no configuration.
+func list(c *door.Call, opt options) error {
+	q, err := door.OpenQueue()
+	if err != nil {
+		return err
+	}
+	if q != nil {
+		defer q.Close()
+	}
+	if opt.count {
+		return count(c, q)
+	}
+	listing := &spool.Listing{}
+	if q != nil {
+		if listing, err = q.List(); err != nil {
+			return exit.Spool("cannot read the queue", err)
+		}
+	}
+	out := bufio.NewWriterSize(c.Out, 64<<10)
+	var w listWriter = &jsonList{json.NewEncoder(out)}
+	if !opt.json {
+		running := q != nil && q.Running()
+		w = &postfixList{out: out, verbose: opt.verbose, colour: colourful(c.Out), running: running}
+	}
+	walk(c, q, listing, w)
+	if err := w.end(); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// count prints how many messages there are.
+func count(c *door.Call, q *spool.Queue) error {
+	n := 0
+	if q != nil {
+		var err error
+		if n, err = q.Count(); err != nil {
+			return exit.Spool("cannot read the queue", err)
+		}
+	}
+	_, err := fmt.Fprintln(c.Out, n)
+	return err
+}
+
+// A listWriter prints the queue in some form.
+type listWriter interface {
+	message(m *spool.Message)
+	damaged(id string, arrival time.Time, reason string)
+	legacy(e *spool.LegacyEntry, sender string, recipients []string, reason string)
+	end() error
+}
+
+// walk gives each message in the queue to w, old to new.
+func walk(c *door.Call, q *spool.Queue, l *spool.Listing, w listWriter) {
+	for _, name := range l.Legacy {
+		e, err := q.ReadLegacy(name)
+		if e == nil {
+			continue // gone
+		}
+		sender, recipients := submit.LegacyAddresses(q, e)
+		w.legacy(e, sender, recipients, submit.LegacyReason(e, err))
+	}
+	q.ReadEach(l.IDs, func(id string, m *spool.Message, err error) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // sent meanwhile
+		case err != nil:
+			w.damaged(id, spool.ArrivalOf(id), spool.Printable(err.Error()))
+		case !m.Served():
+			w.message(m)
+		}
+	})
+	for _, name := range l.Foreign {
+		fmt.Fprintf(c.Err, "%s: %s/%s is not a message of ours\n", c.Name, q.Dir, spool.Printable(name))
+	}
+}
+
+// postfixList prints in the form of Postfix, which programs parse.
+type postfixList struct {
+	out     *bufio.Writer
+	verbose bool
+	colour  bool
+	running bool // a queue run goes on
+	n       int
+	size    int64
+}
+
+const (
+	listHeading = "-Queue ID-------- --Size-- ----Arrival Time---- -Sender/Recipient-------\n"
+	listIndent  = 48 // where senders and recipients stand
+	listWidth   = 77 // to which reasons are right-aligned
+)
+
+func (w *postfixList) entry(id string, mark string, size int64, arrival time.Time, sender string) {
+	if w.n == 0 {
+		w.out.WriteString(listHeading)
+	} else {
+		w.out.WriteByte('\n')
+	}
+	w.n++
+	w.size += size
+	if sender == "" {
+		sender = "MAILER-DAEMON"
+	}
+	// "%-17s %8d  %s %s\n", but in a queue of many thousands fmt would take a tenth of all the
+	// time.
+	octets := strconv.FormatInt(size, 10)
+	b := append(append(w.out.AvailableBuffer(), id...), mark...)
+	b = append(pad(b, 17), ' ')
+	b = append(pad(b, 18+8-len(octets)), octets...)
+	b = arrival.Local().AppendFormat(append(b, "  "...), "Mon Jan _2 15:04:05")
+	b = append(append(b, ' '), spool.Printable(sender)...)
+	w.out.Write(append(b, '\n'))
+}
+
+// pad appends blanks until b is n octets long.
+func pad(b []byte, n int) []byte {
+	for len(b) < n {
+		b = append(b, ' ')
+	}
+	return b
+}
+
+// reason prints why something waits; failed marks what will not be tried again by itself.
+func (w *postfixList) reason(text string, failed bool) {
+	b := pad(w.out.AvailableBuffer(), listWidth-len("()")-utf8.RuneCountInString(text))
+	if w.colour && failed {
+		b = append(b, "\x1b[31m("...)
+		b = append(append(b, text...), ")\x1b[0m\n"...)
+	} else {
+		b = append(append(append(b, '('), text...), ")\n"...)
+	}
+	w.out.Write(b)
+}
+
+// colourful reports whether colours are welcome: at a terminal that has them, unless NO_COLOR is
+// set.
+func colourful(f *os.File) bool {
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
+}
+
+func (w *postfixList) recipient(address string) {
+	if address == "" {
+		address = "(unreadable address)"
+	}
+	b := append(pad(w.out.AvailableBuffer(), listIndent), spool.Printable(address)...)
+	w.out.Write(append(b, '\n'))
+}
+
+func (w *postfixList) message(m *spool.Message) {
+	w.entry(m.ID, w.mark(m), m.Envelope.Size, m.Envelope.Arrival, listSender(&m.Envelope))
+	if w.verbose && (m.Attempts > 0 || !m.Next.IsZero()) {
+		attempts := door.Plural(m.Attempts, "attempt", "attempts")
+		w.reason(fmt.Sprintf("%s, next %s", attempts, m.Next.Local().Format("Mon Jan _2 15:04:05")), false)
+	}
+	last := ""
+	for i := range m.Progress {
+		s := &m.Progress[i]
+		if s.State == spool.Accepted || s.State == spool.LocalDone {
+			continue
+		}
+		if why := why(m, s); why != last && why != "" {
+			w.reason(why, s.State == spool.Refused)
+			last = why
+		}
+		w.recipient(m.Envelope.Recipients[i].Address)
+	}
+}
+
+func (w *postfixList) damaged(id string, arrival time.Time, reason string) {
+	w.entry(id, "!", 0, arrival, "?")
+	w.reason(reason+", not sent", true)
+}
+
+// listSender is the sender to show: the one given, be it null, else the author.
+func listSender(env *spool.Envelope) string {
+	if env.ReversePath != nil {
+		return *env.ReversePath
+	}
+	return env.From
+}
+
+// mark is what follows the queue ID: "*" for what is being sent, "!" for what is not tried until
+// its owner says so.
+func (w *postfixList) mark(m *spool.Message) string {
+	switch {
+	case m.Held || !m.Pending():
+		return "!"
+	case w.running && sending(m):
+		return "*"
+	}
+	return ""
+}
+
+func sending(m *spool.Message) bool {
+	return slices.ContainsFunc(m.Progress, func(s spool.Progress) bool { return s.State == spool.Sending })
+}
+
+// why says for what a recipient waits.
+func why(m *spool.Message, s *spool.Progress) string {
+	switch {
+	case s.State == spool.Refused:
+		return "failed: " + s.Explain() + lineHint(&m.Envelope)
+	case m.Held && s.State == spool.Unsure:
+		return "held: " + s.Explain()
+	case m.Held:
+		return "held"
+	case s.State == spool.Sending:
+		return "being sent"
+	case s.State == spool.Untried:
+		return ""
+	}
+	return s.Explain()
+}
+
+// lineHint says what may be behind a refusal, where a line is longer than SMTP has it.
+func lineHint(env *spool.Envelope) string {
+	if env.MaxLine <= message.MaxLine {
+		return ""
+	}
+	return fmt.Sprintf("; a line of it has %d octets, SMTP allows %d: see esmtpq check-message",
+		env.MaxLine, message.MaxLine)
+}
+
+func (w *postfixList) legacy(e *spool.LegacyEntry, sender string, recipients []string, reason string) {
+	m := ""
+	if reason != "" {
+		m = "!"
+	}
+	w.entry(e.Name, m, e.Size, e.Arrival, sender)
+	if reason != "" {
+		w.reason(reason, false)
+	}
+	for _, r := range recipients {
+		w.recipient(r)
+	}
+}
+
+func (w *postfixList) end() error {
+	if w.n == 0 {
+		_, err := io.WriteString(w.out, "Mail queue is empty\n")
+		return err
+	}
+	// The line before the last is sendmail's, for check_mailq in its default mode.
+	_, err := fmt.Fprintf(w.out, "\n\t\tTotal requests: %d\n-- %d Kbytes in %s.\n",
+		w.n, (w.size+1023)/1024, door.Plural(w.n, "Request", "Requests"))
+	return err
+}

@@ -1,0 +1,110 @@
+package owner_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// program is the built program.
+var program string
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "esmtpq-bin-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "esmtpq")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", program, "esmtpq/cmd/esmtpq")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// esmtpq returns what runs the program in a home that has mail for some recipients, without a
+// terminal: it checks the exit status and returns what is printed.
+func esmtpq(t *testing.T, recipients ...string) func(code int, args ...string) string {
+	t.Helper()
+	home := t.TempDir()
+	if err := os.WriteFile(filepath.Join(home, ".esmtprc"), []byte("identity = me@example.org\nhostname = localhost:25\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(code int, args ...string) string {
+		t.Helper()
+		cmd := exec.Command(program, args...)
+		cmd.Env = []string{"HOME=" + home, "PATH=/usr/bin:/bin", "ESMTPQ_DELAY=never", "TZ=UTC"}
+		cmd.Dir, cmd.Stdin = home, strings.NewReader("From: me@example.org\n\ntext\n")
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Run(); cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != code {
+			t.Fatalf("esmtpq %q: %v, want exit status %d\n%s", args, err, code, out.String())
+		}
+		return out.String()
+	}
+	for _, rcpt := range recipients {
+		run(0, "sendmail", rcpt)
+	}
+	return run
+}
+
+// The mail that came last is named by that word, as the README and the manual have it; what was not
+// named takes --yes.
+func TestRemoveLast(t *testing.T) {
+	run := esmtpq(t, "first@example.net", "second@example.net", "third@example.net")
+	run(0, "rm", "last")
+	if out := run(0, "mailq"); strings.Contains(out, "third@") || !strings.Contains(out, "second@") {
+		t.Errorf("behind rm last:\n%s", out)
+	}
+	for _, args := range [][]string{{"rm", "all"}, {"rm", "last", "--recipient", "second"}, {"rm", "--older", "1ms"}} {
+		if out := run(64, args...); !strings.Contains(out, "--yes") {
+			t.Errorf("%q says %s", args, out)
+		}
+	}
+	if out := run(0, "mailq", "--count"); out != "2\n" {
+		t.Errorf("%s are left", out)
+	}
+}
+
+// An age that no duration holds is not any age.
+func TestRemoveOlderThanTime(t *testing.T) {
+	run := esmtpq(t, "first@example.net")
+	for _, age := range []string{"200000d", "106752d", "-1d", "-3h", "0d"} {
+		if out := run(64, "rm", "all", "--older", age, "--yes"); !strings.Contains(out, "--older "+age) {
+			t.Errorf("says %s", out)
+		}
+	}
+	run(0, "rm", "all", "--older", "100000d", "--yes")
+	if out := run(0, "mailq", "--count"); out != "1\n" {
+		t.Errorf("%s are left", out)
+	}
+}
+
+// Each verb explains itself.
+func TestHelp(t *testing.T) {
+	run := esmtpq(t)
+	for verb, option := range map[string]string{"rm": "--yes", "show": "--raw", "hold": "--older", "retry": "last"} {
+		help := run(0, verb, "--help")
+		if !strings.HasPrefix(help, "Usage: "+verb+" ") || !strings.Contains(help, option) {
+			t.Errorf("%s --help says\n%s", verb, help)
+		}
+		if other := run(0, "help", verb); other != help {
+			t.Errorf("help %s says\n%s", verb, other)
+		}
+	}
+	for _, verb := range []string{"explain", "check-message", "config", "demo", "version"} {
+		if help := run(0, verb, "--help"); !strings.HasPrefix(help, "Usage: "+verb) {
+			t.Errorf("%s --help says\n%s", verb, help)
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package smtpd
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// unqualified stands behind a local name on its way through the SMTP library, which knows no
+// addresses without a domain. RFC 6761 keeps the name from being anybody's.
+const unqualified = "unqualified.esmtpq.invalid"
+
+// A stdioConn is SMTP on a pair of pipes as a net.Conn for the library, and guards it against
+// what it takes amiss. It hands out one command line at a time, so that it always
+// knows whether a line is a command: that depends on the reply to the one before.
+type stdioConn struct {
+	in  io.Reader
+	out io.Writer
+
+	buf   []byte // read and not handed out
+	ready int    // octets of buf that may be handed out as they are
+	state stdioState
+	chunk int64  // octets left of a BDAT chunk
+	tail  []byte // the last octets of a message, to find its end
+	err   error  // what reading ended with
+
+	mu    sync.Mutex
+	reply string // the last reply line
+	once  sync.Once
+	done  chan struct{}
+}
+
+type stdioState int
+
+const (
+	inCommands stdioState = iota
+	behindData            // a DATA command was handed out; its reply decides
+	inMessage
+	inChunk
+)
+
+// maxCommand bounds a command line: more than anyone sends.
+const maxCommand = 64 << 10
+
+func newStdioConn(in io.Reader, out io.Writer) *stdioConn {
+	return &stdioConn{in: in, out: out, done: make(chan struct{})}
+}
+
+func (c *stdioConn) Read(p []byte) (int, error) {
+	if c.state == behindData {
+		c.state = inCommands
+		c.mu.Lock()
+		if strings.HasPrefix(c.reply, "354") {
+			c.state, c.tail = inMessage, []byte("\r\n")
+		}
+		c.mu.Unlock()
+	}
+	for c.ready == 0 {
+		if !c.prepare() {
+			if c.err != nil {
+				return 0, c.err
+			}
+			c.fill()
+		}
+	}
+	n := copy(p, c.buf[:c.ready])
+	c.buf, c.ready = c.buf[n:], c.ready-n
+	return n, nil
+}
+
+// fill reads more input. Its end in the middle of anything is not the end of a message.
+func (c *stdioConn) fill() {
+	b := make([]byte, 32<<10)
+	n, err := c.in.Read(b)
+	c.buf = append(c.buf, b[:n]...)
+	if err == io.EOF && (c.state != inCommands || len(c.buf) > 0) {
+		err = io.ErrUnexpectedEOF
+	}
+	c.err = err
+}
+
+// prepare finds out how much of what was read may be handed out now, and reports whether
+// that is anything.
+func (c *stdioConn) prepare() bool {
+	if len(c.buf) == 0 {
+		return false
+	}
+	switch c.state {
+	case inMessage:
+		c.ready = c.untilEnd()
+	case inChunk:
+		c.ready = int(min(c.chunk, int64(len(c.buf))))
+		if c.chunk -= int64(c.ready); c.chunk == 0 {
+			c.state = inCommands
+		}
+	default:
+		i := bytes.IndexByte(c.buf, '\n')
+		if i < 0 && len(c.buf) <= maxCommand {
+			return false
+		}
+		if i < 0 {
+			i = len(c.buf) - 1
+		}
+		c.command(i + 1)
+	}
+	return c.ready > 0
+}
+
+// untilEnd returns how much of what was read belongs to the message, whose end is CR LF . CR LF
+// and nothing else.
+func (c *stdioConn) untilEnd() int {
+	const end = "\r\n.\r\n"
+	look := append(c.tail, c.buf...)
+	if i := bytes.Index(look, []byte(end)); i >= 0 {
+		n := i + len(end) - len(c.tail)
+		c.state, c.tail = inCommands, nil
+		return n
+	}
+	n := len(c.buf)
+	c.tail = bytes.Clone(look[max(0, len(look)-len(end)+1):])
+	return n
+}
+
+// command looks at a command line of n octets and makes it ready.
+func (c *stdioConn) command(n int) {
+	line := string(c.buf[:n])
+	verb, arg, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
+	switch strings.ToUpper(verb) {
+	case "DATA":
+		c.state = behindData
+	case "BDAT":
+		size, _, _ := strings.Cut(strings.TrimSpace(arg), " ")
+		if k, err := strconv.ParseInt(size, 10, 64); err == nil && k > 0 {
+			c.state, c.chunk = inChunk, k
+		}
+	case "MAIL", "RCPT":
+		line = qualify(line)
+		c.buf = append([]byte(line), c.buf[n:]...)
+	}
+	c.ready = len(line)
+}
+
+// qualify gives the path in a MAIL or RCPT command a domain if it has none.
+func qualify(line string) string {
+	open := strings.IndexByte(line, '<')
+	if open < 0 {
+		return line
+	}
+	end := strings.IndexByte(line[open:], '>')
+	if end <= 1 || strings.Contains(line[open:open+end], "@") {
+		return line
+	}
+	end += open
+	return line[:end] + "@" + unqualified + line[end:]
+}
+
+func (c *stdioConn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	lines := strings.Split(strings.TrimRight(string(p), "\r\n"), "\n")
+	c.reply = lines[len(lines)-1]
+	c.mu.Unlock()
+	if _, err := c.out.Write(bytes.ReplaceAll(p, []byte("@"+unqualified), nil)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func (c *stdioConn) Close() error {
+	c.once.Do(func() { close(c.done) })
+	return nil
+}
+
+// stdioAddr is either end of a stdioConn.
+type stdioAddr struct{}
+
+func (stdioAddr) Network() string { return "stdio" }
+func (stdioAddr) String() string  { return "stdio" }
+
+func (c *stdioConn) LocalAddr() net.Addr  { return stdioAddr{} }
+func (c *stdioConn) RemoteAddr() net.Addr { return stdioAddr{} }
+
+// Deadlines have no meaning here: the session belongs to the program at the other end of
+// the pipes, and ends with it.
+func (c *stdioConn) SetDeadline(time.Time) error      { return nil }
+func (c *stdioConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *stdioConn) SetWriteDeadline(time.Time) error { return nil }
+
+// A stdioListener accepts one connection, and waits for its end before it says that there are no
+// more.
+type stdioListener struct {
+	conn     *stdioConn
+	accepted bool
+}
+
+func (l *stdioListener) Accept() (net.Conn, error) {
+	if !l.accepted {
+		l.accepted = true
+		return l.conn, nil
+	}
+	<-l.conn.done
+	return nil, net.ErrClosed
+}
+
+func (l *stdioListener) Close() error   { return nil }
+func (l *stdioListener) Addr() net.Addr { return stdioAddr{} }

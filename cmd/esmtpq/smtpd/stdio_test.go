@@ -1,0 +1,145 @@
+package smtpd
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+)
+
+// feed gives its pieces out one Read at a time.
+type feed struct{ pieces []string }
+
+func (f *feed) Read(p []byte) (int, error) {
+	if len(f.pieces) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, f.pieces[0])
+	if f.pieces[0] = f.pieces[0][n:]; f.pieces[0] == "" {
+		f.pieces = f.pieces[1:]
+	}
+	return n, nil
+}
+
+// talk reads all of a session, answering each command that is handed out as a server would.
+func talk(c *stdioConn, answer func(line string) string) (string, error) {
+	var got strings.Builder
+	buf := make([]byte, 4096)
+	for {
+		n, err := c.Read(buf)
+		got.Write(buf[:n])
+		if n > 0 && c.state != inMessage && c.state != inChunk {
+			c.Write([]byte(answer(string(buf[:n])) + "\r\n"))
+		}
+		if err != nil {
+			return got.String(), err
+		}
+	}
+}
+
+func ok(line string) string {
+	if strings.HasPrefix(strings.ToUpper(line), "DATA") {
+		return "354 go"
+	}
+	return "250 ok"
+}
+
+func TestStdioQualifiesCommandsOnly(t *testing.T) {
+	in := "MAIL FROM:<root> SIZE=3\r\nrcpt to:<bob>\r\nRCPT TO:<>\r\nRCPT TO:<a@x>\r\nDATA\r\nRCPT TO:<body>\r\n..\r\n.\r\n" +
+		"RCPT TO:<joe>\r\nBDAT 16\r\nRCPT TO:<chunk>\nRCPT TO:<jim>\r\nBDAT 0 LAST\r\nQUIT\r\n"
+	want := strings.NewReplacer("<root>", "<root@"+unqualified+">", "<bob>", "<bob@"+unqualified+">",
+		"<joe>", "<joe@"+unqualified+">", "<jim>", "<jim@"+unqualified+">").Replace(in)
+	for size := 1; size < len(in); size++ {
+		f := &feed{}
+		for rest := in; rest != ""; {
+			n := min(size, len(rest))
+			f.pieces, rest = append(f.pieces, rest[:n]), rest[n:]
+		}
+		got, err := talk(newStdioConn(f, io.Discard), ok)
+		if got != want || err != io.EOF {
+			t.Fatalf("in pieces of %d: %v\n%q", size, err, got)
+		}
+	}
+}
+
+// Where DATA is refused, what follows are commands.
+func TestStdioRefusedData(t *testing.T) {
+	in := "DATA\r\nRCPT TO:<bob>\r\n"
+	got, _ := talk(newStdioConn(strings.NewReader(in), io.Discard), func(string) string { return "503 no" })
+	if want := "DATA\r\nRCPT TO:<bob@" + unqualified + ">\r\n"; got != want {
+		t.Errorf("got %q", got)
+	}
+}
+
+// The end of the input is the end of a session between commands, and of nothing else.
+func TestStdioCutShort(t *testing.T) {
+	for in, want := range map[string]error{
+		"":                                 io.EOF,
+		"NOOP\r\n":                         io.EOF,
+		"NOO":                              io.ErrUnexpectedEOF,
+		"DATA\r\nSubject: x\r\n":           io.ErrUnexpectedEOF,
+		"DATA\r\nhalf":                     io.ErrUnexpectedEOF,
+		"DATA\r\nx\r\n.\n":                 io.ErrUnexpectedEOF,
+		"BDAT 1000 LAST\r\ntwelve octets":  io.ErrUnexpectedEOF,
+		"DATA\r\nx\r\n.\r\n":               io.EOF,
+		"DATA\r\n.\r\n":                    io.EOF,
+		"DATA\r\nx\n.\n\r.\r\r\n\r\n.\r\n": io.EOF,
+	} {
+		_, err := talk(newStdioConn(strings.NewReader(in), io.Discard), ok)
+		if err != want {
+			t.Errorf("%q ends with %v, want %v", in, err, want)
+		}
+	}
+}
+
+func TestStdioHidesQualification(t *testing.T) {
+	var out bytes.Buffer
+	c := newStdioConn(strings.NewReader(""), &out)
+	if _, err := c.Write([]byte("250 <bob@" + unqualified + "> ok\r\n")); err != nil || out.String() != "250 <bob> ok\r\n" {
+		t.Errorf("%v, %q", err, out.String())
+	}
+}
+
+func TestRequote(t *testing.T) {
+	for in, want := range map[string]string{
+		"bob@example.org":        "bob@example.org",
+		"root@" + unqualified:    "root",
+		"a@b c@example.org":      `"a@b c"@example.org`,
+		"a b@" + unqualified:     `"a b"`,
+		`qu"ote@example.org`:     `"qu\"ote"@example.org`,
+		"grüße@example.org":      "grüße@example.org",
+		"-dash@" + unqualified:   "",
+		"ctrl\x01@example.org":   "",
+		"angle>x@exa>mple.org":   "",
+		strings.Repeat("x", 300): "",
+	} {
+		got, err := requote(in)
+		if err != nil {
+			got = ""
+		}
+		if got != want {
+			t.Errorf("%q: got %q (%v), want %q", in, got, err, want)
+		}
+	}
+}
+
+// Whatever arrives in whatever pieces: nothing is lost, and nothing is changed but commands.
+func FuzzStdio(f *testing.F) {
+	f.Add("MAIL FROM:<a>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n", uint8(3))
+	f.Add("BDAT 5 LAST\r\nhello\r\n", uint8(1))
+	f.Fuzz(func(t *testing.T, in string, size uint8) {
+		fd := &feed{}
+		for rest := in; rest != ""; {
+			n := min(int(size)+1, len(rest))
+			fd.pieces, rest = append(fd.pieces, rest[:n]), rest[n:]
+		}
+		got, err := talk(newStdioConn(fd, io.Discard), ok)
+		got = strings.ReplaceAll(got, "@"+unqualified, "")
+		if err == io.EOF && got != strings.ReplaceAll(in, "@"+unqualified, "") {
+			t.Errorf("%q became %q", in, got)
+		}
+		if !strings.HasPrefix(strings.ReplaceAll(in, "@"+unqualified, ""), got) && err != io.EOF {
+			t.Errorf("%q became %q", in, got)
+		}
+	})
+}

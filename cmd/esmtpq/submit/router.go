@@ -1,0 +1,241 @@
+package submit
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/whoami"
+	"esmtpq/identity"
+	"esmtpq/localmda"
+	"esmtpq/queue/spool"
+	"esmtpq/tunnel/command"
+)
+
+// A Router decides the route of mail for a recipient: by which identity, or to the local agent.
+type Router struct {
+	Home   string
+	Config string // configuration file to use whatever the envelope says; "" for none
+
+	configs map[string]*loaded
+	login   string // once asked for
+}
+
+// loaded is a configuration file, or why there is none.
+type loaded struct {
+	cfg *identity.Config
+	err error
+}
+
+// Load reads the configuration for an envelope, each file once.
+func (r *Router) Load(env *spool.Envelope) (*identity.Config, error) {
+	file := r.Config
+	if file == "" {
+		file = env.Config
+	}
+	l := r.configs[file]
+	if l == nil {
+		cfg, err := identity.Load(identity.LoadOptions{File: file, Home: r.Home})
+		l = &loaded{cfg, err}
+		if r.configs == nil {
+			r.configs = map[string]*loaded{}
+		}
+		r.configs[file] = l
+	}
+	return l.cfg, l.err
+}
+
+// Login returns the user's login name.
+func (r *Router) Login() string {
+	if r.login == "" {
+		r.login = whoami.Login()
+	}
+	return r.login
+}
+
+// Identity returns the identity that an envelope is sent as. It is nil where the configuration has
+// none for it; local mail needs none.
+func (r *Router) Identity(env *spool.Envelope) (*identity.Config, *identity.Identity, identity.Rule, error) {
+	cfg, err := r.Load(env)
+	if err != nil {
+		return nil, nil, identity.Rule{}, ConfigFailure(err)
+	}
+	id, rule, err := cfg.Choose(env.Sender())
+	if err != nil {
+		return cfg, nil, rule, nil
+	}
+	return cfg, id, rule, nil
+}
+
+// Check makes sure that a message can be sent at all, as far as that can be known now: while
+// its author is still there. It returns the batching delay.
+func (r *Router) Check(env *spool.Envelope) (time.Duration, error) {
+	cfg, err := r.Load(env)
+	if err != nil {
+		return 0, ConfigFailure(err)
+	}
+	for _, rcpt := range env.Recipients {
+		if err := r.CheckRoute(env, rcpt); err != nil {
+			return 0, err
+		}
+	}
+	return BatchDelay(cfg)
+}
+
+// BatchDelay returns the configured delay, or that of the environment; negative means to start
+// nothing.
+func BatchDelay(cfg *identity.Config) (time.Duration, error) {
+	v := os.Getenv("ESMTPQ_DELAY")
+	switch v {
+	case "":
+		return cfg.BatchDelay, nil
+	case "never":
+		return identity.Never, nil
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d < 0 {
+		return 0, exit.Fail(exit.Config, "ESMTPQ_DELAY: a duration such as 5s or 2m, or never")
+	}
+	return d, nil
+}
+
+// ConfigFailure gives an error about the configuration its exit code.
+func ConfigFailure(err error) error {
+	f := &exit.Failure{Code: exit.Config, Err: err}
+	for _, passing := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EIO, syscall.ENOMEM} {
+		if errors.Is(err, passing) {
+			f.Code = exit.TempFail // the file may be as right as ever
+		}
+	}
+	var ce *identity.ConfigError
+	if errors.As(err, &ce) {
+		f.Hint = ce.Hint
+	}
+	return f
+}
+
+// A Route is what is decided for a recipient.
+type Route struct {
+	Config   *identity.Config
+	Identity *identity.Identity // nil: to the local agent
+	Rule     identity.Rule
+	Address  string // complete
+}
+
+// Route decides the route of mail for a recipient.
+func (r *Router) Route(env *spool.Envelope, rcpt spool.Recipient) (Route, error) {
+	cfg, err := r.Load(env)
+	if err != nil {
+		return Route{}, err
+	}
+	route := Route{Config: cfg, Address: rcpt.Address}
+	if env.Notice {
+		return route, route.needMDA()
+	}
+	id, rule, chooseErr := cfg.Choose(env.Sender())
+	local := !strings.Contains(rcpt.Address, "@")
+	if id != nil && id.QualifyDomain != "" {
+		if local {
+			route.Address += "@" + id.QualifyDomain
+		}
+		local = false
+	} else if cfg.ForceMDA != "" {
+		local = true
+	}
+	if local {
+		return route, route.needMDA()
+	}
+	if route.Identity, route.Rule = id, rule; chooseErr != nil {
+		return route, chooseErr
+	}
+	if strings.Contains(id.ReversePath+id.Sender, "%") {
+		return route, cfg.CheckForced(id, r.Login())
+	}
+	return route, nil
+}
+
+// ReversePath returns the reverse-path that mail takes along its route.
+func (r *Router) ReversePath(env *spool.Envelope, route *Route) string {
+	if route.Identity == nil {
+		return env.Sender()
+	}
+	return route.Config.ReversePath(route.Identity, route.Rule, env.ReversePath, env.From, r.Login(), whoami.Host())
+}
+
+// Sender returns the Sender: field that the route's identity forces, "" if it forces none.
+func (r *Router) Sender(route *Route) string {
+	if route.Identity == nil {
+		return ""
+	}
+	return identity.Expand(route.Identity.Sender, r.Login())
+}
+
+// CheckRoute finds the mistakes in a configuration that would keep mail for a recipient from ever
+// getting anywhere.
+func (r *Router) CheckRoute(env *spool.Envelope, rcpt spool.Recipient) error {
+	route, err := r.Route(env, rcpt)
+	switch {
+	case err != nil:
+	case route.Identity == nil:
+		_, err = route.Agent()
+	default:
+		_, err = Tunnel(route.Config, route.Identity)
+	}
+	if err != nil {
+		return ConfigFailure(err)
+	}
+	return nil
+}
+
+func (r *Route) needMDA() error {
+	if r.Config.MDA != "" {
+		return nil
+	}
+	return &identity.ConfigError{
+		File: r.Config.File,
+		Text: fmt.Sprintf("the recipient %s has no domain, and there is no local delivery agent", spool.Printable(r.Address)),
+		Hint: "set mda, or qualify_domain (qualifydomain in an esmtprc) for its identity",
+	}
+}
+
+// Agent returns the local delivery agent.
+func (r *Route) Agent() (*localmda.Agent, error) {
+	agent, err := localmda.New(r.Config.MDA, r.Config.ForceMDA)
+	if err != nil {
+		return nil, &identity.ConfigError{File: r.Config.File, Text: err.Error()}
+	}
+	if r.Config.MDATimeout > 0 {
+		agent.Timeout = r.Config.MDATimeout
+	}
+	return agent, nil
+}
+
+// Tunnel returns the command that reaches an identity's smart host, nil if there is none.
+func Tunnel(cfg *identity.Config, id *identity.Identity) (*command.Command, error) {
+	if id.Tunnel == "" {
+		return nil, nil
+	}
+	cmd, err := command.Parse(id.Tunnel)
+	if err != nil {
+		return nil, &identity.ConfigError{File: cfg.File, Text: fmt.Sprintf("tunnel of identity %s: %v", id.Name, err)}
+	}
+	return cmd, nil
+}
+
+// StepLimit returns the time limit that the environment sets for each step of a session, 0 for
+// none.
+func StepLimit() (time.Duration, error) {
+	v := os.Getenv("ESMTPQ_TIMEOUT")
+	if v == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d <= 0 {
+		return 0, exit.Fail(exit.Config, "ESMTPQ_TIMEOUT: a duration such as 30s or 2m")
+	}
+	return d, nil
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package inherit
+
+func closeRange() bool { return false }

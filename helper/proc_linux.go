@@ -1,0 +1,98 @@
+package helper
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"esmtpq/helper/inherit"
+)
+
+// listed reports whether the processes of the machine can be listed.
+func listed() bool {
+	_, err := os.Stat("/proc/self/stat")
+	return err == nil
+}
+
+// processes returns all processes that we can see.
+func processes() []proc {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	var all []proc
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
+			if p, ok := readProc(pid); ok {
+				all = append(all, p)
+			}
+		}
+	}
+	return all
+}
+
+// readProc reads what is known of a process (proc_pid_stat(5)).
+func readProc(pid int) (proc, bool) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return proc{}, false
+	}
+	// Its name is in brackets, and may have brackets and blanks of its own.
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(fields) < 20 {
+		return proc{}, false
+	}
+	p := proc{pid: pid, start: fields[19], dead: fields[0] == "Z" || fields[0] == "X"}
+	p.parent, _ = strconv.Atoi(fields[1])
+	p.session, _ = strconv.Atoi(fields[3])
+	return p, true
+}
+
+// marked reports whether a process was started with a mark.
+func marked(pid int, mark string) bool {
+	value, ok := markOf(pid)
+	return ok && value == mark
+}
+
+// markOf returns the mark that a process was started with. That of a set-id program cannot be
+// read; it is found by its session and its parents.
+func markOf(pid int) (string, bool) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	if err != nil {
+		return "", false
+	}
+	_, value, ok := bytes.Cut(append([]byte{0}, b...), []byte("\x00"+inherit.MarkName+"="))
+	if !ok {
+		return "", false
+	}
+	value, _, _ = bytes.Cut(value, []byte{0})
+	return string(value), len(value) > 0
+}
+
+// Marks returns the marks of all processes, but for this one, that have one.
+func Marks() map[string]bool {
+	marks := make(map[string]bool)
+	for _, p := range processes() {
+		if mark, ok := markOf(p.pid); ok && !p.dead && p.pid != os.Getpid() {
+			marks[mark] = true
+		}
+	}
+	return marks
+}
+
+// memoryFile returns a file that is in memory; nil where there is none to be had.
+func memoryFile() *os.File {
+	fd, err := unix.MemfdCreate("esmtpq-output", unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
+	if err != nil {
+		fd, err = unix.MemfdCreate("esmtpq-output", unix.MFD_CLOEXEC) // before Linux 6.3
+	}
+	if err != nil {
+		return nil
+	}
+	return os.NewFile(uintptr(fd), "esmtpq-output")
+}

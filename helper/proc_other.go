@@ -1,0 +1,19 @@
+//go:build !linux
+
+package helper
+
+import "os"
+
+// listed reports whether the processes of the machine can be listed.
+func listed() bool { return false }
+
+// processes returns all processes that we can see.
+func processes() []proc { return nil }
+
+func marked(int, string) bool { return false }
+
+// Marks returns the marks of all processes, but for this one, that have one.
+func Marks() map[string]bool { return nil }
+
+// memoryFile returns a file that is in memory; nil where there is none to be had.
+func memoryFile() *os.File { return nil }

@@ -1,0 +1,210 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// linger is how long after the exit of a command a standard output is read that somebody still
+// has open.
+const linger = 500 * time.Millisecond
+
+// A Process is a command that runs.
+type Process struct {
+	c      *Command
+	cmd    *exec.Cmd
+	output *os.File
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	feed   *feeding      // nil where it is fed nothing
+	exited chan struct{} // closed once the program is reaped
+
+	exit Exit
+	done chan struct{} // closed once exit is set
+}
+
+// errEnded is the cause of an end by [Process.End].
+var errEnded = errors.New("ended")
+
+// start starts the program, and to feed it.
+func (p *Process) start() error {
+	switch in := p.c.Stdin.(type) {
+	case nil:
+	case *os.File:
+		p.cmd.Stdin = in
+	default:
+		stdin, pipe, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		defer stdin.Close()
+		p.cmd.Stdin = stdin
+		p.feed = &feeding{pipe: pipe, done: make(chan struct{})}
+	}
+	if err := p.cmd.Start(); err != nil {
+		if p.feed != nil {
+			p.feed.pipe.Close()
+		}
+		return err
+	}
+	if p.feed != nil {
+		go p.feed.run(p.c.Stdin, p.cancel)
+	}
+	return nil
+}
+
+// Done is closed when the command has ended, with all that is to end with it.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Exit returns how the command ended. It waits for that.
+func (p *Process) Exit() *Exit {
+	<-p.done
+	return &p.exit
+}
+
+// Said returns the end of what the command has printed so far.
+func (p *Process) Said() string {
+	select {
+	case <-p.done:
+		return p.exit.Output
+	default:
+		return lastLines(p.output)
+	}
+}
+
+// End ends the command and all that belongs to it, and waits for that.
+func (p *Process) End() {
+	p.cancel(errEnded)
+	<-p.done
+}
+
+// supervise waits for the end of the command, or brings it about.
+func (p *Process) supervise() {
+	defer close(p.done)
+	defer p.output.Close()
+	go func() {
+		p.cmd.Wait() // what it returns is in ProcessState
+		close(p.exited)
+	}()
+	f := &family{root: p.cmd.Process.Pid, mark: p.c.Mark, exited: p.exited}
+	p.await(f)
+	select {
+	case <-p.exited:
+		p.exit.set(p.cmd.ProcessState)
+	default:
+		p.exit.Status = -1 // not even SIGKILL has ended it
+	}
+	p.finish(f)
+	p.exit.Output = lastLines(p.output)
+}
+
+// await waits for the program to exit, and ends it where its time is over.
+func (p *Process) await(f *family) {
+	watch := time.NewTicker(watchPause)
+	defer watch.Stop()
+	for {
+		select {
+		case <-p.exited:
+			return
+		case <-watch.C:
+			bound(p.output)
+		case <-p.ctx.Done():
+			p.stop(f)
+			return
+		}
+	}
+}
+
+// stop ends the command because its context has ended.
+func (p *Process) stop(f *family) {
+	p.exit.Stopped = context.Cause(p.ctx)
+	patience := grace
+	if errors.Is(p.exit.Stopped, errInput) {
+		patience = 0
+	}
+	p.exit.Left = f.end(patience)
+}
+
+// finish ends what is left of the command, if it is to be, and its feeding.
+func (p *Process) finish(f *family) {
+	fed := p.fed()
+	if p.exit.Stopped == nil && p.ctx.Err() != nil {
+		p.stop(f) // while somebody else was still reading
+	} else if p.exit.Stopped == nil && (!fed || p.c.Alone || !p.exit.OK()) {
+		p.exit.Left = f.end(grace)
+	}
+	if p.feed != nil {
+		p.feed.pipe.Close() // ends a write that nobody reads
+		<-p.feed.done
+		p.exit.Whole, p.exit.InputErr = p.feed.whole, p.feed.err
+	}
+}
+
+// fed waits for the input to have been taken, and reports whether it was. The program
+// may have left the reading to a child.
+func (p *Process) fed() bool {
+	if p.feed == nil {
+		return true
+	}
+	if p.exit.OK() {
+		select {
+		case <-p.feed.done:
+		case <-p.ctx.Done():
+		}
+	}
+	select {
+	case <-p.feed.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// errInput is the cause of an end because the input could not be read to its end.
+var errInput = errors.New("its input could not be read")
+
+// A feeding writes the input of a command.
+type feeding struct {
+	pipe  *os.File      // our end
+	done  chan struct{} // closed when run has ended
+	whole bool          // all was written
+	err   error         // of the reader
+}
+
+// run writes r to the pipe. A command that stops reading is no failure: its exit status counts.
+// Where r fails the pipe stays open until the command is gone.
+func (f *feeding) run(r io.Reader, cancel context.CancelCauseFunc) {
+	defer close(f.done)
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := r.Read(buf)
+		if n > 0 {
+			if _, err := f.pipe.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+		switch {
+		case err == io.EOF:
+			f.whole = true
+			f.pipe.Close()
+			return
+		case err != nil:
+			f.err = err
+			cancel(errInput)
+			return
+		}
+	}
+}
+
+// signaled returns the signal that ended a process, 0 if none did.
+func signaled(state *os.ProcessState) syscall.Signal {
+	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return ws.Signal()
+	}
+	return 0
+}

@@ -1,0 +1,102 @@
+package queue
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"esmtpq/queue/spool"
+)
+
+// backoffFile says which identities wait. It is a cache: without it they are tried sooner.
+const backoffFile = spool.BackoffFile
+
+// A backoff is an identity that waits: nothing of its mail can go out, for a reason that no message
+// is charged for.
+type backoff struct {
+	Since    time.Time `json:"since"`
+	Attempts int       `json:"attempts"`
+	Last     time.Time `json:"last"` // attempt
+	Next     time.Time `json:"next"`
+	Report   Report    `json:"report"`
+}
+
+// refusedLogin reports whether trying once more could do harm: a password that was
+// refused and is tried again and again locks people out of their accounts.
+func (b *backoff) refusedLogin() bool {
+	s := b.Report.Status
+	return len(s) > 3 && s[1:4] == ".7."
+}
+
+// waits reports whether a background run leaves the identity alone for now. Its
+// first message since is a reason to try a network that was down, but no reason to
+// try a refused password; that the configuration was changed is one for both.
+func (b *backoff) waits(untried bool, configChanged, now time.Time) bool {
+	if due(b.Next, now) || b.Last.Before(configChanged) {
+		return false
+	}
+	return !untried || b.refusedLogin()
+}
+
+// backoffs are the identities that wait, by destination.
+type backoffs map[string]*backoff
+
+func readBackoffs(q *spool.Queue) backoffs {
+	all := backoffs{}
+	f, err := q.OpenCache(backoffFile)
+	if err != nil {
+		return all
+	}
+	defer f.Close()
+	if json.NewDecoder(f).Decode(&all) != nil || all == nil {
+		return backoffs{}
+	}
+	for name, b := range all {
+		if b == nil || b.Report.Action != Delayed {
+			delete(all, name)
+		}
+	}
+	return all
+}
+
+// Suspended returns the destinations that wait: nothing of their mail could go out at the last attempt.
+func Suspended(q *spool.Queue) []string {
+	return slices.Collect(maps.Keys(readBackoffs(q)))
+}
+
+func writeBackoffs(q *spool.Queue, all backoffs) error {
+	path := q.Dir + "/" + backoffFile
+	if len(all) == 0 {
+		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+		return nil
+	}
+	b, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(path, append(b, '\n'), 0o600, renameio.WithTempDir(q.Dir), renameio.WithStaticPermissions(0o600)); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+// failed notes a failure of an identity.
+func (all backoffs) failed(destination string, r Report, now time.Time) {
+	b := all[destination]
+	if b == nil {
+		b = &backoff{Since: now}
+		all[destination] = b
+	}
+	b.Attempts++
+	b.Last = now
+	b.Report = r
+	b.Report.Text = r.Reason().Text
+	b.Next = nextIdentityAttempt(b.Since, now)
+}

@@ -1,0 +1,274 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"time"
+
+	"esmtpq/queue/spool"
+)
+
+// A destination is the mail of one queue run that goes by one transport, in the
+// order of its arrival: first what has no failed attempt of its own, so that a message that the
+// host refuses to take holds up no other. It is the Source of that transport.
+type destination struct {
+	run  *run
+	name string
+
+	// The run's mu guards these.
+	ids     []uint64  // still to be drawn, by number
+	again   []uint64  // to be drawn behind those: each has failed before
+	backoff []waiting // found by a scan, waiting for a reason to try the identity
+	reason  *spool.Progress
+	working bool
+	begun   bool // it has worked
+	drawn   int  // how often something was taken from ids
+	out     map[*Delivery]struct{}
+	dead    *Report // why nothing more of it can go out in this run
+	stopped bool    // progress could not be recorded
+}
+
+// waiting is a message that waits for its identity.
+type waiting struct {
+	id    uint64
+	again bool // it has failed by itself before
+	noted bool // the reason stands in its entry already
+}
+
+// A draw is what the queue knows of a delivery that a transport has.
+type draw struct {
+	entry    *openEntry
+	indexes  []int  // of Delivery.Recipients in the envelope
+	sender   string // Sender: to force upon the header, "" for none
+	attempts int    // that were made of the message before
+
+	// The run's mu guards these.
+	reported []bool // of Delivery.Recipients
+	left     int    // how many are not
+	charged  bool   // the attempt counts as one of the message's own
+	counted  bool   // the message is counted among what waits
+}
+
+// add adds a message to what is to be drawn.
+func (t *destination) add(id uint64, again bool) {
+	if again {
+		t.again = append(t.again, id)
+	} else {
+		t.ids = append(t.ids, id)
+	}
+}
+
+// left returns how many messages are still to be drawn.
+func (t *destination) left() int { return len(t.ids) + len(t.again) }
+
+// idle reports whether nothing of the destination has been given to its transport in this run.
+func (t *destination) idle() bool { return !t.working && !t.begun }
+
+// work runs the transport until nothing is left to draw.
+func (t *destination) work() {
+	r := t.run
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t.begun = true
+	for t.left() > 0 {
+		for t.left() > 0 && t.dead == nil && !t.stopped {
+			before := t.drawn
+			r.mu.Unlock()
+			r.router.Transport(t.name).Run(r.ctx, t)
+			t.takeBack()
+			r.mu.Lock()
+			if t.drawn == before {
+				break // it will not draw
+			}
+		}
+		ids := slices.Concat(t.ids, t.again)
+		t.ids, t.again = nil, nil
+		r.mu.Unlock()
+		t.leave(ids)
+		r.mu.Lock()
+	}
+	t.working = false
+	r.busy--
+	r.idle.Broadcast()
+}
+
+// leave says why messages stay that were not drawn.
+func (t *destination) leave(ids []uint64) {
+	r := t.run
+	r.mu.Lock()
+	dead, stopped := t.dead, t.stopped
+	r.mu.Unlock()
+	for _, id := range ids {
+		switch {
+		case dead != nil:
+			r.refuse(spool.IDText(id), t.name, *dead)
+		case stopped:
+			r.counted(t.name, "not tried: progress can no longer be recorded")
+		default:
+			r.counted(t.name, interrupted) // what is known of them is worth more than that
+		}
+	}
+}
+
+// takeBack takes back deliveries that the transport has drawn and, against the rules, not reported.
+func (t *destination) takeBack() {
+	r := t.run
+	r.mu.Lock()
+	out := t.out
+	t.out = nil
+	for d := range out {
+		d.draw.left = 0
+		r.count(t.name, "its transport has not said what became of it")
+	}
+	r.mu.Unlock()
+	for d := range out {
+		r.release(d.draw.entry)
+	}
+}
+
+// Next implements Source. It looks for new mail before it says that there is none.
+func (t *destination) Next(wait bool) *Delivery {
+	for {
+		id, ok := t.pick(wait)
+		if !ok {
+			return nil
+		}
+		if d := t.deliveryOf(spool.IDText(id)); d != nil {
+			return d
+		}
+	}
+}
+
+// pick takes the next message from what is to be drawn.
+func (t *destination) pick(wait bool) (id uint64, ok bool) {
+	r := t.run
+	looked := !wait
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.ctx.Err() == nil && !t.stopped && t.dead == nil {
+		switch {
+		case len(t.ids) > 0:
+			id, t.ids = t.ids[0], t.ids[1:]
+			t.drawn++
+			return id, true
+		case r.scanning && wait:
+			r.idle.Wait()
+		case r.scanning:
+			return 0, false
+		case len(t.again) > 0:
+			t.ids, t.again = t.again, nil
+		case looked:
+			return 0, false
+		default:
+			looked = true
+			r.mu.Unlock()
+			r.rescan()
+			r.mu.Lock()
+		}
+	}
+	return 0, false
+}
+
+// Backlog implements Source.
+func (t *destination) Backlog() int {
+	t.run.mu.Lock()
+	defer t.run.mu.Unlock()
+	return t.left()
+}
+
+// Wait implements Source. What is waited for is mail that is in the queue already and still too
+// young for this run: submissions go on, and it may be for this destination.
+func (t *destination) Wait(ctx context.Context, limit time.Duration) bool {
+	r := t.run
+	r.mu.Lock()
+	ripe, stopped := r.ripe, t.stopped || t.dead != nil
+	r.mu.Unlock()
+	wait := time.Until(ripe)
+	if ripe.IsZero() || stopped || wait > limit {
+		return false
+	}
+	pause := time.NewTimer(wait)
+	defer pause.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-pause.C:
+	}
+	r.rescan()
+	return t.Backlog() > 0
+}
+
+// deliveryOf makes a delivery of an entry. It returns nil where there is nothing (more) to deliver.
+func (t *destination) deliveryOf(id string) *Delivery {
+	r := t.run
+	e, err := r.acquire(id)
+	if err != nil {
+		t.passOver(id, err)
+		return nil
+	}
+	if n := e.CutOff(); n > 0 && r.tooUnsure(n) {
+		r.hold(e)
+	}
+	d := t.fill(e)
+	if d == nil {
+		r.release(e)
+		return nil
+	}
+	if d.Content, err = r.q.ContentFor(e.Message(), d.draw.sender); err != nil {
+		r.release(e)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.unusable(id, t.name, err)
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t.out == nil {
+		t.out = map[*Delivery]struct{}{}
+	}
+	t.out[d] = struct{}{}
+	return d
+}
+
+// passOver leaves an entry that cannot be opened.
+func (t *destination) passOver(id string, err error) {
+	r := t.run
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // its owner has removed it
+	case errors.Is(err, spool.ErrLocked):
+		r.count(t.name, "another command works on it")
+	default:
+		r.unusable(id, t.name, err)
+	}
+}
+
+// fill collects the recipients of an entry that are to be tried; it returns nil where there are
+// none.
+func (t *destination) fill(e *openEntry) *Delivery {
+	d := &Delivery{ID: e.ID(), Envelope: &e.Message().Envelope, draw: &draw{entry: e}}
+	e.View(func(m *spool.Message) {
+		d.draw.attempts = m.Attempts
+		for i, rcpt := range m.Envelope.Recipients {
+			if m.Held || !m.Progress[i].State.Pending() {
+				continue
+			}
+			route, err := t.run.router.Route(&m.Envelope, rcpt)
+			if err != nil || route.Destination != t.name {
+				continue
+			}
+			rcpt.Address = route.Address
+			d.ReversePath, d.draw.sender = route.ReversePath, route.Sender
+			d.Recipients = append(d.Recipients, rcpt)
+			d.draw.indexes = append(d.draw.indexes, i)
+		}
+	})
+	if len(d.Recipients) == 0 {
+		return nil
+	}
+	d.draw.left, d.draw.reported = len(d.Recipients), make([]bool, len(d.Recipients))
+	return d
+}

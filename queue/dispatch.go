@@ -1,0 +1,155 @@
+package queue
+
+import (
+	"slices"
+	"time"
+
+	"esmtpq/queue/spool"
+)
+
+// How a message gets to its destinations, or is told why it does not.
+
+// dispatch hands a message to the destinations of its recipients. It is called without mu.
+func (r *run) dispatch(m *spool.Message, now time.Time) {
+	var names []string
+	var indexes []int
+	var reports []Report
+	for i, rcpt := range m.Envelope.Recipients {
+		if !m.Progress[i].State.Pending() {
+			continue
+		}
+		route, err := r.router.Route(&m.Envelope, rcpt)
+		if err != nil {
+			indexes = append(indexes, i)
+			reports = append(reports, Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.3.5", Text: err.Error()})
+			continue
+		}
+		if !slices.Contains(names, route.Destination) {
+			names = append(names, route.Destination)
+		}
+	}
+	r.refuseRecipients(m.ID, "", indexes, reports)
+	for _, name := range names {
+		if why := r.enqueue(name, m, now); why != nil {
+			r.refuse(m.ID, name, *why)
+		}
+	}
+	if len(names) == 1 && len(indexes) == 0 {
+		r.noteBackoff(names[0], m, now)
+	}
+}
+
+// enqueue gives a message to a destination, which begins to work if it does not yet; or it returns
+// why the message is not tried. It is called without mu.
+func (r *run) enqueue(name string, m *spool.Message, now time.Time) (why *Report) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.destination(name)
+	if t.dead != nil {
+		return t.dead
+	}
+	if b := r.backoffs[name]; b != nil && t.idle() {
+		if r.opt.All && r.triedMeanwhile(b.Last, now) {
+			return &b.Report
+		}
+		if !r.opt.All && b.waits(untried(m), r.opt.ConfigChanged, now) {
+			if t.reason == nil {
+				t.reason = b.Report.Reason()
+			}
+			t.backoff = append(t.backoff, waiting{spool.Number(m.ID), m.Attempts > 0, m.WaitsFor(t.reason)})
+			return nil
+		}
+	}
+	// What waited for the identity goes along, in its order.
+	for _, w := range t.backoff {
+		t.add(w.id, w.again)
+	}
+	t.backoff = nil
+	t.add(spool.Number(m.ID), m.Attempts > 0)
+	if !t.working {
+		t.working = true
+		r.busy++
+		go t.work()
+	}
+	r.idle.Broadcast()
+	return nil
+}
+
+// destination returns the destination of a name. It is called with mu held.
+func (r *run) destination(name string) *destination {
+	t := r.destinations[name]
+	if t == nil {
+		t = &destination{run: r, name: name}
+		r.destinations[name] = t
+	}
+	return t
+}
+
+// refuseBackoffs leaves the mail of identities that wait. It is for the end of the run: until then
+// new mail can find the host and take the old along.
+func (r *run) refuseBackoffs() {
+	for name, t := range r.destinations {
+		why := r.backoffs[name]
+		for _, w := range t.backoff {
+			if w.noted {
+				r.counted(name, why.Report.Explain())
+			} else {
+				r.refuse(spool.IDText(w.id), name, why.Report)
+			}
+		}
+		t.backoff = nil
+	}
+}
+
+// refuse notes why what a message has for a destination was not tried, without charging the
+// message. It is called without mu.
+func (r *run) refuse(id, destination string, report Report) {
+	e, err := r.acquire(id)
+	if err != nil {
+		// Gone, or somebody works on it: the reason is not worth a wait.
+		r.counted(destination, report.Explain())
+		return
+	}
+	defer r.release(e)
+	indexes, reports := []int(nil), []Report(nil)
+	e.View(func(m *spool.Message) {
+		for i, rcpt := range m.Envelope.Recipients {
+			if !m.Progress[i].State.Pending() {
+				continue
+			}
+			if route, err := r.router.Route(&m.Envelope, rcpt); err == nil && route.Destination == destination {
+				indexes, reports = append(indexes, i), append(reports, report)
+			}
+		}
+	})
+	r.refuseRecipients(id, destination, indexes, reports)
+	e.View(func(m *spool.Message) { // another destination may be recording
+		pending := m.Indexes(func(i int) bool { return m.Progress[i].State.Pending() })
+		if len(indexes) == len(pending) {
+			r.noteRefused(destination, m, time.Now())
+		}
+	})
+}
+
+// refuseRecipients notes why some recipients of a message were not tried. The message counts
+// once for each reason. It is called without mu.
+func (r *run) refuseRecipients(id, destination string, indexes []int, reports []Report) {
+	if len(indexes) == 0 {
+		return
+	}
+	counted := map[string]bool{}
+	for k := range reports {
+		if text := reports[k].Explain(); !counted[text] {
+			counted[text] = true
+			r.counted(destination, text)
+		}
+	}
+	e, err := r.acquire(id)
+	if err != nil {
+		return
+	}
+	defer r.release(e)
+	if err := e.Note(indexes, reports, time.Now()); err != nil {
+		r.troubled("note why %s waits: %v", id, err)
+	}
+}

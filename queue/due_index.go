@@ -1,0 +1,239 @@
+package queue
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"esmtpq/queue/spool"
+)
+
+// The due index is what queue runs found out about the entries that they left in the queue: until
+// when there is nothing to do about each. With it, a background run opens those that something is
+// to be done about, and not 100 000 that wait for a host. It is a cache, and what is wrong in it
+// delays mail by dueIndexTrust at most: a run that a person asks for opens everything, and without
+// the file, which anybody may delete, all do.
+//
+// It is not used once an owner's command has changed an entry (spool.ForgetEdited), once the
+// configuration has changed, and where the clock has been set back.
+const (
+	dueIndexFile = spool.DueIndexFile
+
+	dueIndexVersion = 2
+	// dueIndexTrust is how long anything in it is believed.
+	dueIndexTrust = retryCeiling
+	// dueIndexWorth is how many entries are worth an index: fewer are read before it is.
+	dueIndexWorth = 256
+	// maxDueIndex bounds what is read of one, in octets.
+	maxDueIndex = 32 << 20
+)
+
+// A wait is why and until when there is nothing to do about an entry.
+type wait struct {
+	until uint32 // Unix time
+	why   int16  // of dueIndex.destinations: it waits for that identity, as stands in it; or one of these
+	again bool   // it has failed by itself before
+}
+
+const (
+	waitsOwner   int16 = -1 // held or failed: nothing is to be tried
+	waitsItsTime int16 = -2 // its own next attempt is not due
+)
+
+// A line of the index is about one entry. There may be very many.
+type dueLine struct {
+	id uint64 // the queue ID as a number
+	wait
+}
+
+// A dueIndex is the index as it was read.
+type dueIndex struct {
+	destinations []string
+	lines        []dueLine     // by ID
+	disposition  []disposition // of each, in this run
+}
+
+// A disposition is what a run has come to about an entry of the index.
+type disposition byte
+
+const (
+	notThere disposition = iota // it was not in the queue
+	waitsOn                     // it is there, and what is said of it holds
+	over                        // it was opened to be changed
+)
+
+// dueIndexHead is the first line of the file. Its records follow: the queue ID as a number, the
+// seconds from Written until the end of the wait, why it waits, and 1 for again; 8, 4, 2 and 2
+// octets, big-endian.
+type dueIndexHead struct {
+	Version      int      `json:"version"`
+	Written      int64    `json:"written"` // Unix time
+	Setup        string   `json:"setup"`   // what decides about routes and limits
+	Destinations []string `json:"destinations"`
+	SHA256       string   `json:"sha256"` // of the records
+}
+
+const dueIndexRecord = 16
+
+// readDueIndex returns the index, an empty one where there is none to be used.
+func readDueIndex(q *spool.Queue, setup string, now time.Time) *dueIndex {
+	x := &dueIndex{}
+	f, err := q.OpenCache(dueIndexFile)
+	if err != nil {
+		return x
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil || st.Size() > maxDueIndex {
+		return x
+	}
+	b := make([]byte, st.Size())
+	n, err := io.ReadFull(f, b)
+	if err != nil || !x.decode(b[:n], setup, now) {
+		return &dueIndex{}
+	}
+	return x
+}
+
+// decode reads the file, and reports whether it may be used now.
+func (x *dueIndex) decode(b []byte, setup string, now time.Time) bool {
+	line, records, ok := bytes.Cut(b, []byte("\n"))
+	var head dueIndexHead
+	if !ok || json.Unmarshal(line, &head) != nil || head.Version != dueIndexVersion || head.Setup != setup {
+		return false
+	}
+	age := now.Unix() - head.Written
+	sum := sha256.Sum256(records)
+	if age < 0 || age > int64(dueIndexTrust/time.Second) || len(records)%dueIndexRecord != 0 || hex.EncodeToString(sum[:]) != head.SHA256 {
+		return false
+	}
+	n := len(records) / dueIndexRecord
+	x.destinations, x.lines, x.disposition = head.Destinations, make([]dueLine, n), make([]disposition, n)
+	for i := range n {
+		r := records[i*dueIndexRecord:]
+		seconds := min(binary.BigEndian.Uint32(r[8:]), uint32(dueIndexTrust/time.Second))
+		l := dueLine{binary.BigEndian.Uint64(r), wait{uint32(head.Written) + seconds, int16(binary.BigEndian.Uint16(r[12:])), r[15] == 1}}
+		if l.why < waitsItsTime || int(l.why) >= len(x.destinations) || i > 0 && l.id <= x.lines[i-1].id {
+			return false
+		}
+		x.lines[i] = l
+	}
+	return true
+}
+
+// encode returns the file.
+func (x *dueIndex) encode(setup string, now time.Time) ([]byte, error) {
+	records := make([]byte, 0, len(x.lines)*dueIndexRecord)
+	for _, l := range x.lines {
+		seconds := min(max(int64(l.until)-now.Unix(), 0), int64(dueIndexTrust/time.Second))
+		records = binary.BigEndian.AppendUint64(records, l.id)
+		records = binary.BigEndian.AppendUint32(records, uint32(seconds))
+		records = binary.BigEndian.AppendUint16(records, uint16(l.why))
+		again := byte(0)
+		if l.again {
+			again = 1
+		}
+		records = append(records, 0, again)
+	}
+	sum := sha256.Sum256(records)
+	head, err := json.Marshal(dueIndexHead{dueIndexVersion, now.Unix(), setup, x.destinations, hex.EncodeToString(sum[:])})
+	if err != nil {
+		return nil, err
+	}
+	return slices.Insert(records, 0, append(head, '\n')...), nil
+}
+
+// writeDueIndex writes the index in place of the one before; too short a one is left out.
+func writeDueIndex(q *spool.Queue, x *dueIndex, setup string, now time.Time) error {
+	path := q.Dir + "/" + dueIndexFile
+	if n := len(x.lines); n < dueIndexWorth || n > maxDueIndex/dueIndexRecord-1000 || q.Edited() {
+		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+		return nil
+	}
+	b, err := x.encode(setup, now)
+	if err == nil {
+		err = renameio.WriteFile(path, b, 0o600, renameio.WithTempDir(q.Dir), renameio.WithStaticPermissions(0o600))
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+// findings are what a run finds out for the next index. mu of the run guards them.
+type findings struct {
+	old          *dueIndex
+	waits        map[uint64]wait
+	destinations []string // those of old, and more
+	changed      bool     // the file is not what is known
+}
+
+// find returns the index of an entry in the old due index, -1 if it is not there. hint is where to
+// look first, and where to look for the next one is returned, for going through them in order.
+func (f *findings) find(id uint64, hint int) (i, next int) {
+	lines := f.old.lines
+	for hint < len(lines) && lines[hint].id < id {
+		hint++
+	}
+	if hint < len(lines) && lines[hint].id == id {
+		return hint, hint + 1
+	}
+	return -1, hint
+}
+
+// note notes that there is nothing to do about a message until then, or until something changes.
+func (f *findings) note(m *spool.Message, why int16, until, now time.Time) {
+	if until.After(now) {
+		f.waits[spool.Number(m.ID)] = wait{until: uint32(until.Unix()), why: why, again: m.Attempts > 0}
+		f.changed = true
+	}
+}
+
+// forget notes that an entry is opened to be changed: what was known of it does not count.
+func (f *findings) forget(id uint64) {
+	f.changed = true
+	delete(f.waits, id)
+	i, ok := slices.BinarySearchFunc(f.old.lines, id, func(l dueLine, id uint64) int { return cmp.Compare(l.id, id) })
+	if ok {
+		f.old.disposition[i] = over
+	}
+}
+
+// number returns the number of a destination, and false where there are too many.
+func (f *findings) number(destination string) (int16, bool) {
+	i := slices.Index(f.destinations, destination)
+	if i < 0 {
+		if i = len(f.destinations); i > 1000 {
+			return 0, false
+		}
+		f.destinations = append(f.destinations, destination)
+	}
+	return int16(i), true
+}
+
+// index puts together what is known at the end of a run.
+func (f *findings) index() *dueIndex {
+	lines := make([]dueLine, 0, len(f.old.lines)+len(f.waits))
+	for i, l := range f.old.lines {
+		if _, newer := f.waits[l.id]; f.old.disposition[i] == waitsOn && !newer {
+			lines = append(lines, l)
+		}
+	}
+	for id, w := range f.waits {
+		lines = append(lines, dueLine{id, w})
+	}
+	slices.SortFunc(lines, func(a, b dueLine) int { return cmp.Compare(a.id, b.id) })
+	return &dueIndex{destinations: f.destinations, lines: lines}
+}

@@ -1,0 +1,365 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// maxEnvelope bounds what is read of an envelope: room for maxRecipients, most of
+// whose addresses are not of extreme length.
+const (
+	maxEnvelope   = 64 << 20
+	maxRecipients = 100_000
+)
+
+// Read returns the entry with the given queue ID. It takes no lock: what it returns
+// is the state at some instant. errors.Is fs.ErrNotExist: it is gone; ErrDamaged:
+// it is there and not what was accepted.
+func (q *Queue) Read(id string) (*Message, error) {
+	return q.ReadWith(new([]byte), id)
+}
+
+// readWith is Read by way of a buffer, which grows as need be.
+func (q *Queue) ReadWith(buf *[]byte, id string) (*Message, error) {
+	fd, st, err := q.openEnvelope(id, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer syscall.Close(fd)
+	m, _, err := readEnvelope(fd, st.Size, id, buf)
+	return m, err
+}
+
+// openEnvelope opens the envelope of an entry, as hostile input: it must be
+// a regular file of ours under one name, in a directory of ours.
+func (q *Queue) openEnvelope(id string, flag int) (fd int, st syscall.Stat_t, err error) {
+	dir := q.Dir + "/" + id
+	switch err := lstat(dir, &st); {
+	case err != nil:
+		return -1, st, err
+	case st.Mode&syscall.S_IFMT != syscall.S_IFDIR:
+		return -1, st, fmt.Errorf("%w: %s is not a directory", ErrDamaged, dir)
+	case st.Uid != euid:
+		return -1, st, fmt.Errorf("%w: %s belongs to user %d", ErrDamaged, dir, st.Uid)
+	}
+	fd, err = openRegular(dir+"/envelope", flag, &st)
+	if errors.Is(err, fs.ErrNotExist) {
+		// Removal takes the envelope last: where something is left, nobody is removing it.
+		if left, _ := os.ReadDir(dir); len(left) > 0 {
+			return -1, st, fmt.Errorf("%w: %s has no envelope", ErrDamaged, dir)
+		}
+	}
+	return fd, st, err
+}
+
+// readEnvelope reads an open envelope of some size and returns the offset of its progress.
+func readEnvelope(fd int, size int64, id string, buf *[]byte) (*Message, int64, error) {
+	if size > maxEnvelope {
+		return nil, 0, fmt.Errorf("%w: envelope of %d octets", ErrDamaged, size)
+	}
+	*buf = slices.Grow((*buf)[:0], int(size))[:size]
+	n, err := readAt(fd, *buf)
+	if err != nil {
+		return nil, 0, &fs.PathError{Op: "read", Path: id + "/envelope", Err: err}
+	}
+	m := &Message{ID: id}
+	at, err := decodeEnvelope((*buf)[:n], m)
+	if err != nil {
+		return nil, 0, err
+	}
+	return m, at, nil
+}
+
+// An Entry is a message that this process works on. Its lock is held until Close.
+type Entry struct {
+	q    *Queue
+	name string   // of its directory: the queue ID, until it is done
+	f    *os.File // the envelope, for writing
+	at   int64    // offset of the message's line in f
+
+	mu     sync.Mutex // several destinations may work on one message
+	msg    *Message
+	marked []bool // of recipients: "s" stands in the file
+	served bool   // it is recorded that every recipient is
+	cutOff int    // how often what a run died over was possibly delivered; 0 if none did
+}
+
+// OpenEntry locks an entry and reads it again under the lock. ErrLocked: another process works on
+// it. That progress can be recorded is made sure of here, before anything is sent.
+func (q *Queue) OpenEntry(id string) (*Entry, error) {
+	fd, _, err := q.openEnvelope(id, os.O_RDWR)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), q.path(id, "envelope"))
+	e, err := q.lockEntry(id, f)
+	if err != nil {
+		f.Close()
+	}
+	return e, err
+}
+
+func (q *Queue) lockEntry(id string, f *os.File) (*Entry, error) {
+	if err := tryLock(f); err != nil {
+		return nil, err
+	}
+	// Whoever had the lock before may have removed the entry.
+	var st syscall.Stat_t
+	if err := fstat(int(f.Fd()), &st); err == nil && st.Nlink == 0 {
+		return nil, &fs.PathError{Op: "open", Path: q.path(id, "envelope"), Err: fs.ErrNotExist}
+	} else if err != nil {
+		return nil, &fs.PathError{Op: "stat", Path: q.path(id, "envelope"), Err: err}
+	}
+	m, at, err := readEnvelope(int(f.Fd()), st.Size, id, new([]byte))
+	if err != nil {
+		return nil, err
+	}
+	e := &Entry{q: q, name: id, f: f, at: at, msg: m, marked: make([]bool, len(m.Progress))}
+	for i := range m.Progress {
+		// We hold the lock, so whoever was sending is dead.
+		if m.Progress[i].State == Sending {
+			m.Progress[i].possiblyDelivered()
+			e.cutOff = max(e.cutOff, m.Progress[i].Unsure)
+		}
+	}
+	return e, nil
+}
+
+// HoldUnsure holds an entry whose recipients may have the message, until its owner releases it.
+func (e *Entry) HoldUnsure() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range e.msg.Progress {
+		if e.msg.Progress[i].State != Unsure {
+			continue
+		}
+		if err := e.writeRecipientLine(i, Unsure); err != nil {
+			return fmt.Errorf("hold %s: %w", e.msg.ID, err)
+		}
+	}
+	e.msg.Held = true
+	if err := e.writeMessageLine(); err != nil {
+		return fmt.Errorf("hold %s: %w", e.msg.ID, err)
+	}
+	return syncData(e.f)
+}
+
+// Close gives up the lock.
+func (e *Entry) Close() { e.f.Close() }
+
+// ID returns the queue ID.
+func (e *Entry) ID() string { return e.msg.ID }
+
+// Message returns the message, to be looked at while nobody else works on the entry.
+func (e *Entry) Message() *Message { return e.msg }
+
+// View calls f with the message while nothing of it changes.
+func (e *Entry) View(f func(m *Message)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f(e.msg)
+}
+
+// Served reports whether it is recorded that every recipient has been served.
+func (e *Entry) Served() bool { return e.served }
+
+// CutOff returns how often the message has possibly been delivered, if a run died while it was
+// sending it; 0 if none did. With several such recipients it is the highest of their numbers.
+func (e *Entry) CutOff() int { return e.cutOff }
+
+// writeMessageLine overwrites the line of the message. It is not synced: what
+// it says can be lost without harm.
+func (e *Entry) writeMessageLine() error {
+	_, err := e.f.WriteAt(appendMessageLine(nil, e.msg), e.at)
+	return err
+}
+
+func (e *Entry) recipientAt(i int) int64 {
+	return e.at + messageLine + int64(i)*recipientLine
+}
+
+// Sending marks recipients as about to be sent to. Not synced: it is for the
+// case that this process dies, and the page cache survives that.
+func (e *Entry) Sending(indexes []int) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, i := range indexes {
+		e.marked[i] = true
+		var err error
+		if e.msg.Progress[i].Unsure > 0 {
+			err = e.writeRecipientLine(i, Sending) // with the number, which may be new
+		} else {
+			_, err = e.f.WriteAt([]byte{byte(Sending)}, e.recipientAt(i)+int64(letterAt))
+		}
+		if err != nil {
+			return fmt.Errorf("record progress of %s: %w", e.msg.ID, err)
+		}
+	}
+	return nil
+}
+
+// writeRecipientLine overwrites the line of recipient i, with a state.
+func (e *Entry) writeRecipientLine(i int, s State) error {
+	p := e.msg.Progress[i]
+	p.State = s
+	_, err := e.f.WriteAt(appendRecipientLine(nil, &p), e.recipientAt(i))
+	return err
+}
+
+// Note writes reports about recipients that were not tried, because it was known that it would be
+// in vain.
+func (e *Entry) Note(indexes []int, reports []Report, now time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	must, err := e.writeReports(indexes, reports, now)
+	if err == nil && must {
+		err = syncData(e.f)
+	}
+	return err
+}
+
+// record writes the reports of one attempt and syncs them if one of them must
+// never be forgotten.
+func (e *Entry) record(a *Attempt, now time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	must, err := e.writeReports(a.Recipients, a.Reports, now)
+	if err == nil && must {
+		err = syncData(e.f)
+	}
+	if err == nil {
+		err = e.recorded(a, now)
+	}
+	if err != nil {
+		return fmt.Errorf("record progress of %s: %w", e.msg.ID, err)
+	}
+	return nil
+}
+
+// recorded does what follows once reports are durable.
+func (e *Entry) recorded(a *Attempt, now time.Time) error {
+	if e.msg.Served() {
+		e.served = true // to be removed when the run lets go of it
+		return nil
+	}
+	if !a.Next.IsZero() && e.msg.Pending() {
+		e.msg.Attempts++
+		e.msg.Next = a.Next
+	}
+	e.msg.Last = now
+	return e.writeMessageLine()
+}
+
+// writeReports overwrites the lines of recipients, and reports whether that must be synced.
+func (e *Entry) writeReports(indexes []int, reports []Report, now time.Time) (must bool, err error) {
+	for k, i := range indexes {
+		r, p := &reports[k], &e.msg.Progress[i]
+		if !p.State.Pending() {
+			continue // what is done stays done
+		}
+		next := Progress{State: stateAfter(p.State, r), Time: now, Code: r.Code, Status: r.Status, Host: r.Host, Text: r.Text, Unsure: p.Unsure}
+		if r.Unsure && next.State == Unsure {
+			next.possiblyDelivered()
+		}
+		next.fit()
+		if next.State == p.State && !e.marked[i] && next.Unsure == p.Unsure && next.sameReason(p) {
+			continue // nothing new to write
+		}
+		*p = next
+		if _, err := e.f.WriteAt(appendRecipientLine(nil, p), e.recipientAt(i)); err != nil {
+			return must, err
+		}
+		e.marked[i] = false
+		must = must || next.State != Deferred
+	}
+	return must, nil
+}
+
+// Told records that the owner knows of failed recipients.
+func (e *Entry) Told(indexes []int, now time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, i := range indexes {
+		p := &e.msg.Progress[i]
+		p.Told = now
+		if _, err := e.f.WriteAt(appendRecipientLine(nil, p), e.recipientAt(i)); err != nil {
+			return err
+		}
+	}
+	return syncData(e.f)
+}
+
+// DelayTold records that the owner knows that the message is late.
+func (e *Entry) DelayTold() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.msg.DelayTold = true
+	if err := e.writeMessageLine(); err != nil {
+		return err
+	}
+	return syncData(e.f)
+}
+
+// stateAfter returns the state of a recipient after a report. What was possibly delivered
+// stays so while it is only delayed further.
+func stateAfter(before State, r *Report) State {
+	switch r.Action {
+	case Relayed:
+		return Accepted
+	case Delivered:
+		return LocalDone
+	case Failed:
+		return Refused
+	}
+	if r.Unsure || before == Unsure {
+		return Unsure
+	}
+	return Deferred
+}
+
+// possiblyDelivered notes that the message was possibly delivered to the recipient, once more.
+func (p *Progress) possiblyDelivered() {
+	p.State, p.Unsure = Unsure, min(p.Unsure+1, unsureCeiling)
+}
+
+func (p *Progress) sameReason(as *Progress) bool {
+	return p.Code == as.Code && p.Status == as.Status && p.Host == as.Host && p.Text == as.Text
+}
+
+// WaitsFor reports whether each recipient that is pending waits for this reason already: there is
+// nothing to note.
+func (m *Message) WaitsFor(why *Progress) bool {
+	for i := range m.Progress {
+		p := &m.Progress[i]
+		if p.State.Pending() && (p.State != Deferred && p.State != Unsure || !why.sameReason(p)) {
+			return false
+		}
+	}
+	return true
+}
+
+// Remove takes the entry out of the queue. The progress that says so is synced: should
+// the removal be lost in a crash, the next run does it again.
+func (e *Entry) Remove() error { return e.q.removeEntry(e.name) }
+
+// removeEntry removes the files of an entry, the content first: an envelope without
+// content is known to be one being removed, content without an envelope is not.
+func (q *Queue) removeEntry(name string) error {
+	for _, file := range [...]string{"mail", "envelope"} {
+		if err := syscall.Unlink(q.path(name, file)); err != nil && err != syscall.ENOENT {
+			return &fs.PathError{Op: "unlink", Path: q.path(name, file), Err: err}
+		}
+	}
+	dir := q.Dir + "/" + name
+	if err := syscall.Rmdir(dir); err == nil || err == syscall.ENOENT {
+		return nil
+	}
+	// Something else was put into the directory.
+	return os.RemoveAll(dir)
+}

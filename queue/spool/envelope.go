@@ -1,0 +1,161 @@
+package spool
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// envelopeVersion is the version of the format written here.
+const envelopeVersion = 1
+
+// An Envelope is what the submitter said about a message, and what was measured while
+// its content was written. It is stored once and never changed; who it is sent as
+// is decided from it at delivery.
+type Envelope struct {
+	Version int       `json:"version"` // of this format
+	Arrival time.Time `json:"arrival"`
+	// ReversePath is the address given with -f: an addr-spec, "" for the null
+	// reverse-path, nil when none was given.
+	ReversePath *string `json:"reverse_path,omitempty"`
+	// From is the addr-spec of the (first) author in the From: field of the content, which
+	// chooses the identity when ReversePath is nil. May lack a domain; may be empty.
+	From       string      `json:"from,omitempty"`
+	Recipients []Recipient `json:"recipients"`
+
+	Return     string `json:"ret,omitempty"`    // DSN RET (RFC 3461): "", "FULL" or "HDRS"
+	EnvelopeID string `json:"envid,omitempty"`  // DSN ENVID, decoded
+	Body       string `json:"body,omitempty"`   // -B: "", "7BIT" or "8BITMIME"
+	Config     string `json:"config,omitempty"` // -C: absolute path of the configuration to use
+	Notice     bool   `json:"notice,omitempty"` // from ourselves, about another message: for the local agent, whatever the identity
+	Legacy     string `json:"legacy,omitempty"` // name of the entry of esmtp-wrapper's that it was taken over from
+
+	Size     int64  `json:"size"`                  // octets in the file mail
+	Lines    int64  `json:"lines"`                 // line ends in the file mail
+	EightBit bool   `json:"eight_bit,omitempty"`   // some octet is over 127
+	UTF8     bool   `json:"utf8_header,omitempty"` // some octet of the header is over 127 (RFC 6532)
+	MaxLine  int64  `json:"max_line"`              // octets in the longest line, without its end
+	SHA256   string `json:"sha256"`                // of the file mail, in hexadecimal
+}
+
+// A Recipient is one forward-path.
+type Recipient struct {
+	Address string `json:"address"`          // addr-spec; without "@" it is local; "" if it could not be read
+	Notify  string `json:"notify,omitempty"` // DSN NOTIFY (RFC 3461): "", "NEVER", or a list of SUCCESS, FAILURE, DELAY
+}
+
+// Sender is the address that chooses the identity: the one given with -f, else the author's.
+// The null reverse-path chooses as if none had been given.
+func (e *Envelope) Sender() string {
+	if e.ReversePath != nil && *e.ReversePath != "" {
+		return *e.ReversePath
+	}
+	return e.From
+}
+
+// ErrDamaged is returned for an entry that is not what was accepted: cut
+// short, changed, or never ours. It is neither sent nor removed.
+var ErrDamaged = errors.New("damaged")
+
+// sealOf returns the second line of the file envelope, which has the SHA-256 of the first.
+func sealOf(first []byte) []byte {
+	const before, after = `{"sha256":"`, "\"}\n"
+	sum := sha256.Sum256(first)
+	b := make([]byte, 0, len(before)+2*len(sum)+len(after))
+	b = append(b, before...)
+	b = hex.AppendEncode(b, sum[:])
+	return append(b, after...)
+}
+
+// check refuses an envelope that would not be read back as it was submitted.
+func (e *Envelope) check() error {
+	texts := []string{e.From, e.Return, e.EnvelopeID, e.Body, e.Config, e.Legacy}
+	if e.ReversePath != nil {
+		texts = append(texts, *e.ReversePath)
+	}
+	for _, r := range e.Recipients {
+		texts = append(texts, r.Address, r.Notify)
+	}
+	for _, s := range texts {
+		if !utf8.ValidString(s) {
+			// JSON would replace the octets, and the mail go to somebody else.
+			return fmt.Errorf("%q in the envelope is not UTF-8", s)
+		}
+	}
+	if year := e.Arrival.Year(); year < 0 || year > 9999 {
+		return fmt.Errorf("a message of the year %d", year)
+	}
+	switch n := len(e.Recipients); {
+	case n == 0:
+		return errors.New("a message without recipients")
+	case n > maxRecipients:
+		return fmt.Errorf("a message for %d recipients, the queue takes %d: send it in parts", n, maxRecipients)
+	}
+	return nil
+}
+
+// encodeEnvelope returns the file envelope of a message that nobody has tried to send yet.
+// Behind its recipients stand those that are refused, with the reasons given.
+func encodeEnvelope(env *Envelope, refused []string) ([]byte, error) {
+	served := len(env.Recipients)
+	for range refused {
+		env.Recipients = append(env.Recipients, Recipient{})
+	}
+	if err := env.check(); err != nil {
+		return nil, err
+	}
+	b := make([]byte, 0, 1024+messageLine+(recipientLine+64)*len(env.Recipients))
+	b = append(appendEnvelopeJSON(b, env), '\n')
+	b = append(b, sealOf(b)...)
+	b = appendMessageLine(b, &Message{})
+	for range served {
+		b = appendRecipientLine(b, &Progress{State: Untried})
+	}
+	for _, why := range refused {
+		b = appendRecipientLine(b, &Progress{State: Refused, Time: env.Arrival, Status: "5.1.3", Text: why})
+	}
+	if len(b) > maxEnvelope {
+		return nil, fmt.Errorf("an envelope of %d octets, the queue takes %d: send the message in parts", len(b), maxEnvelope)
+	}
+	return b, nil
+}
+
+// decodeEnvelope reads the file envelope into m and returns the offset of its third
+// line, where progress begins. It checks all that can be checked without the content.
+func decodeEnvelope(b []byte, m *Message) (int64, error) {
+	first, rest, ok := cutLine(b)
+	if !ok {
+		return 0, fmt.Errorf("%w: envelope cut short", ErrDamaged)
+	}
+	second, progress, ok := cutLine(rest)
+	if !ok {
+		return 0, fmt.Errorf("%w: envelope has no checksum", ErrDamaged)
+	}
+	if !bytes.Equal(second, sealOf(first)) {
+		return 0, fmt.Errorf("%w: envelope does not match its checksum", ErrDamaged)
+	}
+	if err := readEnvelopeJSON(first, &m.Envelope); err != nil {
+		return 0, fmt.Errorf("%w: envelope is not JSON", ErrDamaged)
+	}
+	if v := m.Envelope.Version; v != envelopeVersion {
+		return 0, fmt.Errorf("envelope has format version %d, this program knows %d: use the newer program", v, envelopeVersion)
+	}
+	n := len(m.Envelope.Recipients)
+	if n == 0 || len(progress) != messageLine+n*recipientLine {
+		return 0, fmt.Errorf("%w: envelope has no room for the progress of %d recipients", ErrDamaged, n)
+	}
+	return int64(len(b) - len(progress)), m.decodeProgress(progress)
+}
+
+// cutLine splits b after its first line end, which stays with the line.
+func cutLine(b []byte) (line, rest []byte, ok bool) {
+	i := bytes.IndexByte(b, '\n')
+	if i < 0 {
+		return nil, b, false
+	}
+	return b[:i+1], b[i+1:], true
+}

@@ -1,0 +1,156 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A LegacyEntry is a message that the shell script esmtp-wrapper has queued: a
+// directory with the files cmd (sendmail's arguments, joined by blanks), mail (the
+// content as it was read) and, only while it was being written, lock.
+type LegacyEntry struct {
+	Name    string    // eight characters
+	Arrival time.Time // of the directory: the script recorded no other
+	Locked  bool      // the file lock is there
+	Cmd     string    // without the final line end
+	Size    int64     // of the file mail
+}
+
+const (
+	legacyNameLength = 8
+	maxLegacyCmd     = 1 << 20
+)
+
+// looksLegacy reports whether a name in the queue directory could be of esmtp-wrapper's making.
+func (q *Queue) looksLegacy(name string) bool {
+	if len(name) != legacyNameLength {
+		return false
+	}
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	st, err := os.Lstat(q.Dir + "/" + name)
+	if err != nil || !st.IsDir() {
+		return false
+	}
+	for _, file := range [...]string{"cmd", "mail", "lock"} {
+		if _, err := os.Lstat(q.path(name, file)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// ReadLegacy reads an entry of esmtp-wrapper's. An error says what is wrong with it.
+func (q *Queue) ReadLegacy(name string) (*LegacyEntry, error) {
+	dir, err := os.Lstat(q.Dir + "/" + name)
+	if err != nil {
+		return nil, err
+	}
+	e := &LegacyEntry{Name: name, Arrival: dir.ModTime()}
+	if owner := dir.Sys().(*syscall.Stat_t).Uid; owner != euid {
+		return e, fmt.Errorf("%w: it belongs to user %d", ErrDamaged, owner)
+	}
+	if _, err := os.Lstat(q.path(name, "lock")); err == nil {
+		e.Locked = true
+	}
+	mail, err := q.OpenLegacyMail(name)
+	if err != nil {
+		return e, err
+	}
+	defer mail.Close()
+	if st, err := mail.Stat(); err == nil {
+		e.Size = st.Size()
+	}
+	cmd, err := openOurs(q.path(name, "cmd"), os.O_RDONLY)
+	if err != nil {
+		return e, fmt.Errorf("its arguments: %w", err)
+	}
+	defer cmd.Close()
+	b, err := io.ReadAll(io.LimitReader(cmd, maxLegacyCmd+1))
+	if err != nil {
+		return e, err
+	}
+	if len(b) > maxLegacyCmd {
+		return e, fmt.Errorf("%w: cmd is longer than %d octets", ErrDamaged, maxLegacyCmd)
+	}
+	if n := len(b); n > 0 && b[n-1] == '\n' {
+		b = b[:n-1]
+	}
+	e.Cmd = string(b)
+	return e, nil
+}
+
+// OpenLegacyMail opens the content of an entry of esmtp-wrapper's.
+func (q *Queue) OpenLegacyMail(name string) (*os.File, error) {
+	f, err := openOurs(q.path(name, "mail"), os.O_RDONLY)
+	if err != nil {
+		return nil, fmt.Errorf("its content: %w", err)
+	}
+	return f, nil
+}
+
+// ReplaceLegacy commits w as the message that a legacy entry held, and removes that entry.
+// The envelope keeps the old name: a crash between the two steps is noticed,
+// and the message is not taken over twice (see FinishLegacy).
+func (q *Queue) ReplaceLegacy(e *LegacyEntry, w *Writer, env *Envelope) (string, error) {
+	env.Arrival, env.Legacy = e.Arrival, e.Name
+	id, err := w.Commit(env)
+	if err != nil {
+		return "", err
+	}
+	err = q.dropLegacy(e.Name)
+	if _, gone := os.Lstat(q.Dir + "/" + e.Name); err == nil || gone != nil {
+		return id, err // the new entry is the only one: it stays, whatever went wrong behind the rename
+	}
+	// Both would be sent.
+	return "", errors.Join(err, q.Remove(id))
+}
+
+// FinishLegacy reports whether the message of a legacy entry is in the queue already; if so it
+// removes the legacy entry.
+func (q *Queue) FinishLegacy(e *LegacyEntry) (bool, error) {
+	l, err := q.List()
+	if err != nil {
+		return false, err
+	}
+	instant := newID(e.Arrival, 0)[:idLength-2]
+	for _, id := range l.IDs {
+		if !strings.HasPrefix(id, instant) {
+			continue
+		}
+		if m, err := q.Read(id); err == nil && m.Envelope.Legacy == e.Name {
+			return true, q.dropLegacy(e.Name)
+		}
+	}
+	return false, nil
+}
+
+// dropLegacy removes a legacy entry for good. It is renamed first: of what a crash leaves then,
+// nothing is taken for an entry any more, and the next queue run sweeps it away.
+func (q *Queue) dropLegacy(name string) error {
+	dead := q.Dir + "/" + newPrefix + name
+	if err := os.Rename(q.Dir+"/"+name, dead); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(dead); err != nil {
+		return err
+	}
+	return syncDir(q.dir)
+}
+
+// RemoveLegacy drops an entry of esmtp-wrapper's.
+func (q *Queue) RemoveLegacy(name string) error {
+	if !q.looksLegacy(name) {
+		return fmt.Errorf("%w: not an entry of esmtp-wrapper's", os.ErrNotExist)
+	}
+	return q.dropLegacy(name)
+}

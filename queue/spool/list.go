@@ -1,0 +1,225 @@
+package spool
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// A Listing is what lies in the queue directory, by name.
+type Listing struct {
+	IDs     []string // entries, in the order of their arrival
+	Legacy  []string // directories as esmtp-wrapper leaves them
+	Foreign []string // what is neither; not ours to touch
+}
+
+// List reads the names in the queue directory; it opens nothing. Names that begin with
+// a dot are ours and are left out.
+func (q *Queue) List() (*Listing, error) {
+	l, err := q.list()
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(l.IDs)
+	slices.Sort(l.Legacy)
+	slices.Sort(l.Foreign)
+	return l, nil
+}
+
+// Count returns how many messages there are, those of esmtp-wrapper's making with them.
+func (q *Queue) Count() (int, error) {
+	n := 0
+	err := q.names(func(name string) {
+		if IsID(name) || !strings.HasPrefix(name, ".") && q.looksLegacy(name) {
+			n++
+		}
+	})
+	return n, err
+}
+
+// list is List in the order of the file system.
+func (q *Queue) list() (*Listing, error) {
+	l := &Listing{}
+	err := q.names(func(name string) {
+		switch {
+		case strings.HasPrefix(name, "."):
+		case IsID(name):
+			l.IDs = append(l.IDs, name)
+		case q.looksLegacy(name):
+			l.Legacy = append(l.Legacy, name)
+		default:
+			l.Foreign = append(l.Foreign, name)
+		}
+	})
+	return l, err
+}
+
+// names calls f with each name in the queue directory, in the order of the file system. It reads
+// many at a time, os.File few.
+func (q *Queue) names(f func(name string)) error {
+	// A descriptor of its own: the directory's offset is shared otherwise.
+	fd, err := openFD(q.Dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(fd)
+	buf, names := make([]byte, 64<<10), []string(nil)
+	for {
+		n, err := syscall.ReadDirent(fd, buf)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err != nil:
+			return &fs.PathError{Op: "readdirent", Path: q.Dir, Err: err}
+		case n <= 0:
+			return nil
+		}
+		_, _, names = syscall.ParseDirent(buf[:n], -1, names[:0])
+		for _, name := range names {
+			f(name)
+		}
+	}
+}
+
+// ReadEach reads entries and gives each to f, in the order of ids, with the error that
+// Read would return. f is called from one goroutine; others read ahead.
+func (q *Queue) ReadEach(ids []string, f func(id string, m *Message, err error)) {
+	const batch = 64 // entries that one goroutine reads at a time
+	if len(ids) <= batch || runtime.GOMAXPROCS(0) == 1 {
+		var buf []byte
+		for _, id := range ids {
+			m, err := q.ReadWith(&buf, id)
+			f(id, m, err)
+		}
+		return
+	}
+	type result struct {
+		m   *Message
+		err error
+	}
+	ahead := make(chan chan []result, 2*runtime.GOMAXPROCS(0))
+	go func() {
+		defer close(ahead)
+		for some := range slices.Chunk(ids, batch) {
+			c := make(chan []result, 1)
+			ahead <- c
+			go func() {
+				rs, buf := make([]result, len(some)), []byte(nil)
+				for i, id := range some {
+					rs[i].m, rs[i].err = q.ReadWith(&buf, id)
+				}
+				c <- rs
+			}()
+		}
+	}()
+	i := 0
+	for c := range ahead {
+		for _, r := range <-c {
+			f(ids[i], r.m, r.err)
+			i++
+		}
+	}
+}
+
+// An Inventory is what a queue run finds in the queue directory: a Listing for a queue of any
+// length.
+type Inventory struct {
+	IDs     []uint64 // queue IDs as numbers, in the order of their arrival
+	Legacy  []string
+	Foreign []string
+	dead    []string // what processes leave that die: see Sweep
+}
+
+// Inventory reads the names in the queue directory for a queue run.
+func (q *Queue) Inventory() (*Inventory, error) {
+	v := &Inventory{}
+	err := q.names(func(name string) {
+		switch {
+		case IsID(name):
+			v.IDs = append(v.IDs, Number(name))
+		case strings.HasPrefix(name, newPrefix), strings.HasPrefix(name, sentPrefix), strings.HasPrefix(name, "."+BackoffFile), strings.HasPrefix(name, "."+DueIndexFile):
+			v.dead = append(v.dead, name)
+		case strings.HasPrefix(name, "."):
+		case q.looksLegacy(name):
+			v.Legacy = append(v.Legacy, name)
+		default:
+			v.Foreign = append(v.Foreign, name)
+		}
+	})
+	slices.Sort(v.IDs)
+	slices.Sort(v.Legacy)
+	slices.Sort(v.Foreign)
+	return v, err
+}
+
+// Sweep removes what dead processes left: temporary entries that nobody has locked, entries that
+// have been sent, and what renameio writes to first. The last two are of queue runs, and we are the
+// only one.
+func (q *Queue) Sweep(v *Inventory) error {
+	err := q.settleNames(v)
+	for _, name := range v.dead {
+		switch {
+		case strings.HasPrefix(name, newPrefix):
+			err = errors.Join(err, q.sweepOne(name))
+		case strings.HasPrefix(name, sentPrefix):
+			err = errors.Join(err, q.sweepSent(name))
+		default:
+			err = errors.Join(err, os.Remove(q.Dir+"/"+name))
+		}
+	}
+	return err
+}
+
+// sweepSent removes an entry that has been sent. What is no directory of that name is not from us.
+func (q *Queue) sweepSent(name string) error {
+	var st syscall.Stat_t
+	if !IsID(name[len(sentPrefix):]) || lstat(q.Dir+"/"+name, &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFDIR {
+		return nil
+	}
+	return q.removeEntry(name)
+}
+
+func (q *Queue) sweepOne(name string) error {
+	f, err := os.OpenFile(q.Dir+"/"+name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil // gone, or not a directory, and then not from us
+	}
+	defer f.Close()
+	if tryLock(f) != nil {
+		return nil // its writer is alive
+	}
+	return q.removeEntry(name)
+}
+
+// settleNames makes the names durable that a dead run gave to entries that are done: else a power
+// cut could bring back the old name of one, with less in it. If that cannot be, those entries are
+// left to the next run.
+func (q *Queue) settleNames(v *Inventory) error {
+	sent := func(name string) bool { return strings.HasPrefix(name, sentPrefix) }
+	if !slices.ContainsFunc(v.dead, sent) {
+		return nil
+	}
+	err := syncDir(q.dir)
+	if err != nil {
+		v.dead = slices.DeleteFunc(v.dead, sent)
+	}
+	return err
+}
+
+// SweepEmpty ends the removal of an entry that has lost its files already, and reports
+// whether the entry is gone.
+func (q *Queue) SweepEmpty(id string) bool {
+	return rmdir(q.Dir+"/"+id) == nil
+}
+
+// rmdir removes an empty directory.
+func rmdir(path string) error {
+	if err := syscall.Rmdir(path); err != nil && err != syscall.ENOENT {
+		return os.NewSyscallError("rmdir", err)
+	}
+	return nil
+}

@@ -1,0 +1,288 @@
+package spool
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A State is where a recipient stands; see the package comment.
+type State byte
+
+const (
+	Untried   State = '-'
+	Deferred  State = 'd' // delayed
+	Sending   State = 's' // the end of the content was about to be sent
+	Unsure    State = 'u' // possibly delivered: the reply to the end of the content was lost
+	Accepted  State = 'r' // relayed
+	LocalDone State = 'l' // delivered by the MDA
+	Refused   State = 'f' // failed, for good
+)
+
+// A message's own state, in the third line of the envelope.
+const (
+	notHeld State = '-'
+	held    State = 'h'
+)
+
+// Pending reports whether a queue run is to try the recipient.
+func (s State) Pending() bool {
+	return s == Untried || s == Deferred || s == Sending || s == Unsure
+}
+
+// Progress is what is known of one recipient.
+type Progress struct {
+	State  State
+	Time   time.Time // of the last attempt; zero if untried
+	Code   int       // reply code, 0 if there was none
+	Status string    // enhanced status code
+	Host   string    // who said Text, "" for ourselves
+	Text   string    // why, for a person; printable
+	Told   time.Time // when its owner was told that it failed; zero if not
+	Unsure int       // how often the message was possibly delivered to it
+}
+
+// A Message is an entry of the queue: its envelope and its progress.
+type Message struct {
+	ID       string
+	Envelope Envelope
+	Held     bool      // its owner does not want it tried
+	Attempts int       // how often it was tried by itself; failures of its identity do not count
+	Last     time.Time // when it was last tried; zero if never
+	Next     time.Time // when it is due; zero for at once
+	// DelayTold reports whether its owner was told that it is late.
+	DelayTold bool
+	Progress  []Progress
+}
+
+// Pending reports whether some recipient is still to be tried.
+func (m *Message) Pending() bool {
+	for i := range m.Progress {
+		if m.Progress[i].State.Pending() {
+			return true
+		}
+	}
+	return false
+}
+
+// Served reports whether every recipient has been served: nothing is left but to remove the entry.
+func (m *Message) Served() bool {
+	for i := range m.Progress {
+		if s := m.Progress[i].State; s != Accepted && s != LocalDone {
+			return false
+		}
+	}
+	return true
+}
+
+// Indexes returns those of recipients for which a condition holds.
+func (m *Message) Indexes(which func(i int) bool) []int {
+	var is []int
+	for i := range m.Progress {
+		if which(i) {
+			is = append(is, i)
+		}
+	}
+	return is
+}
+
+// The lines of progress have a fixed length, so that each can be overwritten in its
+// place, and the letter of the state a fixed place in them: it is one octet,
+// which no crash can tear. The rest of a torn line is not JSON and is dropped.
+const (
+	messageLine   = 256
+	recipientLine = 512
+	letterAt      = len(`{"state":"`)
+	unsureCeiling = 999 // is counted no further
+	// laterRoom is for what is added when the text stands in the line already.
+	laterRoom = len(`,"told":99999999999,"unsure":999`)
+)
+
+type messageJSON struct {
+	State    string `json:"state"`
+	Attempts int    `json:"attempts"`
+	Last     int64  `json:"last"` // Unix time, 0 for never
+	Next     int64  `json:"next"`
+	// Told is whether the owner was told of the delay.
+	Told bool `json:"told,omitempty"`
+}
+
+type progressJSON struct {
+	State  string `json:"state"`
+	Time   int64  `json:"time"`
+	Code   int    `json:"code,omitempty"`
+	Status string `json:"status,omitempty"`
+	Host   string `json:"host,omitempty"`
+	Text   string `json:"text,omitempty"`
+	Told   int64  `json:"told,omitempty"`
+	Unsure int    `json:"unsure,omitempty"`
+}
+
+func unixTime(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+// timeOf takes what is out of the range of four-digit years for never: nobody could print it.
+func timeOf(unix int64) time.Time {
+	if unix <= 0 || unix >= 253402300800 {
+		return time.Time{}
+	}
+	return time.Unix(unix, 0)
+}
+
+func appendMessageLine(b []byte, m *Message) []byte {
+	s := notHeld
+	if m.Held {
+		s = held
+	}
+	line := messageJSON{string(rune(s)), m.Attempts, unixTime(m.Last), unixTime(m.Next), m.DelayTold}
+	return appendPadded(b, &line, messageLine)
+}
+
+func appendRecipientLine(b []byte, p *Progress) []byte {
+	fitted := *p
+	fitted.fit()
+	return appendPadded(b, fitted.json(), recipientLine)
+}
+
+func (p *Progress) json() *progressJSON {
+	return &progressJSON{string(rune(p.State)), unixTime(p.Time), p.Code, p.Status, p.Host, p.Text, unixTime(p.Told), p.Unsure}
+}
+
+// fit makes what was said printable and so short that the line can hold it.
+func (p *Progress) fit() {
+	p.Status, p.Host, p.Text = cut(Printable(p.Status), 16), cut(Printable(p.Host), 100), cut(Printable(p.Text), 300)
+	// Escapes can make the text longer in JSON than it is; halve it until it fits.
+	var room [recipientLine]byte
+	said := *p
+	said.Told, said.Unsure = time.Time{}, 0
+	for len(said.json().appendJSON(room[:0]))+laterRoom >= recipientLine {
+		said.Text, said.Host = cut(said.Text, len(said.Text)/2), cut(said.Host, len(said.Host)/2)
+	}
+	p.Text, p.Host = said.Text, said.Host
+}
+
+// blanks fill a line, many at a time.
+const blanks = "                                                                "
+
+// appendPadded appends v as JSON, blanks and a line end: n octets in all.
+func appendPadded(b []byte, v interface{ appendJSON([]byte) []byte }, n int) []byte {
+	end := len(b) + n - 1
+	b = v.appendJSON(b)
+	if len(b) > end {
+		panic(fmt.Sprintf("queue: a line of %d octets of progress, %d reserved", len(b)-end+n-1, n))
+	}
+	for len(b) < end {
+		b = append(b, blanks[:min(len(blanks), end-len(b))]...)
+	}
+	return append(b, '\n')
+}
+
+// cut shortens s to at most n octets, at the border of a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// Printable returns s on one line, with each octet that is not part of a printable character
+// replaced by a question mark: what hosts say may hold terminal escapes.
+func Printable(s string) string {
+	if plain(s) {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t' || r == '\n' || r == '\r':
+			return ' '
+		case r == utf8.RuneError || !unicode.IsPrint(r):
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// plain reports whether s is printable ASCII, as nearly all is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// decodeProgress reads the lines from the third on; b has their exact length.
+func (m *Message) decodeProgress(b []byte) error {
+	var mj messageJSON
+	line, b := b[:messageLine], b[messageLine:]
+	switch State(line[letterAt]) {
+	case notHeld:
+		m.Held = false
+	case held:
+		m.Held = true
+	default:
+		return fmt.Errorf("%w: unknown state of the message", ErrDamaged)
+	}
+	if readMessageJSON(line, &mj) == nil {
+		m.Attempts, m.Last, m.Next, m.DelayTold = max(mj.Attempts, 0), timeOf(mj.Last), timeOf(mj.Next), mj.Told
+	}
+	m.Progress = make([]Progress, len(m.Envelope.Recipients))
+	for i := range m.Progress {
+		line, b = b[:recipientLine], b[recipientLine:]
+		p := &m.Progress[i]
+		var pj progressJSON
+		if readRecipientJSON(line, &pj) == nil {
+			*p = Progress{Time: timeOf(pj.Time), Code: pj.Code, Status: pj.Status, Host: pj.Host, Text: pj.Text, Told: timeOf(pj.Told)}
+			p.Unsure = min(max(pj.Unsure, 0), unsureCeiling)
+		}
+		if p.State = State(line[letterAt]); p.State == Unsure {
+			p.Unsure = max(p.Unsure, 1) // it is not in what an older program or a crash left
+		}
+		switch p.State {
+		case Untried, Deferred, Sending, Unsure, Accepted, LocalDone, Refused:
+		default:
+			return fmt.Errorf("%w: unknown state of recipient %d", ErrDamaged, i+1)
+		}
+	}
+	return nil
+}
+
+// GivenUp reports whether the recipient failed because the message had waited too long: what was
+// said of it last was not for good.
+func (p *Progress) GivenUp() bool { return p.State == Refused && strings.HasPrefix(p.Status, "4") }
+
+// Explain says why the recipient is not done, in the manner of Postfix.
+func (p *Progress) Explain() string {
+	s := explain(p.Host, p.Code, p.Status, p.Text)
+	switch {
+	case p.State == Unsure && p.Unsure > 1:
+		return fmt.Sprintf("possibly delivered %d times: %s", p.Unsure, s)
+	case p.State == Unsure || p.State == Sending:
+		return "possibly delivered: " + s
+	case p.GivenUp():
+		return "given up, last attempt: " + s
+	}
+	return s
+}
+
+func explain(host string, code int, status, text string) string {
+	text = Printable(text)
+	if code == 0 {
+		return text
+	}
+	said := fmt.Sprintf("%d %s %s", code, Printable(status), text)
+	if host == "" {
+		return said
+	}
+	return "host " + Printable(host) + " said: " + said
+}

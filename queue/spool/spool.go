@@ -1,0 +1,259 @@
+// Package spool keeps messages on disk: it takes them durably, and keeps what is known of each
+// recipient. Whoever submits, lists or changes mail needs this package alone; when mail is tried,
+// and what becomes of it, is the matter of package queue.
+//
+// # A message on disk
+//
+// Everything lives in one directory, ~/.esmtp_queue, mode 0700. A message is a directory in it:
+//
+//	.new-XXXXXXXXXXXXXXXX/  being written; its writer holds it locked (flock)
+//	<queue ID>/             accepted
+//	    mail                the content, LF line ends; written once
+//	    envelope            who and for whom, and the progress; see below
+//
+// The queue directory has mode 0500 until its own name is durable: whoever finds it
+// so syncs its parent before using it.
+//
+// A queue ID is 16 upper-case hexadecimal digits: 14 of the arrival time in
+// microseconds, 2 random. IDs sort by arrival.
+//
+// The file envelope is a sequence of lines, each a JSON object. The first is the Envelope, the
+// second its SHA-256; they are written once. The third says what is known of the message (attempts,
+// when next, held), and one line for each recipient follows. Those have a fixed length, reserved
+// when the message was accepted, and are overwritten in place: a full disk cannot keep a delivery
+// from being recorded.
+//
+// # States
+//
+//	files present                      meaning                          who moves it on
+//	.new-…, locked                     being submitted                  its writer
+//	.new-…, not locked                 the writer died; never accepted  a queue run removes it
+//	ID/{mail,envelope}, locked         being made durable, sent or      its writer, a queue run,
+//	                                   changed                          a command
+//	ID/{mail,envelope}                 accepted                         a queue run
+//	  recipient "-"                    untried                          a queue run
+//	  recipient "d"                    delayed                          a queue run, when due
+//	  recipient "s"                    its end is being sent            the run that wrote it; if that died, as "u"
+//	  recipient "u"                    possibly delivered: reply lost   a queue run, when due
+//	  recipient "u", three times       the same, and held               its owner: release or rm
+//	  recipient "r", "l"               relayed, delivered locally       nobody: never sent again
+//	  recipient "f"                    failed, for good                 its owner: retry or rm; a run drops it in the end
+//	  recipient "f", told              the same; its owner knows        the same
+//	  all "r" or "l"                   done                             a queue run removes it
+//	ID/{envelope}, all "r" or "l"      being removed                    a queue run removes it
+//	ID/ empty                          being removed                    a queue run removes it
+//	.sent-ID/                          done, recorded by this name      a queue run removes it
+//	anything else                      damaged, or not ours             its owner; reported, never sent or removed
+//
+// # The promise
+//
+// A message is accepted at one instant: when the queue directory has been synced after ID appeared
+// in it (Writer.Commit). Before, its files and their names were synced; until then its envelope is
+// locked, and nobody sends it.
+//
+// A recipient is done when its progress has been synced: in the envelope, which may happen for some
+// recipients of a message at a time (Entry, Attempt), or, for several messages that are done with
+// at once, as the names of their entries (RecordAll). A transport has that done before the end of
+// the next message is sent over the same session, or keeps the messages whose end it has sent
+// without waiting to a window: that many recipients are in state "s". A message goes out twice only
+// when the connection, the queue run or the machine dies between its taker's answer and that sync.
+// How often it may have been so is in the line of the recipient.
+//
+// # Locks
+//
+// All are flock(2) on close-on-exec descriptors and vanish with their process.
+//
+//	the queue directory   held by the queue run
+//	.wakeup               held by the one background process that sleeps before a run
+//	.new-…/               held by its writer
+//	ID/envelope           held while a run or a command works on the entry, and by its writer
+//	                      from before it has this name until it is accepted
+//
+// Reading takes none. A submission waits for none.
+//
+// # Caches
+//
+// Queue runs remember which identities wait (.parked) and when there is something to do about each
+// entry of a long queue (.agenda); .edited makes the latter void. None is needed, and a run makes
+// them anew. The names are those of the first version.
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// A Queue is an open queue directory.
+type Queue struct {
+	Dir string // absolute path
+	dir *os.File
+}
+
+// ErrNotOurs is returned for a queue directory that belongs to someone else or
+// is not a directory; nothing is read from or written to it.
+var ErrNotOurs = errors.New("not a directory of ours")
+
+// Open opens the queue directory and sees to its mode. A missing directory
+// is an error that errors.Is fs.ErrNotExist.
+func Open(dir string) (*Queue, error) {
+	f, err := openRepaired(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0o700)
+	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, fmt.Errorf("queue directory %s: %w (a symbolic link or a file): move it away", dir, ErrNotOurs)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("queue directory: %w", err)
+	}
+	q := &Queue{Dir: dir, dir: f}
+	if err := q.check(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return q, nil
+}
+
+// openRepaired opens a file or directory of ours, after giving it its mode where it
+// cannot be opened: a umask can take even its owner's access away. Only the owner can chmod.
+func openRepaired(path string, flag int, mode fs.FileMode) (*os.File, error) {
+	f, err := openFile(path, flag, mode)
+	if errors.Is(err, fs.ErrPermission) && os.Chmod(path, mode) == nil {
+		return openFile(path, flag, mode)
+	}
+	return f, err
+}
+
+// check refuses a directory of somebody else's and takes away the access of others to ours.
+func (q *Queue) check() error {
+	st, err := q.dir.Stat()
+	if err != nil {
+		return fmt.Errorf("queue directory: %w", err)
+	}
+	if owner := st.Sys().(*syscall.Stat_t).Uid; owner != euid {
+		return fmt.Errorf("queue directory %s: %w: it belongs to user %d", q.Dir, ErrNotOurs, owner)
+	}
+	if st.Mode().Perm() == 0o700 {
+		return nil
+	}
+	// Somebody has changed it, or whoever made it died before its name was durable.
+	if err := syncParent(q.Dir); err != nil {
+		return err
+	}
+	if err := q.dir.Chmod(0o700); err != nil {
+		return fmt.Errorf("queue directory: %w", err)
+	}
+	return nil
+}
+
+// unsettled is the mode of a queue directory whose name may not be durable yet: what is accepted
+// into it would be lost together with it.
+const unsettled = 0o500
+
+// OpenOrCreate opens the queue directory, after creating it where it is missing.
+// A directory it made is durable: its parent has been synced.
+func OpenOrCreate(dir string) (*Queue, error) {
+	q, err := Open(dir)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return q, err
+	}
+	// Not MkdirAll: a missing home directory is not ours to make.
+	if err := os.Mkdir(dir, unsettled); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("queue directory: %w", err)
+	}
+	if err := syncParent(dir); err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("queue directory: %w", err)
+	}
+	return Open(dir)
+}
+
+// syncParent makes the name of the queue directory durable.
+func syncParent(dir string) error {
+	parent, err := openFile(filepath.Dir(dir), os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return fmt.Errorf("queue directory: %w", err)
+	}
+	defer parent.Close()
+	if err := syncDir(parent); err != nil {
+		return fmt.Errorf("queue directory: sync: %w", err)
+	}
+	return nil
+}
+
+// Close closes the directory and gives up its lock.
+func (q *Queue) Close() error { return q.dir.Close() }
+
+// Changed returns when a name in the directory changed last. It is a hint only.
+func (q *Queue) Changed() (time.Time, error) {
+	st, err := q.dir.Stat()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return st.ModTime(), nil
+}
+
+// path returns the path of a file of the entry with the given name.
+func (q *Queue) path(name, file string) string { return q.Dir + "/" + name + "/" + file }
+
+// syncDir makes the names in a directory durable. File systems that cannot sync a
+// directory say EINVAL or ENOTSUP; there a rename is as durable as it gets.
+func syncDir(d *os.File) error {
+	err := d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
+		return nil
+	}
+	return err
+}
+
+const idLength = 16
+
+// newID returns a queue ID for a message that arrived at t.
+func newID(t time.Time, random byte) string {
+	return hexadecimal(uint64(t.UnixMicro()), 14) + hexadecimal(uint64(random), 2)
+}
+
+// hexadecimal returns the last digits of a number, of which there are 16 at most.
+func hexadecimal(n uint64, digits int) string {
+	var b [16]byte
+	for i := range b {
+		b[i] = "0123456789ABCDEF"[n>>(60-4*i)&15]
+	}
+	return string(b[len(b)-digits:])
+}
+
+// IsID reports whether name has the form of a queue ID.
+func IsID(name string) bool {
+	if len(name) != idLength {
+		return false
+	}
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; (c < '0' || c > '9') && (c < 'A' || c > 'F') {
+			return false
+		}
+	}
+	return true
+}
+
+// Number returns a queue ID as a number, which takes a third of the room.
+func Number(id string) uint64 {
+	n, _ := strconv.ParseUint(id, 16, 64)
+	return n
+}
+
+// IDText returns the queue ID that a number stands for.
+func IDText(n uint64) string { return hexadecimal(n, idLength) }
+
+// ArrivalOf returns the time in a queue ID.
+func ArrivalOf(id string) time.Time {
+	us, err := strconv.ParseUint(id[:min(len(id), idLength-2)], 16, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(us))
+}

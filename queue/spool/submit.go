@@ -1,0 +1,236 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"syscall"
+	"time"
+
+	"esmtpq/message"
+)
+
+var _ message.BlockWriter = (*Writer)(nil)
+
+// newPrefix begins the names of entries that are being written.
+const newPrefix = ".new-"
+
+// A Writer takes one message into the queue. Between NewWriter and the end of Commit
+// the message is a temporary entry, which vanishes if anything goes wrong.
+type Writer struct {
+	q       *Queue
+	name    string   // of the temporary entry
+	lock    *os.File // its directory, locked
+	entry   int      // its envelope, locked as a queue run does; -1 before there is one
+	mail    *os.File
+	content *contentWriter // what goes into mail
+	pending []byte         // what Write has gathered of it
+	refused []string       // why what stood for a recipient is none
+}
+
+// NewWriter begins a message.
+func (q *Queue) NewWriter() (*Writer, error) {
+	for range 100 {
+		// Not crypto/rand: nobody else can write here, and its first use starts a timer and with it
+		// a thread.
+		w := &Writer{q: q, name: newPrefix + hexadecimal(rand.Uint64(), 16), entry: -1}
+		err := w.create()
+		if err == nil {
+			return w, nil
+		}
+		w.Abort()
+		// A queue run can have swept the directory away before it was locked.
+		if !errors.Is(err, os.ErrExist) && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, ErrLocked) {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("queue directory %s: cannot keep a new entry in it", q.Dir)
+}
+
+func (w *Writer) create() error {
+	dir := w.q.Dir + "/" + w.name
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	var err error
+	if w.lock, err = openRepaired(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0o700); err != nil {
+		return err
+	}
+	if err := tryLock(w.lock); err != nil {
+		return err
+	}
+	if w.mail, err = createFile(dir + "/mail"); err != nil {
+		return err
+	}
+	w.content = newContentWriter(w.mail)
+	return nil
+}
+
+// createFile creates a file that only its owner can read, whatever the umask.
+func createFile(path string) (*os.File, error) {
+	f, err := openFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Chmod(0o600); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Write adds to the content, which is to have LF line ends. Small pieces are gathered.
+func (w *Writer) Write(p []byte) (n int, err error) {
+	if w.pending == nil {
+		w.pending = make([]byte, 0, firstBlock)
+	}
+	for n < len(p) {
+		if len(w.pending) == cap(w.pending) {
+			if err := w.flush(); err != nil {
+				return n, err
+			}
+		}
+		k := copy(w.pending[len(w.pending):cap(w.pending)], p[n:])
+		w.pending = w.pending[:len(w.pending)+k]
+		n += k
+	}
+	return n, nil
+}
+
+// WriteBlock adds a large piece without copying it: p is the writer's from now on, and the
+// block returned is to be filled next.
+func (w *Writer) WriteBlock(p []byte) (next []byte, err error) {
+	if err := w.flush(); err != nil || len(p) == 0 {
+		return p, err
+	}
+	return w.content.put(p)
+}
+
+// flush writes what Write has gathered.
+func (w *Writer) flush() error {
+	if len(w.pending) == 0 {
+		return w.content.err
+	}
+	next, err := w.content.put(w.pending)
+	w.pending = next[:0]
+	return err
+}
+
+// Refuse adds a recipient who cannot be served because what stands for the address cannot be read.
+// The others get the message; this one is failed from the start, and its owner will hear of it.
+func (w *Writer) Refuse(why string) { w.refused = append(w.refused, why) }
+
+// Commit completes the message and makes it durable; env is what the submitter said, Commit fills
+// in the rest. When it returns without error the message is accepted: it survives a power cut, and
+// the next queue run finds it. On any error nothing of it is left, and nothing of it has been sent:
+// until it is accepted, the entry is locked.
+func (w *Writer) Commit(env *Envelope) (id string, err error) {
+	defer func() {
+		if err != nil {
+			w.Abort()
+		}
+	}()
+	if err := w.complete(env); err != nil {
+		return "", err
+	}
+	if id, err = w.publish(env.Arrival); err != nil {
+		return "", err
+	}
+	if err := syncDir(w.q.dir); err != nil {
+		return "", fmt.Errorf("sync queue directory: %w", err)
+	}
+	// This is the instant: the message is accepted.
+	w.unlock()
+	return id, nil
+}
+
+// complete writes and syncs what is in the entry, and locks it.
+func (w *Writer) complete(env *Envelope) error {
+	if err := w.flush(); err != nil {
+		return err
+	}
+	w.content.finish()
+	w.fill(env)
+	b, err := encodeEnvelope(env, w.refused)
+	if err != nil {
+		return err
+	}
+	f, err := createFile(w.q.path(w.name, "envelope"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if w.entry, err = lockAside(f); err != nil {
+		return err
+	}
+	if _, err := f.Write(b); err != nil {
+		return err
+	}
+	if err := syncAll(w.mail, f, w.lock); err != nil {
+		return err
+	}
+	// Some file systems tell of a failed write only now.
+	return errors.Join(w.mail.Close(), f.Close())
+}
+
+// publish gives the complete, synced entry its queue ID.
+func (w *Writer) publish(arrival time.Time) (string, error) {
+	for range 256 {
+		id := newID(arrival, byte(rand.Uint32()))
+		// Rename never replaces a directory that has something in it. (os.Rename would look first.)
+		err := syscall.Rename(w.q.Dir+"/"+w.name, w.q.Dir+"/"+id)
+		if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, os.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return "", &os.LinkError{Op: "rename", Old: w.q.Dir + "/" + w.name, New: w.q.Dir + "/" + id, Err: err}
+		}
+		w.name = id // what Abort would have to remove
+		return id, nil
+	}
+	return "", errors.New("no free queue ID for this instant: try again")
+}
+
+func (w *Writer) fill(env *Envelope) {
+	m := w.content.stats()
+	env.Version = envelopeVersion
+	if env.Arrival.IsZero() {
+		env.Arrival = time.Now()
+	}
+	env.Arrival = env.Arrival.Round(0).UTC() // in local time, its zone would have to be found out
+	env.Size, env.Lines, env.MaxLine, env.EightBit = m.Size, m.Lines, m.MaxLine, m.EightBit
+	env.SHA256 = w.content.checksum()
+}
+
+// syncAll syncs the files side by side, so that they share a flush of the disk. A failed sync is
+// final: the kernel may have dropped what it could not write, and would not say so twice.
+func syncAll(content, envelope, dir *os.File) error {
+	done := make(chan error, 2)
+	go func() { done <- content.Sync() }()
+	go func() { done <- envelope.Sync() }()
+	err := syncDir(dir)
+	return errors.Join(err, <-done, <-done)
+}
+
+// Abort drops what was written. It is for messages that have not been committed.
+func (w *Writer) Abort() {
+	if w.content != nil {
+		w.content.finish()
+	}
+	if w.mail != nil {
+		w.mail.Close()
+	}
+	w.q.removeEntry(w.name)
+	w.unlock()
+}
+
+func (w *Writer) unlock() {
+	if w.lock != nil {
+		w.lock.Close()
+	}
+	if w.entry >= 0 {
+		syscall.Close(w.entry)
+		w.entry = -1
+	}
+}

@@ -1,0 +1,181 @@
+package relay
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"esmtpq/relay/smtp"
+)
+
+const (
+	memoryFile = "hosts"
+	maxKnown   = 200
+	// knownFor is how long something is believed of a host. It is forgotten at once when the host's greeting or what it
+	// offers changes: it may have been mended.
+	knownFor = 30 * 24 * time.Hour
+	// maxLost is how many sessions in a row may be lost in a series by BDAT: one may be the network's doing.
+	maxLost = 2
+)
+
+// known is what is known of a host.
+type known struct {
+	Host  string `json:"host"`
+	Print string `json:"print"` // smtp.Conn.Fingerprint
+	Time  int64  `json:"time"`  // Unix time at which the first of it was learned
+
+	Drains     bool   `json:"drains,omitempty"`     // it has passed smtp.Conn.Probe
+	Steady     bool   `json:"steady,omitempty"`     // likewise, and answers RSET in the same words
+	Counts     bool   `json:"counts,omitempty"`     // it gave each command of a message sent by BDAT one reply
+	NoChunks   string `json:"no_chunks,omitempty"`  // why BDAT is not used
+	Lost       int    `json:"lost,omitempty"`       // sessions in a row that were lost before a message by BDAT was accepted
+	Rides      bool   `json:"rides,omitempty"`      // it answers an envelope behind a final dot
+	NoRide     bool   `json:"no_ride,omitempty"`    // it does not
+	Recipients int    `json:"recipients,omitempty"` // that a transaction may have; 0 where it has not said
+}
+
+// A memory is what is known of one host, from this run and those before.
+type memory struct {
+	state stateDir
+	key   string // of the host; see New
+
+	mu   sync.Mutex
+	run  known // what this run knows, whatever can be written down
+	lost bool  // a session was lost in this run before a message by BDAT was accepted
+}
+
+// recall returns what is known of a host that greets us so.
+func (m *memory) recall(print string) known {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.run.Print != print {
+		m.run = known{Host: m.key, Print: print}
+		for _, k := range m.load() {
+			if k.Host == m.key && k.Print == print {
+				m.run = k
+			}
+		}
+	}
+	k := m.run
+	if k.NoChunks == "" && (k.Lost >= maxLost || m.lost) {
+		k.NoChunks = "sessions were lost in the first message"
+	}
+	return k
+}
+
+// learn changes what is known, and writes it down.
+func (m *memory) learn(print string, change func(*known)) {
+	m.recall(print)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := m.run
+	change(&m.run)
+	if m.run == before {
+		return
+	}
+	if m.run.Time == 0 {
+		m.run.Time = time.Now().Unix()
+	}
+	stateMu.Lock()
+	defer stateMu.Unlock()
+	hosts := slices.DeleteFunc(m.load(), func(k known) bool { return k.Host == m.key })
+	if len(hosts) >= maxKnown {
+		hosts = hosts[len(hosts)-maxKnown+1:]
+	}
+	m.state.write(memoryFile, memoryText{append(hosts, m.run)})
+}
+
+// memoryText is the form of the file.
+type memoryText struct {
+	Hosts []known `json:"hosts"`
+}
+
+// load reads what was written down and is not too old.
+func (m *memory) load() []known {
+	var file memoryText
+	m.state.read(memoryFile, &file)
+	now := time.Now()
+	return slices.DeleteFunc(file.Hosts, func(k known) bool {
+		at := time.Unix(k.Time, 0)
+		return now.Sub(at) > knownFor || at.After(now.Add(time.Hour))
+	})
+}
+
+// remember notes something about the present host, for this session too.
+func (w *worker) remember(change func(*known)) {
+	w.host.memory.learn(w.conn.Fingerprint(), change)
+	change(&w.known)
+}
+
+// lostChunks remembers that a session was lost before a message by BDAT was accepted. For this run that is enough.
+func (w *worker) lostChunks() {
+	m := &w.host.memory
+	m.mu.Lock()
+	m.lost = true
+	m.mu.Unlock()
+	w.remember(func(k *known) { k.Lost++ })
+}
+
+// probe finds out whether the host can be sent messages in chunks. An error is what ended the session.
+func (w *worker) probe() *smtp.Error {
+	err := w.conn.Probe()
+	switch {
+	case err == nil:
+		steady := w.conn.Steady
+		w.remember(func(k *known) { k.Drains, k.Steady = true, steady })
+	case w.ctx.Err() != nil || err.Kind == smtp.KindReply:
+	case err.Kind == smtp.KindGarbage:
+		w.noChunks("it takes a chunk for commands, or does not refuse it")
+	default:
+		w.lostChunks()
+	}
+	return err
+}
+
+// noChunks remembers that BDAT is not to be used with the host.
+func (w *worker) noChunks(why string) {
+	w.series = false
+	if w.known.NoChunks != "" {
+		return
+	}
+	w.conn.Note("no BDAT with this host from now on: " + why)
+	w.remember(func(k *known) { k.NoChunks = why })
+}
+
+// noteChunks takes in what a message sent in chunks says about the host.
+func (w *worker) noteChunks(r *smtp.Result, v *verdict, taken bool) {
+	switch {
+	case r.Untrusted:
+		w.noChunks("its replies to BDAT make no sense")
+	case v.again == againData:
+		w.noChunks("it refused messages sent with BDAT")
+	case taken:
+		w.chunksWork = true
+		if !w.known.Counts && r.Message.Check && r.Err == nil || w.known.Lost > 0 {
+			w.remember(func(k *known) { k.Counts, k.Lost = k.Counts || r.Message.Check, 0 })
+		}
+	}
+}
+
+// learn takes in what a session says about the host, once it is over or idle. err is what ended it.
+func (w *worker) learn(err *smtp.Error) {
+	c := w.conn
+	switch {
+	case c.RideRefused || c.RideLost:
+		if !w.known.NoRide {
+			c.Note("nothing is sent behind a message to this host from now on")
+			w.remember(func(k *known) { k.NoRide = true })
+		}
+	case c.RideProven && !w.known.Rides:
+		w.remember(func(k *known) { k.Rides = true })
+	}
+	if err == nil || w.ctx.Err() != nil || !w.chunked || w.explained || err.At == smtp.StageLocal {
+		return
+	}
+	switch {
+	case err.Kind == smtp.KindGarbage:
+		w.noChunks("its replies to BDAT make no sense")
+	case err.Kind != smtp.KindReply && !w.chunksWork:
+		w.lostChunks()
+	}
+}

@@ -1,0 +1,230 @@
+package relay
+
+import (
+	"esmtpq/queue"
+	"esmtpq/relay/smtp"
+)
+
+// again says how a recipient that nothing is known of is to be tried once more in the same run.
+type again int
+
+const (
+	againNo    again = iota
+	againNext        // in the next transaction of the same session
+	againData        // likewise, by DATA
+	againAnew        // over a new session
+	againAlone       // over a new session, with nothing else in flight
+)
+
+// A verdict is what a transaction has come to.
+type verdict struct {
+	reports []queue.Report // one for each of Message.To; Action "" where nothing is known
+	again   again          // for those
+	cause   *smtp.Error    // why nothing is known of them
+	taken   int            // recipients that the host accepted
+	full    bool           // it said that these were as many as a transaction may have
+}
+
+// outcome returns what the replies to a message mean for each of its recipients. It is the one place that decides so,
+// for every way of sending, under these laws:
+//
+//   - An accepted recipient and 2xx at the end is relayed, whatever others got.
+//   - All sent and no answer to the end is possibly delivered, whatever came before or behind.
+//   - A reply that was read for a recipient counts, whatever becomes of the session; but for the one that the host's
+//     own end of the connection followed, with more sent than answered. That message is tried once more, alone.
+//   - Nothing else is ever relayed.
+func outcome(r *smtp.Result, f *facts) verdict {
+	if f.alone && r.Closing != nil {
+		r = counted(r)
+	}
+	v := verdict{reports: make([]queue.Report, len(r.Rcpt))}
+	switch {
+	case r.Err != nil && r.Err.At == smtp.StageLocal:
+		v.settle(f.report(r.Err))
+	case r.Untrusted:
+		v.undecided(r, f)
+	case r.Mail.Negative():
+		v.refuse(r, f, smtp.StageMAIL, r.Mail)
+	default:
+		v.recipients(r, f)
+		v.end(r, f)
+	}
+	return v
+}
+
+// counted returns a result with the reply that the host closed with as one that counts.
+func counted(r *smtp.Result) *smtp.Result {
+	c := *r
+	c.Closing = nil
+	switch r.ClosingAt {
+	case smtp.StageMAIL:
+		c.Mail = r.Closing
+	case smtp.StageDATA, smtp.StageChunk:
+		c.Data = r.Closing
+	case smtp.StageEnd:
+		c.End = r.Closing
+	case smtp.StageRCPT:
+		c.Rcpt = append([]*smtp.Reply(nil), r.Rcpt...)
+		for i, reply := range c.Rcpt { // one command at a time: it is the first without a reply
+			if reply == nil {
+				c.Rcpt[i] = r.Closing
+				break
+			}
+		}
+	}
+	return &c
+}
+
+// replied is the error of a reply.
+func (f *facts) replied(at smtp.Stage, reply *smtp.Reply) *smtp.Error {
+	return &smtp.Error{At: at, Kind: smtp.KindReply, Reply: reply, Host: f.host}
+}
+
+// settle gives rep to every recipient that has no report.
+func (v *verdict) settle(rep queue.Report) {
+	for i := range v.reports {
+		if v.reports[i].Action == "" {
+			v.reports[i] = rep
+		}
+	}
+}
+
+// settled reports whether every recipient has its report.
+func (v *verdict) settled() bool {
+	for i := range v.reports {
+		if v.reports[i].Action == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// rescope charges what is delayed to somebody else.
+func (v *verdict) rescope(from, to queue.Scope) {
+	for i := range v.reports {
+		if rep := &v.reports[i]; rep.Action == queue.Delayed && rep.Scope == from {
+			rep.Scope = to
+		}
+	}
+}
+
+// refuse settles the recipients that nothing is known of with a refusal of the whole message, unless the next
+// session may do better.
+func (v *verdict) refuse(r *smtp.Result, f *facts, at smtp.Stage, reply *smtp.Reply) {
+	e := f.replied(at, reply)
+	scope := f.ruleFor(e).scope
+	switch {
+	case scope == queue.ScopeSession:
+		v.again, v.cause = againAnew, e
+	case at == smtp.StageMAIL && f.accepted && reply.Class() == 4 && scope == queue.ScopeMessage:
+		v.again = againAnew // the session has had as many messages as it may
+	case at != smtp.StageMAIL && r.Message.Chunks && distrusted(reply):
+		v.again, v.cause = againData, e
+	default:
+		v.settle(f.report(e))
+	}
+}
+
+// distrusted reports whether a refusal of a chunk may be for the command and not for the message:
+// 500 to 504 are for commands, 551 and 555 for their arguments, and 552 is
+// what a large provider was seen to say to any BDAT.
+func distrusted(r *smtp.Reply) bool {
+	switch r.Code {
+	case 500, 501, 502, 503, 504, 551, 552, 555:
+		return true
+	}
+	return false
+}
+
+// recipients settles the recipients that the host has refused. Whatever a refusal says, it is about that recipient
+// where another was accepted.
+func (v *verdict) recipients(r *smtp.Result, f *facts) {
+	for _, reply := range r.Rcpt {
+		if reply.Positive() {
+			v.taken++
+		}
+	}
+	for i, reply := range r.Rcpt {
+		if !reply.Negative() {
+			continue
+		}
+		e := f.replied(smtp.StageRCPT, reply)
+		rep := f.report(e)
+		switch {
+		case tooMany(reply):
+			v.full = true
+			if rep.Action, rep.Scope = queue.Delayed, queue.ScopeRecipient; v.taken > 0 {
+				v.again = againNext
+				continue
+			}
+		case rep.Scope == queue.ScopeSession && v.taken == 0:
+			v.again, v.cause = againAnew, e
+			continue
+		case rep.Scope != queue.ScopeRecipient && v.taken > 0 && !f.says(reply, smtp.StageRCPT, "sending limit"):
+			rep.Scope = queue.ScopeRecipient
+		}
+		v.reports[i] = rep
+	}
+}
+
+// end settles the recipients that the end of the message decides about.
+func (v *verdict) end(r *smtp.Result, f *facts) {
+	switch {
+	case v.taken == 0:
+		if !v.settled() && v.again == againNo {
+			v.undecided(r, f)
+		}
+	case r.End.Positive():
+		for i, reply := range r.Rcpt {
+			if reply.Positive() {
+				v.reports[i] = queue.Report{Action: queue.Relayed, Status: r.End.Enhanced(), Code: r.End.Code,
+					Text: r.End.Words(smtp.StageEnd), Host: f.host}
+			}
+		}
+		if !v.settled() && v.again == againNo {
+			v.undecided(r, f)
+		}
+	case r.Data.Negative():
+		v.refuse(r, f, smtp.StageDATA, r.Data)
+	case r.End.Negative():
+		v.refuse(r, f, smtp.StageEnd, r.End)
+	default:
+		v.undecided(r, f)
+	}
+}
+
+// undecided says what becomes of the recipients that nothing was said about: the session ended before.
+func (v *verdict) undecided(r *smtp.Result, f *facts) {
+	v.cause = r.Err
+	switch {
+	case r.Sent == smtp.SentAll && !r.Unread && (r.Untrusted || r.End == nil && r.ClosingAt != smtp.StageEnd):
+		v.settle(f.unsure(r))
+	case r.Closing != nil:
+		v.again, v.cause = againAlone, f.replied(r.ClosingAt, r.Closing)
+		if r.Closing.Code == 421 {
+			v.again = againAnew
+		}
+	case r.Err == nil:
+		v.again = againNext // drawn, and not begun
+	default:
+		v.again = againAnew
+	}
+}
+
+// unsure is the report for a message that was sent to its end without an answer.
+func (f *facts) unsure(r *smtp.Result) queue.Report {
+	rep := queue.Report{Action: queue.Delayed, Scope: queue.ScopeSession, Status: "4.4.2", Host: f.host, Unsure: true}
+	switch e := r.Err; {
+	case e == nil:
+		rep.Text = f.host + " did not answer to the end of the message"
+	case e.Kind == smtp.KindReply:
+		rep.Text = f.host + " answered " + e.Reply.String() + " to another message and nothing to this one"
+	case e.Kind == smtp.KindStopped:
+		rep.Status, rep.Text, rep.Host = "4.3.2", e.Text, e.Host
+	case e.At == smtp.StageEnd:
+		rep.Text = e.Text
+	default:
+		rep.Text = e.Text + "; all of this message had been sent"
+	}
+	return rep
+}

@@ -1,0 +1,133 @@
+package relay
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"esmtpq/queue"
+)
+
+// messagesEach is how many waiting messages make another session worth opening.
+const messagesEach = 4
+
+// A pool is several workers that carry the messages of one source, each over a session of its own. The
+// first one works alone until it has a session, so that a host that refuses us
+// is asked once, and for good where messages go back to back: that is faster, and keeps their order.
+type pool struct {
+	ctx      context.Context
+	host     *host
+	src      queue.Source
+	sessions int // at most
+
+	mu        sync.Mutex // of what follows, and for calls of src
+	grown     bool
+	suspended *queue.Report // reported by one of them
+	failed    error         // what progress could not be recorded for
+	returned  []*task
+
+	others sync.WaitGroup
+}
+
+// run carries everything.
+func (p *pool) run() {
+	first := &worker{ctx: p.ctx, host: p.host, src: member{p}, pool: p}
+	first.run()
+	p.others.Wait()
+	// What another could not get a session for.
+	left := &worker{ctx: p.ctx, host: p.host, src: member{p}, suspended: p.suspended, unrecorded: p.failed}
+	left.ahead, p.returned = p.returned, nil
+	left.run()
+}
+
+// grow starts further workers, if many messages wait and w can do no better.
+func (p *pool) grow(w *worker) {
+	if p == nil {
+		return
+	}
+	waiting := w.waiting()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.grown || w.conn.Extensions().Has("CHUNKING") && w.known.NoChunks == "" && w.conn.Pipelining() {
+		return
+	}
+	p.grown = true
+	for n := 1; n < p.sessions && waiting >= (n+1)*messagesEach; n++ {
+		p.others.Add(1)
+		go p.help()
+	}
+}
+
+// help works beside the first worker. It draws nothing before it has a session: whatever
+// may be wrong with having more of them is no message's trouble.
+func (p *pool) help() {
+	defer p.others.Done()
+	w := &worker{ctx: p.ctx, host: p.host, src: member{p}, pool: p, helper: true}
+	if conn, _, err := p.host.session(p.ctx); err == nil {
+		w.begin(conn, false)
+		w.run()
+	}
+}
+
+// handBack takes what a helper has drawn and has no session for.
+func (p *pool) handBack(all []*task) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.returned = append(p.returned, all...)
+}
+
+// A member is the source as one worker of a pool sees it.
+type member struct{ p *pool }
+
+// Next implements queue.Source.
+func (m member) Next(wait bool) *queue.Delivery {
+	m.p.mu.Lock()
+	defer m.p.mu.Unlock()
+	if m.p.suspended != nil || m.p.failed != nil {
+		return nil
+	}
+	return m.p.src.Next(wait && !m.p.grown)
+}
+
+// Sending implements queue.Source.
+func (m member) Sending(d *queue.Delivery, recipients []int) error {
+	m.p.mu.Lock()
+	defer m.p.mu.Unlock()
+	if m.p.failed != nil {
+		return m.p.failed
+	}
+	return m.p.src.Sending(d, recipients)
+}
+
+// Record implements queue.Source.
+func (m member) Record(all []queue.Outcome) error {
+	m.p.mu.Lock()
+	defer m.p.mu.Unlock()
+	err := m.p.src.Record(all)
+	if err != nil && m.p.failed == nil {
+		m.p.failed = err
+	}
+	for _, o := range all {
+		for i := range o.Reports {
+			if o.Reports[i].Scope == queue.ScopeIdentity && m.p.suspended == nil {
+				m.p.suspended = &o.Reports[i]
+			}
+		}
+	}
+	return err
+}
+
+// Backlog implements queue.Source.
+func (m member) Backlog() int {
+	m.p.mu.Lock()
+	defer m.p.mu.Unlock()
+	return m.p.src.Backlog()
+}
+
+// Wait implements queue.Source. Only a worker that is alone waits: others would keep it from drawing.
+func (m member) Wait(ctx context.Context, limit time.Duration) bool {
+	m.p.mu.Lock()
+	alone := !m.p.grown
+	m.p.mu.Unlock()
+	return alone && m.p.src.Wait(ctx, limit)
+}

@@ -1,0 +1,281 @@
+package smtp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// A Conn is one connection to a host, from its greeting to QUIT.
+type Conn struct {
+	ctx  context.Context
+	cfg  *Config
+	raw  net.Conn // what was dialled
+	conn net.Conn // what is spoken on: raw, or TLS over it
+	stop func() bool
+	// owed says that the end of a message may have been sent, and the reply to it is not here.
+	owed atomic.Bool
+
+	r *replyReader
+	w *wire
+
+	greeting string
+	ext      Extensions
+	login    bool // AUTH was offered at some time
+	logged   bool // a login has succeeded
+	again    bool // EHLO has been said again behind the login
+	// reset is the shape of this host's replies to RSET in this session; "" where it is not known yet.
+	reset string
+
+	// Ride lets the envelope of a message that is not sent in chunks go behind the final dot of the one before, as
+	// RFC 2920 has it. It has no effect where PIPELINING is not offered.
+	Ride bool
+	// RideProven says that the host is known to answer such an envelope; else its answer is not waited for
+	// for longer than a few seconds.
+	RideProven bool
+	// RideRefused is set, and Ride cleared, when the host refuses such an envelope for being out of place.
+	RideRefused bool
+	// RideLost is set when the session is lost while such an envelope is in flight whose like the host is not known
+	// to answer.
+	RideLost bool
+	// Steady says that the host answers RSET in the same words each time: in another's place they show that we are out
+	// of step. Probe finds out.
+	Steady bool
+	// Begun counts the messages begun: each MAIL counts.
+	Begun int
+	// MaxMessages is how many may be begun; 0 for any number. It is the host's own MAILMAX (RFC 9422) at first.
+	MaxMessages int
+}
+
+// Open opens a session as far as MAIL. Where that fails the connection is closed.
+func Open(ctx context.Context, cfg *Config) (*Conn, *Error) {
+	if ctx.Err() != nil {
+		return nil, stopped(StageConnect)
+	}
+	if cfg.Limits == (Limits{}) {
+		with := *cfg
+		with.Limits, cfg = NewLimits(0), &with
+	}
+	raw, err := cfg.Dial(ctx)
+	if err != nil {
+		return nil, dialError(ctx, cfg, err)
+	}
+	c := &Conn{ctx: ctx, cfg: cfg, raw: raw}
+	c.stop = context.AfterFunc(ctx, c.interrupt)
+	c.use(&deadlineConn{Conn: raw, limit: cfg.Limits.Block})
+	if err := c.establish(); err != nil {
+		c.Abort()
+		return nil, err
+	}
+	c.MaxMessages = c.ext.Limit("MAILMAX")
+	return c, nil
+}
+
+// dialError returns why there is no connection.
+func dialError(ctx context.Context, cfg *Config, err error) *Error {
+	var e *Error
+	if !errors.As(err, &e) {
+		e = &Error{At: StageConnect, Kind: KindLost, Text: "cannot reach " + cfg.Name + ": " + err.Error()}
+	}
+	if ctx.Err() != nil {
+		return stopped(e.At)
+	}
+	return e
+}
+
+// Extensions returns what the host offers now.
+func (c *Conn) Extensions() Extensions { return c.ext }
+
+// Fingerprint returns a short text that changes when the host's greeting or its reply to EHLO does, but for what
+// differs each time.
+func (c *Conn) Fingerprint() string { return Fingerprint(c.greeting, c.ext) }
+
+// Pipelining reports whether commands may be in flight.
+func (c *Conn) Pipelining() bool { return c.ext.Has("PIPELINING") }
+
+// LoginOffered reports whether the host offered a login at any time of this session.
+func (c *Conn) LoginOffered() bool { return c.login }
+
+// LoggedIn reports whether a login has succeeded.
+func (c *Conn) LoggedIn() bool { return c.logged }
+
+// Worn reports whether the session has had as many messages as it may.
+func (c *Conn) Worn() bool { return c.MaxMessages > 0 && c.Begun >= c.MaxMessages }
+
+// Note writes a remark into the transcript.
+func (c *Conn) Note(text string) {
+	if c.cfg.Trace != nil {
+		c.cfg.Trace('*', text)
+	}
+}
+
+// interruptTime is how long an interrupted session waits for the reply to the end of a message: without
+// it nobody knows whether the message was taken, and it would be sent again.
+const interruptTime = 3 * time.Second
+
+// interrupt ends a session whose context has ended.
+func (c *Conn) interrupt() {
+	if c.owed.Load() {
+		time.AfterFunc(interruptTime, func() { c.raw.Close() })
+		return
+	}
+	c.raw.Close()
+}
+
+// owe says that the end of a message is about to be sent. It returns false where that must not be any
+// more: whoever interrupts from now on leaves time for the reply.
+func (c *Conn) owe() bool {
+	c.owed.Store(true)
+	return c.ctx.Err() == nil
+}
+
+// use makes conn what is spoken on. What the old one had buffered is gone.
+func (c *Conn) use(conn net.Conn) {
+	c.conn = conn
+	c.r = newReplyReader(conn, c.cfg.Trace)
+	c.w = newWire(conn, c.cfg.Trace)
+}
+
+func (c *Conn) encrypted() bool {
+	_, ok := c.conn.(*tls.Conn)
+	return ok
+}
+
+// private reports whether a password may be sent in clear: the connection does
+// not leave this machine, or it runs inside something that protects it.
+func (c *Conn) private() bool {
+	if c.cfg.Private {
+		return true
+	}
+	tcp, ok := c.raw.RemoteAddr().(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// ask sends one command and waits for its reply.
+func (c *Conn) ask(at Stage, line, shown string) (*Reply, *Error) {
+	if err := c.quiet(at); err != nil {
+		return nil, err
+	}
+	if err := c.w.secret(line, shown); err != nil {
+		return nil, c.broken(at, err)
+	}
+	if err := c.w.flush(); err != nil {
+		return nil, c.broken(at, err)
+	}
+	return c.expect(at, c.cfg.Limits.EHLO)
+}
+
+// expect reads one reply, all of which must have come within limit.
+func (c *Conn) expect(at Stage, limit time.Duration) (*Reply, *Error) {
+	if err := c.raw.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		return nil, c.broken(at, err)
+	}
+	r, err := c.r.next()
+	if err != nil {
+		return nil, c.unread(at, limit, err)
+	}
+	return r, nil
+}
+
+// quiet makes sure, while nothing is in flight, that the host is not already saying something before it is
+// asked: it would be taken for the answer to what comes next.
+func (c *Conn) quiet(at Stage) *Error {
+	c.r.skipEmpty()
+	if c.r.br.Buffered() == 0 {
+		if said, err := c.peek(); err != nil {
+			return c.broken(at, err)
+		} else if !said {
+			return nil
+		}
+	}
+	// What a host may say at any time is that it is closing (RFC 5321, 3.8), and
+	// some say in the middle of a content that they will not have it.
+	r, err := c.expect(at, c.cfg.Limits.Quit)
+	if err == nil && (r.Code == 421 || at == StageDATA && r.Negative()) {
+		return c.refused(at, r)
+	}
+	return &Error{At: at, Kind: KindGarbage, Text: c.cfg.Name + " sent " + string(errUnsolicited), Host: c.cfg.Name}
+}
+
+const (
+	// ticketTime is how long the rest of a TLS record may take whose start is there.
+	ticketTime = 20 * time.Millisecond
+	// peekTime is how long to look where nothing can be told without waiting.
+	peekTime = time.Millisecond
+)
+
+// peek reports whether the host has said anything that has not been read. Within TLS what has arrived may be a session
+// ticket, so only reading tells. A connection that is no socket, such as a helper's, can be asked in no other way.
+func (c *Conn) peek() (bool, error) {
+	found, known := pending(c.raw)
+	wait := ticketTime
+	switch {
+	case known && !found:
+		return false, nil
+	case !known:
+		wait = peekTime
+	}
+	c.raw.SetReadDeadline(time.Now().Add(wait))
+	if _, err := c.r.br.Peek(1); err != nil {
+		if timedOut(err) && c.ctx.Err() == nil {
+			err = nil
+		}
+		return false, err
+	}
+	c.r.skipEmpty()
+	return c.r.br.Buffered() > 0, nil
+}
+
+// quitTime is how long the reply to QUIT is waited for. All that matters is over, and someone may
+// be waiting for our end.
+const quitTime = time.Second
+
+// Quit ends a session in order. Whether the host answers changes nothing.
+func (c *Conn) Quit() {
+	if c.w.command("QUIT") == nil && c.w.flush() == nil {
+		c.expect(StageQUIT, min(quitTime, c.cfg.Limits.Quit))
+	}
+	c.raw.SetDeadline(time.Now().Add(min(quitTime, c.cfg.Limits.Quit)))
+	c.ended()
+	c.conn.Close()
+	c.close()
+}
+
+// Abort closes the connection as it is.
+func (c *Conn) Abort() {
+	c.ended()
+	c.close()
+}
+
+func (c *Conn) ended() {
+	if c.cfg.Ended != nil {
+		c.cfg.Ended(c.conn)
+	}
+}
+
+func (c *Conn) close() {
+	c.stop()
+	c.raw.Close()
+}
+
+// giveUpAfter closes the connection after a while, unless it is stopped before.
+func (c *Conn) giveUpAfter(d time.Duration) *time.Timer {
+	return time.AfterFunc(d, func() { c.raw.Close() })
+}
+
+// A deadlineConn gives each write its own time limit.
+type deadlineConn struct {
+	net.Conn
+	limit time.Duration
+}
+
+// Write implements net.Conn.
+func (c *deadlineConn) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(c.limit)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}

@@ -1,0 +1,145 @@
+package smtp
+
+import (
+	"net"
+	"os"
+	"strings"
+)
+
+// establish does all that precedes the first transaction, one command at a time: Postfix 3.10 closes the
+// connection where anything follows EHLO, STARTTLS or AUTH in one write.
+func (c *Conn) establish() *Error {
+	mode := c.cfg.TLS
+	if mode == TLSImplicit {
+		if err := c.handshake(); err != nil {
+			return err
+		}
+	}
+	if err := c.greet(); err != nil {
+		return err
+	}
+	if err := c.hello(); err != nil {
+		return err
+	}
+	if mode == TLSStartTLS || mode == TLSOpportunistic {
+		if err := c.startTLS(mode == TLSStartTLS); err != nil {
+			return err
+		}
+	}
+	return c.logIn()
+}
+
+// greet reads the host's first reply (RFC 5321, 3.1). Text in its place is the diagnosis: an echo in a shell's
+// start-up file, or another protocol.
+func (c *Conn) greet() *Error {
+	c.r.strict = true
+	limit := c.cfg.Limits.Greeting
+	r, err := c.expect(StageGreeting, limit)
+	if err != nil {
+		return c.explainGreeting(err, limit.String())
+	}
+	c.r.strict = false
+	c.greeting = r.Text()
+	return c.want(StageGreeting, r, 220)
+}
+
+// explainGreeting adds to the failure of a greeting what may be behind it, unless something has said so already.
+func (c *Conn) explainGreeting(err *Error, limit string) *Error {
+	switch {
+	case err.Kind == KindTimeout && c.cfg.TLS != TLSImplicit && strings.HasSuffix(err.Text, limit):
+		err.Text += ": a port with TLS from the start, such as 465, says nothing until TLS begins (tls: implicit), and so does the port of a proxy"
+	case strings.Contains(err.Text, "CONNECTED("):
+		err.Text += ": for TLS from the start set tls: implicit, which needs no openssl"
+	case strings.Contains(err.Text, "HTTP/"):
+		err.Text += ": a web server or an HTTP proxy answers at this port"
+	case err.Kind == KindGarbage:
+		err.Text += ": check host and port, and that nothing on the way prints text of its own"
+	}
+	return err
+}
+
+// hello says EHLO and learns what is offered. A host that does not know the command
+// is greeted with HELO (RFC 5321, 3.2).
+func (c *Conn) hello() *Error {
+	name := c.heloName()
+	r, err := c.ask(StageEHLO, "EHLO "+name, "EHLO "+name)
+	if err != nil {
+		return err
+	}
+	c.ext = Extensions{}
+	if r.Class() == 5 {
+		if r, err = c.ask(StageEHLO, "HELO "+name, "HELO "+name); err != nil {
+			return err
+		}
+		return c.want(StageEHLO, r, 250)
+	}
+	if r.Code == 250 {
+		c.learn(r)
+	}
+	return c.want(StageEHLO, r, 250)
+}
+
+// learn takes in what a reply to EHLO offers.
+func (c *Conn) learn(r *Reply) {
+	c.ext = parseExtensions(r)
+	c.login = c.login || c.ext.Has("AUTH")
+}
+
+// Ask says EHLO once more behind a login, at most once a session: some hosts offer SMTPUTF8, or say the
+// limit of SIZE, only there. A host that refuses stays with its first list, and the session goes on. It
+// must not be called while anything is in flight.
+func (c *Conn) Ask() *Error {
+	if !c.logged || c.again {
+		return nil
+	}
+	c.again = true
+	name := c.heloName()
+	r, err := c.ask(StageEHLO, "EHLO "+name, "EHLO "+name)
+	switch {
+	case err != nil:
+		return err
+	case r.Code == 421:
+		return c.refused(StageEHLO, r)
+	case r.Code == 250:
+		c.learn(r)
+	}
+	return nil
+}
+
+// heloName returns the name to give in EHLO (RFC 5321, 4.1.4): the configured
+// one, this machine's where it is a full domain name, else the address that
+// the host sees us at or might.
+func (c *Conn) heloName() string {
+	if c.cfg.Helo != "" {
+		return c.cfg.Helo
+	}
+	if name, err := os.Hostname(); err == nil && validDomain(name) {
+		return name
+	}
+	tcp, ok := c.raw.LocalAddr().(*net.TCPAddr)
+	switch {
+	case !ok || tcp.IP == nil:
+		return "[127.0.0.1]"
+	case tcp.IP.To4() != nil:
+		return "[" + tcp.IP.To4().String() + "]"
+	}
+	return "[IPv6:" + tcp.IP.String() + "]"
+}
+
+// validDomain reports whether name is a domain name of two labels or more.
+func validDomain(name string) bool {
+	if len(name) > 253 || !strings.Contains(name, ".") {
+		return false
+	}
+	for _, label := range strings.Split(name, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for i := range len(label) {
+			if c := label[i] | 0x20; !digit(label[i]) && (c < 'a' || c > 'z') && c != '-' {
+				return false
+			}
+		}
+	}
+	return true
+}

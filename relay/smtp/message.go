@@ -1,0 +1,130 @@
+package smtp
+
+import (
+	"strconv"
+	"strings"
+)
+
+// A Message is one mail transaction to be carried.
+type Message struct {
+	From string      // reverse-path without angle brackets, as WireAddress returns it; "" is the null one
+	To   []Recipient // at least one
+	Body Body
+
+	UTF8       bool   // it needs SMTPUTF8 (RFC 6531); the caller has seen that the host offers it
+	EightBit   bool   // it has octets over 127, or was declared so: BODY=8BITMIME, where that is offered
+	Return     string // FULL or HDRS (RFC 3461, 4.3); else ""
+	EnvelopeID string // ENVID (RFC 3461, 4.4), in clear; else ""
+
+	// Chunks sends it by BDAT, with more such messages in flight before and behind it. That is safe only
+	// with a host that has passed Probe.
+	Chunks bool
+	// Check goes with Chunks: nothing is sent behind this message before it is known that the host
+	// gives each command one reply.
+	Check bool
+	// Alone sends one command at a time, by DATA, with nothing before and nothing behind it.
+	Alone bool
+}
+
+// A Recipient is one forward-path.
+type Recipient struct {
+	Address string // without angle brackets, as WireAddress returns it
+	Notify  string // NOTIFY (RFC 3461, 4.1): NEVER, or SUCCESS, FAILURE, DELAY with commas between; "" for none
+	// Original is the address for ORCPT (RFC 3461, 4.2), given with Notify; "" leaves it out.
+	Original string
+}
+
+// Sent says how much of a message's content was handed to the connection.
+type Sent int
+
+// The amounts.
+const (
+	SentNothing Sent = iota
+	SentPart         // but not its end
+	SentAll          // its end too: the host may have taken the message
+)
+
+// A Result is what was said to one message. Replies that were not read are nil.
+type Result struct {
+	Message *Message
+	Mail    *Reply
+	Rcpt    []*Reply // one for each of Message.To
+	Data    *Reply   // to DATA, other than 354; or to the first chunk before the last that was refused
+	End     *Reply   // to the final dot or the last chunk
+	Sent    Sent
+
+	// Err is how the session ended before every reply was there; nil where they all are.
+	Err *Error
+	// Closing is a negative reply to this message that the host's own end of the connection followed, with more
+	// sent than answered. It stands in none of the fields above, and decides nothing.
+	Closing *Reply
+	// ClosingAt is the stage of Closing.
+	ClosingAt Stage
+	// Unread says that the host ended the connection on its own before it came to this message.
+	Unread bool
+	// Untrusted says that we and the host were out of step: the replies may be to something else.
+	Untrusted bool
+	// First says that this is the message over which the session ended, the first without its replies.
+	First bool
+}
+
+// Accepted reports whether the host accepted a recipient.
+func (r *Result) Accepted() bool {
+	for _, reply := range r.Rcpt {
+		if reply.Positive() {
+			return true
+		}
+	}
+	return false
+}
+
+// mailCommand returns MAIL for what the host offers.
+func (m *Message) mailCommand(ext Extensions) string {
+	var b strings.Builder
+	b.WriteString("MAIL FROM:<" + m.From + ">")
+	if ext.Has("SIZE") {
+		b.WriteString(" SIZE=" + strconv.FormatInt(m.Body.WireSize(), 10))
+	}
+	if m.EightBit && ext.Has("8BITMIME") {
+		b.WriteString(" BODY=8BITMIME")
+	}
+	if m.UTF8 {
+		b.WriteString(" SMTPUTF8")
+	}
+	if ext.Has("DSN") {
+		if m.Return == "FULL" || m.Return == "HDRS" {
+			b.WriteString(" RET=" + m.Return)
+		}
+		if m.EnvelopeID != "" {
+			b.WriteString(" ENVID=" + xtext(m.EnvelopeID))
+		}
+	}
+	return b.String()
+}
+
+// rcptCommand returns RCPT for what the host offers. An original recipient outside ASCII is left out: its form
+// (RFC 6533) is understood by few, and the parameter is optional.
+func (r *Recipient) rcptCommand(ext Extensions) string {
+	line := "RCPT TO:<" + r.Address + ">"
+	if !ext.Has("DSN") || !validNotify(r.Notify) {
+		return line
+	}
+	line += " NOTIFY=" + r.Notify
+	if r.Original != "" && isASCII(r.Original) {
+		line += " ORCPT=rfc822;" + xtext(r.Original)
+	}
+	return line
+}
+
+// validNotify reports whether s is a value of NOTIFY that asks for something.
+func validNotify(s string) bool {
+	if s == "NEVER" {
+		return true
+	}
+	for _, word := range strings.Split(s, ",") {
+		if word != "SUCCESS" && word != "FAILURE" && word != "DELAY" {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,107 @@
+package relay
+
+import (
+	"strings"
+
+	"esmtpq/queue"
+)
+
+// maxRecipients is how many recipients a transaction has at most: what every host has to take (RFC 5321,
+// 4.5.3.1.8).
+const maxRecipients = 100
+
+// A task is one delivery on its way, for as many of its recipients as one transaction is to have.
+type task struct {
+	d      *queue.Delivery
+	rcpts  []int // indexes in d.Recipients, ascending
+	order  int   // in which it was drawn
+	deaths int   // sessions that ended over it in this run
+	alone  bool  // it is to be sent with nothing else in flight, one command at a time
+	plain  bool  // it is to be sent by DATA
+
+	sent []int // of rcpts, the positions of those in the transaction, in its order
+}
+
+func newTask(d *queue.Delivery, order int) *task {
+	t := &task{d: d, order: order, rcpts: make([]int, len(d.Recipients))}
+	for i := range t.rcpts {
+		t.rcpts[i] = i
+	}
+	return t
+}
+
+// split leaves as many recipients as a transaction may have, of as many domains, and returns a task for the rest; nil
+// if there is none. domains is 0 for any number.
+func (t *task) split(limit, domains int) *task {
+	if len(t.rcpts) <= limit && domains == 0 {
+		return nil
+	}
+	seen := map[string]bool{}
+	var keep, rest []int
+	for _, i := range t.rcpts {
+		_, domain, _ := strings.Cut(strings.ToLower(t.d.Recipients[i].Address), "@")
+		if len(keep) >= limit || domains > 0 && !seen[domain] && len(seen) >= domains {
+			rest = append(rest, i)
+			continue
+		}
+		seen[domain] = true
+		keep = append(keep, i)
+	}
+	if len(rest) == 0 {
+		return nil
+	}
+	other := *t
+	t.rcpts, other.rcpts = keep, rest
+	return &other
+}
+
+// all returns rep for each recipient.
+func (t *task) all(rep queue.Report) []queue.Report {
+	reports := make([]queue.Report, len(t.rcpts))
+	for i := range reports {
+		reports[i] = rep
+	}
+	return reports
+}
+
+// whole reports whether the task is for all recipients of its delivery.
+func (t *task) whole() bool { return len(t.rcpts) == len(t.d.Recipients) }
+
+// outcome returns what is to be recorded of the recipients that have a report.
+func (t *task) outcome(reports []queue.Report) queue.Outcome {
+	o := queue.Outcome{Delivery: t.d, Recipients: t.rcpts, Reports: reports}
+	if t.whole() {
+		o.Recipients = nil
+	}
+	return o
+}
+
+// settle returns what is to be recorded for the transaction's recipients that have a report, nil if none has.
+func (t *task) settle(reports []queue.Report) *queue.Outcome {
+	o := queue.Outcome{Delivery: t.d}
+	for k, rep := range reports {
+		if rep.Action != "" {
+			o.Recipients = append(o.Recipients, t.rcpts[k])
+			o.Reports = append(o.Reports, rep)
+		}
+	}
+	switch len(o.Reports) {
+	case 0:
+		return nil
+	case len(t.d.Recipients):
+		o.Recipients = nil
+	}
+	return &o
+}
+
+// rest returns a task for the recipients that have no report.
+func (t *task) rest(reports []queue.Report) *task {
+	rest := *t
+	rest.rcpts = nil
+	for k := range reports {
+		if reports[k].Action == "" {
+			rest.rcpts = append(rest.rcpts, t.rcpts[k])
+		}
+	}
+	return &rest
+}

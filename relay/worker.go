@@ -1,0 +1,431 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"esmtpq/queue"
+	"esmtpq/relay/smtp"
+)
+
+const (
+	// minSeries is how many messages must wait for sending them in chunks, back to back, to be worth its risk: a
+	// connection that is lost leaves a whole window in doubt, not one message.
+	minSeries = 3
+	// idleTime is how long a session is kept for mail that is known to be on its way.
+	idleTime = 3 * time.Second
+	// maxDeaths is over how many sessions' ends a message is tried in one run.
+	maxDeaths = 2
+	// maxFruitless is how many sessions in a row may end without the host having
+	// decided about any message.
+	maxFruitless = 3
+	// sameWords is to how many messages in a row a host may say the same temporary refusal before it is taken for
+	// one of all mail.
+	sameWords = 3
+)
+
+// A worker carries the messages of a destination, over one session at a time. It implements smtp.Feed.
+type worker struct {
+	ctx  context.Context
+	host *host
+	src  queue.Source
+
+	pool   *pool // who else works for the same source; nil for nobody
+	helper bool  // it is not the first of the pool
+
+	conn       *smtp.Conn // nil while there is none
+	known      known      // of the host, when conn was opened
+	series     bool       // messages go in chunks, back to back
+	broken     *smtp.Error
+	chunked    bool // a message was sent in chunks in this session
+	chunksWork bool // and accepted
+	explained  bool // the host has said why it ended the session
+	waited     bool // conn has been idle since it was last used
+	accepted   bool // a message of this session has been accepted
+	decided    bool // the host has decided about a message in this session
+	anew       bool // the next message is to go over a new session
+	fruitless  int  // sessions in a row that came to nothing
+	notBefore  time.Time
+
+	ahead  []*task                // drawn, and to be carried before any other
+	flight map[*smtp.Message]task // what was handed to conn
+	drawn  int
+
+	refusal string // the words of the temporary refusal that the last message met
+	refused int    // how many in a row have met it
+
+	suspended  *queue.Report // why nothing more of the identity can go out
+	unrecorded error         // why nothing more may be sent
+}
+
+// run carries messages until there are no more or the worker is of no use.
+func (w *worker) run() {
+	defer w.end()
+	for !w.over() {
+		if !w.more() {
+			break
+		}
+		if w.conn == nil && !w.open() {
+			break
+		}
+		w.carry()
+	}
+	w.giveBack()
+}
+
+// more reports whether there is a message to carry, after waiting for one that is about to come.
+func (w *worker) more() bool {
+	for {
+		if t := w.take(true); t != nil {
+			w.putBack(t)
+			return true
+		}
+		if w.conn == nil || w.over() || !w.src.Wait(w.ctx, idleTime) {
+			return false
+		}
+		w.waited = true
+	}
+}
+
+// over reports whether nothing more is to be begun.
+func (w *worker) over() bool {
+	return w.unrecorded != nil || w.suspended != nil || w.ctx.Err() != nil
+}
+
+// take returns the next task: one that was drawn before, or a new one. It has as many recipients as a
+// transaction may have.
+func (w *worker) take(wait bool) *task {
+	if len(w.ahead) == 0 {
+		d := w.src.Next(wait)
+		if d == nil {
+			return nil
+		}
+		w.drawn++
+		w.ahead = append(w.ahead, newTask(d, w.drawn))
+	}
+	t := w.ahead[0]
+	w.ahead = w.ahead[1:]
+	if w.conn == nil {
+		return t
+	}
+	if rest := t.split(w.maxRecipients(), w.conn.Extensions().Limit("RCPTDOMAINMAX")); rest != nil {
+		w.putBack(rest)
+	}
+	return t
+}
+
+// putBack makes tasks the next to be taken, in the order in which they were drawn.
+func (w *worker) putBack(all ...*task) {
+	w.ahead = append(all, w.ahead...)
+	slices.SortStableFunc(w.ahead, func(a, b *task) int { return a.order - b.order })
+}
+
+// waiting returns how many messages wait, as far as is known.
+func (w *worker) waiting() int { return len(w.ahead) + w.src.Backlog() }
+
+// open makes a session, after the pause that the configuration asks for. It returns false where none can be had, and
+// reports that.
+func (w *worker) open() bool {
+	w.pause()
+	conn, idle, err := w.host.session(w.ctx)
+	if err == nil {
+		w.begin(conn, idle)
+		return true
+	}
+	if w.helper && w.ctx.Err() == nil {
+		w.pool.handBack(w.ahead)
+		w.ahead = nil
+		return false
+	}
+	if t := w.take(true); t != nil {
+		w.record(t.outcome(t.all(w.facts(t).report(err))))
+	}
+	return false
+}
+
+// pause waits until the next session may be opened.
+func (w *worker) pause() {
+	wait := time.Until(w.notBefore)
+	if wait <= 0 {
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.ctx.Done():
+	}
+}
+
+// begin makes conn the session that messages go over. idle says that it was opened some time ago.
+func (w *worker) begin(conn *smtp.Conn, idle bool) {
+	w.conn = conn
+	w.known = w.host.memory.recall(conn.Fingerprint())
+	w.broken, w.anew, w.series, w.accepted, w.decided, w.waited = nil, false, false, false, false, idle
+	w.chunked, w.chunksWork, w.explained = false, false, false
+	conn.Ride = !conn.Extensions().Has("CHUNKING") && !w.known.NoRide
+	conn.RideProven = w.known.Rides
+	conn.Steady = w.known.Steady
+	if n := w.host.maxMessages; n > 0 && (conn.MaxMessages == 0 || n < conn.MaxMessages) {
+		conn.MaxMessages = n
+	}
+}
+
+// carry sends what there is over the session, until it is of no more use.
+func (w *worker) carry() {
+	w.flight = map[*smtp.Message]task{}
+	err := w.conn.Carry(w)
+	if err == nil {
+		err = w.broken
+	}
+	w.learn(err)
+	switch {
+	case err != nil:
+		w.count(err)
+		w.conn.Abort()
+		w.conn = nil
+	case w.anew || w.conn.Worn():
+		if w.host.maxMessages > 0 && w.conn.Begun >= w.host.maxMessages {
+			w.notBefore = time.Now().Add(w.host.reloginDelay)
+		}
+		w.end()
+	case w.over():
+		w.end()
+	}
+}
+
+// end ends the session in order.
+func (w *worker) end() {
+	if w.conn == nil {
+		return
+	}
+	if w.unrecorded != nil {
+		w.conn.Abort() // nothing more is to be sent
+	} else {
+		w.conn.Quit()
+	}
+	w.conn = nil
+}
+
+// count counts the sessions that came to nothing by the host's doing.
+func (w *worker) count(err *smtp.Error) {
+	switch {
+	case err.At == smtp.StageLocal, w.ctx.Err() != nil:
+	case w.decided:
+		w.fruitless = 0
+	case w.waited:
+		w.waited = false // a host need not keep an idle session
+	default:
+		w.fruitless++
+	}
+}
+
+// giveBack answers what was drawn and is not to be sent, with the reason.
+func (w *worker) giveBack() {
+	all := w.ahead
+	w.ahead = nil
+	var outcomes []queue.Outcome
+	for _, t := range all {
+		var rep queue.Report
+		switch {
+		case w.suspended != nil:
+			rep = *w.suspended
+			rep.Unsure = false
+		case w.unrecorded != nil:
+			rep = w.facts(t).report(local(smtp.KindFeed, "progress cannot be recorded: %v", w.unrecorded))
+		case w.ctx.Err() != nil:
+			rep = w.facts(t).report(&smtp.Error{At: smtp.StageMAIL, Kind: smtp.KindStopped, Text: "the delivery was interrupted"})
+		default:
+			continue
+		}
+		outcomes = append(outcomes, t.outcome(t.all(rep)))
+	}
+	if len(outcomes) > 0 {
+		w.src.Record(outcomes)
+	}
+}
+
+// record records outcomes and notes what follows for the worker.
+func (w *worker) record(outcomes ...queue.Outcome) {
+	if len(outcomes) == 0 {
+		return
+	}
+	if err := w.src.Record(outcomes); err != nil && w.unrecorded == nil {
+		w.unrecorded = err
+	}
+	for _, o := range outcomes {
+		for i := range o.Reports {
+			if o.Reports[i].Scope == queue.ScopeIdentity && w.suspended == nil {
+				w.suspended = &o.Reports[i]
+			}
+		}
+	}
+}
+
+// facts returns what the meaning of replies to a task depends on.
+func (w *worker) facts(t *task) *facts {
+	f := &facts{host: w.host.name, forced: w.host.forced && t.d.ReversePath != "", accepted: w.accepted, alone: t.alone}
+	if w.conn != nil {
+		f.loggedIn, f.offered = w.conn.LoggedIn(), w.conn.LoginOffered()
+	}
+	return f
+}
+
+// Results implements smtp.Feed: it takes what messages have come to, and records it together.
+func (w *worker) Results(all []smtp.Result) error {
+	var outcomes []queue.Outcome
+	for i := range all {
+		r := &all[i]
+		t := w.flight[r.Message]
+		delete(w.flight, r.Message)
+		if o := w.judge(&t, r); o != nil {
+			outcomes = append(outcomes, *o)
+		}
+	}
+	w.record(outcomes...)
+	if w.unrecorded != nil {
+		return fmt.Errorf("progress cannot be recorded: %w", w.unrecorded)
+	}
+	return nil
+}
+
+// judge takes in what a message has come to. It returns what is to be recorded, nil for nothing; the rest
+// is carried again.
+func (w *worker) judge(t *task, r *smtp.Result) *queue.Outcome {
+	f := w.facts(t)
+	v := outcome(r, f)
+	w.note(r, &v)
+	if !v.settled() {
+		if rest := w.retry(t, r, &v, f); rest != nil {
+			w.putBack(rest)
+		}
+	}
+	return t.settle(v.reports)
+}
+
+// retry decides about the recipients that nothing is known of. It returns the task to carry again, or settles them.
+func (w *worker) retry(t *task, r *smtp.Result, v *verdict, f *facts) *task {
+	rest := t.rest(v.reports)
+	switch v.again {
+	case againNext:
+		return rest
+	case againData:
+		rest.plain = true
+		return rest
+	case againAlone:
+		rest.alone = true
+	}
+	w.anew = true
+	if r.Err == nil && v.cause != nil {
+		w.broken = v.cause // the session goes on, and is of no more use
+	}
+	if !r.First && (r.Err != nil || v.cause == nil) {
+		return rest // it was another message that the session ended over
+	}
+	if w.ctx.Err() == nil && w.waited && !w.decided && v.cause.Kind != smtp.KindTimeout {
+		return rest // the session had been idle: no message's doing
+	}
+	rest.deaths++
+	switch rep := f.report(v.cause); {
+	case w.ctx.Err() != nil:
+		v.settle(rep)
+	case w.fruitless+1 >= maxFruitless && !w.decided:
+		if v.cause.Kind != smtp.KindReply {
+			rep.Text = strconv.Itoa(maxFruitless) + " sessions in a row came to nothing; in the last, " + rep.Text
+		}
+		rep.Action, rep.Scope = queue.Delayed, queue.ScopeIdentity
+		v.settle(rep)
+	case v.cause.Kind == smtp.KindTimeout, rest.deaths >= maxDeaths:
+		// It is this message that the host does not get along with.
+		rep.Action, rep.Scope = queue.Delayed, queue.ScopeMessage
+		v.settle(rep)
+	default:
+		return rest
+	}
+	return nil
+}
+
+// note takes in what a result says about the session and the host.
+func (w *worker) note(r *smtp.Result, v *verdict) {
+	if v.again == againNo && (r.Mail != nil || r.End != nil) && !unsure(v.reports) {
+		w.decided = true
+	}
+	w.waited = w.waited && r.Mail == nil
+	w.explained = w.explained || r.Closing != nil
+	if v.full && v.taken > 0 && v.taken < w.maxRecipients() {
+		w.remember(func(k *known) { k.Recipients = v.taken })
+	}
+	taken := r.End.Positive() && v.taken > 0 && !r.Untrusted
+	if taken {
+		w.accepted = true
+	}
+	if r.Message.Chunks {
+		w.noteChunks(r, v, taken)
+	}
+	w.noteRefusal(r, v)
+	if unsure(v.reports) && !w.decided && w.fruitless+1 >= maxFruitless && w.ctx.Err() == nil {
+		v.rescope(queue.ScopeSession, queue.ScopeIdentity) // else it would be the same with all others
+	}
+}
+
+// maxRecipients returns how many recipients a transaction with this host has at most.
+func (w *worker) maxRecipients() int {
+	n := maxRecipients
+	for _, limit := range [...]int{w.conn.Extensions().Limit("RCPTMAX"), w.known.Recipients} {
+		if limit > 0 {
+			n = min(n, limit)
+		}
+	}
+	return n
+}
+
+// unsure reports whether a report is of a message that was possibly delivered.
+func unsure(reports []queue.Report) bool {
+	return slices.ContainsFunc(reports, func(rep queue.Report) bool { return rep.Unsure })
+}
+
+// noteRefusal counts the same temporary refusal of messages in a row. From the third on it is taken for
+// one of all mail: the identity waits, and the others are not charged.
+func (w *worker) noteRefusal(r *smtp.Result, v *verdict) {
+	reply := r.End
+	for _, other := range [...]*smtp.Reply{r.Data, r.Mail} {
+		if other.Negative() {
+			reply = other
+		}
+	}
+	if !reply.Negative() || reply.Class() != 4 {
+		if reply.Positive() {
+			w.refused = 0
+		}
+		return
+	}
+	words := strconv.Itoa(reply.Code) + reply.Status + withoutBrackets(reply.Text())
+	if words != w.refusal {
+		w.refusal, w.refused = words, 0
+	}
+	if w.refused++; w.refused >= sameWords {
+		v.rescope(queue.ScopeMessage, queue.ScopeIdentity)
+	}
+}
+
+// withoutBrackets returns s without what stands in brackets, which differs from one message to the next.
+func withoutBrackets(s string) string {
+	var out []byte
+	depth := 0
+	for i := range len(s) {
+		switch s[i] {
+		case '(', '[', '<':
+			depth++
+		case ')', ']', '>':
+			depth = max(depth-1, 0)
+		default:
+			if depth == 0 {
+				out = append(out, s[i])
+			}
+		}
+	}
+	return string(out)
+}

@@ -1,0 +1,84 @@
+package tunnel
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+)
+
+// A Follower runs a postconnect line when no session is open any more, each time that one was: such
+// lines take down what a preconnect line has put up. It does so, too, where the run that the
+// sessions belong to has been interrupted.
+type Follower struct {
+	Line   string
+	Limit  time.Duration
+	Failed func(error) // is told what goes wrong; the mail has been accepted by then
+
+	mu   sync.Mutex // held while the line runs, so that no session is opened meanwhile
+	open int        // sessions that are open or being opened
+	owed bool       // a session was opened since the line was run
+}
+
+// Dial calls dial, which opens a session, and returns its connection, whose Close is the end of the session
+// and waits for the line, where that is run.
+func (f *Follower) Dial(ctx context.Context, dial func(context.Context) (net.Conn, error)) (net.Conn, error) {
+	f.count(1, false)
+	conn, err := dial(ctx)
+	if err != nil {
+		f.closed(ctx)
+		return nil, err
+	}
+	f.count(0, true)
+	end := sync.OnceValue(func() error {
+		err := conn.Close()
+		f.closed(ctx)
+		return err
+	})
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		return followedTCP{tcp, end}, nil
+	}
+	return followedConn{conn, end}, nil
+}
+
+// count counts n sessions more, and whether one was opened.
+func (f *Follower) count(n int, opened bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open += n
+	f.owed = f.owed || opened
+}
+
+// closed counts a session less, and runs the line after the last. That ctx has ended is often why it is
+// the last, and no reason to leave the line out.
+func (f *Follower) closed(ctx context.Context) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.open--; f.open > 0 || !f.owed {
+		return
+	}
+	f.owed = false
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.Limit)
+	defer cancel()
+	if err := Postconnect(ctx, f.Line); err != nil {
+		f.Failed(err)
+	}
+}
+
+// A followedConn is the connection of a session.
+type followedConn struct {
+	net.Conn
+	end func() error
+}
+
+// Close implements net.Conn. Later calls wait for the first.
+func (c followedConn) Close() error { return c.end() }
+
+// A followedTCP is one that can be looked into (syscall.Conn), to see whether something has come.
+type followedTCP struct {
+	*net.TCPConn
+	end func() error
+}
+
+// Close implements net.Conn. Later calls wait for the first.
+func (c followedTCP) Close() error { return c.end() }
