@@ -30,7 +30,7 @@ func startDovecot(t *testing.T, packages string) *host {
 	h := newHost(t, packages)
 	h.secure = h.addr
 	h.login, h.utf8 = true, false
-	h.size, h.tooBig = 41943040, "exceed" // said behind the login
+	h.size = 41943040 // said behind the login
 	h.refuse = "No such user here"
 	m := newMachine(t, h.cert, root, "dovecot", "dovenull", "vmail")
 	m.write("dovecot/dovecot.conf", "protocols = submission\nlisten = 127.0.0.1\nhostname = smarthost.test\nssl = yes\n"+

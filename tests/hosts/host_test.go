@@ -22,20 +22,22 @@ type host struct {
 	login          bool // in clear, too, nothing is taken without one
 	user, password string
 
-	domain  string              // of the recipients; example.net
-	mailbox string              // fmt for the local part of a good recipient; friend%d
-	refuse  string              // the words of a refusal
-	arrives func(string) string // what the host itself makes of a content
-	size    int64               // largest message; 0: none
-	tooBig  string              // what mailq says where it is over
-	utf8    bool                // takes addresses beyond ASCII
-	nul     fate                // what becomes of a mail with a NUL
-	line    fate                // of a line of 2,500 octets
-	most    int                 // messages of a connection; 0: no limit
-	errors  int                 // of a connection, until it is closed; a refused recipient is one; 0: no limit
-	spare   int                 // connections that there may be beyond what there must: what the host does not survive is tried once
-	slow    bool                // a refusal takes it long
-	loose   bool                // delivers what a lost connection has cut short (maddy within DATA)
+	domain    string              // of the recipients; example.net
+	badDomain string              // of those who are refused; the same
+	abroad    string              // a domain that only those who are logged in may write to; "": any
+	mailbox   string              // fmt for the local part of a good recipient; friend%d
+	refuse    string              // the words of a refusal
+	arrives   func(string) string // what the host itself makes of a content
+	size      int64               // largest message; 0: none
+	utf8      bool                // takes addresses beyond ASCII
+	nul       fate                // what becomes of a mail with a NUL
+	line      fate                // of a line of 2,500 octets
+	most      int                 // messages of a connection; 0: no limit
+	errors    int                 // of a connection, until it is closed; a refused recipient is one; 0: no limit
+	spare     int                 // connections that there may be beyond what there must: what the host does not survive is tried once
+	patient   bool                // it lets us wait for seconds: two checks at a time
+	slow      bool                // a refusal takes it long
+	loose     bool                // delivers what a lost connection has cut short (maddy within DATA)
 }
 
 // A fate is what a host makes of an odd content.
@@ -53,7 +55,7 @@ func newHost(t *testing.T, name string) *host {
 	t.Helper()
 	return &host{
 		name: name, sink: newSink(t), cert: stage.NewCertificate(t), user: "user", password: "correct-horse",
-		addr: freeAddress(t), secure: freeAddress(t), domain: "example.net", mailbox: "friend%d", utf8: true, tooBig: "at most",
+		addr: freeAddress(t), secure: freeAddress(t), domain: "example.net", badDomain: "example.net", mailbox: "friend%d", utf8: true,
 	}
 }
 
@@ -76,26 +78,27 @@ func portOf(addr string) string {
 func (h *host) good(i int) string { return fmt.Sprintf(h.mailbox, i) + "@" + h.domain }
 
 // bad returns a recipient whom the host refuses.
-func (h *host) bad(i int) string { return fmt.Sprintf("bad%d@%s", i, h.domain) }
+func (h *host) bad(i int) string { return fmt.Sprintf("bad%d@%s", i, h.badDomain) }
 
-// awaitReady waits until the host greets, at each of its addresses, as long as p runs.
+// awaitReady waits until the host greets at each of its addresses.
 func (h *host) awaitReady(t *testing.T, p *process) {
 	t.Helper()
 	for _, addr := range []string{h.addr, h.secure} {
-		if addr == "" {
-			continue
-		}
-		end := time.Now().Add(time.Minute)
-		for !greets(addr) {
-			if time.Now().After(end) {
-				t.Fatalf("%s does not greet at %s", h.name, addr)
-			}
-			if p.ended() {
-				t.Fatalf("%s has ended", h.name)
-			}
-			time.Sleep(20 * time.Millisecond)
+		if addr != "" {
+			p.awaitGreeting(t, addr)
 		}
 	}
+}
+
+// awaitGreeting waits until the process greets at addr, as long as it runs.
+func (p *process) awaitGreeting(t *testing.T, addr string) {
+	t.Helper()
+	stage.Await(t, "greeted at "+addr, func() bool {
+		if p.ended() {
+			t.Fatalf("%q has ended", p.cmd.Args[0])
+		}
+		return greets(addr)
+	})
 }
 
 // greets reports whether somebody at addr begins to speak.

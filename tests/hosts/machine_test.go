@@ -34,6 +34,9 @@ func newMachine(t *testing.T, cert stage.Certificate, root string, users ...stri
 	}
 	m := &machine{t: t, root: root, dir: t.TempDir(), cert: cert}
 	m.etc = filepath.Join(m.dir, "etc")
+	if err := os.Mkdir(filepath.Join(m.dir, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	passwd := "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/sh\nmail:x:8:8:mail:/var/mail:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/sh\n"
 	group := "root:x:0:\ndaemon:x:1:\ntty:x:5:\nmail:x:8:\nstaff:x:50:\nnogroup:x:65534:\n"
 	for i, user := range users {
@@ -58,6 +61,14 @@ func (m *machine) write(name, content string) {
 	write(m.t, filepath.Join(m.etc, name), content, 0o644)
 }
 
+// link gives a program in /usr/bin one more name: what the alternatives of an installed package would do.
+func (m *machine) link(name, program string) {
+	m.t.Helper()
+	if err := os.Symlink(program, filepath.Join(m.dir, "bin", name)); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
 // command prepares a shell script that runs there, as root.
 func (m *machine) command(script string) *exec.Cmd {
 	setup := fmt.Sprintf(`set -e
@@ -65,6 +76,7 @@ over() { mount -t overlay overlay -o "lowerdir=$1" "$2"; }
 for dir in usr/sbin usr/bin usr/lib usr/lib64 usr/share; do
 	[ ! -d %[1]s/$dir ] || over %[1]s/$dir:/$dir /$dir
 done
+over %[2]s/bin:/usr/bin /usr/bin
 for dir in bin sbin lib lib64; do
 	[ ! -d %[1]s/$dir ] || over %[1]s/$dir:/usr/$dir /usr/$dir
 done

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -35,6 +36,7 @@ type sink struct {
 
 	mu       sync.Mutex
 	arrivals []arrival
+	read     map[string]bool // files in dir
 }
 
 // newSink starts one on loopback for the length of the test.
@@ -45,7 +47,7 @@ func newSink(t *testing.T) *sink {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	s := &sink{t: t, addr: l.Addr().String()}
+	s := &sink{t: t, addr: l.Addr().String(), read: map[string]bool{}}
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -89,20 +91,26 @@ mv "$new" `+dir+`/"$(date +%s%N)${new##*/}"
 // all returns what has arrived, in order.
 func (s *sink) all() []arrival {
 	s.mu.Lock()
-	all := append([]arrival(nil), s.arrivals...)
-	s.mu.Unlock()
-	if s.dir == "" {
-		return all
+	defer s.mu.Unlock()
+	if s.dir != "" {
+		files, _ := filepath.Glob(filepath.Join(s.dir, "[^.]*"))
+		sort.Strings(files)
+		for _, file := range files {
+			if !s.read[file] {
+				s.read[file] = true
+				s.arrivals = append(s.arrivals, s.parse(stage.Read(s.t, file)))
+			}
+		}
 	}
-	files, _ := filepath.Glob(filepath.Join(s.dir, "[^.]*"))
-	sort.Strings(files)
-	for _, file := range files {
-		from, rest, _ := strings.Cut(stage.Read(s.t, file), "\n")
-		to, content, _ := strings.Cut(rest, "\n")
-		content = strings.ReplaceAll(strings.ReplaceAll(content, "\r\n", "\n"), "\n", "\r\n")
-		all = append(all, arrival{from, strings.Fields(strings.ReplaceAll(to, s.mark, "")), content})
-	}
-	return all
+	return slices.Clone(s.arrivals)
+}
+
+// parse takes apart what the agent has written.
+func (s *sink) parse(file string) arrival {
+	from, rest, _ := strings.Cut(file, "\n")
+	to, content, _ := strings.Cut(rest, "\n")
+	content = strings.ReplaceAll(strings.ReplaceAll(content, "\r\n", "\n"), "\n", "\r\n")
+	return arrival{from, strings.Fields(strings.ReplaceAll(to, s.mark, "")), content}
 }
 
 func (s *sink) session(c net.Conn) {
