@@ -40,6 +40,7 @@ func startCourier(t *testing.T) *host {
 	h.size, h.nul, h.abroad, h.patient = 10<<20, altered, "elsewhere.test", true
 	h.spare = 2
 	m := newMachine(t, h.cert, root, "courier")
+	m.write("resolv.conf", "nameserver "+newNames(t)+"\n")
 	m.link("makedat", "makedat.courier")
 	original := func(name string) string { return stage.Read(t, filepath.Join(root, "etc/courier", name)) }
 	m.write("environment", "")
