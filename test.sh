@@ -107,7 +107,7 @@ qpsmtpd usr/bin/qpsmtpd-forkserver qpsmtpd libio-socket-ssl-perl libnet-ip-perl
 "
 next_release=trixie
 next_hosts="
-postfix-next usr/lib/postfix/sbin/master postfix
+postfix-next usr/lib/postfix/sbin/master postfix sasl2-bin libsasl2-modules
 exim-next usr/sbin/exim4 exim4-daemon-light
 dovecot-next usr/sbin/dovecot dovecot-core dovecot-submissiond
 opensmtpd-next usr/sbin/smtpd opensmtpd

@@ -274,7 +274,7 @@ func checkNoUserName(t *testing.T, h *host) {
 
 var aboutSize = regexp.MustCompile(`(?i)at most|exceed|too (big|large)`)
 
-var aboutLogin = regexp.MustCompile("(?i)login|user name|authentic")
+var aboutLogin = regexp.MustCompile("(?i)login|user name|auth")
 
 // A NUL and a line of 2,500 octets in the middle of a series cost only their own mails, at a first run and at
 // one with a host that is known.

@@ -2,6 +2,7 @@ package hosts
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -40,6 +41,26 @@ func TestEximNonmailCommands(t *testing.T) {
 		h.check(t, mails, 0)
 		me.refused(mails)
 	}
+}
+
+// Exim 4.98 says beforehand how many messages it takes: LIMITS MAILMAX=1000, of which 1,100 are sent. (H24)
+func TestEximNext(t *testing.T) {
+	onlyLong(t)
+	h := startExim(t, "exim-next", 0)
+	t.Run("MAILMAX", func(t *testing.T) {
+		me := newPerson(t, h)
+		mails := h.newMails(1100)
+		me.send(mails...)
+		me.run()
+		me.noDoubt()
+		me.settled(1)
+		h.check(t, mails, 0)
+		me.connects(2)
+		if _, received := me.tap.said(); !strings.Contains(string(received), "MAILMAX=1000") || strings.Contains(string(received), "421 ") {
+			t.Error("the host was asked for more than it had said it takes, or has not said it")
+		}
+	})
+	h.checks(t)
 }
 
 const eximConf = `primary_hostname = smarthost.test

@@ -72,13 +72,12 @@ func (m *machine) link(name, program string) {
 // command prepares a shell script that runs there, as root.
 func (m *machine) command(script string) *exec.Cmd {
 	setup := fmt.Sprintf(`set -e
-over() { mount -t overlay overlay -o "lowerdir=$1" "$2"; }
-for dir in usr/sbin usr/bin usr/lib usr/lib64 usr/share; do
-	[ ! -d %[1]s/$dir ] || over %[1]s/$dir:/$dir /$dir
-done
-over %[2]s/bin:/usr/bin /usr/bin
-for dir in bin sbin lib lib64; do
-	[ ! -d %[1]s/$dir ] || over %[1]s/$dir:/usr/$dir /usr/$dir
+for dir in sbin bin lib lib64 share; do
+	layers=/usr/$dir
+	for layer in %[1]s/$dir %[1]s/usr/$dir %[2]s/$dir; do
+		[ -L $layer ] || [ ! -d $layer ] || layers=$layer:$layers
+	done
+	[ $layers = /usr/$dir ] || mount -t overlay overlay -o lowerdir=$layers /usr/$dir
 done
 mkdir -p %[2]s/upper %[2]s/work
 mount -t overlay overlay -o lowerdir=%[2]s/etc:%[1]s/etc:/etc,upperdir=%[2]s/upper,workdir=%[2]s/work /etc

@@ -14,6 +14,14 @@ func TestPostfixManyRefused(t *testing.T) {
 	startPostfix(t, "postfix").manyRefused(t)
 }
 
+// Postfix 3.10 closes on whoever sends more behind EHLO, DATA and such in one write.
+func TestPostfixNext(t *testing.T) {
+	onlyLong(t)
+	h := startPostfix(t, "postfix-next")
+	h.secure = "" // Debian 13's login needs what is not unpacked
+	h.checks(t)
+}
+
 const postfixConf = `compatibility_level = 3.6
 queue_directory = /var/spool/postfix
 data_directory = /var/lib/postfix
