@@ -33,6 +33,12 @@ func newMachine(t *testing.T, cert stage.Certificate, root string, users ...stri
 		lacking(t, "unshare is not installed")
 	}
 	m := &machine{t: t, root: root, dir: t.TempDir(), cert: cert}
+	if root == "" { // a program that needs no packages
+		m.root = filepath.Join(m.dir, "none")
+		if err := os.MkdirAll(filepath.Join(m.root, "etc"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	m.etc = filepath.Join(m.dir, "etc")
 	if err := os.Mkdir(filepath.Join(m.dir, "bin"), 0o755); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package hosts
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -8,7 +9,7 @@ import (
 )
 
 // newNames starts a name server on an address of loopback, which it returns, for hosts that wait for an answer where
-// none can come. It knows no name.
+// none can come, or look into no file. It knows localhost alone.
 func newNames(t *testing.T) string {
 	t.Helper()
 	ip := fmt.Sprintf("127.%d.%d.%d", 1+os.Getpid()%250, 1+os.Getpid()/250%250, 1+series.Add(1)%250)
@@ -24,24 +25,33 @@ func newNames(t *testing.T) string {
 			if err != nil {
 				return
 			}
-			if n < 12 {
-				continue
-			}
-			answer := append([]byte(nil), query[:n]...)
-			answer[2], answer[3] = 0x84|answer[2]&1, 0x83 // an answer, with authority: no such name
-			answer[7], answer[9], answer[11] = 0, 0, 0
 			if end := questionEnd(query[:n]); end > 0 {
-				answer = answer[:end]
+				c.WriteTo(reply(query[:end]), from)
 			}
-			c.WriteTo(answer, from)
 		}
 	}()
 	return ip
 }
 
+// reply answers a query, which ends with its question.
+func reply(query []byte) []byte {
+	answer := bytes.Clone(query)
+	answer[2], answer[3] = 0x84|answer[2]&1, 0x80 // an answer, with authority
+	answer[7], answer[9], answer[11] = 0, 0, 0
+	question := answer[12:]
+	switch {
+	case !bytes.HasPrefix(question, []byte("\x09localhost\x00")):
+		answer[3] |= 3 // no such name
+	case bytes.HasSuffix(question, []byte{0, 1, 0, 1}): // its address
+		answer[7] = 1
+		answer = append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1)
+	}
+	return answer
+}
+
 // questionEnd returns where the question of a query ends, 0 where it is cut.
 func questionEnd(query []byte) int {
-	i := 12
+	i := 12 // behind the header
 	for i < len(query) && query[i] != 0 {
 		i += int(query[i]) + 1
 	}
