@@ -23,6 +23,7 @@ fuzztime=3s
 long=
 install=yes
 quick=
+long=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--long) fuzztime=120s long=yes ;;
@@ -90,6 +91,28 @@ usr/lib/nagios/plugins/check_mailq monitoring-plugins-standard
 usr/lib/nagios/plugins/utils.pm monitoring-plugins-common
 "
 
+# Smart hosts, each unpacked into a directory of its own, since each assumes to be the only mail
+# server of the machine: the directory, a file that shows whether it is unpacked, and the packages.
+hosts="
+postfix usr/lib/postfix/sbin/master postfix sasl2-bin libsasl2-modules
+exim usr/sbin/exim4 exim4-daemon-light
+opensmtpd usr/sbin/smtpd opensmtpd
+dovecot usr/sbin/dovecot dovecot-core dovecot-submissiond
+chasquid usr/bin/chasquid chasquid
+"
+# With --long; next_hosts are from the release after this machine's.
+long_hosts="
+courier usr/sbin/esmtpd courier-mta courier-authlib-userdb courier-authdaemon
+qpsmtpd usr/bin/qpsmtpd-forkserver qpsmtpd libio-socket-ssl-perl libnet-ip-perl
+"
+next_release=trixie
+next_hosts="
+postfix-next usr/lib/postfix/sbin/master postfix sasl2-bin libsasl2-modules
+exim-next usr/sbin/exim4 exim4-daemon-light
+dovecot-next usr/sbin/dovecot dovecot-core dovecot-submissiond
+opensmtpd-next usr/sbin/smtpd opensmtpd
+"
+
 if [ "$root" ]; then
 	cache=/var/cache/esmtpq-test
 else
@@ -107,7 +130,27 @@ lacking() {
 
 # brings PACKAGES...: the packages that apt would install for them
 brings() {
-	apt-get install --dry-run --no-install-recommends "$@" | sed -n 's/^Inst \([^ ]*\).*/\1/p'
+	apt install --dry-run --no-install-recommends "$@" | sed -n 's/^Inst \([^ ]*\).*/\1/p'
+}
+
+# apt ARGUMENTS...: apt-get, with the lists of another release if $release names one. They come from
+# the same site as those of the machine.
+apt() {
+	if [ -z "${release-}" ]; then
+		apt-get "$@"
+		return
+	fi
+	lists=$cache/apt/$release
+	sources=$lists.list # not in $lists: apt-get update removes files there that it does not know
+	if [ ! -e "$sources" ]; then
+		mkdir -p "$lists/partial"
+		# shellcheck disable=SC2016 # apt-get expands it
+		site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Component: main' | sort -u | grep -v security | head -n 1)
+		echo "deb $site $release main" >"$sources"
+		apt update -qq || { rm "$sources"; return 1; }
+	fi
+	apt-get -o Dir::Etc::SourceList="$sources" -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$lists" \
+		-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= "$@"
 }
 
 update_once() {
@@ -133,25 +176,67 @@ install_packages() {
 		{ cat "$scratch/apt" >&2; fail "apt-get install failed"; }
 }
 
-unpack_packages() {
-	packages=$(lacking "$unpacked" "$cache/root/")
-	[ "$packages" ] || return 0
-	update_once
-	# the libraries that they need, too
-	# shellcheck disable=SC2086
-	libraries=$(brings $packages | grep -E '^lib' || true)
-	mkdir -p "$cache/root" "$scratch/debs"
-	chmod 755 "$cache" "$cache/root"
-	# shellcheck disable=SC2086
-	if ! (cd "$scratch/debs" && apt-get download -q $packages $libraries) >"$scratch/apt" 2>&1; then
+# unpack DIRECTORY PACKAGES...
+unpack() {
+	into=$1
+	shift
+	rm -rf "$scratch/debs"
+	mkdir -p "$into" "$scratch/debs"
+	if ! (cd "$scratch/debs" && apt download -q "$@") >"$scratch/apt" 2>&1; then
 		cat "$scratch/apt" >&2
 		[ -z "${CI-}" ] || fail "apt-get download failed"
 		echo 'Some tests are skipped: the packages could not be downloaded (apt-get update?)'
 		return 0
 	fi
 	for deb in "$scratch"/debs/*.deb; do
-		dpkg-deb -x "$deb" "$cache/root"
+		dpkg-deb -x "$deb" "$into"
 	done
+	chmod 755 "$cache" "$into"
+}
+
+unpack_packages() {
+	packages=$(lacking "$unpacked" "$cache/root/")
+	[ "$packages" ] || return 0
+	update_once
+	# the libraries that they need, too
+	# shellcheck disable=SC2046,SC2086
+	unpack "$cache/root" $packages $(brings $packages | grep -E '^lib' || true)
+}
+
+# unpack_hosts LIST: with everything that they need and the machine lacks
+unpack_hosts() {
+	printf '%s' "$1" | while read -r name file packages; do
+		if [ -z "$name" ] || [ -e "$cache/hosts/$name/$file" ]; then continue; fi
+		# shellcheck disable=SC2046,SC2086
+		unpack "$cache/hosts/$name" $packages $(brings $packages)
+	done
+	[ ! -d "$cache/hosts" ] || chmod 755 "$cache/hosts"
+}
+
+# build_hosts NAMES...: smart hosts in Go, each pinned by a module of its own. Only the program of the
+# first one is ours.
+build_hosts() {
+	mkdir -p "$cache/hosts/bin"
+	for name in "$@"; do
+		main=$(sed -n 's/^tool //p' "tests/hosts/servers/$name/go.mod")
+		(cd "tests/hosts/servers/$name" && CGO_ENABLED=0 go build -trimpath -o "$cache/hosts/bin/$name" "${main:-.}") ||
+			fail "$name could not be built"
+	done
+	chmod 755 "$cache/hosts/bin"
+}
+
+# npm_hosts: those of npm; no script of a package is run.
+npm_hosts() {
+	lock=tests/hosts/servers/npm/package-lock.json
+	if ! command -v npm >/dev/null || cmp -s "$lock" "$cache/hosts/npm/package-lock.json"; then return 0; fi
+	mkdir -p "$cache/hosts/npm"
+	cp tests/hosts/servers/npm/package.json "$lock" "$cache/hosts/npm/"
+	if ! (cd "$cache/hosts/npm" && npm ci --ignore-scripts --no-audit --no-fund) >"$scratch/npm" 2>&1 </dev/null; then
+		rm "$cache/hosts/npm/package-lock.json"
+		cat "$scratch/npm" >&2
+		fail "npm ci failed"
+	fi
+	chmod 755 "$cache/hosts/npm"
 }
 
 command -v go >/dev/null || fail "go is not installed: see https://go.dev/doc/install"
@@ -159,6 +244,18 @@ if [ "$install" ] && command -v apt-get >/dev/null && command -v dpkg-deb >/dev/
 	step 'packages'
 	install_packages
 	unpack_packages
+	update_once
+	unpack_hosts "$hosts"
+	npm_hosts
+	if [ "$long" ]; then
+		unpack_hosts "$long_hosts"
+		release=$next_release
+		unpack_hosts "$next_hosts"
+		release=
+	fi
+	step 'smart hosts in Go'
+	build_hosts go-smtp
+	[ -z "$long" ] || build_hosts mailpit mox maddy
 fi
 
 # --- the program as it is shipped ------------------------------------------

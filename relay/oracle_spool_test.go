@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"esmtpq/queue"
@@ -113,7 +112,6 @@ type spool struct {
 	coming []*message // that arrive while it goes on
 	drawn  []*message
 	waits  int // calls of wait that are answered without need
-	busy   atomic.Int32
 
 	failed    bool // an error was returned
 	failAt    int  // the call of sending or record that fails; 0 for none
@@ -145,18 +143,10 @@ func (s *spool) begin(late int) {
 	}
 }
 
-// enter checks that calls do not overlap, and locks the world.
-func (s *spool) enter() {
-	if s.busy.Add(1) != 1 {
-		defer s.w.violate("A", "calls of Source overlap")
-	}
-	s.w.mu.Lock()
-}
+// enter locks the world: workers of a pool call at the same time.
+func (s *spool) enter() { s.w.mu.Lock() }
 
-func (s *spool) leave() {
-	s.w.mu.Unlock()
-	s.busy.Add(-1)
-}
+func (s *spool) leave() { s.w.mu.Unlock() }
 
 var errUnrecorded = errors.New("no space left on device")
 

@@ -45,7 +45,7 @@ func outcome(r *smtp.Result, f *facts) verdict {
 		v.settle(f.report(r.Err))
 	case r.Untrusted:
 		v.undecided(r, f)
-	case r.Mail.Negative() && r.End.Positive() && r.Accepted():
+	case r.Mail != nil && !r.Mail.Positive() && r.End.Positive() && r.Accepted():
 		v.recipients(r, f)
 		v.settle(f.unsure(r)) // it cannot have refused the message and taken it
 	case r.Mail.Negative():

@@ -124,4 +124,7 @@ func (m member) Record(all []queue.Outcome) error {
 func (m member) Backlog() int { return m.p.src.Backlog() }
 
 // Wait implements queue.Source.
-func (m member) Wait(ctx context.Context, limit time.Duration) bool { return m.p.src.Wait(ctx, limit) }
+func (m member) Wait(ctx context.Context, limit time.Duration) bool {
+	over, _ := m.p.over()
+	return !over && m.p.src.Wait(ctx, limit)
+}

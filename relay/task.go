@@ -39,7 +39,8 @@ func (t *task) split(limit, domains int) *task {
 	seen := map[string]bool{}
 	var keep, rest []int
 	for _, i := range t.rcpts {
-		_, domain, _ := strings.Cut(strings.ToLower(t.d.Recipients[i].Address), "@")
+		address := strings.ToLower(t.d.Recipients[i].Address)
+		domain := address[strings.LastIndexByte(address, '@')+1:]
 		if len(keep) >= limit || domains > 0 && !seen[domain] && len(seen) >= domains {
 			rest = append(rest, i)
 			continue

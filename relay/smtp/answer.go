@@ -29,25 +29,44 @@ func (w *window) replies() *Error {
 	}
 }
 
-// misled marks the messages that err shows to be out of step: those in flight, and the one that
-// had seemed to be confirmed by the reply that turned out to be wrong.
+// misled marks as out of step what err shows to be: what is in flight, and with it what had seemed to be confirmed.
 func (w *window) misled(err *Error) {
 	w.doubt(err)
-	if tx := w.read; tx != nil && err.Kind == KindGarbage && (tx.m.Chunks || !tx.anchored()) {
-		tx.wrong = true
+	tx := w.read
+	switch {
+	case tx == nil || err.Kind != KindGarbage:
+	case tx.m.Chunks:
+		tx.wrong = tx.wrong || tx.reply(StageEnd) != nil && !tx.fenced && w.c.monotonous()
+	default:
+		tx.wrong = tx.wrong || tx.odd || !tx.anchored()
 	}
 }
 
-// unanswerable returns what a failure to read a reply means. Silence after an envelope that went
-// behind a final dot is a lost session: nothing was sent that would be worth a longer wait.
+// misplaced reports whether the reply to the end of a message looks like one to another command. extra says that there is
+// a reply too many rather than too few.
+func (c *Conn) misplaced(tx *transaction, extra bool) bool {
+	end, mail := tx.reply(StageEnd), tx.reply(StageMAIL)
+	switch shape := end.shape(); {
+	case end.noisy:
+		return true
+	case c.reset != "" && c.reset != mail.shape() && shape == c.reset:
+		return true
+	case c.taken != "":
+		return shape != c.taken
+	}
+	return extra
+}
+
+// unanswerable returns what the failure to read a reply comes to. Silence after an envelope that rides is the loss of
+// the session: nothing was sent that would be worth a longer wait.
 func (w *window) unanswerable(err *Error) *Error {
 	tx := w.flight[w.replying()]
 	if err.Kind == KindTimeout && tx.rides && tx.read == 0 && !w.c.RideProven {
 		w.silent = true
 		return &Error{At: err.At, Kind: KindLost, Host: err.Host, Text: err.Text}
 	}
-	if err.Kind == KindTimeout && tx.m.Chunks && tx.steps[tx.read].at == StageRSET {
-		tx.wrong = true // its reply may have been taken for the reply to the end
+	if tx.m.Chunks && tx.taken() && err.Kind == KindTimeout {
+		tx.wrong = w.c.misplaced(tx, false) // RSET's reply may be what was taken for that to the end
 	}
 	return err
 }
@@ -78,22 +97,40 @@ func (w *window) take(r *Reply) *Error {
 		w.close(c.refused(s.at, r))
 	case s.probe != 0:
 		if r.Class() != s.probe {
+			tx.wrong = c.monotonous() || !c.Steady || tx.taken() && c.misplaced(tx, true)
 			return c.garbage(s.at, r)
 		}
 	case s.at == StageRSET:
 		if err := w.takeReset(tx, r); err != nil {
 			return err
 		}
+	case r.Class() == 3 && tx.m.Chunks:
+		// 354 is the reply to nothing in a series. What comes behind it still says what became of the others.
+		tx.garbled = c.garbage(s.at, r)
+		tx.wrong = c.monotonous()
+		w.close(tx.garbled)
 	case r.Class() == 3 && (s.at != StageDATA || r.Code != 354), r.Positive() && s.at == StageDATA:
 		return c.garbage(s.at, r)
+	}
+	if s.at == StageMAIL && r.Positive() && c.mail == "" {
+		c.mail = r.shape()
 	}
 	if tx.rides && tx.refusedRide() {
 		return w.unride(tx)
 	}
-	if s.at == StageEnd && !tx.m.Chunks && !r.Positive() && tx.rider == nil {
-		tx.over = w.closing != nil // otherwise RSET is due
+	if s.at == StageEnd && !tx.m.Chunks {
+		w.takeEnd(tx, r)
 	}
 	return nil
+}
+
+// takeEnd notes the reply to a final dot.
+func (w *window) takeEnd(tx *transaction, r *Reply) {
+	c := w.c
+	if !r.Positive() && tx.rider == nil {
+		tx.over = w.closing != nil // else RSET is due
+	}
+	tx.odd = r.noisy || c.reset != "" && r.shape() == c.reset && c.reset != tx.reply(StageMAIL).shape()
 }
 
 // replying returns the index in flight of the transaction that the next reply belongs to.
@@ -111,11 +148,14 @@ func (w *window) replying() int {
 func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 	c := w.c
 	switch {
+	case r.Class() == 3 && !tx.m.Chunks:
+		return c.garbage(StageRSET, r)
 	case r.Class() == 3:
-		return c.garbage(StageRSET, r)
-	case r.Negative() && tx.m.Chunks && tx.reply(StageEnd) != nil:
-		return c.garbage(StageRSET, r)
+		tx.wrong = tx.taken() && c.misplaced(tx, false)
+		w.close(c.garbage(StageRSET, r))
+		return nil
 	case r.Negative():
+		tx.wrong = tx.m.Chunks && tx.taken() && c.misplaced(tx, true)
 		if !tx.rides || tx.read != 1 {
 			w.close(c.refused(StageRSET, r))
 		}
@@ -123,13 +163,14 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 	case tx.rides && tx.read == 1:
 		c.RideProven = true
 	}
-	if !c.Steady || !tx.m.Chunks {
-		return nil
-	}
 	if c.reset == "" {
 		c.reset = r.shape()
 	}
+	if !c.Steady || !tx.m.Chunks {
+		return nil
+	}
 	if r.shape() != c.reset {
+		tx.wrong = !tx.taken() || c.misplaced(tx, true)
 		err := c.garbage(StageRSET, r)
 		err.Text = c.cfg.Name + " is out of step: it answered " + r.String() + " where its reply to RSET should be"
 		return err
@@ -162,7 +203,7 @@ func (w *window) unride(tx *transaction) *Error {
 	w.pending = tx.m
 	if before := w.tail(); before != nil {
 		before.rider = nil
-		before.over = false // it was refused, and RSET is due
+		before.over = before.taken() // else it was refused, and RSET is due
 	}
 	return nil
 }
@@ -170,17 +211,25 @@ func (w *window) unride(tx *transaction) *Error {
 // settle reports the results of the messages at the front that are settled, and returns whether
 // there were any.
 func (w *window) settle() bool {
+	if len(w.flight) == 0 || !w.flight[0].settled() {
+		return false
+	}
+	if w.unanswered == 0 && w.closing == nil {
+		// One reply too many shows before what it may have been meant for is recorded.
+		if err := w.c.quiet(w.flight[0].last()); err != nil {
+			w.misled(err)
+			w.close(err)
+		}
+	}
 	var all []Result
 	for len(w.flight) > 0 && w.flight[0].settled() {
 		tx := w.flight[0]
 		w.flight = w.flight[1:]
 		all = append(all, tx.result(w.c.w.tried))
-		if tx.taken() && tx.m.Chunks {
+		if tx.taken() && tx.m.Chunks && !tx.wrong {
 			w.messages = min(w.messages+1, maxWindow)
+			w.c.taken = tx.reply(StageEnd).shape()
 		}
-	}
-	if len(all) == 0 {
-		return false
 	}
 	w.owed()
 	w.report(all)

@@ -31,6 +31,10 @@ type Conn struct {
 	// reset is the shape of this host's replies to RSET in this session; "" if it is not known
 	// yet.
 	reset string
+	// mail is likewise the shape of its replies to MAIL.
+	mail string
+	// taken is likewise the shape of its replies to the end of a message that it took, once one of them is confirmed.
+	taken string
 
 	// Ride lets the envelope of a message that is not sent in chunks go behind the final dot of
 	// the one before, as RFC 2920 allows. It has no effect without PIPELINING.

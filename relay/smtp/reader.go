@@ -74,6 +74,7 @@ func (rr *replyReader) next() (*Reply, error) {
 			if noise++; noise > maxNoise {
 				return nil, errNoise
 			}
+			r.noisy = r.noisy || strings.TrimSpace(line) != ""
 			if err := rr.passOver(line); err != nil {
 				return nil, err
 			}

@@ -13,6 +13,8 @@ type Reply struct {
 	Code   int      // 200 to 599
 	Status string   // enhanced status code (RFC 2034) whose class agrees with Code; else ""
 	Lines  []string // text of the lines, without code and enhanced status code; any octets
+
+	noisy bool // a line that is no reply came before it
 }
 
 // Class returns the first digit of the code.
@@ -60,12 +62,17 @@ func (r *Reply) String() string {
 // shape returns the reply without words that differ from one time to the next. Replies to the
 // same command have the same shape.
 func (r *Reply) shape() string {
-	return strconv.Itoa(r.Code) + " " + r.Status + " " + steadyWords(r.Text())
+	var kept []string
+	for _, word := range strings.Fields(r.Text()) {
+		if !strings.ContainsAny(word, "0123456789@") {
+			kept = append(kept, word)
+		}
+	}
+	return strconv.Itoa(r.Code) + " " + r.Status + " " + strings.Join(kept, " ")
 }
 
-// steadyWords returns the words of s that are likely to be the same next time: no names of days
-// or months, and no words with a digit, such as a queue ID or a time, except for version numbers
-// such as 4.96 or 8.17.1.
+// steadyWords returns the words of a greeting that are likely to be the same next time: no name of a day or a month,
+// and none that has a digit, such as a time, but for version numbers such as 4.96 or 8.17.1.
 func steadyWords(s string) string {
 	var kept []string
 	for _, word := range strings.Fields(s) {

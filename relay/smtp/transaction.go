@@ -32,7 +32,10 @@ type transaction struct {
 	rides   bool          // its first steps went behind the final dot of the message before
 	rider   *transaction  // the transaction whose first steps went behind this one's final dot
 	local   *Error        // why nothing of it was sent
+	garbled *Error        // a reply to it makes no sense
 	wrong   bool          // out of step while it was in flight
+	fenced  bool          // a command that is refused for certain stands behind it
+	odd     bool          // the reply to its end may be another's, see window.misplaced
 }
 
 // newTransaction returns a transaction whose envelope is ready to be sent.
@@ -128,14 +131,16 @@ func (tx *transaction) answered() bool {
 	return tx.over && tx.sent == len(tx.steps) && tx.read == tx.sent
 }
 
-// settled reports whether the result of the message is certain. 354 has shown that the reply to
-// the dot is in its place; with BDAT, and after a refusal, the reply to RSET shows it.
+// settled reports whether it is known what the message has come to. 354 has shown that the reply to the dot is that,
+// unless something odd came in its place; with BDAT, and behind a refusal, it is the reply to RSET that shows it.
 func (tx *transaction) settled() bool {
 	switch {
 	case !tx.answered():
 		return false
-	case tx.taken() && !tx.m.Chunks, tx.local != nil:
+	case tx.taken() && !tx.m.Chunks && !(tx.odd && tx.rider != nil), tx.local != nil:
 		return true
+	case tx.rider != nil && tx.odd:
+		return tx.rider.confirm > 0 || tx.rider.reply(StageDATA) != nil
 	case tx.rider != nil:
 		return tx.rider.steps[0].reply != nil
 	}
@@ -152,6 +157,9 @@ func (tx *transaction) anchored() bool {
 // result returns the replies to the message so far.
 func (tx *transaction) result(tried int64) Result {
 	r := Result{Message: tx.m, Rcpt: make([]*Reply, len(tx.m.To)), Err: tx.local, Untrusted: tx.wrong}
+	if r.Err == nil && tx.garbled != nil {
+		r.Err, r.First = tx.garbled, true
+	}
 	switch {
 	case tx.end <= tried:
 		r.Sent = SentAll
@@ -174,7 +182,9 @@ func (tx *transaction) result(tried int64) Result {
 				r.Data = s.reply
 			}
 		case StageEnd:
-			r.End = s.reply
+			if s.reply.Positive() || s.reply.Negative() {
+				r.End = s.reply
+			}
 		}
 	}
 	return r
