@@ -46,7 +46,7 @@ type Config struct {
 	BatchDelay time.Duration
 
 	MDA        string        // shell command of the local delivery agent; "" where there is none
-	ForceMDA   string        // user for whom the agent gets all mail, whatever its recipients; "" for none
+	ForceMDA   string        // user for whom the agent gets all mail; "" for none
 	MDATimeout time.Duration // limit for one call of it; 0 means the agent's usual one
 
 	// Notify is a shell command that tells the owner of mail that was not delivered, where no MDA
@@ -85,7 +85,7 @@ type Identity struct {
 	Username        string
 	Password        Secret // see Credentials
 	PasswordCommand string // shell command that prints the password
-	Run             Runner `json:"-"` // runs PasswordCommand; set by the opener of sessions, since this package starts no process
+	Run             Runner `json:"-"` // runs PasswordCommand; set by the opener of sessions
 
 	Helo          string // name to say in EHLO; "" means this machine's
 	QualifyDomain string // domain for recipients without one; "" means those are local

@@ -103,7 +103,8 @@ func openConfig(path string) (*os.File, *fs.PathError) {
 		fd, err := syscall.Open(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 		switch err {
 		case nil:
-			syscall.SetNonblock(fd, false) // never fails for an open file; if it did, the file would be left to the poller
+			// This never fails for an open file; if it did, the file would be left to the poller.
+	syscall.SetNonblock(fd, false)
 			return os.NewFile(uintptr(fd), path), nil
 		case syscall.EINTR:
 		default:

@@ -41,7 +41,7 @@ const (
 // A wait says until when there is nothing to do about an entry, and why.
 type wait struct {
 	until uint32 // Unix time
-	why   int16  // index in dueIndex.destinations: its entry says that it waits for that identity; or one of these
+	why   int16  // the identity it waits for, in dueIndex.destinations; or one of these
 	again bool   // it has failed by itself before
 }
 

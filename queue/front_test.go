@@ -65,6 +65,6 @@ func TestInterruptionLeavesBackoff(t *testing.T) {
 	stopped := Report{Action: Delayed, Scope: ScopeSession, Status: "4.3.2", Text: "the delivery was interrupted"}
 	runQueue(t, q, one(&fakeHost{answer: refusing(stopped)}), everything)
 	if readBackoffs(q)["example.com"] == nil {
-		t.Error("the identity is taken for mended")
+		t.Error("the identity is taken for one that works again")
 	}
 }

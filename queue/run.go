@@ -116,7 +116,7 @@ type run struct {
 	telling      bool      // the owner is being told: no destination may begin
 	ended        bool      // no scan may begin any more
 	scanned      time.Time // when the last scan began
-	ripe         time.Time // when the first entry that the scan found too young will be old enough; zero for none
+	ripe         time.Time // when the first entry found too young will be old enough
 	seen         map[uint64]struct{}
 	open         map[string]*openEntry
 	destinations map[string]*destination

@@ -45,8 +45,8 @@ type rule struct {
 //   - Too many recipients are nobody's fault: the rest goes in the next transaction. Old hosts
 //     answer 552 to RCPT in this case (RFC 5321, 4.5.3.1.10).
 //   - A resolver that denies a name may be that of a hotel: this is never permanent.
-//   - A loss between the end of a message and its reply is not in this table: the message is possibly
-//     delivered, see outcome.
+//   - A loss between the end of a message and its reply is not in this table: the message is
+//     possibly delivered, see outcome.
 var policy = []rule{
 	{everyStage, smtp.KindStopped, queue.Delayed, queue.ScopeSession, "4.3.2"},
 
@@ -176,8 +176,8 @@ func (f *facts) lacksLogin(r *smtp.Reply, at smtp.Stage) bool {
 	return hasAny(r.Text(), "auth", "relay", "denied", "log in", "login", "password")
 }
 
-// tooMany reports whether a reply to RCPT says that the transaction has as many recipients as it may
-// (RFC 3463, X.5.3; RFC 5321, 4.5.3.1.10).
+// tooMany reports whether a reply to RCPT says that the transaction has as many recipients as it
+// may (RFC 3463, X.5.3; RFC 5321, 4.5.3.1.10).
 func tooMany(r *smtp.Reply) bool {
 	if strings.HasSuffix(r.Status, ".5.3") {
 		return true

@@ -12,7 +12,8 @@ const (
 	// longLine is the longest line that SMTP allows, without its end (RFC 5321, 4.5.3.1.6). A
 	// host that refuses a longer one may end the connection, in the middle of other mail.
 	longLine = 998
-	// seriesRecipients is how many recipients a message of a series has at most: its commands fit into one flight.
+	// seriesRecipients is how many recipients a message of a series has at most: its commands fit
+	// into one flight.
 	seriesRecipients = 45
 	// largeMessage is the size from which it is worth asking for a limit that a host only states
 	// after the login.
@@ -171,7 +172,8 @@ func (w *worker) refuse(t *task, f *facts, err *smtp.Error) *smtp.Message {
 	return nil
 }
 
-// recipients puts the recipients of a task into m, and records those that cannot be sent to this host.
+// recipients puts the recipients of a task into m, and records those that cannot be sent to this
+// host.
 func (w *worker) recipients(t *task, f *facts, m *smtp.Message, utf8 bool) {
 	reports := make([]queue.Report, len(t.rcpts))
 	for k, i := range t.rcpts {

@@ -27,7 +27,8 @@ const (
 	sameWords = 3
 )
 
-// A worker carries the messages of a destination, over one session at a time. It implements smtp.Feed.
+// A worker carries the messages of a destination, over one session at a time. It implements
+// smtp.Feed.
 type worker struct {
 	ctx  context.Context
 	host *host
@@ -96,8 +97,8 @@ func (w *worker) over() bool {
 	return w.unrecorded != nil || w.suspended != nil || w.ctx.Err() != nil
 }
 
-// take returns the next task: one that was drawn before, or a new one. It has as many recipients as a
-// transaction may have.
+// take returns the next task: one that was drawn before, or a new one. It has as many recipients
+// as a transaction may have.
 func (w *worker) take(wait bool) *task {
 	if len(w.ahead) == 0 {
 		d := w.src.Next(wait)

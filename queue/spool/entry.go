@@ -87,7 +87,7 @@ type Entry struct {
 	msg    *Message
 	marked []bool // of recipients: the file has "s"
 	served bool   // it is recorded that every recipient is
-	cutOff int    // how often the message was possibly delivered, if a run died while sending it; 0 if none did
+	cutOff int    // see CutOff
 }
 
 // OpenEntry locks an entry and reads it again under the lock. ErrLocked means that another

@@ -30,8 +30,8 @@ type Envelope struct {
 	EnvelopeID string `json:"envid,omitempty"`  // DSN ENVID, decoded
 	Body       string `json:"body,omitempty"`   // -B: "", "7BIT" or "8BITMIME"
 	Config     string `json:"config,omitempty"` // -C: absolute path of the configuration to use
-	Notice     bool   `json:"notice,omitempty"` // a notice of ours about another message: for the local agent, whatever the identity
-	Legacy     string `json:"legacy,omitempty"` // name of the entry of esmtp-wrapper that it was taken over from
+	Notice     bool   `json:"notice,omitempty"` // a notice of ours, always for the local agent
+	Legacy     string `json:"legacy,omitempty"` // name of esmtp-wrapper's entry
 
 	Size     int64  `json:"size"`                  // octets in the file mail
 	Lines    int64  `json:"lines"`                 // line ends in the file mail
@@ -44,7 +44,7 @@ type Envelope struct {
 // A Recipient is one forward-path.
 type Recipient struct {
 	Address string `json:"address"`          // addr-spec; without "@" it is local; "" if it could not be read
-	Notify  string `json:"notify,omitempty"` // DSN NOTIFY (RFC 3461): "", "NEVER", or a list of SUCCESS, FAILURE, DELAY
+	Notify  string `json:"notify,omitempty"` // DSN NOTIFY (RFC 3461), "" for none
 }
 
 // Sender returns the address that chooses the identity: the one given with -f, or else the

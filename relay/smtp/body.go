@@ -8,8 +8,8 @@ import (
 
 // A Body is the content of a message, with LF line ends.
 type Body interface {
-	// WireSize is the length in octets with CRLF line ends, before dot-stuffing and with the final line
-	// end: what SIZE= (RFC 1870) and BDAT (RFC 3030) count.
+	// WireSize is the length in octets with CRLF line ends, before dot-stuffing and with the
+	// final line end: what SIZE= (RFC 1870) and BDAT (RFC 3030) count.
 	WireSize() int64
 	// Open returns a reader of the content from its start. If a read ends with an error other
 	// than io.EOF, the message is not completed. The reader may be a BlockReader.

@@ -42,7 +42,8 @@ type Conn struct {
 	// RideProven says that the host is known to answer such an envelope; otherwise we only wait a
 	// few seconds for its answer.
 	RideProven bool
-	// RideRefused is set, and Ride cleared, when the host refuses such an envelope for being out of place.
+	// RideRefused is set, and Ride cleared, when the host refuses such an envelope for being out
+	// of place.
 	RideRefused bool
 	// RideLost is set when the session is lost while such an envelope is in flight and RideProven
 	// is not set.

@@ -1,5 +1,5 @@
-// Package smtp is an SMTP client (RFC 5321) that carries many messages over one connection, in order,
-// and says exactly what the host answered to each.
+// Package smtp is an SMTP client (RFC 5321) that carries many messages over one connection, in
+// order, and says exactly what the host answered to each.
 //
 // Open makes a Conn: greeting, EHLO, STARTTLS, EHLO, AUTH, one command at a time. Conn.Carry then
 // draws messages from a Feed and gives it one Result a message, in order: the replies to MAIL, to

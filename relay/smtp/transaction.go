@@ -26,9 +26,9 @@ type transaction struct {
 
 	body    io.ReadCloser // opened before anything is sent, so that unreadable content is not begun
 	begun   bool          // something of the content has been written
-	over    bool          // no more of it is to be written: envelope and content are complete, or given up
-	end     int64         // octets of the connection up to its end; MaxInt64 while the end has not been handed over
-	confirm int           // index of the step whose reply confirms a refusal, or a message sent in chunks; 0 for none
+	over    bool          // no more of it is to be written
+	end     int64         // octets of the connection up to its end; MaxInt64 before that
+	confirm int           // index of the step whose reply confirms the others; 0 for none
 	rides   bool          // its first steps went behind the final dot of the message before
 	rider   *transaction  // the transaction whose first steps went behind this one's final dot
 	local   *Error        // why nothing of it was sent

@@ -180,7 +180,7 @@ func TestInstallGo(t *testing.T) {
 		{"none", "", "Go is not installed"},
 		{"ancient", "echo go version go1.19.8 linux/amd64", "is Go 1.19.8"},
 		{"old, may not fetch", `case $1 in env) echo local ;; *) echo go version go1.22.1 linux/amd64 ;; esac`, "is Go 1.22.1"},
-		{"broken", "exit 1", "does not tell its version"},
+		{"broken", "exit 1", "does not print its version"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			me := newInstaller(t)
