@@ -21,8 +21,15 @@ func startQpsmtpd(t *testing.T) *host {
 	h.user, h.utf8, h.login = "user@example.net", false, true
 	h.refuse, h.abroad = "not accepted here", "elsewhere.test"
 	m := newMachine(t, h.cert, root, "qpsmtpd")
-	m.write("qpsmtpd/plugins", "tls /etc/tls/cert.pem /etc/tls/key.pem /etc/tls/cert.pem\nauth/auth_flat_file\nbadrcptto\nrcpt_ok\nqueue/smtp-forward 127.0.0.1 "+h.sink.port()+"\n")
-	m.write("qpsmtpd/badrcptto", "^bad\n")
+	m.write("qpsmtpd/plugins", "tls /etc/tls/cert.pem /etc/tls/key.pem /etc/tls/cert.pem\nauth/auth_flat_file\nrefuse\nrcpt_ok\nqueue/smtp-forward 127.0.0.1 "+h.sink.port()+"\n")
+	m.write("qpsmtpd/plugin_dirs", "/etc/qpsmtpd/ours\n/usr/share/qpsmtpd/plugins\n")
+	m.write("qpsmtpd/ours/refuse", `
+use Qpsmtpd::Constants;
+sub hook_rcpt {
+	my ($self, $transaction, $recipient) = @_;
+	return $recipient->user =~ /^bad/ ? (DENY, "mail to it is not accepted here") : (DECLINED);
+}
+`)
 	m.write("qpsmtpd/logging", "logging/warn LOGWARN\n")
 	m.write("qpsmtpd/rcpthosts", h.domain+"\n")
 	m.write("qpsmtpd/me", "smarthost.test\n")
