@@ -8,14 +8,15 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// Courier loses what stands behind a final dot, takes a hundred recipients, and names no number behind SIZE.
+// Courier loses what stands behind a final dot, takes a hundred recipients, and names no number
+// behind SIZE.
 func TestCourierChecks(t *testing.T) {
 	onlyLong(t)
 	startCourier(t).checks(t)
 }
 
-// 534 is not always about a login: to MAIL Courier says so of a mail of more than 10 MiB. That one fails; the
-// others go. (H14)
+// 534 is not always about a login: to MAIL Courier says so of a mail of more than 10 MiB. That one
+// fails; the others go. (H14)
 func TestCourierTooBig(t *testing.T) {
 	onlyLong(t)
 	h := startCourier(t)

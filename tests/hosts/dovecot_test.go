@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// Dovecot's submission service passes on while it is spoken to: what its relay answers to RCPT and to the end is what
-// it says itself.
+// Dovecot's submission service passes on while it is spoken to: what its relay answers to RCPT and
+// to the end is what it says itself.
 func TestDovecotChecks(t *testing.T) { startDovecot(t, "dovecot").checks(t) }
 
-// Of two mails the first came twice, each time: the session's process of Dovecot 2.3 dies of an envelope behind
-// a final dot, the mail before it passed on and not answered. (H12)
+// Of two mails the first came twice, each time: the session's process of Dovecot 2.3 dies of an
+// envelope behind a final dot, the mail before it passed on and not answered. (H12)
 func TestDovecotTwoMails(t *testing.T) {
 	h := startDovecot(t, "dovecot")
 	for n := 1; n <= 4; n++ {

@@ -3,6 +3,7 @@ package hosts
 import (
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -10,8 +11,8 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// A host is a real smart host that the test has started, and what is known of it beforehand: how it differs
-// from others for good reason.
+// A host is a real smart host that the test has started, and what is known of it beforehand: how it
+// differs from others for good reason.
 type host struct {
 	name   string
 	addr   string // in clear
@@ -68,6 +69,12 @@ func freeAddress(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
+}
+
+// ownAddress returns an address of loopback where no other host of a test is, for one that must
+// have a certain port.
+func ownAddress() string {
+	return fmt.Sprintf("127.%d.%d.%d", 1+os.Getpid()%250, 1+os.Getpid()/250%250, 1+series.Add(1)%250)
 }
 
 func portOf(addr string) string {

@@ -13,8 +13,8 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// A machine is a view of this one in which a host's packages are installed, with users of its own: what
-// a daemon needs that wants to be root. Its network is that of this machine.
+// A machine is a view of this one in which a host's packages are installed, with users of its own:
+// what a daemon needs that wants to be root. Its network is that of this machine.
 type machine struct {
 	t    *testing.T
 	root string // where its packages are unpacked
@@ -67,7 +67,8 @@ func (m *machine) write(name, content string) {
 	write(m.t, filepath.Join(m.etc, name), content, 0o644)
 }
 
-// link gives a program in /usr/bin one more name: what the alternatives of an installed package would do.
+// link gives a program in /usr/bin one more name: what the alternatives of an installed package
+// would do.
 func (m *machine) link(name, program string) {
 	m.t.Helper()
 	if err := os.Symlink(program, filepath.Join(m.dir, "bin", name)); err != nil {

@@ -40,8 +40,9 @@ func (m *mail) fill(n int) {
 	m.content += strings.Repeat(line, n/len(line)+1)
 }
 
-// check compares what has arrived with what was sent: each mail once for each of its good recipients, its content octet for
-// octet behind what hosts put in front. twice says how many copies there may be too many.
+// check compares what has arrived with what was sent: each mail once for each of its good
+// recipients, its content octet for octet behind what hosts put in front. twice says how many
+// copies there may be too many.
 func (h *host) check(t *testing.T, mails []mail, twice int) {
 	t.Helper()
 	copies := map[string]map[string]int{}
@@ -140,6 +141,9 @@ func (h *host) differs(arrived, sent string) string {
 	}
 	if strings.HasPrefix(trace, "\r\n") || strings.Contains(trace, "\r\n\r\n") {
 		return fmt.Sprintf("there is more than a header in front: %q", trace)
+	}
+	if strings.Contains(trace, "Bcc:") {
+		return "Bcc is shown"
 	}
 	return ""
 }

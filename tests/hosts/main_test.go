@@ -7,8 +7,8 @@
 //	go test ./tests/hosts -long              all hosts, at their own limits: half an hour
 //	go test ./tests/hosts -run Exim -v       one of them
 //
-// A host whose program is not there is skipped, and the reason says what brings it; with CI=true those of
-// every day must be there. Most daemons are root's to start; the others run for anybody.
+// A host whose program is not there is skipped, and the reason says what brings it; with CI=true
+// those of every day must be there. Most daemons are root's to start; the others run for anybody.
 package hosts
 
 import (

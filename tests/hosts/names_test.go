@@ -2,17 +2,15 @@ package hosts
 
 import (
 	"bytes"
-	"fmt"
 	"net"
-	"os"
 	"testing"
 )
 
-// newNames starts a name server on an address of loopback, which it returns, for hosts that wait for an answer where
-// none can come, or look into no file. It knows localhost alone.
+// newNames starts a name server on an address of loopback, which it returns, for hosts that wait
+// for an answer where none can come, or look into no file. It knows localhost alone.
 func newNames(t *testing.T) string {
 	t.Helper()
-	ip := fmt.Sprintf("127.%d.%d.%d", 1+os.Getpid()%250, 1+os.Getpid()/250%250, 1+series.Add(1)%250)
+	ip := ownAddress()
 	c, err := net.ListenPacket("udp", ip+":53")
 	if err != nil {
 		t.Fatal(err)

@@ -33,8 +33,8 @@ func cache(t *testing.T) string {
 	return filepath.Join(dir, "esmtpq-test", "hosts")
 }
 
-// unpacked returns the directory in the cache that holds the packages of a host, and skips the test where it
-// lacks file.
+// unpacked returns the directory in the cache that holds the packages of a host, and skips the test
+// where it lacks file.
 func unpacked(t *testing.T, name, file string) string {
 	t.Helper()
 	dir := filepath.Join(cache(t), name)
@@ -44,7 +44,8 @@ func unpacked(t *testing.T, name, file string) string {
 	return dir
 }
 
-// program returns the path of a server that test.sh builds, and skips the test where it is not there.
+// program returns the path of a server that test.sh builds, and skips the test where it is not
+// there.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	path := filepath.Join(cache(t), "bin", name)

@@ -33,7 +33,8 @@ func newPerson(t *testing.T, h *host) *person {
 	return p
 }
 
-// newSecurePerson makes one who goes to the host's submission port: STARTTLS, and a login with this password.
+// newSecurePerson makes one who goes to the host's submission port: STARTTLS, and a login with this
+// password.
 func newSecurePerson(t *testing.T, h *host, password string) *person {
 	t.Helper()
 	p := newPerson(t, h)
@@ -60,11 +61,11 @@ func (p *person) configure(lines ...string) {
 	p.Write(".esmtprc", strings.Join(lines, "\n")+"\n")
 }
 
-// send submits mails.
+// send submits mails. None of them says on its way what there was in Bcc.
 func (p *person) send(mails ...mail) {
 	p.t.Helper()
 	for _, m := range mails {
-		p.Run(m.content, "sendmail", append([]string{"-i", "-f", "me@example.org"}, m.to...)...)
+		p.Run("Bcc: nobody@example.org\n"+m.content, "sendmail", append([]string{"-i", "-f", "me@example.org"}, m.to...)...)
 	}
 }
 
@@ -76,7 +77,8 @@ func (p *person) run() {
 	}
 }
 
-// settled expects nothing to wait after deliver has run as often as said, and lets it run on until nothing does.
+// settled expects nothing to wait after deliver has run as often as said, and lets it run on until
+// nothing does.
 func (p *person) settled(runs int) {
 	p.t.Helper()
 	waiting := p.waiting()

@@ -43,8 +43,8 @@ func (p *process) ended() bool {
 	return err != nil || bytes.Contains(stat, []byte(") Z "))
 }
 
-// stop ends the process, and in a namespace all that run there: its first one does not die with its parent
-// if it has changed its user.
+// stop ends the process, and in a namespace all that run there: its first one does not die with its
+// parent if it has changed its user.
 func (p *process) stop() {
 	for _, pid := range children(p.cmd.Process.Pid) {
 		kill(pid)

@@ -28,8 +28,9 @@ type arrival struct {
 type sink struct {
 	t    *testing.T
 	addr string
-	// A host that runs an agent rather than passing on by SMTP has it write here: a file for each mail, of which the
-	// first line is the sender, the second the recipients, the rest the content. "": none does.
+	// A host that runs an agent rather than passing on by SMTP has it write here: a file for each
+	// mail, of which the first line is the sender, the second the recipients, the rest the content.
+	// "": none does.
 	dir string
 	// What a host has put into the address of each recipient.
 	mark string
@@ -65,7 +66,8 @@ func (s *sink) port() string {
 	return port
 }
 
-// withAgent makes a directory, and an agent to call as "agent FROM TO..." with a mail on its standard input.
+// withAgent makes a directory, and an agent to call as "agent FROM TO..." with a mail on its
+// standard input.
 func (s *sink) withAgent() (agent string) {
 	s.t.Helper()
 	dir, err := os.MkdirTemp("", "esmtpq-sink-")
