@@ -32,7 +32,7 @@ func TestHowACommandEnds(t *testing.T) {
 		{"echo first; echo 'no route' >&2; exit 255", "x: exit status 255: first; no route"},
 		{"printf 'a\\r\\n\\nb\\r\\n' >&2; exit 1", "x: exit status 1: a; b"},
 		{"kill -KILL $$", "x: ended by signal: killed"},
-		{"cat; test -c /dev/stdin", ""}, // standard input is there, is a device, and is empty
+		{"cat; test -c /dev/stdin", ""}, // standard input exists, is a device, and is empty
 		{"nosuchcommandanywhere 2>/dev/null", "x: exit status 127"},
 	} {
 		err := run(t, Shell(test.line)).Err("x")
@@ -70,7 +70,7 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// What it puts into the background keeps its output open, and is wanted.
+// A process that it puts into the background keeps its output open, and is wanted.
 func TestBackgroundIsLeftAfterStatus0(t *testing.T) {
 	back := newFIFO(t)
 	c := Shell(`{ read word; echo "$word" >"$FIFO"; } <"$GO" & exit 0`)
@@ -151,7 +151,7 @@ func TestInput(t *testing.T) {
 		want  string
 	}{
 		{"cat", true, large},
-		{"(cat) & exit 0", false, ""}, // a shell gives what is in the background /dev/null
+		{"(cat) & exit 0", false, ""}, // a shell gives /dev/null to a background process
 		{"exec 4<&0; (cat <&4) & exit 0", true, large},
 		{"exit 0", false, ""},
 		{"exec <&-; exit 0", false, ""},
@@ -168,7 +168,7 @@ func TestInput(t *testing.T) {
 	}
 }
 
-// Where the input breaks off, the command is gone before the pipe ends: it has no end to see.
+// When the input breaks off, the command is gone before the pipe ends, so that it sees no end.
 func TestInputThatFailsHasNoEnd(t *testing.T) {
 	damage := errors.New("damaged")
 	for _, line := range []string{
@@ -243,7 +243,8 @@ func TestOutputIsBounded(t *testing.T) {
 	}
 }
 
-// A program that may write no file as large as its output gets the signal for it, as anywhere else.
+// A program that may not write a file as large as its output gets the signal for that, as
+// elsewhere.
 func TestOutputOverTheLimitOfFiles(t *testing.T) {
 	exit := run(t, Shell(`(ulimit -f 1; head -c 100000 /dev/zero | tr '\0' x); echo; echo "$?"; exit 5`))
 	if exit.Status != 5 || !strings.HasSuffix(exit.Output, "\n0") {
@@ -287,7 +288,7 @@ func TestItsSurroundings(t *testing.T) {
 
 func TestEnvironmentWhereThereIsNone(t *testing.T) {
 	for _, name := range []string{"PATH", "HOME", "USER", "LOGNAME", "XDG_RUNTIME_DIR"} {
-		t.Setenv(name, "x") // so that it comes back
+		t.Setenv(name, "x") // so that it is restored
 		os.Unsetenv(name)
 	}
 	c := &Command{Argv: []string{"sh", "-c", `echo "$PATH"; echo "$HOME"; echo "$USER"; echo "$LOGNAME"; id -un`}}

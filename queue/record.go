@@ -11,11 +11,11 @@ import (
 
 // How a run takes the reports of its transports.
 
-// maxUnsure is how often a message may be possibly delivered: then it is held, and its owner
+// maxUnsure is how often a message may be possibly delivered before it is held and its owner
 // decides.
 const maxUnsure = 3
 
-// A part is what was reported of one delivery at a time.
+// A part is what was reported of one delivery at one time.
 type part struct {
 	*Delivery
 	which   []int // indexes into Recipients; nil: all of them, in order
@@ -80,7 +80,8 @@ func (t *destination) Record(outcomes []Outcome) error {
 	return first
 }
 
-// parts puts together what outcomes say of each delivery. What was reported before does not count.
+// parts collects what outcomes report of each delivery. Recipients that were reported before are
+// ignored.
 func (t *destination) parts(outcomes []Outcome) []part {
 	t.run.mu.Lock()
 	defer t.run.mu.Unlock()
@@ -123,8 +124,8 @@ func addPart(parts []part, o Outcome) []part {
 	return parts
 }
 
-// attempt returns what is to be recorded of a part. Where an attempt fails for the message's own
-// sake, that puts the message off, once.
+// attempt returns what is to be recorded of a part. An attempt that fails for the message's own
+// sake puts the message off, once.
 func (t *destination) attempt(p *part, now time.Time) spool.Attempt {
 	a := spool.Attempt{Entry: p.draw.entry.Entry, Recipients: p.draw.some(p.which), Reports: p.reports}
 	own := func(r Report) bool { return r.Action == Delayed && r.Scope != ScopeIdentity }
@@ -140,7 +141,7 @@ func (t *destination) attempt(p *part, now time.Time) spool.Attempt {
 }
 
 // giveUp returns the reports of a part, with failures in place of delays if the message has been
-// tried for long enough. Trouble of its identity is never the message's.
+// tried for long enough. Trouble of the identity never counts for that.
 func (t *destination) giveUp(p *part, now time.Time) []Report {
 	if !t.run.opt.Limits.expired(p.draw.attempts, p.Envelope.Arrival, now) {
 		return p.reports
@@ -161,7 +162,7 @@ func (t *destination) giveUp(p *part, now time.Time) []Report {
 	return reports
 }
 
-// settle takes a part into account that has been recorded, or could not be.
+// settle takes into account a part that has been recorded, or could not be.
 func (t *destination) settle(p *part, err error, now time.Time) {
 	r, e := t.run, p.draw.entry
 	if slices.ContainsFunc(p.reports, func(rep Report) bool { return rep.Unsure }) && r.tooUnsure(e.unsure(p)) {
@@ -184,7 +185,8 @@ func (t *destination) settle(p *part, err error, now time.Time) {
 	}
 }
 
-// unsure returns how often what a part is about was possibly delivered.
+// unsure returns how often the message was possibly delivered to the recipients of a part, at
+// most.
 func (e *openEntry) unsure(p *part) (most int) {
 	e.View(func(m *spool.Message) {
 		for k := range p.reports {
@@ -196,7 +198,7 @@ func (e *openEntry) unsure(p *part) (most int) {
 	return most
 }
 
-// tooUnsure reports whether a message that was possibly delivered so often is to be held.
+// tooUnsure reports whether a message that was possibly delivered this often is to be held.
 func (r *run) tooUnsure(often int) bool { return r.opt.HoldUnsure || often >= maxUnsure }
 
 // hold holds an entry that was possibly delivered.
@@ -233,7 +235,7 @@ func (t *destination) tally(p *part, err error, now time.Time) {
 	}
 	if delayed != nil && delayed.Scope == ScopeIdentity {
 		dead := *delayed
-		dead.Unsure = false // that is this message's alone
+		dead.Unsure = false // that is only so for this message
 		t.dead = &dead
 		r.backoffs.failed(t.name, dead, now)
 		r.changed = true
@@ -243,6 +245,6 @@ func (t *destination) tally(p *part, err error, now time.Time) {
 	}
 }
 
-// proves reports whether a report shows that the identity works: the message got as far as being
-// decided about.
+// proves reports whether a report shows that the identity works: the host has decided about the
+// message.
 func proves(r Report) bool { return r.Action != Delayed || r.Code != 0 }

@@ -5,7 +5,7 @@ import (
 	"esmtpq/relay/smtp"
 )
 
-// again says how a recipient that nothing is known of is to be tried once more in the same run.
+// again says how undecided recipients are to be tried once more in the same run.
 type again int
 
 const (
@@ -16,22 +16,23 @@ const (
 	againAlone       // over a new session, with nothing else in flight
 )
 
-// A verdict is what a transaction has come to.
+// A verdict is the outcome of a transaction.
 type verdict struct {
-	reports []queue.Report // one for each of Message.To; Action "" where nothing is known
+	reports []queue.Report // one for each of Message.To; Action "" where it is undecided
 	again   again          // for those
-	cause   *smtp.Error    // why nothing is known of them
+	cause   *smtp.Error    // why they are undecided
 	taken   int            // recipients that the host accepted
-	full    bool           // it said that these were as many as a transaction may have
+	full    bool           // it said that a transaction may not have more
 }
 
-// outcome returns what the replies to a message mean for each of its recipients. It is the one place that decides so,
-// for every way of sending, under these laws:
+// outcome returns what the replies to a message mean for each of its recipients. It alone decides
+// this, for every way of sending, under these laws:
 //
 //   - An accepted recipient and 2xx at the end is relayed, whatever others got.
 //   - All sent and no answer to the end is possibly delivered, whatever came before or behind.
-//   - A reply that was read for a recipient counts, whatever becomes of the session; but for the one that the host's
-//     own end of the connection followed, with more sent than answered. That message is tried once more, alone.
+//   - A reply that was read for a recipient counts, whatever becomes of the session, with one
+//     exception: after a negative reply the host closed the connection, and more had been sent
+//     than it had answered. That message is tried once more, alone.
 //   - Nothing else is ever relayed.
 func outcome(r *smtp.Result, f *facts) verdict {
 	if f.alone && r.Closing != nil {
@@ -56,13 +57,13 @@ func outcome(r *smtp.Result, f *facts) verdict {
 	return v
 }
 
-// contradictory reports whether the host says that it has taken a message which it has refused, or refused a part of.
+// contradictory reports whether the host says that it has taken a message of which it has refused MAIL or a chunk.
 func contradictory(r *smtp.Result) bool {
 	refused := r.Mail != nil && !r.Mail.Positive() || r.Data != nil && !r.Data.Positive()
 	return refused && r.End.Positive() && r.Accepted()
 }
 
-// counted returns a result with the reply that the host closed with as one that counts.
+// counted returns a result in which the reply that the host closed with counts.
 func counted(r *smtp.Result) *smtp.Result {
 	c := *r
 	c.Closing = nil
@@ -75,7 +76,7 @@ func counted(r *smtp.Result) *smtp.Result {
 		c.End = r.Closing
 	case smtp.StageRCPT:
 		c.Rcpt = append([]*smtp.Reply(nil), r.Rcpt...)
-		for i, reply := range c.Rcpt { // one command at a time: it is the first without a reply
+		for i, reply := range c.Rcpt { // one command at a time: the first without a reply
 			if reply == nil {
 				c.Rcpt[i] = r.Closing
 				break
@@ -109,7 +110,7 @@ func (v *verdict) settled() bool {
 	return true
 }
 
-// rescope charges what is delayed to somebody else.
+// rescope changes whom delays are charged to.
 func (v *verdict) rescope(from, to queue.Scope) {
 	for i := range v.reports {
 		if rep := &v.reports[i]; rep.Action == queue.Delayed && rep.Scope == from {
@@ -118,7 +119,7 @@ func (v *verdict) rescope(from, to queue.Scope) {
 	}
 }
 
-// refuse settles the recipients that nothing is known of with a refusal of the whole message, unless the next
+// refuse settles the undecided recipients by a refusal of the whole message, unless the next
 // session may do better.
 func (v *verdict) refuse(r *smtp.Result, f *facts, at smtp.Stage, reply *smtp.Reply) {
 	e := f.replied(at, reply)
@@ -135,9 +136,9 @@ func (v *verdict) refuse(r *smtp.Result, f *facts, at smtp.Stage, reply *smtp.Re
 	}
 }
 
-// distrusted reports whether a refusal of a chunk may be for the command and not for the message:
-// 500 to 504 are for commands, 551 and 555 for their arguments, and 552 is
-// what a large provider was seen to say to any BDAT.
+// distrusted reports whether a refusal of a chunk may concern the command and not the message:
+// 500 to 504 concern commands, 551 and 555 their arguments, and a large provider was seen to
+// answer 552 to any BDAT.
 func distrusted(r *smtp.Reply) bool {
 	switch r.Code {
 	case 500, 501, 502, 503, 504, 551, 552, 555:
@@ -146,8 +147,8 @@ func distrusted(r *smtp.Reply) bool {
 	return false
 }
 
-// recipients settles the recipients that the host has refused. Whatever a refusal says, it is about that recipient
-// where another was accepted.
+// recipients settles the recipients that the host has refused. If any recipient was accepted, a
+// refusal concerns only its own recipient, whatever it says.
 func (v *verdict) recipients(r *smtp.Result, f *facts) {
 	for _, reply := range r.Rcpt {
 		if reply.Positive() {
@@ -180,7 +181,7 @@ func (v *verdict) recipients(r *smtp.Result, f *facts) {
 	}
 }
 
-// end settles the recipients that the end of the message decides about.
+// end settles the recipients that depend on the end of the message.
 func (v *verdict) end(r *smtp.Result, f *facts) {
 	switch {
 	case v.taken == 0:
@@ -206,7 +207,8 @@ func (v *verdict) end(r *smtp.Result, f *facts) {
 	}
 }
 
-// undecided says what becomes of the recipients that nothing was said about: the session ended before.
+// undecided says what becomes of the recipients that are still undecided because the session has
+// ended.
 func (v *verdict) undecided(r *smtp.Result, f *facts) {
 	if r.Sent == smtp.SentAll && !r.Unread && (r.Untrusted || r.End == nil && r.ClosingAt != smtp.StageEnd) {
 		rep := f.unsure(r)
@@ -250,7 +252,8 @@ func (f *facts) unsure(r *smtp.Result) queue.Report {
 	return rep
 }
 
-// before returns the first refusal of a transaction, for the end of a reason that is another one.
+// before returns the first refusal of a transaction, to be added to a reason that is another
+// refusal.
 func (f *facts) before(r *smtp.Result, cause *smtp.Error) string {
 	for _, reply := range append([]*smtp.Reply{r.Mail}, r.Rcpt...) {
 		if reply.Negative() && reply != cause.Reply {

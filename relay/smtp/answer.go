@@ -2,7 +2,8 @@ package smtp
 
 import "time"
 
-// replies waits for a reply, and takes all that have come with it: what they decide about is recorded together.
+// replies waits for a reply, and takes all that have come with it, so that their messages are
+// recorded together.
 func (w *window) replies() *Error {
 	a := <-w.pump.got
 	for {
@@ -70,7 +71,8 @@ func (w *window) unanswerable(err *Error) *Error {
 	return err
 }
 
-// goesOn gives a host that has said that it closes some more time, and reports whether there is any left.
+// goesOn gives some more time to a host that has said that it closes, and reports whether there
+// is any left.
 func (w *window) goesOn() bool {
 	if time.Since(w.since) > closingTime || !w.limit.Stop() {
 		return false
@@ -79,7 +81,7 @@ func (w *window) goesOn() bool {
 	return true
 }
 
-// take notes a reply. An error is what shows that we are out of step, and ends the session.
+// take notes a reply. An error shows that we are out of step, and ends the session.
 func (w *window) take(r *Reply) *Error {
 	tx := w.flight[w.replying()]
 	s := &tx.steps[tx.read]
@@ -150,7 +152,8 @@ func (w *window) replying() int {
 	panic("smtp: a reply that nothing was sent for")
 }
 
-// takeReset notes a reply to RSET. Behind a message sent in chunks its words show whether we are in step.
+// takeReset notes a reply to RSET. After a message sent in chunks its words show whether we are
+// in step.
 func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 	c := w.c
 	switch {
@@ -187,14 +190,14 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 	return nil
 }
 
-// refusedRide reports whether the host has refused an envelope for going behind a final dot, and all replies to
-// it are here.
+// refusedRide reports whether the host has refused an envelope for going behind a final dot, and
+// all replies to the envelope have come.
 func (tx *transaction) refusedRide() bool {
 	return tx.read == tx.sent && tx.steps[0].reply.Negative() && tx.steps[0].reply.Code != 421
 }
 
-// unride takes back an envelope that the host has refused for going behind a final dot: it goes in a flight of its
-// own, and so do all others.
+// unride takes back an envelope that the host has refused for going behind a final dot: it is
+// sent separately, and so are all others.
 func (w *window) unride(tx *transaction) *Error {
 	c := w.c
 	for i := range tx.steps[:tx.sent] {
@@ -217,7 +220,8 @@ func (w *window) unride(tx *transaction) *Error {
 	return nil
 }
 
-// settle reports the messages at the front that have come to something, and reports whether there were any.
+// settle reports the results of the messages at the front that are settled, and returns whether
+// there were any.
 func (w *window) settle() bool {
 	if len(w.flight) == 0 || !w.flight[0].settled() {
 		return false
@@ -250,7 +254,7 @@ func (w *window) report(all []Result) {
 	}
 }
 
-// owed says whether the reply to the end of a message is still to come.
+// owed notes whether the reply to the end of a message is still to come.
 func (w *window) owed() {
 	for _, tx := range w.flight {
 		if tx.end <= w.c.w.gathered() && tx.reply(StageEnd) == nil {
@@ -260,7 +264,7 @@ func (w *window) owed() {
 	w.c.owed.Store(false)
 }
 
-// fail reports what is in flight when the session has ended.
+// fail reports the results of the messages in flight when the session has ended.
 func (w *window) fail(err *Error, byHost bool) {
 	var all []Result
 	last := w.closingReply(byHost)
@@ -294,8 +298,8 @@ func (w *window) fail(err *Error, byHost bool) {
 	}
 }
 
-// closingReply returns the step whose reply was the last before the host ended the connection on its own, if that
-// is negative and more had been sent by then; else nil.
+// closingReply returns the step with the last reply before the host closed the connection by
+// itself, if that reply is negative and more had been sent by then; otherwise nil.
 func (w *window) closingReply(byHost bool) *step {
 	if !byHost || !w.more || w.read.read == 0 {
 		return nil
@@ -306,7 +310,7 @@ func (w *window) closingReply(byHost bool) *step {
 	return nil
 }
 
-// without returns the result with the reply to s as the one that the host closed with.
+// without returns the result, with the reply to s as the one that the host closed with.
 func (tx *transaction) without(s *step, passed int64) Result {
 	reply := s.reply
 	s.reply = nil

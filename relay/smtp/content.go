@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// sendContent sends the content of a transaction by DATA as far as its final dot, once the host asks for it.
+// sendContent sends the content of a transaction by DATA, with its final dot, once the host asks
+// for it.
 func (w *window) sendContent(tx *transaction) (bool, *Error) {
 	c := w.c
 	data := tx.reply(StageDATA)
@@ -14,8 +15,8 @@ func (w *window) sendContent(tx *transaction) (bool, *Error) {
 		w.conclude(tx)
 		return true, nil
 	case !tx.reply(StageMAIL).Positive() || !tx.accepted():
-		// Only closing the connection keeps an empty message from being completed, for whomever the host may
-		// have in mind.
+		// Only closing the connection makes sure that no empty message is completed, whoever the
+		// host would deliver it to.
 		tx.over = true
 		return false, &Error{At: StageDATA, Kind: KindGarbage, Host: c.cfg.Name,
 			Text: c.cfg.Name + " asks for the content of a message that it has refused"}
@@ -41,7 +42,7 @@ func (w *window) sendContent(tx *transaction) (bool, *Error) {
 	return true, w.endContent(tx)
 }
 
-// cutShort notes that the host does not take the rest of a content. It may say why.
+// cutShort notes that the host does not take the rest of a content. The host may still say why.
 func (w *window) cutShort(tx *transaction) *Error {
 	tx.over = true
 	tx.steps = append(tx.steps, step{at: StageEnd})
@@ -50,7 +51,7 @@ func (w *window) cutShort(tx *transaction) *Error {
 	return err
 }
 
-// damaged returns the error of a content that cannot be read to its end.
+// damaged returns the error for a content that cannot be read to its end.
 func (w *window) damaged(tx *transaction, err error) *Error {
 	tx.over = true
 	tx.local = unreadable("cannot be read to its end", err)
@@ -62,7 +63,7 @@ func (w *window) endContent(tx *transaction) *Error {
 	c := w.c
 	tx.close()
 	if err := c.quiet(StageDATA); err != nil {
-		if err.Kind == KindReply { // to the content, before its end
+		if err.Kind == KindReply { // a reply to the content, before its end
 			tx.over = true
 			tx.steps = append(tx.steps, step{at: StageEnd, reply: err.Reply})
 			tx.sent, tx.read = tx.sent+1, tx.read+1
@@ -84,7 +85,7 @@ func (w *window) endContent(tx *transaction) *Error {
 	return nil
 }
 
-// ending notes that the end of a message is about to be sent, or returns why it must not be.
+// ending notes that the end of a message is about to be sent, or returns why it must not be sent.
 func (w *window) ending(tx *transaction) *Error {
 	if !w.c.owe() {
 		return stopped(StageDATA)
@@ -96,7 +97,8 @@ func (w *window) ending(tx *transaction) *Error {
 	return nil
 }
 
-// sendChunk sends the next chunk of a transaction, or ends it where none is left or the host has refused it.
+// sendChunk sends the next chunk of a transaction, or ends the transaction if none is left or the
+// host has refused it.
 func (w *window) sendChunk(tx *transaction) (bool, *Error) {
 	switch {
 	case tx.end <= w.c.w.gathered() || tx.hopeless():

@@ -2,43 +2,43 @@ package smtp
 
 import "time"
 
-// A Feed hands messages to Conn.Carry and takes what they have come to. Its methods are called by the goroutine
-// that called Carry.
+// A Feed hands messages to Conn.Carry and takes their results. Its methods are called by the
+// goroutine that called Carry.
 type Feed interface {
-	// Next returns the next message, nil where there is none now. With ahead, others are in flight: it must not wait
-	// for anything.
+	// Next returns the next message, nil if there is none now. With ahead, others are in flight,
+	// and Next must not wait for anything.
 	Next(ahead bool) *Message
-	// Ending is called before the last octets of a message are sent: from now on the host may take it. An error
-	// keeps them from being sent, and ends the session.
+	// Ending is called before the last octets of a message are sent, after which the host may
+	// take it. After an error they are not sent, and the session ends.
 	Ending(m *Message) error
-	// Results takes what messages have come to, in the order of Next, before anything else is sent. After an error
-	// nothing more is sent, and the session ends.
+	// Results takes the results of messages, in the order of Next, before anything else is sent.
+	// After an error nothing more is sent, and the session ends.
 	Results(all []Result) error
 }
 
 const (
-	// commandWindow is how many commands of an envelope are in flight at most. A usual reply to each fits into the socket
-	// buffers together, so the host never has to stop reading for our not reading (RFC 2920, 3.1), and each
-	// further recipient costs a fiftieth of a round trip.
+	// commandWindow is how many commands of an envelope are in flight at most. Usual replies to
+	// all of them fit into the socket buffers, so the host never has to stop reading because we
+	// do not read (RFC 2920, 3.1), and each further recipient costs a fiftieth of a round trip.
 	commandWindow = 50
-	// firstWindow is how many messages sent in chunks may be in flight at first. Each that
-	// is accepted widens it by one, up to maxWindow: over a long link the window is what
-	// goes out in one round trip, and a host that keeps up is worth the risk.
+	// firstWindow is how many messages sent in chunks may be in flight at first. Each one that is
+	// accepted widens the window by one, up to maxWindow: over a long link a window goes out in
+	// each round trip, and a host that keeps up is worth the risk.
 	firstWindow = 32
 	maxWindow   = 64
-	// windowOctets is how much content may be in flight. One chunk may always be.
+	// windowOctets is how much content may be in flight. One chunk always may.
 	windowOctets = 1 << 20
 	// maxUnanswered is how many commands may be in flight.
 	maxUnanswered = 512
-	// rideTime is how long the first reply to an envelope may take that went behind a final dot, once that is
-	// answered: both were with the host at the same time.
+	// rideTime is how long the first reply to an envelope that went behind a final dot may take
+	// after the reply to the dot: the host got both at the same time.
 	rideTime = 5 * time.Second
-	// closingTime bounds how long a host is listened to that has said that it closes.
+	// closingTime bounds how long we listen to a host that has said that it closes.
 	closingTime = time.Minute
 )
 
-// A window is the one loop over commands and messages: it sends what may be sent, then takes the replies that are
-// there.
+// A window is the one loop over commands and messages: it sends what may be sent, then takes the
+// replies that have come.
 type window struct {
 	c    *Conn
 	feed Feed
@@ -60,14 +60,14 @@ type window struct {
 	read    *transaction // the last whose step was answered
 	more    bool         // and more had been sent by then
 	cut     *Error       // why the last in flight cannot be completed: nothing more is sent
-	closing *Error       // why nothing more is sent, while replies may still come
+	closing *Error       // why nothing more is sent, although replies may still come
 	silent  bool         // the session was given up because nothing came
 	limit   *time.Timer
 	since   time.Time // of closing
 }
 
-// Carry draws messages from feed until it has none, and reports what each has come to. An error is what ended the
-// session, which is then closed; what it means for each message is in the results.
+// Carry draws messages from feed until it has none, and reports the result of each. An error is
+// what ended the session, which is then closed; the results say what that means for each message.
 func (c *Conn) Carry(feed Feed) *Error {
 	w := &window{c: c, feed: feed, pump: newPump(c), messages: firstWindow}
 	defer c.owed.Store(false)
@@ -85,8 +85,8 @@ func (c *Conn) Carry(feed Feed) *Error {
 	return err
 }
 
-// run goes on until nothing is left to carry. An error is what ended the session; byHost says that it was the
-// host's own end of the connection.
+// run goes on until nothing is left to carry. An error is what ended the session; byHost says
+// that the host closed the connection.
 func (w *window) run() (err *Error, byHost bool) {
 	for {
 		w.settle()
@@ -127,7 +127,8 @@ func (w *window) ended(err *Error) (*Error, bool) {
 	return err, byHost
 }
 
-// close notes why nothing more is sent. Replies that still come are read: they say what became of what was sent.
+// close notes why nothing more is sent. Replies that still come are read, since they say what
+// became of the messages in flight.
 func (w *window) close(err *Error) {
 	if w.closing == nil {
 		w.limit = w.c.giveUpAfter(w.c.cfg.Limits.Quit)
@@ -183,7 +184,7 @@ func (w *window) awaited() Stage {
 	return StageDATA
 }
 
-// begin begins with a message behind tail, and reports whether there was one that may be begun now.
+// begin begins a message after tail, and reports whether there was one that may be begun now.
 func (w *window) begin(tail *transaction) bool {
 	m := w.pending
 	switch {
@@ -210,7 +211,7 @@ func (w *window) begin(tail *transaction) bool {
 	return true
 }
 
-// open reports whether a message may be begun behind tail.
+// open reports whether a message may be begun after tail.
 func (w *window) open(tail *transaction) bool {
 	c := w.c
 	switch {
@@ -223,18 +224,18 @@ func (w *window) open(tail *transaction) bool {
 	case tail.m.Chunks:
 		return len(w.flight) < w.messages && w.octets < windowOctets && w.unanswered+commandWindow < maxUnanswered
 	case tail.confirm > 0:
-		return false // refused, and it is not known yet what follows for others
+		return false // refused, and it is not known yet what that means for others
 	}
 	return c.Ride && len(w.flight) == 1
 }
 
-// follows reports whether m may be in flight behind tail.
+// follows reports whether m may be in flight after tail.
 func follows(m *Message, tail *transaction) bool {
 	return !m.Alone && !m.Check && m.Chunks == tail.m.Chunks
 }
 
-// start puts a message in flight. What is wrong with its content is found before anything of it is sent, as
-// far as its first chunk goes.
+// start puts a message in flight. A content that is damaged in its first chunk is noticed before
+// anything of the message is sent.
 func (w *window) start(m *Message, tail *transaction) {
 	c := w.c
 	tx := newTransaction(m, c.ext)
@@ -272,12 +273,13 @@ func (w *window) openBody(tx *transaction) *Error {
 	return nil
 }
 
-// unreadable is the error of a content.
+// unreadable returns the error for a content.
 func unreadable(how string, err error) *Error {
 	return &Error{At: StageLocal, Kind: KindContent, Text: "the content " + how + ": " + err.Error()}
 }
 
-// advance sends what comes next of a transaction, and reports whether there was anything that may be sent now.
+// advance sends the next part of a transaction, and reports whether there was any that may be
+// sent now.
 func (w *window) advance(tx *transaction) (bool, *Error) {
 	switch {
 	case tx.sent < len(tx.steps):
@@ -290,7 +292,7 @@ func (w *window) advance(tx *transaction) (bool, *Error) {
 	return w.sendContent(tx)
 }
 
-// command sends the next command of a transaction, unless the host has refused what goes before it.
+// command sends the next command of a transaction, unless the host has refused an earlier one.
 func (w *window) command(tx *transaction) (bool, *Error) {
 	s := &tx.steps[tx.sent]
 	mail := tx.reply(StageMAIL)
@@ -361,7 +363,7 @@ func (w *window) sentStep(tx *transaction) {
 	w.pump.want <- expected{s.at, limit}
 }
 
-// doubt marks what is in flight and not confirmed as out of step, where err shows that.
+// doubt marks unconfirmed messages in flight as out of step, if err shows that.
 func (w *window) doubt(err *Error) {
 	for _, tx := range w.flight {
 		if tx == w.read && tx.m.Chunks {
@@ -373,7 +375,7 @@ func (w *window) doubt(err *Error) {
 	}
 }
 
-// conclude ends a transaction by RSET, whose reply confirms what was said before it.
+// conclude ends a transaction by RSET, whose reply confirms the replies before it.
 func (w *window) conclude(tx *transaction) {
 	tx.close()
 	tx.confirm = len(tx.steps)

@@ -1,0 +1,146 @@
+package hosts
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// Exim closes nothing when it says 421: it answers on.
+func TestEximChecks(t *testing.T) { startExim(t, "exim", 0).checks(t) }
+
+// Behind so many messages of a connection Exim says 421 to MAIL, and goes on answering: whatever
+// was sent behind it has a refusal of its own, and nothing is in doubt. (H17)
+func TestEximMessagesOfAConnection(t *testing.T) {
+	h := startExim(t, "exim", 40)
+	me := newPerson(t, h)
+	for _, n := range []int{130, 100} {
+		mails := h.newMails(n)
+		me.send(mails...)
+		me.run()
+		me.noDoubt()
+		me.settled(1)
+		h.check(t, mails, 0)
+	}
+	me.connects(4 + 3)
+}
+
+// RSETs that no accepted message stands between are "nonmail commands", of which a connection has
+// ten. (H17)
+func TestEximNonmailCommands(t *testing.T) {
+	h := startExim(t, "exim", 0)
+	me := newPerson(t, h)
+	for range 2 {
+		mails := h.newMails(60)
+		for i := range mails[5:55] {
+			mails[5+i].to = []string{h.bad(i)}
+		}
+		me.send(mails...)
+		me.run()
+		me.noDoubt()
+		me.settled(1)
+		h.check(t, mails, 0)
+		me.refused(mails)
+	}
+}
+
+// Exim 4.98 says beforehand how many messages it takes: LIMITS MAILMAX=1000, of which 1,100 are
+// sent. (H24)
+func TestEximNext(t *testing.T) {
+	onlyLong(t)
+	h := startExim(t, "exim-next", 0)
+	t.Run("MAILMAX", func(t *testing.T) {
+		me := newPerson(t, h)
+		mails := h.newMails(1100)
+		me.send(mails...)
+		me.run()
+		me.noDoubt()
+		me.settled(1)
+		h.check(t, mails, 0)
+		me.connects(2)
+		if _, received := me.tap.said(); !strings.Contains(string(received), "MAILMAX=1000") || strings.Contains(string(received), "421 ") {
+			t.Error("the host was asked for more than it had said it takes, or has not said it")
+		}
+	})
+	h.checks(t)
+}
+
+const eximConf = `primary_hostname = smarthost.test
+domainlist local_domains =
+daemon_smtp_ports = %[1]s : %[2]s
+local_interfaces = 127.0.0.1
+smtp_accept_max = 50
+smtp_accept_queue_per_connection = 0
+acl_smtp_rcpt = rcpt
+acl_smtp_data = content
+tls_advertise_hosts = ${if eq{$received_port}{%[2]s}{*}}
+tls_certificate = /etc/tls/cert.pem
+tls_privatekey = /etc/tls/key.pem
+auth_advertise_hosts = ${if eq{$tls_in_cipher}{}{}{*}}
+log_file_path = /var/log/exim4/%%slog
+qualify_domain = smarthost.test
+never_users =
+host_lookup =
+keep_environment =
+message_size_limit = 20M
+%[4]s
+
+begin acl
+rcpt:
+  deny message = Access denied: no such user
+       local_parts = ^bad
+  accept condition = ${if !eq{$received_port}{%[2]s}}
+  accept authenticated = *
+  deny message = relay not permitted
+
+content:
+  deny message = maximum allowed line length is 998 octets, got $max_received_linelength
+       condition = ${if > {$max_received_linelength}{998}}
+  accept
+
+begin routers
+sink:
+  driver = manualroute
+  route_list = * 127.0.0.1
+  self = send
+  transport = sink
+
+begin transports
+sink:
+  driver = smtp
+  port = %[3]s
+  allow_localhost
+  hosts_avoid_tls = *
+
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = ${if and {{eq{$auth2}{user}}{eq{$auth3}{correct-horse}}}}
+  server_set_id = $auth2
+`
+
+// startExim starts one that takes this many messages of a connection, 0: as many as it does by
+// default.
+func startExim(t *testing.T, packages string, messages int) *host {
+	t.Helper()
+	root := unpacked(t, packages, "usr/sbin/exim4")
+	h := newHost(t, packages)
+	h.most = 1000
+	h.size = 20 << 20
+	h.refuse = "no such user"
+	h.line = refused
+	more := ""
+	if messages > 0 {
+		h.most, more = messages, fmt.Sprintf("smtp_accept_max_per_connection = %d", messages)
+	}
+	m := newMachine(t, h.cert, root, "Debian-exim")
+	m.write("exim4/exim4.conf", fmt.Sprintf(eximConf, portOf(h.addr), portOf(h.secure), h.sink.port(), more))
+	h.awaitReady(t, start(t, m.command(`
+chmod 640 /etc/tls/key.pem; chgrp Debian-exim /etc/tls/key.pem
+for dir in /var/spool/exim4 /var/log/exim4 /run/exim4; do mkdir -p $dir; chown Debian-exim:Debian-exim $dir; done
+exec exim4 -bdf -q10s
+`)))
+	return h
+}

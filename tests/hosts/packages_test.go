@@ -1,0 +1,65 @@
+package hosts
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"esmtpq/tests/stage"
+)
+
+// onlyLong skips what takes long, and what is not there in everyday runs.
+func onlyLong(t *testing.T) {
+	t.Helper()
+	if !stage.Long() {
+		t.Skip("only with -long")
+	}
+}
+
+// cache is the directory that test.sh unpacks and builds into.
+func cache(t *testing.T) string {
+	t.Helper()
+	if root := os.Getenv("ESMTPQ_TEST_DEBIAN"); root != "" {
+		return filepath.Join(filepath.Dir(root), "hosts")
+	}
+	if os.Geteuid() == 0 {
+		return "/var/cache/esmtpq-test/hosts"
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "esmtpq-test", "hosts")
+}
+
+// unpacked returns the directory in the cache that holds the packages of a host, and skips the test
+// where it lacks file.
+func unpacked(t *testing.T, name, file string) string {
+	t.Helper()
+	dir := filepath.Join(cache(t), name)
+	if !stage.Exists(filepath.Join(dir, file)) {
+		lacking(t, fmt.Sprintf("%s of %s is not unpacked: ./test.sh does it, those of few with --long", file, name))
+	}
+	return dir
+}
+
+// program returns the path of a server that test.sh builds, and skips the test where it is not
+// there.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join(cache(t), "bin", name)
+	if !stage.Exists(path) {
+		lacking(t, name+" is not built: ./test.sh does it, few of them only with --long")
+	}
+	return path
+}
+
+// lacking ends a test that cannot be run. Where the tests are the gate, those of every day must be.
+func lacking(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" && !stage.Long() {
+		t.Fatal(what)
+	}
+	t.Skip(what)
+}
