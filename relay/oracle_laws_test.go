@@ -252,6 +252,9 @@ func (w *world) judgeRefusals(r *recipient, rep queue.Report) {
 			if c.own == len(s.replies)-1 && s.over && s.by != "client" || w.dead || !t.sane() || s.overBefore(t) {
 				continue
 			}
+			if w.ended && s.replies[c.own].end > s.conn.before {
+				continue // the client was interrupted before it came to the end of what it had read
+			}
 			w.violate("B", "%s: the host refused it with %q, recorded %q", r.addr, a.text, show(rep))
 		}
 	}
