@@ -184,6 +184,8 @@ func (v *verdict) recipients(r *smtp.Result, f *facts) {
 // end settles the recipients that depend on the end of the message.
 func (v *verdict) end(r *smtp.Result, f *facts) {
 	switch {
+	case v.taken == 0 && r.End.Positive():
+		v.settle(f.unsure(r)) // for somebody it has been taken
 	case v.taken == 0:
 		if !v.settled() && v.again == againNo {
 			v.undecided(r, f)

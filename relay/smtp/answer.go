@@ -47,6 +47,8 @@ func (w *window) misled(err *Error) {
 func (c *Conn) misplaced(tx *transaction, extra bool) bool {
 	end, mail := tx.reply(StageEnd), tx.reply(StageMAIL)
 	switch shape := end.shape(); {
+	case c.taken != "" && c.taken != c.reset:
+		return shape != c.taken
 	case end.noisy:
 		return true
 	case c.reset != "" && c.reset != mail.shape() && shape == c.reset:
@@ -65,8 +67,8 @@ func (w *window) unanswerable(err *Error) *Error {
 		w.silent = true
 		return &Error{At: err.At, Kind: KindLost, Host: err.Host, Text: err.Text}
 	}
-	if tx.m.Chunks && tx.taken() && err.Kind == KindTimeout {
-		tx.wrong = w.c.misplaced(tx, false) // RSET's reply may be what was taken for that to the end
+	if tx.m.Chunks && err.Kind == KindTimeout { // the reply to RSET may be what was taken for that to the end
+		tx.wrong = tx.taken() && w.c.misplaced(tx, false) || !tx.taken() && tx.noisy()
 	}
 	return err
 }
@@ -171,6 +173,9 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 		return nil
 	case tx.rides && tx.read == 1:
 		c.RideProven = true
+		if before := w.flight[0]; before.rider == tx && !before.taken() && c.reset != "" && !c.Uniform() {
+			before.odd = before.odd || r.shape() != c.reset
+		}
 	}
 	switch {
 	case c.reset == "":
@@ -271,6 +276,7 @@ func (w *window) fail(err *Error, byHost bool) {
 	unread, first := false, true
 	for _, tx := range w.flight {
 		tx.close()
+		tx.wrong = tx.wrong || tx.odd && tx.rider != nil && err.Kind == KindTimeout
 		if tx.rides && !w.c.RideProven && err.Kind != KindReply && err.Kind != KindStopped {
 			w.c.RideLost = true
 		}
