@@ -45,13 +45,11 @@ func (w *window) misled(err *Error) {
 // misplaced reports whether the reply to the end of a message looks like one to another command. extra says that there is
 // a reply too many rather than too few.
 func (c *Conn) misplaced(tx *transaction, extra bool) bool {
-	end, mail := tx.reply(StageEnd), tx.reply(StageMAIL)
+	end := tx.reply(StageEnd)
 	switch shape := end.shape(); {
 	case c.taken != "" && c.taken != c.reset:
 		return shape != c.taken
-	case end.noisy:
-		return true
-	case c.reset != "" && c.reset != mail.shape() && shape == c.reset:
+	case end.noisy, c.saysReset(end):
 		return true
 	case c.taken != "":
 		return shape != c.taken
@@ -137,8 +135,9 @@ func (w *window) takeEnd(tx *transaction, r *Reply) {
 	if !r.Positive() && tx.rider == nil {
 		tx.over = w.closing != nil // else RSET is due
 	}
-	shape, own := r.shape(), c.reset != "" && c.reset != tx.reply(StageMAIL).shape() // RSET has words of its own
-	tx.odd = r.noisy && !(own && shape == c.taken) || own && shape == c.reset
+	shape := r.shape()
+	known := c.reset != "" && !c.Uniform() && shape == c.taken
+	tx.odd = r.noisy && !known || c.saysReset(r)
 	if tx.taken() && !tx.odd {
 		c.taken = shape
 	}
@@ -276,7 +275,7 @@ func (w *window) fail(err *Error, byHost bool) {
 	unread, first := false, true
 	for _, tx := range w.flight {
 		tx.close()
-		tx.wrong = tx.wrong || tx.odd && tx.rider != nil && err.Kind == KindTimeout
+		tx.wrong = tx.wrong || tx.odd && tx.rider != nil && (!tx.taken() || w.c.saysReset(tx.reply(StageEnd)))
 		if tx.rides && !w.c.RideProven && err.Kind != KindReply && err.Kind != KindStopped {
 			w.c.RideLost = true
 		}
