@@ -114,7 +114,7 @@ func (w *world) judgeRecipient(r *recipient) {
 			w.violate("A", "%s is lost: recorded %q, and the host did not take it", r.addr, show(rep))
 		}
 	case queue.Failed:
-		if !w.refused(r, rep, false) && !w.excused(r) && !w.seemsRefused(r, rep) {
+		if !w.refused(r, rep, false) && !w.excused(r) && !w.seemsRefused(r, rep) && !w.cancelsOut(r, rep) {
 			w.violate("B", "%s: recorded %q, which the host did not say to it", r.addr, show(rep))
 		}
 	case queue.Delayed:

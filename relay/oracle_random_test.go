@@ -22,7 +22,8 @@ func longFlag() *bool {
 
 var (
 	long = longFlag()
-	seed = flag.Uint64("seed", 0, "play this dialogue of TestOracleRandom alone")
+	seed = flag.Uint64("seed", 0, "play this dialogue of TestOracleRandom alone, or with -dialogues those from it on")
+	some = flag.Uint64("dialogues", 0, "play so many dialogues of TestOracleRandom")
 )
 
 // isLong reports whether -long was given, whoever defined it.
@@ -234,6 +235,9 @@ func TestOracleRandom(t *testing.T) {
 	first := uint64(1)
 	if *seed != 0 {
 		first, count = *seed, 1
+	}
+	if *some != 0 {
+		count = *some
 	}
 	var all findings
 	for n := first; n < first+count && all.open(); n++ {

@@ -167,6 +167,26 @@ func (w *world) seemsRefused(r *recipient, rep queue.Report) bool {
 	return w.unreadRefused(r, rep)
 }
 
+// cancelsOut reports whether the reply that fails a recipient was read in place of that to MAIL or to RCPT since one reply
+// was missing before and one was too many, before the host said 354 to DATA in its place: 354 is the one reply that shows
+// where both sides are, and they are in step there.
+func (w *world) cancelsOut(r *recipient, rep queue.Report) bool {
+	for _, t := range r.tries {
+		found := false
+		for _, c := range t.commands {
+			a := t.s.seen(c.at)
+			switch {
+			case a == nil:
+			case c.verb == mail || c.verb == rcpt && c.rcpt == r.at:
+				found = found || a.code == rep.Code && a.class() == 5 && strings.Contains(rep.Text, a.text)
+			case c.verb == data && found && a.code == 354 && c.own == c.at && t.s.shifted >= 0:
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // unreadRefused reports whether a recipient was given a refusal that was said to another of its message: replies were too
 // many by then, and the host has ended, or reads no more, before it came to the command that it was taken for.
 func (w *world) unreadRefused(r *recipient, rep queue.Report) bool {

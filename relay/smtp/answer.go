@@ -170,17 +170,28 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 			w.close(c.refused(StageRSET, r))
 		}
 		return nil
+	case tx.m.Chunks:
+		return w.compare(tx, r)
 	case tx.rides && tx.read == 1:
 		c.RideProven = true
 		if before := w.flight[0]; before.rider == tx && !before.taken() && c.reset != "" && !c.Uniform() {
 			before.odd = before.odd || r.shape() != c.reset
 		}
 	}
+	if c.reset == "" {
+		c.reset = r.shape()
+	}
+	return nil
+}
+
+// compare compares the words of a reply to RSET behind a message sent in chunks with those known.
+func (w *window) compare(tx *transaction, r *Reply) *Error {
+	c, shape := w.c, r.shape()
 	switch {
-	case c.reset == "":
-		c.reset, c.guessed = r.shape(), tx.m.Chunks
-	case !c.Steady || !tx.m.Chunks:
-	case r.shape() != c.reset:
+	case c.reset == "" && (shape != c.mail || tx.m.Check):
+		c.reset, c.guessed = shape, true
+	case !c.Steady:
+	case shape != c.reset: // or, where none are known yet, those of MAIL, which it does not share
 		tx.wrong = !tx.taken() || c.misplaced(tx, true)
 		err := c.garbage(StageRSET, r)
 		err.Text = c.cfg.Name + " is out of step: it answered " + r.String() + " where its reply to RSET should be"
