@@ -402,8 +402,9 @@ func TestDialogues(t *testing.T) {
 	}
 }
 
-// TestManyRecipients: more of them than fit into one flight, and more than the host takes in a transaction: the rest goes
-// in the next ones of the same session, and what the host takes is remembered.
+// TestManyRecipients: more of them than fit into one flight, and more than the host takes in a
+// transaction: the rest goes in the next ones of the same session, and what the host takes is
+// remembered.
 func TestManyRecipients(t *testing.T) {
 	d := &queue.Delivery{ID: "1", Envelope: &queue.Envelope{}, Content: stringContent{text: "\n"}}
 	reports := ""
@@ -624,8 +625,8 @@ func TestSourceFails(t *testing.T) {
 	})
 }
 
-// TestStopped: the end of the context ends everything, and nothing is claimed; but what was sent to its end has
-// a moment to be answered.
+// TestStopped: the end of the context ends everything, and nothing is claimed; but what was sent
+// to its end has a moment to be answered.
 func TestStopped(t *testing.T) {
 	for _, c := range []struct{ name, script, report string }{
 		{"before", "", ""},

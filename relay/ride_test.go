@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// A host that offers PIPELINING and loses what stands behind a message: the message is relayed once, the
-// next goes over another session, and from then on nothing is sent behind a message, in later runs either.
+// A host that offers PIPELINING and loses what stands behind a message: the message is relayed
+// once, the next goes over another session, and from then on nothing is sent behind a message, in
+// later runs either.
 func TestHostLosesWhatRides(t *testing.T) {
 	s := serve(t, pipelinedStart+`
 		C: MAIL FROM:<me@example.org>
@@ -74,8 +75,8 @@ func TestHostLosesWhatRides(t *testing.T) {
 		2 x2@example.com relayed 2.0.0 250 queued 5`)
 }
 
-// A host that refuses what stands behind a message for being out of place: the session goes on, and from then on
-// nothing is sent there, in later runs either.
+// A host that refuses what stands behind a message for being out of place: the session goes on,
+// and from then on nothing is sent there, in later runs either.
 func TestHostRefusesWhatRides(t *testing.T) {
 	s := serve(t, pipelinedStart+`
 		C: MAIL FROM:<me@example.org>
@@ -137,7 +138,8 @@ func TestRiderBehindRefusedContent(t *testing.T) {
 		2 x2@example.com relayed 2.0.0 250 queued 2`)
 }
 
-// A host that asks for the content of a message whose sender it has refused gets none, and no empty one either.
+// A host that asks for the content of a message whose sender it has refused gets none, and no
+// empty one either.
 func TestContentOfARefusedMessage(t *testing.T) {
 	s := serve(t, pipelinedStart+`
 		C: MAIL FROM:<me@example.org>

@@ -71,8 +71,8 @@ func serve(t testing.TB, script string, config *tls.Config) *scriptServer {
 	return s
 }
 
-// close waits for the server's end and fails the test over what went wrong there. A connection that a client has
-// made may not have been accepted yet, and closing the listener would drop it.
+// close waits for the server's end and fails the test over what went wrong there. A connection
+// that a client has made may not have been accepted yet, and closing the listener would drop it.
 func (s *scriptServer) close() {
 	select {
 	case <-s.met:
@@ -142,7 +142,8 @@ func (s *scriptServer) play(conn net.Conn, script string, n int) {
 		case line == "! close":
 			return
 		case line == "! shut":
-			// Says no more, and hears the client out: closed with something unheard, the connection would be reset.
+			// Says no more, and hears the client out: closed with something unheard, the
+			// connection would be reset.
 			raw.(*net.TCPConn).CloseWrite()
 			io.Copy(io.Discard, br)
 			return
@@ -408,7 +409,8 @@ func (s *testSource) run(ctx context.Context, h *host) {
 	}
 }
 
-// sorted puts the reports in the order of the recipients' numbers, for tests in which parts of a message come in another.
+// sorted puts the reports in the order of the recipients' numbers, for tests in which parts of a
+// message come in another.
 func (s *testSource) sorted() *testSource {
 	number := func(line string) int {
 		n, _ := strconv.Atoi(strings.TrimPrefix(strings.SplitN(strings.Fields(line)[1], "@", 2)[0], "r"))

@@ -42,8 +42,8 @@ func queued(n string) string {
 	`
 }
 
-// refusedAt are the replies to a message in a series of which one command is refused: the reply to it, and to those
-// behind.
+// refusedAt are the replies to a message in a series of which one command is refused: the reply
+// to it, and to those behind.
 func refusedAt(replies ...string) string {
 	usual := []string{"250 sender ok", "250 recipient ok", "250 23 octets", "250 queued", "250 reset"}
 	s := "\n"
@@ -255,7 +255,8 @@ const probeDialogue = `
 		C: RSET
 	`
 
-// checked is what is said for the first message that a host is sent in chunks, and checkPassed the replies.
+// checked is what is said for the first message that a host is sent in chunks, and checkPassed
+// the replies.
 const (
 	checked = `
 		C: BDAT 6 LAST
@@ -313,7 +314,8 @@ func TestProbe(t *testing.T) {
 				2 x2@example.com relayed 2.0.0 250 queued 2
 				3 x3@example.com relayed 2.0.0 250 queued 3`)
 
-			// What a later run knows: this host, and not another one or one that offers something else.
+			// What a later run knows: this host, and not another one or one that offers something
+			// else.
 			later := memory{state: dir, key: "mx.example.org:25"}
 			got := later.recall(chunkedPrint)
 			got.Host, got.Print, got.Time = "", "", 0
@@ -331,8 +333,8 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// TestRepliesTwice: a host that answers the end of each message twice is found out with the first: it is possibly
-// delivered, and no other is sent that way.
+// TestRepliesTwice: a host that answers the end of each message twice is found out with the
+// first: it is possibly delivered, and no other is sent that way.
 func TestRepliesTwice(t *testing.T) {
 	h := serve(t, chunkedStart+probeDialogue+probePassed+chunk("1")+checked+`
 		S: 250 ok
@@ -353,7 +355,8 @@ func TestRepliesTwice(t *testing.T) {
 	}
 }
 
-// TestLostTwice: a host that is lost before its first BDAT has come to anything has a second chance.
+// TestLostTwice: a host that is lost before its first BDAT has come to anything has a second
+// chance.
 func TestLostTwice(t *testing.T) {
 	dir := stateDir(t.TempDir())
 	lost := func(k *known) { k.Lost++ }

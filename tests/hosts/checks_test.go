@@ -11,8 +11,8 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// checks is what every host goes through: how mail comes to its far side, in how many runs and over how many
-// connections.
+// checks are the tests of every host: how mail arrives behind it, in how many runs and over how
+// many connections.
 func (h *host) checks(t *testing.T) {
 	for _, check := range []struct {
 		name string
@@ -44,10 +44,10 @@ func (h *host) checks(t *testing.T) {
 	}
 }
 
-// Two mails are no series: each goes out once, in one session.
+// Two mails do not go back to back: each goes out once, in one session.
 func checkTwo(t *testing.T, h *host) {
 	me := newPerson(t, h)
-	for range 3 { // the second time the host is known
+	for range 3 { // the second time, the host is known
 		mails := h.newMails(2)
 		before := me.tap.connections()
 		me.send(mails...)
@@ -58,7 +58,7 @@ func checkTwo(t *testing.T, h *host) {
 	}
 }
 
-// once lets deliver run, and expects each mail to have arrived once.
+// once runs deliver, and expects each mail to have arrived once.
 func (p *person) once(mails []mail) {
 	p.t.Helper()
 	p.run()
@@ -66,8 +66,8 @@ func (p *person) once(mails []mail) {
 	p.host.check(p.t, mails, 0)
 }
 
-// Sixty mails, some of them large, some awkward, some with a refused recipient between two good ones: in order, over
-// one connection.
+// Sixty mails, some of them large, some awkward, some with a refused recipient between two good
+// ones: in order, over one connection.
 func checkSeries(t *testing.T, h *host) {
 	me := newPerson(t, h)
 	mails := h.newMails(60)
@@ -90,7 +90,7 @@ func checkSeries(t *testing.T, h *host) {
 	me.connects(h.sessions(len(mails)))
 }
 
-// sessions is how many connections n mails need.
+// sessions returns how many connections n mails need.
 func (h *host) sessions(n int) int {
 	if h.most == 0 {
 		return 1 + h.spare
@@ -113,7 +113,8 @@ func (p *person) inOrder(mails []mail) {
 	}
 }
 
-// refused expects exactly the bad recipients of these mails to have failed, with the words of the host.
+// refused expects exactly the bad recipients of these mails to have failed, with the words of the
+// host.
 func (p *person) refused(mails []mail) {
 	p.t.Helper()
 	want, known := map[string]bool{}, map[string]bool{}
@@ -141,12 +142,12 @@ func (p *person) refused(mails []mail) {
 	complain(p.t, "have not failed", slices.Collect(maps.Keys(want)))
 }
 
-// Two good recipients, the first and the last, and thirty refused ones between them. Some hosts close after so
-// many errors: what was answered until then counts.
+// Two good recipients, the first and the last, with thirty refused ones between them. Some hosts
+// close after that many errors: the replies until then count.
 func checkRefusedAmongGood(t *testing.T, h *host) { h.manyRefused(t) }
 
-// manyRefused sends such a mail, and one behind it. No session may be in vain: there are as many, and runs, as the host's
-// errors make it.
+// manyRefused sends such a mail, and one after it. No session may be in vain: the host's limit on
+// errors determines the number of sessions and runs.
 func (h *host) manyRefused(t *testing.T) {
 	t.Helper()
 	sessions := 1
@@ -182,7 +183,7 @@ func (h *host) manyRefused(t *testing.T) {
 	}
 }
 
-// Forty mails with nobody but a refused recipient, and a good one behind them.
+// Forty mails with only a refused recipient, and a good one after them.
 func checkRefusedAlone(t *testing.T, h *host) {
 	me := newPerson(t, h)
 	mails := h.newMails(41)
@@ -194,7 +195,7 @@ func checkRefusedAlone(t *testing.T, h *host) {
 	me.refused(mails)
 }
 
-// A mail over the host's size fails with its words, and the one behind it goes out.
+// A mail over the host's size limit fails with the host's words, and the one after it goes out.
 func checkOverSize(t *testing.T, h *host) {
 	if h.size == 0 {
 		t.Skip("this host has no limit")
@@ -213,7 +214,7 @@ func checkOverSize(t *testing.T, h *host) {
 	}
 }
 
-// With a wrong password the mail waits, in one attempt; with the right one it goes.
+// With a wrong password the mail waits, after one attempt; with the right one it goes out.
 func checkPassword(t *testing.T, h *host) {
 	if h.secure == "" {
 		t.Skip("this host takes no logins")
@@ -243,8 +244,8 @@ func checkPassword(t *testing.T, h *host) {
 	}
 }
 
-// A user name forgotten in the configuration: the mail waits, whatever the host's code says, and goes once it is
-// there.
+// If the user name is missing in the configuration, the mail waits, whatever the host's code, and
+// goes out once it is there.
 func checkNoUserName(t *testing.T, h *host) {
 	if h.secure == "" {
 		t.Skip("this host takes no logins")
@@ -276,11 +277,11 @@ var aboutSize = regexp.MustCompile(`(?i)at most|exceed|too (big|large)`)
 
 var aboutLogin = regexp.MustCompile("(?i)login|user name|auth")
 
-// A NUL and a line of 2,500 octets in the middle of a series cost only their own mails, at a first run and at
-// one with a host that is known.
+// A NUL, and a line of 2,500 octets, in the middle of a series cost only their own mails, in a
+// first run and with a known host.
 func checkOddContent(t *testing.T, h *host) {
 	me := newPerson(t, h)
-	for run := range 3 { // at the second the host is known
+	for run := range 3 { // in the second run, the host is known
 		mails := h.newMails(10)
 		mails[3].content += strings.Repeat("long ", 500) + "\n"
 		mails[6].content += "before\000behind\nnext\n"
@@ -336,7 +337,7 @@ func (h *host) copies(m mail) (n int) {
 	return n
 }
 
-// 8-bit content, and a recipient beyond ASCII.
+// 8-bit content, and a recipient outside ASCII.
 func checkBeyondASCII(t *testing.T, h *host) {
 	me := newPerson(t, h)
 	mails := h.newMails(3)
@@ -357,12 +358,12 @@ func checkBeyondASCII(t *testing.T, h *host) {
 	}
 }
 
-// deliver is killed in the middle of a series, at an octet: nothing is lost, nothing arrives cut short, and what comes
-// twice is no more than may be in flight.
+// deliver is killed at an octet in the middle of a series: nothing is lost or arrives cut short,
+// and no more mails arrive twice than may be in flight.
 func checkKilled(t *testing.T, h *host) {
 	me := newPerson(t, h)
 	me.send(h.newMails(4)...)
-	me.run() // it is known now, so all goes out the way that is meant for it
+	me.run() // the host is known now, so all mail goes out in the way meant for it
 	for _, share := range stage.Pick([]float64{0.4}, []float64{0.17, 0.4, 0.67, 0.9}) {
 		mails := h.newMails(60)
 		for i := range mails {
@@ -382,10 +383,10 @@ func checkKilled(t *testing.T, h *host) {
 	}
 }
 
-// window is how many messages docs/reliability.md lets be in flight at most.
+// window is the greatest number of messages in flight according to docs/reliability.md.
 const window = 64
 
-// killAfter lets deliver run, and kills it when the host has got n octets.
+// killAfter runs deliver, and kills it when the host has got n octets.
 func (p *person) killAfter(n int) {
 	p.t.Helper()
 	cmd := p.Command("deliver")

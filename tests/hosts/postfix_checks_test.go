@@ -8,17 +8,17 @@ import (
 
 func TestPostfixChecks(t *testing.T) { startPostfix(t, "postfix").checks(t) }
 
-// Postfix closes with 421 at the twenty-first error, and each recipient that it refuses is one: what it has answered until
-// then counts, so that a second session can do the rest. (H13)
+// Postfix closes with 421 at the twenty-first error, and each refused recipient is an error. Its
+// replies until then count, so that a second session can do the rest.
 func TestPostfixManyRefused(t *testing.T) {
 	startPostfix(t, "postfix").manyRefused(t)
 }
 
-// Postfix 3.10 closes on whoever sends more behind EHLO, DATA and such in one write.
+// Postfix 3.10 closes if more is sent in one write with EHLO, DATA and the like.
 func TestPostfixNext(t *testing.T) {
 	onlyLong(t)
 	h := startPostfix(t, "postfix-next")
-	h.secure = "" // Debian 13's login needs what is not unpacked
+	h.secure = "" // Debian 13's login needs packages that are not unpacked
 	h.checks(t)
 }
 
@@ -78,7 +78,7 @@ func startPostfix(t *testing.T, packages string) *host {
 	h := newHost(t, packages)
 	h.refuse = "Recipient address rejected"
 	h.size, h.line, h.errors = 10240000, altered, 20
-	pause := stage.Pick("smtpd_error_sleep_time = 0\n", "") // it is a second from the eleventh on
+	pause := stage.Pick("smtpd_error_sleep_time = 0\n", "") // by default a second from the eleventh error on
 	m := newMachine(t, h.cert, root, "postfix", "postdrop")
 	m.write("postfix/main.cf", fmt.Sprintf(postfixConf, h.sink.port())+pause)
 	m.write("postfix/master.cf", fmt.Sprintf(postfixServices, h.addr, h.secure))

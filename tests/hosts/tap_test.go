@@ -8,15 +8,15 @@ import (
 	"testing"
 )
 
-// A tap stands between the person and a host: it passes on what both say, counts the connections, keeps
-// what was said, and can cut a connection at an octet.
+// A tap is between the person and a host: it passes on and records what both say, counts the
+// connections, and can cut a connection at an octet.
 type tap struct {
 	addr string
 	host string
 
 	mu    sync.Mutex
 	conns []*tapped
-	cutAt int    // after so many octets from the person
+	cutAt int    // after this many octets from the person
 	cut   func() // what happens then; nil: nothing is cut
 	sent  int
 }
@@ -24,7 +24,7 @@ type tap struct {
 // A tapped connection.
 type tapped struct{ sent, received []byte }
 
-// newTap makes one before the host with this address.
+// newTap makes a tap in front of the host with this address.
 func newTap(t *testing.T, host string) *tap {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -78,8 +78,9 @@ func (p *tap) pass(near *net.TCPConn) {
 	far.Close()
 }
 
-// copy passes on from one side to the other until it ends, and ends the other the same way. What is noted
-// says how much of it may pass: if not all, the connection is cut there.
+// copy passes octets from one side to the other until the first ends, and ends the other in the
+// same way. note says how much of a piece may pass: if not all of it, the connection is cut
+// there.
 func (p *tap) copy(to, from *net.TCPConn, note func([]byte) int) {
 	buffer := make([]byte, 64<<10)
 	for {
@@ -117,15 +118,15 @@ func (p *tap) copy(to, from *net.TCPConn, note func([]byte) int) {
 	}
 }
 
-// cutAfter has the connection cut after n more octets from the person, and f called between the last of them
-// and the end. Without an f nothing is cut any more.
+// cutAfter lets the connection be cut after n more octets from the person, with a call of f
+// between the last of them and the cut. With a nil f nothing is cut any more.
 func (p *tap) cutAfter(n int, f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cutAt, p.cut = p.sent+n, f
 }
 
-// connections returns how many were made.
+// connections returns the number of connections.
 func (p *tap) connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -139,7 +140,7 @@ func (p *tap) octets() int {
 	return p.sent
 }
 
-// said returns all that the person has said, and the host, in clear only.
+// said returns everything that the person and the host have said in clear.
 func (p *tap) said() (sent, received []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -151,7 +152,8 @@ func (p *tap) said() (sent, received []byte) {
 
 var messageID = regexp.MustCompile(`(?m)^Message-ID: <([^>]+)>`)
 
-// order returns the Message-IDs of the contents that were sent in clear, in order, each where it was sent last.
+// order returns the Message-IDs of the contents sent in clear, in order, each at its last
+// sending.
 func (p *tap) order() []string {
 	sent, _ := p.said()
 	var ids []string
