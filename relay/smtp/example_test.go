@@ -142,7 +142,8 @@ func ExampleWireAddress() {
 		}
 		fmt.Println(wire)
 	}
-	// Output: ann@xn--bcher-kva.example ännchen@example.net has characters outside ASCII before
-	// the @, and the host does not offer SMTPUTF8 ann@example.net> SIZE=1 has a blank, an angle
-	// bracket or a quotation mark outside of a quoted part
+	// Output:
+	// ann@xn--bcher-kva.example
+	// ännchen@example.net has characters outside ASCII before the @, and the host does not offer SMTPUTF8
+	// ann@example.net> SIZE=1 has a blank, an angle bracket or a quotation mark outside of a quoted part
 }
