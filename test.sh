@@ -207,6 +207,7 @@ unpack_packages() {
 unpack_hosts() {
 	printf '%s' "$1" | while read -r name file packages; do
 		if [ -z "$name" ] || [ -e "$cache/hosts/$name/$file" ]; then continue; fi
+		update_once
 		# shellcheck disable=SC2046,SC2086
 		unpack "$cache/hosts/$name" $packages $(brings $packages)
 	done
@@ -244,7 +245,6 @@ if [ "$install" ] && command -v apt-get >/dev/null && command -v dpkg-deb >/dev/
 	step 'packages'
 	install_packages
 	unpack_packages
-	update_once
 	unpack_hosts "$hosts"
 	npm_hosts
 	if [ "$long" ]; then
@@ -255,7 +255,7 @@ if [ "$install" ] && command -v apt-get >/dev/null && command -v dpkg-deb >/dev/
 	fi
 	step 'smart hosts in Go'
 	build_hosts go-smtp
-	[ -z "$long" ] || build_hosts mailpit mox maddy
+	[ -z "$long" ] || build_hosts mailpit mox chasquid
 fi
 
 # --- the program as it is shipped ------------------------------------------
@@ -372,6 +372,10 @@ step 'tests'
 ESMTPQ_TEST_FIGURES=$scratch/figures
 export ESMTPQ_TEST_FIGURES
 if go test -race -timeout 30m ./...; then status=0; else status=$?; fi
+if [ "$long" ]; then
+	step 'every smart host, at its own limits'
+	go test -timeout 90m ./tests/hosts -long || status=$?
+fi
 cat "$ESMTPQ_TEST_FIGURES" 2>/dev/null || true
 if [ "$long" ] && [ "$status" = 0 ]; then
 	step 'deliberate faults'

@@ -110,6 +110,8 @@ func hostileCases() []hostileCase {
 				switch st.name {
 				case "greeting", "EHLO", "QUIT":
 					c.only = ""
+				case "RCPT":
+					c.logins = 4 // of two recipients each may end a session, and one is tried alone
 				case "AUTH":
 					c.only = ""
 					if !act.yes {

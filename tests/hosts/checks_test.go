@@ -2,17 +2,15 @@ package hosts
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"esmtpq/tests/stage"
 )
 
-// checks are the tests of every host: how mail arrives behind it, in how many runs and over how
-// many connections.
+// checks is what every host goes through: how mail comes to its far side, in how many runs and over
+// how many connections.
 func (h *host) checks(t *testing.T) {
 	for _, check := range []struct {
 		name string
@@ -44,10 +42,10 @@ func (h *host) checks(t *testing.T) {
 	}
 }
 
-// Two mails do not go back to back: each goes out once, in one session.
+// Two mails are no series: each goes out once, in one session.
 func checkTwo(t *testing.T, h *host) {
 	me := newPerson(t, h)
-	for range 3 { // the second time, the host is known
+	for range 3 { // the second time the host is known
 		mails := h.newMails(2)
 		before := me.tap.connections()
 		me.send(mails...)
@@ -58,7 +56,7 @@ func checkTwo(t *testing.T, h *host) {
 	}
 }
 
-// once runs deliver, and expects each mail to have arrived once.
+// once lets deliver run, and expects each mail to have arrived once.
 func (p *person) once(mails []mail) {
 	p.t.Helper()
 	p.run()
@@ -90,7 +88,7 @@ func checkSeries(t *testing.T, h *host) {
 	me.connects(h.sessions(len(mails)))
 }
 
-// sessions returns how many connections n mails need.
+// sessions is how many connections n mails need.
 func (h *host) sessions(n int) int {
 	if h.most == 0 {
 		return 1 + h.spare
@@ -142,12 +140,12 @@ func (p *person) refused(mails []mail) {
 	complain(p.t, "have not failed", slices.Collect(maps.Keys(want)))
 }
 
-// Two good recipients, the first and the last, with thirty refused ones between them. Some hosts
-// close after that many errors: the replies until then count.
+// Two good recipients, the first and the last, and thirty refused ones between them. Some hosts
+// close after so many errors: what was answered until then counts.
 func checkRefusedAmongGood(t *testing.T, h *host) { h.manyRefused(t) }
 
-// manyRefused sends such a mail, and one after it. No session may be in vain: the host's limit on
-// errors determines the number of sessions and runs.
+// manyRefused sends such a mail, and one behind it. No session may be in vain: there are as many,
+// and runs, as the host's errors make it.
 func (h *host) manyRefused(t *testing.T) {
 	t.Helper()
 	sessions := 1
@@ -183,7 +181,7 @@ func (h *host) manyRefused(t *testing.T) {
 	}
 }
 
-// Forty mails with only a refused recipient, and a good one after them.
+// Forty mails with nobody but a refused recipient, and a good one behind them.
 func checkRefusedAlone(t *testing.T, h *host) {
 	me := newPerson(t, h)
 	mails := h.newMails(41)
@@ -193,215 +191,6 @@ func checkRefusedAlone(t *testing.T, h *host) {
 	me.send(mails...)
 	me.once(mails)
 	me.refused(mails)
-}
-
-// A mail over the host's size limit fails with the host's words, and the one after it goes out.
-func checkOverSize(t *testing.T, h *host) {
-	if h.size == 0 {
-		t.Skip("this host has no limit")
-	}
-	me := newPerson(t, h)
-	mails := h.newMails(2)
-	mails[0].fill(int(h.size))
-	me.send(mails...)
-	me.once(mails[1:])
-	failed := me.failed()
-	if len(failed) != 1 || failed[0].subject != mails[0].id {
-		t.Fatalf("failed have %v, want the large mail", failed)
-	}
-	if !aboutSize.MatchString(failed[0].reason) {
-		t.Errorf("failed with %q, which does not speak of the size", failed[0].reason)
-	}
-}
-
-// With a wrong password the mail waits, after one attempt; with the right one it goes out.
-func checkPassword(t *testing.T, h *host) {
-	if h.secure == "" {
-		t.Skip("this host takes no logins")
-	}
-	me := newSecurePerson(t, h, "wrong-horse")
-	mails := h.newMails(20)
-	me.send(mails...)
-	me.run()
-	if n := len(me.waiting()); n != len(mails) {
-		t.Errorf("with a wrong password %d of %d mails wait", n, len(mails))
-	}
-	me.connects(1 + h.spare)
-	for _, q := range me.queue() {
-		if strings.Contains(q.message+q.reason, "wrong-horse") {
-			t.Errorf("the password is shown: %s", q)
-		}
-	}
-	me.signIn(h.password)
-	me.once(mails)
-	me.connects(2 + h.spare)
-
-	later := h.newMails(1)
-	me.send(later...)
-	me.once(later)
-	if sent, _ := me.tap.said(); strings.Contains(string(sent), later[0].id) {
-		t.Error("mail was sent in clear")
-	}
-}
-
-// If the user name is missing in the configuration, the mail waits, whatever the host's code, and
-// goes out once it is there.
-func checkNoUserName(t *testing.T, h *host) {
-	if h.secure == "" {
-		t.Skip("this host takes no logins")
-	}
-	me := newSecurePerson(t, h, "")
-	me.configure("starttls = required")
-	mails := h.newMails(3)
-	for i := range mails {
-		if h.abroad != "" {
-			mails[i].to[0] = "friend@" + h.abroad
-		}
-	}
-	me.send(mails...)
-	me.run()
-	waiting := me.waiting()
-	if len(waiting) != len(mails) {
-		t.Fatalf("without a user name %d of %d mails wait; failed: %v", len(waiting), len(mails), me.failed())
-	}
-	for _, q := range waiting {
-		if !aboutLogin.MatchString(q.message + q.reason) {
-			t.Errorf("the reason does not speak of a login: %s", q)
-		}
-	}
-	me.signIn(h.password)
-	me.once(mails)
-}
-
-var aboutSize = regexp.MustCompile(`(?i)at most|exceed|too (big|large)`)
-
-var aboutLogin = regexp.MustCompile("(?i)login|user name|auth")
-
-// A NUL, and a line of 2,500 octets, in the middle of a series cost only their own mails, in a
-// first run and with a known host.
-func checkOddContent(t *testing.T, h *host) {
-	me := newPerson(t, h)
-	for run := range 3 { // in the second run, the host is known
-		mails := h.newMails(10)
-		mails[3].content += strings.Repeat("long ", 500) + "\n"
-		mails[6].content += "before\000behind\nnext\n"
-		me.send(mails...)
-		me.run()
-		me.settled(1)
-		ordinary := slices.Concat(mails[:3], mails[4:6], mails[7:])
-		for i, fate := range map[int]fate{3: h.line, 6: h.nul} {
-			if fate == kept {
-				ordinary = append(ordinary, mails[i])
-			}
-		}
-		h.check(t, ordinary, 0)
-		for i, fate := range map[int]fate{3: h.line, 6: h.nul} {
-			me.fate(mails[i], fate)
-		}
-		for _, q := range me.failed() {
-			if slices.Contains(ids(ordinary), q.subject) {
-				t.Errorf("failed in run %d, though there is nothing odd about it: %s", run+1, q)
-			}
-		}
-	}
-}
-
-// fate expects an odd mail to have arrived once, or to have failed.
-func (p *person) fate(m mail, fate fate) {
-	p.t.Helper()
-	arrived := p.host.copies(m)
-	var failed []queued
-	for _, q := range p.failed() {
-		if q.subject == m.id {
-			failed = append(failed, q)
-		}
-	}
-	if fate == either && (arrived > 1 || arrived+len(failed) != 1) {
-		p.t.Errorf("the odd mail %s arrived %d times, and failed with %v; want one of them", m.id, arrived, failed)
-	}
-	if fate == refused && (arrived != 0 || len(failed) != 1) {
-		p.t.Errorf("the odd mail %s arrived %d times, and failed with %v; want it refused", m.id, arrived, failed)
-	}
-	if (fate == kept || fate == altered) && (arrived != 1 || len(failed) != 0) {
-		p.t.Errorf("the odd mail %s arrived %d times, and failed with %v; want it once", m.id, arrived, failed)
-	}
-}
-
-// copies returns how often a mail has arrived.
-func (h *host) copies(m mail) (n int) {
-	for _, a := range h.sink.all() {
-		if id := messageID.FindStringSubmatch(a.content); id != nil && id[1] == m.id {
-			n++
-		}
-	}
-	return n
-}
-
-// 8-bit content, and a recipient outside ASCII.
-func checkBeyondASCII(t *testing.T, h *host) {
-	me := newPerson(t, h)
-	mails := h.newMails(3)
-	for i := range mails {
-		mails[i].content += "Grüße, \xff\xfe, ein Smiley: ☺\n"
-	}
-	mails[1].to = []string{"grüße@" + h.domain}
-	me.send(mails...)
-	me.run()
-	me.settled(1)
-	if h.utf8 {
-		h.check(t, mails, 0)
-		return
-	}
-	h.check(t, []mail{mails[0], mails[2]}, 0)
-	if failed := me.failed(); len(failed) != 1 || failed[0].subject != mails[1].id {
-		t.Errorf("failed have %v, want the mail to %s", failed, mails[1].to)
-	}
-}
-
-// deliver is killed at an octet in the middle of a series: nothing is lost or arrives cut short,
-// and no more mails arrive twice than may be in flight.
-func checkKilled(t *testing.T, h *host) {
-	me := newPerson(t, h)
-	me.send(h.newMails(4)...)
-	me.run() // the host is known now, so all mail goes out in the way meant for it
-	for _, share := range stage.Pick([]float64{0.4}, []float64{0.17, 0.4, 0.67, 0.9}) {
-		mails := h.newMails(60)
-		for i := range mails {
-			if i%10 == 5 {
-				mails[i].fill(100_000)
-			}
-		}
-		me.send(mails...)
-		total := 0
-		for _, m := range mails {
-			total += len(m.content) + 200
-		}
-		me.killAfter(int(share * float64(total)))
-		me.run()
-		me.settled(1)
-		h.check(t, mails, window)
-	}
-}
-
-// window is the greatest number of messages in flight according to docs/reliability.md.
-const window = 64
-
-// killAfter runs deliver, and kills it when the host has got n octets.
-func (p *person) killAfter(n int) {
-	p.t.Helper()
-	cmd := p.Command("deliver")
-	var ended sync.WaitGroup
-	ended.Add(1)
-	p.tap.cutAfter(n, func() {
-		cmd.Process.Kill()
-		ended.Wait()
-	})
-	if err := cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	cmd.Wait()
-	ended.Done()
-	p.tap.cutAfter(0, nil)
 }
 
 // Many mails, more than a host takes in one connection.

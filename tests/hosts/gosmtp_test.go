@@ -8,14 +8,15 @@ import (
 	"testing"
 )
 
-// Servers written in Go use go-smtp: it reads BDAT, and closes at a line that is too long for it.
+// go-smtp is what servers written in Go stand on: it reads BDAT, and closes on a line that is too
+// long for it.
 func TestGoSMTPChecks(t *testing.T) { startGoSMTP(t).checks(t) }
 
-// A line of more than 2,000 octets makes go-smtp answer 500 and close, whatever else had been
-// sent. That is no verdict on the mails before and after it.
+// A line of more than 2,000 octets makes go-smtp answer 500 and close, whatever else had been sent
+// before it was read: that is no verdict on the mails in front of it, nor on those behind. (H22)
 func TestGoSMTPLongLine(t *testing.T) {
 	h := startGoSMTP(t)
-	for _, way := range []string{"tapped", "direct", "secure"} { // a reset leaves different parts to be read
+	for _, way := range []string{"tapped", "direct", "secure"} { // what a reset leaves to be read is another's business
 		me := newPerson(t, h)
 		switch way {
 		case "direct":
@@ -43,8 +44,8 @@ func TestGoSMTPLongLine(t *testing.T) {
 	}
 }
 
-// go-smtp takes the end of a connection within the last chunk for the end of that chunk, and
-// passes on what it has. Wherever deliver is killed, every mail that arrives is complete.
+// go-smtp takes the end of a connection within the last chunk for the end of that chunk, and passes
+// on what it has. Wherever deliver is killed, what arrives is whole. (H18)
 func TestGoSMTPCutShort(t *testing.T) {
 	h := startGoSMTP(t)
 	me := newPerson(t, h)

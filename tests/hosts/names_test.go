@@ -2,17 +2,15 @@ package hosts
 
 import (
 	"bytes"
-	"fmt"
 	"net"
-	"os"
 	"testing"
 )
 
-// newNames starts a name server on loopback and returns its address. It is for hosts that would
-// wait for an answer that cannot come, or that do not read /etc/hosts. It only knows localhost.
+// newNames starts a name server on an address of loopback, which it returns, for hosts that wait
+// for an answer where none can come, or look into no file. It knows localhost alone.
 func newNames(t *testing.T) string {
 	t.Helper()
-	ip := fmt.Sprintf("127.%d.%d.%d", 1+os.Getpid()%250, 1+os.Getpid()/250%250, 1+series.Add(1)%250)
+	ip := ownAddress()
 	c, err := net.ListenPacket("udp", ip+":53")
 	if err != nil {
 		t.Fatal(err)
@@ -49,9 +47,9 @@ func reply(query []byte) []byte {
 	return answer
 }
 
-// questionEnd returns where the question of a query ends, 0 if it is cut short.
+// questionEnd returns where the question of a query ends, 0 where it is cut.
 func questionEnd(query []byte) int {
-	i := 12 // after the header
+	i := 12 // behind the header
 	for i < len(query) && query[i] != 0 {
 		i += int(query[i]) + 1
 	}

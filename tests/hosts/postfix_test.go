@@ -6,9 +6,23 @@ import (
 	"testing"
 )
 
-const postfixMain = `compatibility_level = 3.6
-queue_directory = /run/postfix
-data_directory = /run/postfix-data
+func TestPostfixChecks(t *testing.T) { startPostfix(t, "postfix", "").checks(t) }
+
+// Postfix closes with 421 at the twenty-first error, and each recipient that it refuses is one:
+// what it has answered until then counts, so that a second session can do the rest. (H13)
+func TestPostfixManyRefused(t *testing.T) {
+	startPostfix(t, "postfix", stage.Pick("", pauses)).manyRefused(t)
+}
+
+// Postfix 3.10 closes on whoever sends more behind EHLO, DATA and such in one write.
+func TestPostfixNext(t *testing.T) {
+	onlyLong(t)
+	startPostfix(t, "postfix-next", "").checks(t)
+}
+
+const postfixConf = `compatibility_level = 3.6
+queue_directory = /var/spool/postfix
+data_directory = /var/lib/postfix
 command_directory = /usr/sbin
 daemon_directory = /usr/lib/postfix/sbin
 shlib_directory = /usr/lib/postfix
@@ -16,19 +30,29 @@ mail_owner = postfix
 setgid_group = postdrop
 myhostname = smarthost.test
 mydestination =
-mynetworks = 127.0.0.0/8
+relay_domains = example.net
+mynetworks = 192.0.2.0/24
+relayhost = [127.0.0.1]:%s
 alias_maps =
 alias_database =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
-default_transport = capture
-smtputf8_enable = yes
+smtp_dns_support_level = disabled
+smtp_host_lookup = native
 maillog_file = /dev/stdout
-smtpd_tls_security_level = encrypt
-smtpd_tls_chain_files = %s, %s
+smtpd_recipient_restrictions = check_recipient_access regexp:/etc/postfix/bad
+smtpd_relay_restrictions = permit_mynetworks permit_sasl_authenticated defer_unauth_destination
+smtpd_tls_cert_file = /etc/tls/cert.pem
+smtpd_tls_key_file = /etc/tls/key.pem
+smtpd_error_sleep_time = 0
 `
 
-const postfixMaster = `127.0.0.1:%s inet n - n - - smtpd
+const postfixServices = `%s inet n - n - - smtpd
+%s inet n - n - - smtpd
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_tls_auth_only=yes
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -41,31 +65,35 @@ proxymap unix - - n - - proxymap
 scache unix - - n - 1 scache
 error unix - - n - - error
 retry unix - - n - - error
+discard unix - - n - - discard
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
 postlog unix-dgram n - n - 1 postlogd
-capture unix - n n - 1 pipe flags=q user=nobody argv=%s
 `
 
-// Postfix, with TLS, PIPELINING and CHUNKING, in a namespace where it is installed.
-func TestPostfix(t *testing.T) {
-	root := stage.Debian(t, "usr/lib/postfix/sbin/master")
-	me := stage.NewPerson(t)
-	cert := stage.NewCertificate(t)
-	agent, dir := receives(me)
-	port := stage.FreePort(t)
-	ns := me.NewNamespace(root)
-	me.Write("namespace/etc/postfix/main.cf", fmt.Sprintf(postfixMain, cert.KeyFile, cert.CertFile))
-	me.Write("namespace/etc/postfix/master.cf", fmt.Sprintf(postfixMaster, port, agent))
-	ns.Script(`
-cd /
-mkdir -p /run/postfix-data /run/postfix/pid /run/postfix/maildrop /run/postfix/public
-for dir in incoming active bounce corrupt defer deferred flush hold private saved trace; do mkdir -p /run/postfix/$dir; done
-chown postfix /run/postfix-data /run/postfix/*
-chown root /run/postfix/pid
-exec /usr/lib/postfix/sbin/master -d`)
-	ns.Start(ns.Command())
-	stage.AwaitPort(t, port)
+// By default Postfix waits for a second at each error from the eleventh of a session on.
+const pauses = "smtpd_error_sleep_time = 1s\n"
 
-	me.Setenv("SSL_CERT_FILE=" + cert.Authority)
-	me.Write(".esmtprc", "identity = me@example.org\nhostname = localhost:"+port+"\nstarttls = required\n")
-	sendSeries(me, 20, dir)
+// startPostfix starts one that does not wait at errors, unless more of its configuration says so.
+func startPostfix(t *testing.T, packages, more string) *host {
+	t.Helper()
+	root := unpacked(t, packages, "usr/lib/postfix/sbin/master")
+	h := newHost(t, packages)
+	h.refuse = "Recipient address rejected"
+	h.size, h.line, h.errors = 10240000, altered, 20
+	m := newMachine(t, h.cert, root, "postfix", "postdrop")
+	m.write("postfix/main.cf", fmt.Sprintf(postfixConf, h.sink.port())+more)
+	m.write("postfix/master.cf", fmt.Sprintf(postfixServices, h.addr, h.secure))
+	m.write("postfix/bad", "/^bad/ REJECT\n")
+	m.write("postfix/sasl/smtpd.conf", "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nmech_list: PLAIN LOGIN\n")
+	h.awaitReady(t, start(t, m.command(`
+mkdir -p /var/lib/postfix /var/spool/postfix/pid /var/spool/postfix/maildrop /var/spool/postfix/public
+for dir in incoming active bounce corrupt defer deferred flush hold private saved trace; do mkdir /var/spool/postfix/$dir; done
+chown postfix /var/lib/postfix /var/spool/postfix/*
+chown root /var/spool/postfix/pid
+echo `+h.password+` | saslpasswd2 -p -c -u smarthost.test `+h.user+`
+chgrp postfix /etc/sasldb2; chmod 640 /etc/sasldb2
+exec /usr/lib/postfix/sbin/master -d
+`)))
+	return h
 }

@@ -4,27 +4,42 @@ import (
 	"io"
 	"net"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 )
 
-// A tap is between the person and a host: it passes on and records what both say, counts the
-// connections, and can cut a connection at an octet.
+// A tap stands between the person and a host: it passes on what both say, counts the connections,
+// keeps what was said, and can cut a connection at an octet.
 type tap struct {
 	addr string
 	host string
 
 	mu    sync.Mutex
 	conns []*tapped
-	cutAt int    // after this many octets from the person
+	cutAt int    // after so many octets from the person
 	cut   func() // what happens then; nil: nothing is cut
 	sent  int
 }
 
 // A tapped connection.
-type tapped struct{ sent, received []byte }
+type tapped struct {
+	sent, received []byte
+	turns          []string // what was said in turn, by the person first
+}
 
-// newTap makes a tap in front of the host with this address.
+// say notes that the person, or the host, has said something.
+func (c *tapped) say(person bool, octets []byte) {
+	if mine := len(c.turns)%2 == 1; len(c.turns) == 0 || mine != person {
+		if len(c.turns) == 0 && !person {
+			c.turns = append(c.turns, "")
+		}
+		c.turns = append(c.turns, "")
+	}
+	c.turns[len(c.turns)-1] += string(octets)
+}
+
+// newTap makes one before the host with this address.
 func newTap(t *testing.T, host string) *tap {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -50,7 +65,10 @@ func (p *tap) pass(near *net.TCPConn) {
 	p.mu.Lock()
 	p.conns = append(p.conns, conn)
 	p.mu.Unlock()
-	c, err := net.Dial("tcp", p.host)
+	p.mu.Lock()
+	host := p.host
+	p.mu.Unlock()
+	c, err := net.Dial("tcp", host)
 	if err != nil {
 		near.SetLinger(0)
 		near.Close()
@@ -61,12 +79,14 @@ func (p *tap) pass(near *net.TCPConn) {
 	go func() {
 		p.copy(near, far, func(octets []byte) int {
 			conn.received = append(conn.received, octets...)
+			conn.say(false, octets)
 			return len(octets)
 		})
 		done <- true
 	}()
 	p.copy(far, near, func(octets []byte) int {
 		conn.sent = append(conn.sent, octets...)
+		conn.say(true, octets)
 		p.sent += len(octets)
 		if p.cut == nil || p.sent < p.cutAt {
 			return len(octets)
@@ -78,9 +98,8 @@ func (p *tap) pass(near *net.TCPConn) {
 	far.Close()
 }
 
-// copy passes octets from one side to the other until the first ends, and ends the other in the
-// same way. note says how much of a piece may pass: if not all of it, the connection is cut
-// there.
+// copy passes on from one side to the other until it ends, and ends the other the same way. What is
+// noted says how much of it may pass: if not all, the connection is cut there.
 func (p *tap) copy(to, from *net.TCPConn, note func([]byte) int) {
 	buffer := make([]byte, 64<<10)
 	for {
@@ -118,15 +137,34 @@ func (p *tap) copy(to, from *net.TCPConn, note func([]byte) int) {
 	}
 }
 
-// cutAfter lets the connection be cut after n more octets from the person, with a call of f
-// between the last of them and the cut. With a nil f nothing is cut any more.
+// cutAfter has the connection cut after n more octets from the person, and f called between the
+// last of them and the end. Without an f nothing is cut any more.
 func (p *tap) cutAfter(n int, f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cutAt, p.cut = p.sent+n, f
 }
 
-// connections returns the number of connections.
+// turn lets the next connections go to another host.
+func (p *tap) turn(host string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.host = host
+}
+
+// ahead returns how often something was sent behind a final dot before that was answered, in clear.
+func (p *tap) ahead() (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		for i := 0; i < len(c.turns); i += 2 {
+			n += strings.Count(c.turns[i], "\r\n.\r\nMAIL ") + strings.Count(c.turns[i], "\r\n.\r\nRSET\r\nMAIL ")
+		}
+	}
+	return n
+}
+
+// connections returns how many were made.
 func (p *tap) connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,7 +178,7 @@ func (p *tap) octets() int {
 	return p.sent
 }
 
-// said returns everything that the person and the host have said in clear.
+// said returns all that the person has said, and the host, in clear only.
 func (p *tap) said() (sent, received []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -152,8 +190,8 @@ func (p *tap) said() (sent, received []byte) {
 
 var messageID = regexp.MustCompile(`(?m)^Message-ID: <([^>]+)>`)
 
-// order returns the Message-IDs of the contents sent in clear, in order, each at its last
-// sending.
+// order returns the Message-IDs of the contents that were sent in clear, in order, each where it
+// was sent last.
 func (p *tap) order() []string {
 	sent, _ := p.said()
 	var ids []string
