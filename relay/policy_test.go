@@ -158,8 +158,7 @@ func TestPolicyOfLogins(t *testing.T) {
 	}
 }
 
-// TestPolicyNeverFailsMailEarly: nothing that happens before MAIL, and nothing that the
-// connection does, fails mail.
+// TestPolicyNeverFailsMailEarly: no failure before MAIL, and none of the connection, fails mail.
 func TestPolicyNeverFailsMailEarly(t *testing.T) {
 	for _, r := range policy {
 		early := r.at == smtp.StageResolve || r.at == smtp.StageConnect || r.at == smtp.StageTunnel || r.at == smtp.StageGreeting ||

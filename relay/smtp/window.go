@@ -168,8 +168,9 @@ func (w *window) fill() *Error {
 	return nil
 }
 
-// fence ends a series with a command that is refused for certain, where the host answers everything else in the same
-// words: nothing else would show that a reply was one too many. It reports whether there is one to be sent.
+// fence ends a series with a command that is refused for certain, where the host answers
+// everything else in the same words: nothing else would show that a reply was one too many. It
+// reports whether there is one to be sent.
 func (w *window) fence(tx *transaction) bool {
 	if tx == nil || !tx.m.Chunks || !tx.over || tx.fenced || tx.m.Check || tx.local != nil || !w.c.monotonous() {
 		return false
