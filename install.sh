@@ -9,15 +9,15 @@ usage: ./install.sh [--prefix DIR | --system] [--force]
        ./install.sh --demo
 
 Builds esmtpq and installs it as DIR/bin/esmtpq, with the symbolic links sendmail,
-deliver, mailq and newaliases beside it and the manual pages in DIR/share/man.
+deliver, mailq and newaliases next to it and the manual pages in DIR/share/man.
 
-  --prefix DIR  where to; your home directory if not given
+  --prefix DIR  where to install; your home directory if not given
   --system      the same as --prefix /usr/local
   --force       replace programs of these names that are not esmtpq's; they are
                 kept as NAME.before-esmtpq
   --uninstall   remove what was installed; queue and configuration stay
   --demo        build in ./bin, and show a mail on its way through sendmail, mailq and
-                deliver to a smart host on this machine; touches nothing of yours
+                deliver to a smart host on this machine; touches none of your files
 END
 }
 
@@ -42,7 +42,7 @@ done
 say() { printf '%s\n' "$*"; }
 fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 
-# What --prefix names is meant from where the user is.
+# --prefix is relative to the directory of the caller.
 case $prefix in
 '') prefix=${HOME:?is not set: say where to install with --prefix DIR} ;;
 /*) ;;
@@ -67,9 +67,9 @@ check_go() {
 	need=$(sed -n 's/^go //p' go.mod)
 	command -v go >/dev/null ||
 		fail "Go is not installed (or not on PATH). esmtpq is built with Go $need or newer: see https://go.dev/dl/"
-	# outside of the module, or go would already refuse, or fetch the version that it names
+	# outside the module, where go neither refuses nor fetches the version that it names
 	have=$(cd / && GOTOOLCHAIN=local go version 2>/dev/null | sed -n 's/.*go\([0-9][0-9]*\.[0-9][0-9.]*\).*/\1/p')
-	[ "$have" ] || fail "$(command -v go) does not tell its version; esmtpq is built with Go $need or newer"
+	[ "$have" ] || fail "$(command -v go) does not print its version; esmtpq is built with Go $need or newer"
 	older "$have" "$need" || return 0
 	if older "$have" 1.21 || [ "$(cd / && go env GOTOOLCHAIN)" = local ]; then
 		fail "Go $need or newer is needed, and $(command -v go) is Go $have: install a newer one from https://go.dev/dl/, or with Go 1.21 or newer set GOTOOLCHAIN=auto to let it fetch one"
@@ -99,7 +99,7 @@ ours() {
 
 our_page() { grep -q esmtpq "$1"; }
 
-# foreign: the names in bindir that belong to somebody else
+# foreign: the names in bindir that belong to another program
 foreign() {
 	for name in esmtpq $names; do
 		if exists "$bindir/$name" && ! ours "$bindir/$name"; then say "$name"; fi
@@ -124,21 +124,21 @@ make_way() {
 install_all() {
 	check_go
 	mkdir -p "$bindir" || fail "cannot create $bindir"
-	[ -w "$bindir" ] || fail "$bindir is not writable for you: run this as root, or give another --prefix"
-	[ "$force" ] || make_way # before the build, to say no at once
+	[ -w "$bindir" ] || fail "$bindir cannot be written by you: run this as root, or give another --prefix"
+	[ "$force" ] || make_way # before the build, to refuse at once
 	new=$bindir/.esmtpq.new.$$
 	trap 'rm -f "$new"' EXIT
 	trap 'exit 130' INT TERM
 	build "$new"
 	make_way
-	# by renaming, so that there is a whole program at every moment, even one that runs
+	# by renaming, so that there is a complete program at every moment, even while it runs
 	mv -f "$new" "$bindir/esmtpq"
 	for name in $names; do
 		ln -s esmtpq "$new"
 		mv -f "$new" "$bindir/$name"
 	done
 	install_pages
-	say "installed $bindir/esmtpq, with $(echo "$names" | sed 's/ /, /g') beside it"
+	say "installed $bindir/esmtpq, with $(echo "$names" | sed 's/ /, /g') next to it"
 	advise
 }
 
@@ -160,7 +160,7 @@ install_pages() {
 advise() {
 	cat <<END
 
-What to tell the programs that send mail:
+How to set up the programs that send mail:
 
   mutt, in ~/.muttrc:
     set sendmail="$bindir/sendmail"
@@ -172,13 +172,13 @@ What to tell the programs that send mail:
     */10 * * * * ping -c1 smarthost >/dev/null 2>&1 && "$bindir/deliver"
 
 The configuration is ~/.esmtprc or ~/.config/esmtpq/config.yaml; "esmtpq config" shows
-which one counts.
+which one is used.
 END
 	if [ "$prefix" = /usr/local ]; then
 		cat <<END
 
-/usr/sbin/sendmail, where cron and others look, was left alone: that is for you to decide.
-To let it be esmtpq, where no package provides it:
+/usr/sbin/sendmail, which cron and others call, was left alone.
+To make it esmtpq, if no package provides it:
     ln -s $bindir/sendmail /usr/sbin/sendmail
 END
 	fi
@@ -187,7 +187,7 @@ END
 	*)
 		cat <<END
 
-$bindir is not on your PATH. To have mailq and deliver at hand, put into ~/.profile:
+$bindir is not on your PATH. To call mailq and deliver by name, put into ~/.profile:
     PATH="$bindir:\$PATH"
 END
 		;;
@@ -212,11 +212,11 @@ uninstall_all() {
 	if [ "$removed" ]; then say "removed from $bindir:$removed"; else say "nothing of esmtpq's in $bindir"; fi
 	queued=$(count_queued)
 	if [ "$queued" != 0 ]; then
-		say "Still queued in ~/.esmtp_queue: $queued. They stay there; installed again, deliver sends them."
+		say "Still queued in ~/.esmtp_queue: $queued. They stay there; deliver sends them once esmtpq is installed again."
 	fi
 }
 
-# Each mail is a directory of the queue, named by upper-case letters and digits.
+# Each mail is a directory of the queue, with upper-case letters and digits as its name.
 count_queued() {
 	count=0
 	for entry in "${HOME-}"/.esmtp_queue/[0-9A-Za-z]*/; do

@@ -6,13 +6,13 @@ usage() {
 	cat <<END
 usage: ./test.sh [--long] [--no-install] [--quick]
 
-Runs everything that must hold: format, vet, staticcheck, the tests with the race
-detector and with real mail programs, the fuzz targets, the budget of the program's
-start. As root it first installs missing Debian packages, none of which is or brings a
-mail server; servers are only unpacked, into a cache directory.
+Runs all checks: format, vet, staticcheck, the tests with the race detector and with
+real mail programs, the fuzz targets, and the budget of the program's start. As root
+it first installs missing Debian packages, none of which is or brings a mail server;
+servers are only unpacked, into a cache directory.
 
-  --long        fuzz each target for two minutes, not for a few seconds; make every
-                deliberate fault of tests/mutate, not three
+  --long        fuzz each target for two minutes instead of a few seconds; make every
+                deliberate fault of tests/mutate instead of three
   --no-install  install, unpack and download nothing; what is missing is skipped
   --quick       no fuzzing, and no second run as an unprivileged user
 END
@@ -47,7 +47,7 @@ fail() { printf 'test.sh: %s\n' "$*" >&2; exit 1; }
 
 # --- what the tests need ---------------------------------------------------
 
-# Installed if root runs this. Each line: a file that tells whether it is there, and the package.
+# Installed if root runs this. Each line: a file that shows whether it is installed, and the package.
 installed="
 /usr/bin/mutt mutt
 /usr/bin/neomutt neomutt
@@ -76,7 +76,7 @@ installed="
 /usr/bin/unshare util-linux
 "
 
-# Never installed, for it is a daemon, wants a mail server, or much else: unpacked. Likewise.
+# Only unpacked, since these are daemons, or need a mail server or much else. The same form.
 unpacked="
 usr/bin/bsd-mailx bsd-mailx
 usr/lib/postfix/sbin/master postfix
@@ -91,8 +91,8 @@ usr/lib/nagios/plugins/check_mailq monitoring-plugins-standard
 usr/lib/nagios/plugins/utils.pm monitoring-plugins-common
 "
 
-# Smart hosts, each unpacked into a directory of its own, for each takes itself for the only mail server
-# of the machine: the directory, a file that tells whether it is there, and the packages.
+# Smart hosts, each unpacked into a directory of its own, since each assumes to be the only mail
+# server of the machine: the directory, a file that shows whether it is unpacked, and the packages.
 hosts="
 postfix usr/lib/postfix/sbin/master postfix sasl2-bin libsasl2-modules
 exim usr/sbin/exim4 exim4-daemon-light
@@ -100,7 +100,7 @@ opensmtpd usr/sbin/smtpd opensmtpd
 dovecot usr/sbin/dovecot dovecot-core dovecot-submissiond
 chasquid usr/bin/chasquid chasquid
 "
-# With --long; the last ones from the release after this machine's.
+# With --long; next_hosts are from the release after this machine's.
 long_hosts="
 courier usr/sbin/esmtpd courier-mta courier-authlib-userdb courier-authdaemon
 qpsmtpd usr/bin/qpsmtpd-forkserver qpsmtpd libio-socket-ssl-perl libnet-ip-perl
@@ -121,27 +121,27 @@ fi
 ESMTPQ_TEST_DEBIAN=$cache/root
 export ESMTPQ_TEST_DEBIAN
 
-# lacking LIST PREFIX: the packages of LIST whose file is not there
+# lacking LIST PREFIX: the packages of LIST whose file is missing
 lacking() {
 	printf '%s' "$1" | while read -r file package; do
 		[ -z "$file" ] || [ -e "$2$file" ] || printf '%s\n' "$package"
 	done | sort -u
 }
 
-# brings PACKAGES...: what apt would install for them
+# brings PACKAGES...: the packages that apt would install for them
 brings() {
 	apt install --dry-run --no-install-recommends "$@" | sed -n 's/^Inst \([^ ]*\).*/\1/p'
 }
 
 # apt ARGUMENTS...: apt-get, with the lists of another release if $release names one. They come from
-# where the machine has its own.
+# the same site as those of the machine.
 apt() {
 	if [ -z "${release-}" ]; then
 		apt-get "$@"
 		return
 	fi
 	lists=$cache/apt/$release
-	sources=$lists.list # apt-get update removes from its lists what it does not know
+	sources=$lists.list # not in $lists: apt-get update removes files there that it does not know
 	if [ ! -e "$sources" ]; then
 		mkdir -p "$lists/partial"
 		# shellcheck disable=SC2016 # apt-get expands it
@@ -198,12 +198,12 @@ unpack_packages() {
 	packages=$(lacking "$unpacked" "$cache/root/")
 	[ "$packages" ] || return 0
 	update_once
-	# what they need of libraries, too
+	# the libraries that they need, too
 	# shellcheck disable=SC2046,SC2086
 	unpack "$cache/root" $packages $(brings $packages | grep -E '^lib' || true)
 }
 
-# unpack_hosts LIST: with all that they need and the machine does not have
+# unpack_hosts LIST: with everything that they need and the machine lacks
 unpack_hosts() {
 	printf '%s' "$1" | while read -r name file packages; do
 		if [ -z "$name" ] || [ -e "$cache/hosts/$name/$file" ]; then continue; fi
@@ -214,8 +214,8 @@ unpack_hosts() {
 	[ ! -d "$cache/hosts" ] || chmod 755 "$cache/hosts"
 }
 
-# build_hosts NAMES...: smart hosts in Go, each of a module of its own, which pins it. Only the first one's
-# program is ours.
+# build_hosts NAMES...: smart hosts in Go, each pinned by a module of its own. Only the program of the
+# first one is ours.
 build_hosts() {
 	mkdir -p "$cache/hosts/bin"
 	for name in "$@"; do
@@ -279,15 +279,15 @@ for page in docs/*.[1-9]; do
 	if [ -e "$page" ] && command -v mandoc >/dev/null; then mandoc -Tlint -Wwarning "$page"; fi
 done
 
-# A static program that is loaded where it was linked starts in half the time.
+# A static program at a fixed address starts in half the time.
 step 'static, not position-independent'
 program=$scratch/bin/esmtpq
 # e_type, at octet 16 of an ELF file: 2 is EXEC, 3 is DYN; PT_INTERP would name a loader
 if [ "$(od -An -tu2 -j16 -N2 "$program" | tr -d ' ')" != 2 ]; then fail 'the program is position-independent'; fi
 if grep -q -a '/ld-linux\|/ld-musl' "$program"; then fail 'the program asks for a dynamic loader'; fi
 
-# Every package that is linked in costs each start its initialisation. Octets and
-# allocations hardly vary, time does.
+# Each start pays for the initialisation of every package that is linked in. Octets and
+# allocations hardly vary; time does.
 step 'cost of a start'
 GODEBUG=inittrace=1 "$program" version 2>"$scratch/inittrace" >/dev/null
 awk '
@@ -303,14 +303,14 @@ awk '
 	}' "$scratch/inittrace" || { cat "$scratch/inittrace" >&2; fail 'initialisation costs more than 80 KiB or 650 allocations'; }
 go list -deps ./cmd/esmtpq >"$scratch/deps"
 if grep -E '^(github.com/xdg-go/stringprep|golang.org/x/crypto/ssh|github.com/spf13/cobra.*|golang.org/x/text/encoding/ianaindex|github.com/mitchellh/colorstring|github.com/acarl005/stripansi|encoding/gob|github.com/alecthomas/kong|github.com/kevinburke/ssh_config|net/http)$' "$scratch/deps"; then
-	fail 'the packages above are too dear at start'
+	fail 'the packages above cost too much at each start'
 fi
 
 # --- the tests -------------------------------------------------------------
 
-# fuzz PACKAGE TARGET: up to Go 1.26 the end of the time can be taken for a failure when
-# the machine is busy (golang/go#75804). Then there is no failing input, and nothing but this
-# line: once more.
+# fuzz PACKAGE TARGET: up to Go 1.26, the end of the time can count as a failure when the
+# machine is busy (golang/go#75804). Then there is no failing input, and only this line:
+# try again.
 fuzz() {
 	for _ in 1 2 3; do
 		! go test -run '^$' -fuzz "^$2\$" -fuzztime "$fuzztime" "$1" >"$scratch/fuzz" 2>&1 || return 0
@@ -330,12 +330,12 @@ if [ -z "$quick" ]; then
 	done
 fi
 
-# As root the tests can make namespaces, fill file systems and start daemons; but what
-# people run is not root. The compiled tests run a second time as a user of their own.
+# As root the tests can make namespaces, fill file systems and start daemons; but people
+# do not run the program as root. So the compiled tests run a second time as another user.
 as_user() {
 	home=$scratch/home
 	mkdir -p "$home" "$scratch/as-user"
-	# All of the source: some tests read it, the manual pages, the completions.
+	# The whole source: some tests read it, the manual pages or the completions.
 	tar --exclude=./.git -cf - . | tar -C "$scratch/as-user" -xf -
 	for package in $(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./...); do
 		copy=$scratch/as-user${package#"$PWD"}

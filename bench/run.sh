@@ -1,5 +1,5 @@
 #!/bin/bash
-# Measures esmtpq, built from this tree, beside the mail programs that are installed here.
+# Measures esmtpq, built from this tree, and the mail programs that are installed here.
 set -eu
 
 usage() {

@@ -10,12 +10,12 @@ import (
 	"syscall"
 )
 
-// defaultPath is where programs are looked for when nobody says where.
+// defaultPath is where programs are searched when the environment has no PATH.
 const defaultPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
 // Environ returns our environment, completed. Programs that call us from a job or a filter (at,
-// incron, sieve) leave out what a command line counts on: PATH, HOME, USER and LOGNAME,
-// and XDG_RUNTIME_DIR, behind which keyrings and agents are found.
+// incron, sieve) leave out what a command line relies on: PATH, HOME, USER and LOGNAME, and
+// XDG_RUNTIME_DIR, through which keyrings and agents are found.
 func Environ() []string {
 	env := os.Environ()
 	add := func(name, value string) {
@@ -37,7 +37,8 @@ func Environ() []string {
 	return env
 }
 
-// runtimeDir returns the user's directory below parent, "" where there is none that is nobody else's.
+// runtimeDir returns the user's directory below parent; "" if there is none, or not the user's
+// alone.
 func runtimeDir(parent string) string {
 	dir := filepath.Join(parent, fmt.Sprint(os.Geteuid()))
 	info, err := os.Lstat(dir)
@@ -50,7 +51,8 @@ func runtimeDir(parent string) string {
 	return dir
 }
 
-// home returns the home directory that env names, or the root directory where that cannot be entered.
+// home returns the home directory that env names, or the root directory if that cannot be
+// entered.
 func home(env []string) string {
 	dir := ""
 	for _, e := range env {
@@ -59,7 +61,7 @@ func home(env []string) string {
 		}
 	}
 	if filepath.IsAbs(dir) {
-		// The dot takes the right to enter it.
+		// The dot needs the right to enter the directory.
 		if info, err := os.Stat(dir + "/."); err == nil && info.IsDir() {
 			return dir
 		}

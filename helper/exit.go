@@ -11,13 +11,13 @@ import (
 
 // An Exit says how a command ended.
 type Exit struct {
-	Status int            // its exit status; -1 where a signal ended it
-	Signal syscall.Signal // the signal; 0 where it exited by itself
-	// Stopped is why it was ended: context.DeadlineExceeded after its limit, or the cause of its
-	// context; nil where it was not.
+	Status int            // its exit status; -1 if a signal ended it
+	Signal syscall.Signal // the signal; 0 if it exited by itself
+	// Stopped is why we ended it: context.DeadlineExceeded after its limit, or the cause of its
+	// context; nil if we did not.
 	Stopped error
 	Output  string // the end of its output: whole lines without empty ones, at most 1 kB, any octets
-	Left    []int  // processes of it that could not be ended
+	Left    []int  // its processes that could not be ended
 
 	Whole    bool  // the input was written to its end
 	InputErr error // the input could not be read
@@ -27,10 +27,10 @@ func (e *Exit) set(state *os.ProcessState) {
 	e.Status, e.Signal = state.ExitCode(), signaled(state)
 }
 
-// OK reports whether the program exited with status 0, be it while it was being ended.
+// OK reports whether the program exited with status 0, even while it was being ended.
 func (e *Exit) OK() bool { return e.Status == 0 && e.Signal == 0 }
 
-// How says in words how the command ended, without its output.
+// How says how the command ended, without its output.
 func (e *Exit) How() string {
 	switch {
 	case e.Stopped != nil && errors.Is(e.Stopped, context.DeadlineExceeded):
@@ -72,7 +72,7 @@ func (e *ExitError) Error() string { return e.Name + ": " + e.How() + suffix(e.O
 // Unwrap returns why the command was stopped, if it was.
 func (e *ExitError) Unwrap() error { return e.Stopped }
 
-// suffix puts lines of output on the end of an error text.
+// suffix returns lines of output for the end of an error text.
 func suffix(output string) string {
 	if output == "" {
 		return ""

@@ -11,11 +11,11 @@ import (
 // A proc is a process of the machine.
 type proc struct {
 	pid, parent, session int
-	start                string // when it was started; with the pid, it is no other one
+	start                string // when it was started; together with the pid this is unique
 	dead                 bool   // a zombie
 }
 
-// A family is a command with all that belongs to it.
+// A family is a command with all processes that belong to it.
 type family struct {
 	root   int             // the process it began with, and its session; 0 for none
 	mark   string          // "" for none
@@ -23,7 +23,7 @@ type family struct {
 	seen   map[int]string  // start of each process that was found to belong to it
 }
 
-// living returns those processes that belong to the family and are not dead.
+// living returns the processes of the family that are not dead.
 func (f *family) living() []proc {
 	running := f.running() // asked first: then the root that is listed is ours
 	all := processes()
@@ -56,9 +56,9 @@ func (f *family) living() []proc {
 	return living
 }
 
-// sessions returns the sessions that were begun by a process of the family, each of which has the number of
-// that process. What is left of a session keeps its number from being given away: where a
-// process has it that is not the one that was seen, the session is gone.
+// sessions returns the sessions that were begun by a process of the family. A session has the
+// number of that process, and as long as anything is left of the session, no other process gets
+// that number. So if another process has it than the one that was seen, the session is gone.
 func (f *family) sessions(all []proc, running bool) map[int]bool {
 	sessions := make(map[int]bool)
 	for pid := range f.seen {
@@ -75,11 +75,11 @@ func (f *family) sessions(all []proc, running bool) map[int]bool {
 	return sessions
 }
 
-// end ends all of the family. What has not ended by itself after patience is killed. It returns what
-// is left even so.
+// end ends all of the family. It kills the processes that have not ended by themselves after
+// patience, and returns those that are left even then.
 func (f *family) end(patience time.Duration) []int {
 	if patience > 0 {
-		// Stopped, none can fork and be gone before it is seen.
+		// While they are stopped, none can fork and be gone before its child is seen.
 		f.freeze()
 		f.signal(f.living(), syscall.SIGTERM)
 		f.signal(f.living(), syscall.SIGCONT)
@@ -96,8 +96,9 @@ func (f *family) end(patience time.Duration) []int {
 	return left
 }
 
-// signal sends sig to processes of the family, and to the process group that it began with: that is all
-// that is known of it where there is no /proc, and where that hides set-id programs from us.
+// signal sends sig to processes of the family, and to the process group that it began with. The
+// group is all that is known of the family where there is no /proc, or where /proc hides set-id
+// programs.
 func (f *family) signal(procs []proc, sig syscall.Signal) {
 	for _, p := range procs {
 		syscall.Kill(p.pid, sig)
@@ -107,7 +108,8 @@ func (f *family) signal(procs []proc, sig syscall.Signal) {
 	}
 }
 
-// running reports whether the program has not been reaped, and so its number cannot be another's.
+// running reports whether the program has not been reaped yet, so that no other process has its
+// number.
 func (f *family) running() bool {
 	select {
 	case <-f.exited:
@@ -120,7 +122,7 @@ func (f *family) running() bool {
 // maxRounds bounds how often freeze looks.
 const maxRounds = 100
 
-// freeze stops all of the family, so that none of it gets away by a fork.
+// freeze stops all of the family, so that no process gets away by a fork.
 func (f *family) freeze() {
 	stopped := make(map[int]bool)
 	for range maxRounds {
@@ -143,7 +145,7 @@ const (
 	lastPause  = 100 * time.Millisecond
 )
 
-// wait waits until nothing of the family lives, for a time, and returns what does.
+// wait waits, up to limit, until no process of the family lives, and returns those that still do.
 func (f *family) wait(limit time.Duration) []proc {
 	if !listed() {
 		timer := time.NewTimer(limit)
@@ -168,7 +170,7 @@ func (f *family) wait(limit time.Duration) []proc {
 	}
 }
 
-// reaped waits until the program, which is dead, has been reaped.
+// reaped waits until the dead program has been reaped.
 func (f *family) reaped(limit time.Duration) {
 	if f.root == 0 {
 		return
@@ -179,8 +181,8 @@ func (f *family) reaped(limit time.Duration) {
 	}
 }
 
-// EndMarked ends every process that was started, by whichever run of ours, with a mark, and what belongs to
-// it. The error names what cannot be ended.
+// EndMarked ends every process that any run of ours has started with a mark, and all that belongs
+// to it. The error names a process that cannot be ended.
 func EndMarked(mark string) error {
 	if mark == "" {
 		return errors.New("no mark")

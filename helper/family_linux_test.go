@@ -57,7 +57,7 @@ func TestAllThatItStartedIsEnded(t *testing.T) {
 	}
 }
 
-// What has made itself a daemon serves others than the command that has started it.
+// A process that has made itself a daemon serves others than the command that started it.
 func TestADaemonWithoutAMarkIsLeft(t *testing.T) {
 	daemon := newFIFO(t)
 	p, err := Shell(`setsid -f sh -c 'exec 3>"$FIFO"; echo $$ >&3; exec sleep 600'; sleep 600`).Start(t.Context())
@@ -65,7 +65,7 @@ func TestADaemonWithoutAMarkIsLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid, _ := strconv.Atoi(strings.TrimSpace(daemon.line(t)))
-	// Its parent, setsid, has gone by then, or goes now.
+	// Its parent, setsid, is gone by then or goes now.
 	for parent := readParent(t, pid); parent != 1 && parent != 0 && readSession(t, parent) == p.cmd.Process.Pid; parent = readParent(t, pid) {
 		time.Sleep(time.Millisecond)
 	}
@@ -92,7 +92,7 @@ func readSession(t *testing.T, pid int) int {
 	return p.session
 }
 
-// The end of one command is no affair of another, nor of anything else that we have started.
+// The end of one command affects no other command, and nothing else that we have started.
 func TestOthersAreLeftAlone(t *testing.T) {
 	other := exec.Command("sleep", "600")
 	if err := other.Start(); err != nil {
@@ -122,7 +122,7 @@ func TestOthersAreLeftAlone(t *testing.T) {
 	}
 }
 
-// A command of a run that was killed is found by its mark.
+// The command of a run that was killed is found by its mark.
 func TestEndMarked(t *testing.T) {
 	gone := newFIFO(t)
 	mark := "test " + strconv.Itoa(os.Getpid()) + " left"
@@ -151,7 +151,7 @@ func TestEndMarked(t *testing.T) {
 	}
 }
 
-// Once the program is reaped its number may be somebody else's.
+// Once the program is reaped, another process may have its number.
 func TestANumberThatIsAnothersNow(t *testing.T) {
 	stranger := exec.Command("sleep", "600")
 	stranger.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

@@ -11,10 +11,12 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what must happen; only a failing test waits that long.
+// patience is how long a test waits for something that must happen; only a failing test waits
+// that long.
 const patience = 20 * time.Second
 
-// A fifo is open for writing in each process of a command: it so tells when the last is gone.
+// A fifo is open for writing in each process of a command, and so shows when the last one is
+// gone.
 type fifo struct {
 	path string
 	f    *os.File
@@ -54,7 +56,7 @@ func (f *fifo) line(t *testing.T) string {
 		if got += s; err == nil {
 			return got
 		}
-		if err != io.EOF { // as long as nobody has it open
+		if err != io.EOF { // no process has it open
 			t.Fatalf("%q, %v", got, err)
 		}
 	}

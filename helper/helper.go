@@ -1,42 +1,44 @@
 // Package helper runs the command lines that belong to the person: the local delivery agent, a
-// tunnel, what goes before and behind a session, the password command, the notifier.
+// tunnel, the lines before and after a session, the password command, the notifier.
 //
-// They are all run in one way:
+// All are run in the same way:
 //
-//   - in a session, and so a process group, of its own, without our terminal: nothing can stop to
-//     ask there, and an interrupt typed for us does not reach it;
-//   - in the home directory, as a delivery in the background is somewhere else than one that is typed;
-//   - with our environment, completed where it lacks what programs count on (see [Environ]);
+//   - in a session of its own, and so in a process group of its own, without our terminal: no
+//     command can stop to ask something there, and an interrupt typed for us does not reach it;
+//   - in the home directory, since a background delivery runs in another directory than a typed
+//     one;
+//   - with our environment, completed if it lacks what programs rely on (see [Environ]);
 //   - with no descriptor of ours beyond the first three;
 //   - with its output in a file, since a program that goes into the background keeps a pipe open;
-//   - within a limit of time.
+//   - within a time limit.
 //
 // # What belongs to a command
 //
-// When a command is ended (its time is over, or its context) all that it started is ended with it:
-// SIGTERM, two seconds, SIGKILL. A process group is not enough for that: maildrop and timeout(1) make
-// one of their own and would live on. What belongs to it is
+// When a command is ended, because its time or its context is over, everything that it started is
+// ended with it: SIGTERM, two seconds, SIGKILL. The process group is not enough for that:
+// maildrop and timeout(1) make one of their own and would live on. These processes belong to a
+// command:
 //
 //   - every process of its session;
 //   - every descendant of one that belongs to it, in whatever session;
 //   - every process with its [Command.Mark] in the environment that it was started with.
 //
-// All three are read from /proc, again and again until nothing new is found, with all that was found
-// stopped (SIGSTOP) meanwhile, so that nothing forks away from under the reading. Without /proc
-// it is the process group alone.
+// All three are read from /proc, again and again until nothing new is found. The processes found
+// are stopped (SIGSTOP) meanwhile, so that none can fork away unseen. Without /proc only the
+// process group belongs to a command.
 //
-// A daemon, which has a session of its own and whose parent is gone, so belongs to the command only
-// by the mark. That is meant: gpg-agent left by a password command or the master of a shared
-// ssh connection serve others too, and these commands have no mark. A local delivery agent has
-// one, since what is left of it could deliver a second copy.
+// A daemon has a session of its own, and its parent is gone, so it belongs to the command only by
+// the mark. This is intended: a gpg-agent left behind by a password command and the master of a
+// shared ssh connection serve others, too, and these commands have no mark. A local delivery
+// agent has one, since a process left over from it could deliver a second copy.
 //
-// A subreaper (PR_SET_CHILD_SUBREAPER) would bring all orphans to us instead. It is not used: it is
-// a property of the whole process, that would have to collect every daemon's zombie as long as it
-// runs and that changes what getppid tells them; and an orphan that has been adopted does not say
-// which of several commands it came from. The session, the ancestry and the mark do.
+// A subreaper (PR_SET_CHILD_SUBREAPER) would make all orphans our children instead. It is not
+// used because it is a property of the whole process: it would have to reap every daemon's zombie
+// as long as it runs, and it changes what getppid says to them. Besides, an adopted orphan does
+// not show which of several commands it came from. The session, the ancestry and the mark do.
 //
-// A command that exits with status 0 may leave something behind, which is let alone: an ssh -f carries
-// the connection. After any other end, what is left of it is ended.
+// A command that exits with status 0 may leave processes behind, and they stay: an ssh -f carries
+// the connection. After any other end, everything that is left is ended.
 package helper
 
 import (
@@ -52,7 +54,7 @@ import (
 	"esmtpq/helper/inherit"
 )
 
-// grace is how long what was told to end has before it is killed.
+// grace is how long a process has to end by itself, once told to, before it is killed.
 const grace = 2 * time.Second
 
 // A Command is a command to be run. It can be run more than once.
@@ -61,29 +63,30 @@ type Command struct {
 	Dir  string   // "" is the home directory
 	Env  []string // added to the environment
 
-	// Stdin is what the command reads; nil is /dev/null. A file is handed over as it is. Anything else
-	// is written to a pipe, whose end the command sees only after Stdin has said io.EOF: where
-	// Stdin fails with another error, the command is killed first, and never takes a part
-	// for the whole.
+	// Stdin is what the command reads; nil is /dev/null. A file is handed over as it is. Anything
+	// else is written to a pipe, whose end the command sees only after Stdin has returned io.EOF.
+	// If Stdin fails with another error, the command is killed first, so that it never takes a
+	// part for the whole.
 	Stdin io.Reader
-	// Stdout is where its standard output goes; nil is the output that [Exit] has the end of. A file is
-	// handed over as it is. Standard error always goes to the output.
+	// Stdout is where its standard output goes; nil means to the output, whose end is in [Exit].
+	// A file is handed over as it is. Standard error always goes to the output.
 	Stdout io.Writer
 
-	// Limit is how long it may take; 0 is for as long as the context allows.
+	// Limit is how long it may take; 0 means as long as the context allows.
 	Limit time.Duration
-	// Mark, unless empty, is a name that all it starts is known by, daemons too.
+	// Mark, unless empty, is a name by which everything that it starts is known, including
+	// daemons.
 	Mark string
-	// Alone says that nothing may be left of it, after exit status 0 either.
+	// Alone says that nothing of it may be left, even after exit status 0.
 	Alone bool
 }
 
-// Shell returns the command that runs a line by /bin/sh, with positional parameters.
+// Shell returns the command that runs a line with /bin/sh and positional parameters.
 func Shell(line string, params ...string) *Command {
 	return &Command{Argv: append([]string{"/bin/sh", "-c", line, "sh"}, params...)}
 }
 
-// Run runs the command and returns how it ended. The error is for one that could not be started.
+// Run runs the command and returns how it ended. The error says that it could not be started.
 func (c *Command) Run(ctx context.Context) (*Exit, error) {
 	p, err := c.Start(ctx)
 	if err != nil {
@@ -93,7 +96,7 @@ func (c *Command) Run(ctx context.Context) (*Exit, error) {
 	return p.Exit(), nil
 }
 
-// Start starts the command. It is ended when ctx is.
+// Start starts the command. When ctx ends, the command is ended.
 func (c *Command) Start(ctx context.Context) (*Process, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -146,7 +149,7 @@ func (c *Command) exec() *exec.Cmd {
 	return cmd
 }
 
-// lookPath finds a program as os/exec does, but in a PATH that is always there.
+// lookPath finds a program as os/exec does, but with a default where there is no PATH.
 func lookPath(name string) string {
 	if strings.Contains(name, "/") || os.Getenv("PATH") != "" {
 		return name

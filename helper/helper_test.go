@@ -32,7 +32,7 @@ func TestHowACommandEnds(t *testing.T) {
 		{"echo first; echo 'no route' >&2; exit 255", "x: exit status 255: first; no route"},
 		{"printf 'a\\r\\n\\nb\\r\\n' >&2; exit 1", "x: exit status 1: a; b"},
 		{"kill -KILL $$", "x: ended by signal: killed"},
-		{"cat; test -c /dev/stdin", ""}, // standard input is there, is a device, and is empty
+		{"cat; test -c /dev/stdin", ""}, // standard input exists, is a device, and is empty
 		{"nosuchcommandanywhere 2>/dev/null", "x: exit status 127"},
 	} {
 		err := run(t, Shell(test.line)).Err("x")
@@ -70,7 +70,7 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// What it puts into the background keeps its output open, and is wanted.
+// A process that it puts into the background keeps its output open, and is wanted.
 func TestBackgroundIsLeftAfterStatus0(t *testing.T) {
 	back := newFIFO(t)
 	c := Shell(`{ read word; echo "$word" >"$FIFO"; } <"$GO" & exit 0`)
@@ -151,7 +151,7 @@ func TestInput(t *testing.T) {
 		want  string
 	}{
 		{"cat", true, large},
-		{"(cat) & exit 0", false, ""}, // a shell gives what is in the background /dev/null
+		{"(cat) & exit 0", false, ""}, // a shell gives /dev/null to a background process
 		{"exec 4<&0; (cat <&4) & exit 0", true, large},
 		{"exit 0", false, ""},
 		{"exec <&-; exit 0", false, ""},
@@ -168,7 +168,7 @@ func TestInput(t *testing.T) {
 	}
 }
 
-// Where the input breaks off, the command is gone before the pipe ends: it has no end to see.
+// When the input breaks off, the command is gone before the pipe ends, so that it sees no end.
 func TestInputThatFailsHasNoEnd(t *testing.T) {
 	damage := errors.New("damaged")
 	for _, line := range []string{
@@ -188,6 +188,28 @@ func TestInputThatFailsHasNoEnd(t *testing.T) {
 		if _, err := os.Stat(out); err == nil {
 			t.Errorf("%s: saw an end", line)
 		}
+	}
+}
+
+// The same, seen from the pipe: it is open when the command is told to end.
+func TestPipeIsOpenWhenTheInputFails(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	f := &feeding{pipe: w, done: make(chan struct{})}
+	told := 0
+	f.run(failing{io.ErrUnexpectedEOF}, func(cause error) {
+		told++
+		r.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		if n, err := r.Read(make([]byte, 1)); cause != errInput || n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%v; read %d octets, %v", cause, n, err)
+		}
+	})
+	if told != 1 || f.whole || f.err != io.ErrUnexpectedEOF {
+		t.Errorf("told %d times, %+v", told, f)
 	}
 }
 
@@ -212,13 +234,17 @@ func TestOutputIsBounded(t *testing.T) {
 	}
 	io.WriteString(f, "more\n")
 	bound(f)
+	if info, _ := f.Stat(); info.Size() != 0 {
+		t.Errorf("%d octets are kept of one that is", info.Size())
+	}
 	io.WriteString(f, "the last\n")
 	if got := lastLines(f); got != "the last" {
 		t.Errorf("after too much: %q", got)
 	}
 }
 
-// A program that may write no file as large as its output gets the signal for it, as anywhere else.
+// A program that may not write a file as large as its output gets the signal for that, as
+// elsewhere.
 func TestOutputOverTheLimitOfFiles(t *testing.T) {
 	exit := run(t, Shell(`(ulimit -f 1; head -c 100000 /dev/zero | tr '\0' x); echo; echo "$?"; exit 5`))
 	if exit.Status != 5 || !strings.HasSuffix(exit.Output, "\n0") {
@@ -262,7 +288,7 @@ func TestItsSurroundings(t *testing.T) {
 
 func TestEnvironmentWhereThereIsNone(t *testing.T) {
 	for _, name := range []string{"PATH", "HOME", "USER", "LOGNAME", "XDG_RUNTIME_DIR"} {
-		t.Setenv(name, "x") // so that it comes back
+		t.Setenv(name, "x") // so that it is restored
 		os.Unsetenv(name)
 	}
 	c := &Command{Argv: []string{"sh", "-c", `echo "$PATH"; echo "$HOME"; echo "$USER"; echo "$LOGNAME"; id -un`}}

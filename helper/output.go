@@ -13,14 +13,14 @@ import (
 
 const (
 	maxOutput  = 1 << 10                // octets of a command's output that are kept
-	maxFile    = 1 << 20                // and that may lie in its file
+	maxFile    = 1 << 20                // and that its file may have
 	watchPause = 250 * time.Millisecond // between two looks at the file
 )
 
-// openOutput returns a file without a name for a command's output, written at its end by all that
-// have it. It is in memory where the system has that: what a password command says in its
-// distress is nothing for a disk. Where no file can be made (a full disk) the output goes to
-// /dev/null: better a failure without words than mail that cannot leave.
+// openOutput returns a nameless file for a command's output; every process that has it appends.
+// It is in memory where the system offers that, since the words of a failing password command do
+// not belong on a disk. If no file can be made (a full disk), the output goes to /dev/null: a
+// failure without words is better than mail that cannot leave.
 func openOutput() (*os.File, error) {
 	f := memoryFile()
 	if f == nil {
@@ -40,14 +40,14 @@ func openOutput() (*os.File, error) {
 	return f, nil
 }
 
-// bound forgets the output of a command that says too much.
+// bound drops the output of a command that prints too much.
 func bound(f *os.File) {
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() > maxFile {
 		f.Truncate(0)
 	}
 }
 
-// lastLines returns the end of a command's output: whole lines as far as they fit into maxOutput,
+// lastLines returns the end of a command's output: the whole lines that fit into maxOutput,
 // without empty ones.
 func lastLines(f *os.File) string {
 	info, err := f.Stat()
@@ -75,9 +75,9 @@ func lastLines(f *os.File) string {
 // maxPrinted bounds what Output returns, in octets.
 const maxPrinted = 64 << 10
 
-// Output runs a shell line that prints something we need, and returns the first 64 kB of its standard
-// output, which are kept in memory alone. The words are the last line of its standard error. The
-// error says how the line ended.
+// Output runs a shell line that prints something we need, and returns the first 64 kB of its
+// standard output, which are kept only in memory. words is the last line of its standard error.
+// The error says how the line ended.
 func Output(ctx context.Context, line string) (stdout []byte, words string, err error) {
 	var kept head
 	c := Shell(line)
@@ -99,8 +99,8 @@ type howError struct{ exit *Exit }
 func (e *howError) Error() string { return e.exit.How() }
 func (e *howError) Unwrap() error { return e.exit.Stopped }
 
-// A head keeps the first octets written to it and takes the rest without complaint. It may still be
-// written to while it is read, by a process that has outlived its command.
+// A head keeps the first octets written to it and ignores the rest. A process that has outlived
+// its command may still write to it while it is read.
 type head struct {
 	mu   sync.Mutex
 	kept bytes.Buffer

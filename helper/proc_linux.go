@@ -42,7 +42,7 @@ func readProc(pid int) (proc, bool) {
 	if err != nil {
 		return proc{}, false
 	}
-	// Its name is in brackets, and may have brackets and blanks of its own.
+	// The name is in parentheses, and may contain parentheses and blanks.
 	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
 	if len(fields) < 20 {
 		return proc{}, false
@@ -59,8 +59,8 @@ func marked(pid int, mark string) bool {
 	return ok && value == mark
 }
 
-// markOf returns the mark that a process was started with. That of a set-id program cannot be
-// read; it is found by its session and its parents.
+// markOf returns the mark that a process was started with. The mark of a set-id program cannot be
+// read; such a process is found by its session and its ancestry.
 func markOf(pid int) (string, bool) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
 	if err != nil {
@@ -74,7 +74,7 @@ func markOf(pid int) (string, bool) {
 	return string(value), len(value) > 0
 }
 
-// Marks returns the marks of all processes, but for this one, that have one.
+// Marks returns the marks of all other processes that have one.
 func Marks() map[string]bool {
 	marks := make(map[string]bool)
 	for _, p := range processes() {
@@ -85,7 +85,7 @@ func Marks() map[string]bool {
 	return marks
 }
 
-// memoryFile returns a file that is in memory; nil where there is none to be had.
+// memoryFile returns a file in memory; nil if there is no such thing.
 func memoryFile() *os.File {
 	fd, err := unix.MemfdCreate("esmtpq-output", unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
 	if err != nil {

@@ -12,8 +12,8 @@ func processes() []proc { return nil }
 
 func marked(int, string) bool { return false }
 
-// Marks returns the marks of all processes, but for this one, that have one.
+// Marks returns the marks of all other processes that have one.
 func Marks() map[string]bool { return nil }
 
-// memoryFile returns a file that is in memory; nil where there is none to be had.
+// memoryFile returns a file in memory; nil if there is no such thing.
 func memoryFile() *os.File { return nil }

@@ -10,28 +10,28 @@ import (
 	"time"
 )
 
-// linger is how long after the exit of a command a standard output is read that somebody still
-// has open.
+// linger is how long a standard output that another process still has open is read after the
+// command's exit.
 const linger = 500 * time.Millisecond
 
-// A Process is a command that runs.
+// A Process is a running command.
 type Process struct {
 	c      *Command
 	cmd    *exec.Cmd
 	output *os.File
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	feed   *feeding      // nil where it is fed nothing
+	feed   *feeding      // nil if it is fed nothing
 	exited chan struct{} // closed once the program is reaped
 
 	exit Exit
 	done chan struct{} // closed once exit is set
 }
 
-// errEnded is the cause of an end by [Process.End].
+// errEnded is the cause when [Process.End] ended the command.
 var errEnded = errors.New("ended")
 
-// start starts the program, and to feed it.
+// start starts the program, and begins to feed it.
 func (p *Process) start() error {
 	switch in := p.c.Stdin.(type) {
 	case nil:
@@ -58,10 +58,11 @@ func (p *Process) start() error {
 	return nil
 }
 
-// Done is closed when the command has ended, with all that is to end with it.
+// Done returns a channel that is closed when the command has ended, with all that is to end with
+// it.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Exit returns how the command ended. It waits for that.
+// Exit waits for the end of the command and returns how it ended.
 func (p *Process) Exit() *Exit {
 	<-p.done
 	return &p.exit
@@ -77,18 +78,18 @@ func (p *Process) Said() string {
 	}
 }
 
-// End ends the command and all that belongs to it, and waits for that.
+// End ends the command and all that belongs to it, and waits until that is done.
 func (p *Process) End() {
 	p.cancel(errEnded)
 	<-p.done
 }
 
-// supervise waits for the end of the command, or brings it about.
+// supervise waits for the end of the command, or ends it.
 func (p *Process) supervise() {
 	defer close(p.done)
 	defer p.output.Close()
 	go func() {
-		p.cmd.Wait() // what it returns is in ProcessState
+		p.cmd.Wait() // its result is in ProcessState
 		close(p.exited)
 	}()
 	f := &family{root: p.cmd.Process.Pid, mark: p.c.Mark, exited: p.exited}
@@ -103,7 +104,7 @@ func (p *Process) supervise() {
 	p.exit.Output = lastLines(p.output)
 }
 
-// await waits for the program to exit, and ends it where its time is over.
+// await waits for the program to exit, and ends it when its time is over.
 func (p *Process) await(f *family) {
 	watch := time.NewTicker(watchPause)
 	defer watch.Stop()
@@ -130,11 +131,11 @@ func (p *Process) stop(f *family) {
 	p.exit.Left = f.end(patience)
 }
 
-// finish ends what is left of the command, if it is to be, and its feeding.
+// finish ends the processes that are left of the command, if they must not stay, and the feeding.
 func (p *Process) finish(f *family) {
 	fed := p.fed()
 	if p.exit.Stopped == nil && p.ctx.Err() != nil {
-		p.stop(f) // while somebody else was still reading
+		p.stop(f) // while another process was still reading
 	} else if p.exit.Stopped == nil && (!fed || p.c.Alone || !p.exit.OK()) {
 		p.exit.Left = f.end(grace)
 	}
@@ -145,8 +146,8 @@ func (p *Process) finish(f *family) {
 	}
 }
 
-// fed waits for the input to have been taken, and reports whether it was. The program
-// may have left the reading to a child.
+// fed waits until the input has been taken, and reports whether it was. The program may have left
+// the reading to a child.
 func (p *Process) fed() bool {
 	if p.feed == nil {
 		return true
@@ -165,7 +166,8 @@ func (p *Process) fed() bool {
 	}
 }
 
-// errInput is the cause of an end because the input could not be read to its end.
+// errInput is the cause when the command was ended because its input could not be read to the
+// end.
 var errInput = errors.New("its input could not be read")
 
 // A feeding writes the input of a command.
@@ -177,7 +179,7 @@ type feeding struct {
 }
 
 // run writes r to the pipe. A command that stops reading is no failure: its exit status counts.
-// Where r fails the pipe stays open until the command is gone.
+// If r fails, the pipe stays open until the command is gone.
 func (f *feeding) run(r io.Reader, cancel context.CancelCauseFunc) {
 	defer close(f.done)
 	buf := make([]byte, 64<<10)
@@ -201,7 +203,7 @@ func (f *feeding) run(r io.Reader, cancel context.CancelCauseFunc) {
 	}
 }
 
-// signaled returns the signal that ended a process, 0 if none did.
+// signaled returns the signal that ended a process; 0 if none did.
 func signaled(state *os.ProcessState) syscall.Signal {
 	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		return ws.Signal()

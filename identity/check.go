@@ -32,8 +32,8 @@ func badValue(value string, printed bool) string {
 	return ""
 }
 
-// badReversePath says what is wrong with a reverse-path that mail is to be given by force; "" if
-// nothing. With it no mail could be sent.
+// badReversePath says what is wrong with a forced reverse-path, with which no mail could be sent;
+// "" if nothing.
 func badReversePath(value string) string {
 	if message.CheckAddress(value) != nil {
 		return "is no address such as ann@example.org"
@@ -49,7 +49,7 @@ func badSender(value string) string {
 	return ""
 }
 
-// badDomain says what is wrong with a domain that addresses are completed with; "" if nothing.
+// badDomain says what is wrong with the domain that completes addresses; "" if nothing.
 func badDomain(value string) string {
 	if message.CheckAddress("login@"+value) != nil {
 		return "is no domain such as example.org"
@@ -58,7 +58,8 @@ func badDomain(value string) string {
 }
 
 // badSetting says what is wrong with the value of a setting, by its name in YAML; "" if nothing.
-// The login name, for which %u stands in some, is looked at when they are used: see CheckForced.
+// The login name, which %u stands for in some settings, is checked when they are used: see
+// CheckForced.
 func badSetting(name, value string) string {
 	switch {
 	case value == "":
@@ -73,15 +74,15 @@ func badSetting(name, value string) string {
 	return ""
 }
 
-// CheckForced returns an error if the login name makes of the forced addresses of an identity
-// something that is none.
+// CheckForced returns an error if the login name turns a forced address of an identity into
+// something that is no address.
 func (c *Config) CheckForced(id *Identity, login string) error {
 	for _, forced := range [...]struct {
 		name, value string
 		bad         func(string) string
 	}{{"reverse_path", id.ReversePath, badReversePath}, {"sender", id.Sender, badSender}} {
 		if !strings.Contains(forced.value, "%u") {
-			continue // seen when it was read
+			continue // reported when it was read
 		}
 		if text := forced.bad(Expand(forced.value, login)); text != "" {
 			return &ConfigError{
@@ -94,8 +95,8 @@ func (c *Config) CheckForced(id *Identity, login string) error {
 	return nil
 }
 
-// splitHost takes host, host:port, [v6] or [v6]:port apart; port is "" where
-// there is none. A text says what is wrong, without quoting.
+// splitHost takes host, host:port, [v6] or [v6]:port apart; port is "" where there is none. The
+// text says what is wrong, without quoting.
 func splitHost(s string) (host, port, text string) {
 	if rest, ok := strings.CutPrefix(s, "["); ok {
 		host, after, ok := strings.Cut(rest, "]")
@@ -134,7 +135,7 @@ func badHost(host string) string {
 	return ""
 }
 
-// badPort says what is wrong with a port: it is a number or a service name.
+// badPort says what is wrong with a port, which must be a number or a service name.
 func badPort(port string) string {
 	if port == "" {
 		return "has no port after its colon"
@@ -162,7 +163,7 @@ func loopback(host string) bool {
 	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") || isLoopbackIP(host)
 }
 
-// nameUnnamed gives identities without a name one that no other has.
+// nameUnnamed gives each identity without a name a name that no other has.
 func (c *Config) nameUnnamed() {
 	for _, id := range c.Identities {
 		if id.Name != "" {

@@ -11,7 +11,7 @@ type RuleKind int
 const (
 	ByDefault RuleKind = iota // nothing matched: the default identity
 	ByAddress                 // the address is listed
-	ByPattern                 // a pattern covers the address
+	ByPattern                 // a pattern matches the address
 )
 
 // A Rule says why an identity was chosen.
@@ -34,11 +34,10 @@ func (r Rule) String() string {
 	return "default"
 }
 
-// Choose returns the identity for a sender's address, "" where there is none:
-// the one that lists the address, else the first one with a pattern that covers
-// it, else the default. The local part is compared octet for octet, the domain
-// without regard to case. The error is a *ConfigError: nothing matches and
-// there is no default.
+// Choose returns the identity for a sender's address, "" where there is none: the one that lists
+// the address, or else the first one with a pattern that matches it, or else the default. The
+// local part is compared octet for octet, the domain without regard to case. The error is a
+// *ConfigError: nothing matches and there is no default.
 func (c *Config) Choose(from string) (*Identity, Rule, error) {
 	if from != "" {
 		for _, id := range c.Identities {
@@ -81,20 +80,18 @@ func (id *Identity) Address() string {
 	return ""
 }
 
-// ReversePath returns the address to give as MAIL FROM for mail of identity
-// id, chosen by rule; "" is the null reverse-path. given is what the submitter
-// gave (-f), nil for nothing; from is the address of the From: field, "" for
-// none; login and hostname are the user's and this machine's names.
+// ReversePath returns the address for MAIL FROM for mail of identity id, chosen by rule; "" is
+// the null reverse-path. given is what the submitter gave (-f), nil for nothing; from is the
+// address of the From: field, "" for none; login and hostname are the user's and this machine's
+// names.
 //
-// A null reverse-path stays null, or bounces could bounce. Then the first that
-// applies: the forced one; the one given; the From: address, where the identity
-// is meant for it; the identity's own address; the From: address whatever it
-// is; login@hostname.
+// A null reverse-path stays null, or bounces could bounce. Otherwise it is the first of these
+// that applies: the forced one; the one given; the From: address, where the identity is meant for
+// it; the identity's own address; the From: address whatever it is; login@hostname.
 //
-// A given name without a domain, as cron gives it, is completed with the
-// identity's QualifyDomain or else hostname, except that the user's own login
-// name becomes the identity's own address: a smart host would refuse both
-// "user" and "user@laptop".
+// If the given name has no domain, as from cron, it is completed with the identity's
+// QualifyDomain or else hostname, except that the user's own login name becomes the identity's
+// own address: a smart host would refuse both "user" and "user@laptop".
 func (c *Config) ReversePath(id *Identity, rule Rule, given *string, from, login, hostname string) string {
 	switch {
 	case given != nil && *given == "":
@@ -113,7 +110,7 @@ func (c *Config) ReversePath(id *Identity, rule Rule, given *string, from, login
 	return login + "@" + hostname
 }
 
-// complete returns a reverse-path with a domain.
+// complete gives a reverse-path a domain.
 func (id *Identity) complete(address, login, hostname string) string {
 	switch {
 	case hasDomain(address):
@@ -126,9 +123,9 @@ func (id *Identity) complete(address, login, hostname string) string {
 	return address + "@" + hostname
 }
 
-// Expand returns a forced reverse-path or Sender with %u replaced by the login
-// name and %% by a percent sign. A percent sign with any other character, or
-// with none, vanishes together with it, as it did in esmtp.
+// Expand returns a forced reverse-path or Sender with %u replaced by the login name and %% by a
+// percent sign. A percent sign with any other character behind it, or with none, is removed
+// together with that character, as in esmtp.
 func Expand(s, login string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -172,8 +169,8 @@ func sameAddress(a, b string) bool {
 	return la == lb && strings.EqualFold(da, db)
 }
 
-// covers reports whether a pattern covers an address. One with an "@" is held
-// against local part and domain apart, one without against the whole.
+// covers reports whether a pattern matches an address. A pattern with an "@" is matched with
+// local part and domain separately, one without with the whole address.
 func covers(pattern, address string) bool {
 	if !strings.Contains(pattern, "@") {
 		return glob(strings.ToLower(pattern), strings.ToLower(address))
@@ -183,9 +180,8 @@ func covers(pattern, address string) bool {
 	return glob(lp, la) && glob(strings.ToLower(dp), strings.ToLower(da))
 }
 
-// glob matches s with a pattern in which "*" stands for any octets and "?" for
-// one. It goes back to the last "*" only, so its time is bounded by the product
-// of the lengths.
+// glob matches s with a pattern in which "*" stands for any octets and "?" for one. It only goes
+// back to the last "*", so the product of the lengths bounds its time.
 func glob(pattern, s string) bool {
 	p, i := 0, 0
 	star, mark := -1, 0

@@ -17,7 +17,7 @@ func TestChoose(t *testing.T) {
 		{"", "ann", "default"},
 		{"ann@example.com", "ann", "address ann@example.com"}, // before the pattern of an earlier one
 		{"ann@EXAMPLE.com", "ann", "address ann@example.com"},
-		{"Ann@example.com", "all", "pattern *@example.com"}, // the local part's case counts
+		{"Ann@example.com", "all", "pattern *@example.com"}, // case matters in the local part
 		{"Ann@example.org", "ann", "address Ann@Example.ORG"},
 		{"bob@example.com", "all", "pattern *@example.com"},
 		{"bot-1@example.com", "lists", "pattern bot-?@example.com"},

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// passwordTimeout bounds a password command: long enough for a person to answer its dialogue.
+// passwordTimeout bounds a password command. It is long enough for a person to answer a dialogue.
 const passwordTimeout = 60 * time.Second
 
 const (
@@ -17,20 +17,20 @@ const (
 	maxRemark   = 200      // octets of a password command's last word
 )
 
-// A Runner runs a line by /bin/sh and returns the start of what it prints, at least maxPassword octets
-// where there are so many, and the last line of its standard error. The error says how
-// it ended, where that was not with status 0, and wraps ctx's where that has ended it.
+// A Runner runs a line with /bin/sh. It returns the beginning of what the line prints, at least
+// maxPassword octets if there are so many, and the last line of its standard error. If the line
+// did not end with status 0, the error says how it ended, and wraps ctx's error if ctx ended it.
 type Runner func(ctx context.Context, line string) (stdout []byte, words string, err error)
 
-// ErrSecretUnavailable is what the error of Credentials wraps when the
-// password cannot be had at the moment: a locked keyring, no agent, nobody
-// to answer. It is no verdict of the host; the identity's mail waits.
+// ErrSecretUnavailable is wrapped by the error of Credentials when the password is not available
+// at the moment: a locked keyring, no agent, nobody to answer. The host has not refused anything;
+// the identity's mail waits.
 var ErrSecretUnavailable = errors.New("password unavailable")
 
-// Credentials returns the user name and password to authenticate with; both
-// are empty where the identity has none. A password command is run anew each
-// time, by the identity's Runner; it is ended when ctx ends or after 60 seconds. The
-// password is the first line it prints. Every error wraps ErrSecretUnavailable.
+// Credentials returns the user name and the password to authenticate with; both are empty if the
+// identity has none. The identity's Runner runs the password command anew each time, and ends it
+// when ctx ends or after 60 seconds. The password is the first line that the command prints.
+// Every error wraps ErrSecretUnavailable.
 func (id *Identity) Credentials(ctx context.Context) (user, password string, err error) {
 	if id.PasswordCommand == "" {
 		return id.Username, id.Password.Reveal(), nil

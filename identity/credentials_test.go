@@ -72,7 +72,7 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// A time that is over is told from an interruption.
+// The end of the time limit is distinguished from an interruption.
 func TestCredentialsTooLate(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -123,8 +123,7 @@ func zombie(pid int) bool {
 	return err != nil || strings.Contains(string(b), ") Z ")
 }
 
-// An agent that the command leaves behind, with the output open, is not waited
-// for, and is not killed.
+// An agent that the command leaves behind with the output open is neither waited for nor killed.
 func TestCredentialsAgentLeftBehind(t *testing.T) {
 	id := Identity{Name: "work", Run: helper.Output, PasswordCommand: "sleep 1000 & echo $!"}
 	_, password, err := id.Credentials(t.Context())
@@ -138,7 +137,7 @@ func TestCredentialsAgentLeftBehind(t *testing.T) {
 	}
 }
 
-// However a secret is printed, it does not show.
+// A secret does not show, however it is printed.
 func TestSecretDoesNotPrint(t *testing.T) {
 	c := parseText(t, "c.yaml", "identities: [{name: a@x.example, host: h, password: "+canary+", certificate_passphrase: "+canary+"}]")
 	type hidden struct {

@@ -5,18 +5,18 @@ import (
 	"strconv"
 )
 
-// ErrNoConfig is what Load's error wraps where no configuration file exists.
+// ErrNoConfig is wrapped by Load's error if no configuration file exists.
 var ErrNoConfig = errors.New("no configuration")
 
-// ErrNotPlain is what Load's error wraps where a file needs a parser of all of YAML, and
-// there is none: package yaml is not linked, or not initialised yet.
+// ErrNotPlain is wrapped by Load's error if a file needs a parser for all of YAML and there is
+// none, because package yaml is not linked or not initialised yet.
 var ErrNotPlain = errors.New("needs a parser of all of YAML")
 
-// A ConfigError says what is wrong with a configuration, for a person to mend;
-// a program that cannot go on because of it exits with EX_CONFIG.
+// A ConfigError tells a person what is wrong with a configuration; a program that cannot go on
+// because of it exits with EX_CONFIG.
 type ConfigError struct {
 	File string // path; "" where there is no file
-	Line int    // counted from 1; 0 where it is about the whole file
+	Line int    // counted from 1; 0 if the error is about the whole file
 	Text string // what is wrong; holds no value of the file
 	Hint string // what to try, for a line of its own; may be empty
 	Err  error  // ErrNoConfig or what the system said; may be nil

@@ -51,7 +51,7 @@ func parseEsmtprc(path string, data []byte) (*Config, error) {
 func (p *esmtprcParser) file() error {
 	b := p.begin("", 1)
 	var defaultBlock *block
-	last := "" // the keyword whose value precedes
+	last := "" // the keyword whose value came before
 	for t := p.lex.next(); t.kind != tokenEnd; t = p.lex.next() {
 		if t.kind != tokenKeyword {
 			return p.misplaced(t, last)
@@ -152,15 +152,14 @@ func (p *esmtprcParser) statement(b *block, t token) error {
 	return p.checkValue(word, name)
 }
 
-// choice reads the value of a keyword that takes bare words only.
+// choice reads the value of a keyword that takes only bare words.
 func (p *esmtprcParser) choice(b *block, name string) error {
 	t := p.lex.next()
 	if t.kind == tokenEquals {
 		t = p.lex.next()
 	}
 	text := t.text
-	// "implicit" is ours. As no keyword of esmtp, it can still be a value
-	// elsewhere.
+	// "implicit" is ours. It is no keyword of esmtp, so it can still be a value elsewhere.
 	if t.kind != tokenKeyword && (t.kind != tokenWord || t.quoted || text != "implicit") {
 		text = ""
 	}
@@ -203,8 +202,8 @@ func (p *esmtprcParser) value(keyword string) (token, error) {
 	return t, p.syntax(t.line, fmt.Sprintf("the file ends where the value of %q should be", keyword))
 }
 
-// misplaced explains a token that stands where a keyword should. It may be the
-// rest of a password: not a letter of it is quoted.
+// misplaced explains a token where a keyword should be. The token may be the rest of a password,
+// so no letter of it is quoted.
 func (p *esmtprcParser) misplaced(t token, last string) error {
 	if last == "" {
 		return p.syntax(t.line, "there should be a keyword here")
@@ -217,7 +216,7 @@ func (p *esmtprcParser) syntax(line int, text string) error {
 	return &ConfigError{File: p.config.File, Line: line, Text: "syntax error: " + text}
 }
 
-// checkValue refuses what can be no value, and remarks on what does nothing.
+// checkValue refuses a text that cannot be a value, and warns of a value without effect.
 func (p *esmtprcParser) checkValue(word token, name string) error {
 	if text := badValue(word.text, printedSetting(name)); text != "" {
 		return &ConfigError{File: p.config.File, Line: word.line, Text: fmt.Sprintf("the value of %q %s", name, text)}
@@ -282,7 +281,7 @@ func (p *esmtprcParser) sameWord(i int) *block {
 	return nil
 }
 
-// finishHost takes the host of a block apart.
+// finishHost splits the host of a block.
 func (p *esmtprcParser) finishHost(b *block) error {
 	id := b.identity
 	if b.hostLine == 0 {

@@ -23,8 +23,7 @@ type token struct {
 	quoted bool // a word in quotes
 }
 
-// nameKeywords are those after which a word may hold colons and be spelled like
-// a keyword.
+// nameKeywords are those after which a word may contain colons and be spelled like a keyword.
 var nameKeywords = []string{"identity", "host", "hostname", "user", "username", "pass", "password"}
 
 var otherKeywords = []string{
@@ -33,9 +32,8 @@ var otherKeywords = []string{
 	"default", "disabled", "enabled", "required",
 }
 
-// A lexer splits an esmtprc into tokens, by the rules of esmtp 1.2: newlines
-// are blanks, the longer of the quoted and the bare word is taken, and
-// backslashes count everywhere.
+// A lexer splits an esmtprc into tokens, by the rules of esmtp 1.2: newlines are blanks, the
+// longer of the quoted and the bare word is taken, and backslashes are special everywhere.
 type lexer struct {
 	data  []byte
 	line  int  // of what comes next
@@ -75,7 +73,7 @@ func (l *lexer) next() token {
 	return token{kind: tokenWord, text: l.unescape(raw, line), line: line}
 }
 
-// take removes n octets from what is left, and counts their newlines.
+// take removes n octets from the rest of the text, and counts their newlines.
 func (l *lexer) take(n int) []byte {
 	raw := l.data[:n]
 	l.line += bytes.Count(raw, []byte("\n"))
@@ -83,7 +81,7 @@ func (l *lexer) take(n int) []byte {
 	return raw
 }
 
-// skip removes what stands between tokens.
+// skip removes what is between tokens.
 func (l *lexer) skip() {
 	for len(l.data) > 0 {
 		c := l.data[0]
@@ -93,8 +91,8 @@ func (l *lexer) skip() {
 		case bytes.HasPrefix(l.data, []byte("\\\n")):
 			l.take(2)
 		case c == '#':
-			// esmtp knew no comment on a last line without newline; there is no
-			// harm in one.
+			// esmtp did not know a comment on a last line without newline; there is no harm in
+			// one.
 			end := bytes.IndexByte(l.data, '\n')
 			if end < 0 {
 				end = len(l.data)
@@ -145,9 +143,9 @@ func isNumber(b []byte) bool {
 	return len(b) > 0
 }
 
-// unescape does the escapes of a word: \n \t \b \r, \xHH, \0oo in octal, \ddd in
-// decimal. Any other character stands for itself. Where esmtp read past the
-// end of the value, a final backslash is one, and a number ends with its value.
+// unescape resolves the escapes of a word: \n \t \b \r, \xHH, \0oo in octal, \ddd in decimal. Any
+// other character stands for itself. Where esmtp read past the end of the value, a final
+// backslash stands for itself, and a number ends with the value.
 func (l *lexer) unescape(raw []byte, line int) string {
 	if !bytes.Contains(raw, []byte(`\`)) {
 		return string(raw)
@@ -197,8 +195,7 @@ func escape(s []byte) (c byte, n int, short bool) {
 	return s[0], 1, false
 }
 
-// digits reads at most limit digits of a base. Like in esmtp, the value is cut
-// to an octet.
+// digits reads at most limit digits of a base. As in esmtp, the value is cut to an octet.
 func digits(s []byte, base, limit int) (c byte, n int) {
 	value := 0
 	for n < len(s) && n < limit {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// show returns an identity on one line, as little as there is to say.
+// show returns an identity on one line, without the settings that have their default.
 func show(id *Identity) string {
 	var b strings.Builder
 	add := func(key, value string) {
@@ -120,7 +120,7 @@ func TestEsmtprcStatements(t *testing.T) {
 		{`pass="\1234"`, `localhost:25 pass="{4"`},
 		{`pass="\x22|"`, `localhost:25 pass="\"|"`},
 		{`pass="\300|"`, `localhost:25 pass=",|"`},
-		// Undefined in esmtp, defined here.
+		// What esmtp leaves undefined is defined here.
 		{`pass="ab\"`, `localhost:25 pass="ab\\"`},
 		{`pass=ab\`, `localhost:25 pass="ab\\"`},
 		{`pass="A\66"`, `localhost:25 pass="AB"`},
@@ -140,8 +140,7 @@ func TestEsmtprcStatements(t *testing.T) {
 	}
 }
 
-// What is an error, and how it is told: with the line and the keyword, and
-// without any part of a value.
+// Errors, which are reported with the line and the keyword and without any part of a value.
 func TestEsmtprcErrors(t *testing.T) {
 	tests := []struct{ text, want string }{
 		{"\xef\xbb\xbfhost=a", "rc:1: syntax error: the file begins with a byte-order mark"},
@@ -202,8 +201,7 @@ func TestEsmtprcErrors(t *testing.T) {
 	}
 }
 
-// Blocks: which there are, what they match, and which is the default (marked
-// with a star).
+// Blocks: which ones there are, what they match, and which is the default (marked with a star).
 func TestEsmtprcBlocks(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"nothing", "", "*default[] localhost:25"},

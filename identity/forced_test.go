@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Addresses that all mail of an identity is to be given are looked at when the configuration is read:
-// one that is none would keep the mail, or fail it, later and in silence.
+// Forced addresses are checked when the configuration is read. Later, one that is no address
+// would keep the mail waiting or fail it, in silence.
 func TestForcedAddresses(t *testing.T) {
 	for _, test := range []struct {
 		setting, value string

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// checkSilence holds that nothing told about a file shows the canary in it.
+// checkSilence checks that no error or warning about a file shows the canary in it.
 func checkSilence(t *testing.T, c *Config, err error) {
 	t.Helper()
 	told := ""
@@ -24,7 +24,7 @@ func checkSilence(t *testing.T, c *Config, err error) {
 	}
 }
 
-// checkSound holds what every Config promises.
+// checkSound checks what every Config promises.
 func checkSound(t *testing.T, c *Config) {
 	t.Helper()
 	names := map[string]bool{}

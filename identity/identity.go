@@ -1,10 +1,9 @@
-// Package identity knows who mail is sent as, and through which smart host:
-// it reads the configuration files, chooses the identity for an address, and
-// obtains the identity's secrets.
+// Package identity knows who mail is sent as and through which smart host. It reads the
+// configuration files, chooses the identity for an address, and obtains the identity's secrets.
 //
-// There are two spellings of one Config. A YAML file is read strictly: what it
-// does not know is an error with a line number. An esmtprc, the file of esmtp
-// 1.2, is read as esmtp read it. The first file found is used, alone:
+// A Config has two file formats. A YAML file is read strictly: an unknown key is an error with a
+// line number. An esmtprc, the file of esmtp 1.2, is read as esmtp read it. The first file found
+// is used alone:
 //
 //	the file named with -C
 //	$ESMTPQ_CONFIG
@@ -13,8 +12,8 @@
 //	~/.esmtprc
 //	/etc/esmtprc
 //
-// No value of a file appears in an error or a warning: anything may turn out to
-// be a misplaced password. Line numbers, keys and keywords must do.
+// No value of a file appears in an error or a warning, since any value may be a misplaced
+// password. Line numbers, keys and keywords must do.
 package identity
 
 import (
@@ -26,8 +25,8 @@ import (
 // where the configuration does not say.
 const DefaultBatchDelay = 5 * time.Second
 
-// Never is the time of what is not to happen: as batch delay, no background delivery is
-// started at all.
+// Never is the time of something that is not to happen. As batch delay it means that no
+// background delivery is started.
 const Never time.Duration = -1
 
 // The formats of a configuration file.
@@ -42,35 +41,35 @@ type Config struct {
 	Format string      // FormatEsmtprc or FormatYAML
 	Info   fs.FileInfo // of File, when it was opened; nil if it was not read from one
 
-	// BatchDelay is how long the delivery in the background that follows a
-	// submission waits for more mail. Negative (Never): it is not started.
+	// BatchDelay is how long the background delivery that follows a submission waits for more
+	// mail. If it is negative (Never), none is started.
 	BatchDelay time.Duration
 
 	MDA        string        // shell command of the local delivery agent; "" where there is none
-	ForceMDA   string        // user that the local delivery agent gets all mail for, whatever its recipients; "" for none
-	MDATimeout time.Duration // limit for one run of it; 0 means the agent's usual one
+	ForceMDA   string        // user for whom the agent gets all mail; "" for none
+	MDATimeout time.Duration // limit for one call of it; 0 means the agent's usual one
 
-	// Notify is a shell command that tells the owner of mail that was not delivered, where no MDA can
-	// take a bounce: it reads a short text. "" where there is none.
+	// Notify is a shell command that tells the owner of mail that was not delivered, where no MDA
+	// can take a bounce. It reads a short text. "" means that there is none.
 	Notify string
-	// How long mail is tried, when its owner hears that it is late, and how long failed mail is kept.
-	// 0 means the queue's usual time, negative (Never) that it does not happen.
+	// How long mail is tried, when its owner is told that it is late, and how long failed mail is
+	// kept. 0 means the queue's usual time, a negative one (Never) that it does not happen.
 	ExpireAfter, DelayNoticeAfter, KeepFailed time.Duration
 
-	// HoldPossiblyDelivered holds a message whose delivery was cut off before the host's last reply,
-	// for its owner to decide; else it is tried again.
+	// HoldPossiblyDelivered holds a message whose delivery was cut off before the host's last
+	// reply, so that its owner can decide. Otherwise the message is tried again.
 	HoldPossiblyDelivered bool
 
 	Identities []*Identity // in the order of the file; their names are unique
 	Default    *Identity   // for mail that no identity matches; may be nil
 
-	// Warnings are remarks for a person, each with file and line. They hold
-	// no values of the file.
+	// Warnings are remarks for a person, each with file and line. They contain no values of the
+	// file.
 	Warnings []string
 }
 
-// An Identity is one way of sending: for some addresses, a smart host and
-// everything needed to talk to it.
+// An Identity is one way of sending: a smart host for some addresses, and everything needed to
+// talk to it.
 type Identity struct {
 	Name    string   // what it is called in logs; unique in its Config, never empty
 	Match   []string // addresses and patterns it is for; in an esmtprc the identity's word
@@ -79,19 +78,19 @@ type Identity struct {
 	Host string  // name or address, an IPv6 address without brackets; never empty
 	Port string  // number or service name; never empty
 	TLS  TLSMode // how the session is protected
-	// TLSName is the name that the host's certificate must be for, where that
-	// is not Host: for a host reached as localhost through a forwarded port.
+	// TLSName is the name that the host's certificate must be for, where that is not Host, such
+	// as for a host that is reached as localhost through a forwarded port.
 	TLSName string
 
 	Username        string
 	Password        Secret // see Credentials
 	PasswordCommand string // shell command that prints the password
-	Run             Runner `json:"-"` // runs PasswordCommand; set by who opens sessions, for no process is started here
+	Run             Runner `json:"-"` // runs PasswordCommand; set by the opener of sessions
 
 	Helo          string // name to say in EHLO; "" means this machine's
 	QualifyDomain string // domain for recipients without one; "" means those are local
-	ReversePath   string // forced reverse-path, may hold %u; see Config.ReversePath
-	Sender        string // forced Sender: field, may hold %u; see Expand
+	ReversePath   string // forced reverse-path, may contain %u; see Config.ReversePath
+	Sender        string // forced Sender: field, may contain %u; see Expand
 	NoMessageID   bool   // do not add a Message-ID where there is none
 
 	Preconnect  string // shell command to run before connecting
@@ -105,10 +104,10 @@ type Identity struct {
 
 	Timeout time.Duration // limit of each step of the session; 0 means the standard's
 
-	MaxMessagesPerSession int           // after so many a new session is begun; 0 means any number
+	MaxMessagesPerSession int           // after this many a new session is begun; 0 means any number
 	ReloginDelay          time.Duration // how long to wait before that
-	// Sessions is how many sessions may be open at the same time where many messages
-	// wait; 0 and 1 mean one, which keeps messages in their order.
+	// Sessions is how many sessions may be open at the same time when many messages wait; 0 and 1
+	// mean one, which keeps messages in order.
 	Sessions int
 }
 
@@ -117,14 +116,14 @@ type TLSMode int
 
 const (
 	TLSOff           TLSMode = iota // in clear
-	TLSOpportunistic                // STARTTLS where the host offers it, else in clear
+	TLSOpportunistic                // STARTTLS where the host offers it, or else in clear
 	TLSStartTLS                     // STARTTLS (RFC 3207), verified, or no session
 	TLSImplicit                     // TLS from the first octet (RFC 8314, 3.3), verified
 )
 
 var tlsModes = [...]string{"off", "opportunistic", "starttls", "implicit"}
 
-// String returns the mode as it is written in YAML.
+// String returns the mode as YAML spells it.
 func (m TLSMode) String() string {
 	if m < 0 || int(m) >= len(tlsModes) {
 		return "unknown"

@@ -11,12 +11,12 @@ import (
 	"syscall"
 )
 
-// maxFileSize bounds what is read of a configuration file, in octets.
+// maxFileSize bounds the size of a configuration file, in octets.
 const maxFileSize = 1 << 20
 
 // LoadOptions say where to look for a configuration.
 type LoadOptions struct {
-	File   string              // -C FILE; "" means to look for one
+	File   string              // -C FILE; "" means to search for one
 	Home   string              // the user's home directory; "" where there is none
 	Getenv func(string) string // os.Getenv, if nil
 	Etc    string              // the system's configuration directory; "" means /etc
@@ -29,8 +29,8 @@ type candidate struct {
 	system bool // the administrator's file: its group may read it
 }
 
-// Load reads the first configuration file there is. Its error is a
-// *ConfigError, and wraps ErrNoConfig where there is no file at all.
+// Load reads the first configuration file that exists. Its error is a *ConfigError, and wraps
+// ErrNoConfig if there is no file at all.
 func Load(opt LoadOptions) (*Config, error) {
 	if opt.Getenv == nil {
 		opt.Getenv = os.Getenv
@@ -59,8 +59,8 @@ func Load(opt LoadOptions) (*Config, error) {
 	}
 }
 
-// isEmpty reports whether a file is empty, as the shell makes it for "esmtpq config >FILE" before the
-// configuration is read that is to go into it. An empty file configures nothing.
+// isEmpty reports whether a file is empty. An empty file configures nothing: for "esmtpq config
+// >FILE", the shell makes one before the configuration is read.
 func isEmpty(file *os.File) bool {
 	info, err := file.Stat()
 	return err == nil && info.Mode().IsRegular() && info.Size() == 0
@@ -76,8 +76,8 @@ func (opt LoadOptions) candidates() []candidate {
 	}
 	var cs []candidate
 	add := func(system bool, parts ...string) {
-		// Without a home directory, what would be below it is left out. The XDG
-		// base directory specification says to ignore relative paths.
+		// Without a home directory, the places below it are left out. The XDG base directory
+		// specification says to ignore relative paths.
 		if filepath.IsAbs(parts[0]) {
 			cs = append(cs, candidate{path: filepath.Join(parts...), system: system})
 		}
@@ -93,17 +93,18 @@ func (opt LoadOptions) candidates() []candidate {
 	return cs
 }
 
-// openConfig opens a file without waiting for the writer that a FIFO would want.
-// A symbolic link is followed, for people who keep their files elsewhere; what
-// it leads to is what is checked.
+// openConfig opens a file without waiting for a writer, should it be a FIFO. A symbolic link is
+// followed, for people who keep their files elsewhere; the checks are of the file it leads to.
 //
-// Not by os.OpenFile: that sets up the runtime's poller, for a file that nobody waits for, at each start.
+// os.OpenFile is not used, since it sets up the runtime's poller at each start, for a file that
+// nothing waits for.
 func openConfig(path string) (*os.File, *fs.PathError) {
 	for {
 		fd, err := syscall.Open(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 		switch err {
 		case nil:
-			syscall.SetNonblock(fd, false) // never fails for an open file; if it did, the poller would know the file
+			// This never fails for an open file; if it did, the file would be left to the poller.
+	syscall.SetNonblock(fd, false)
 			return os.NewFile(uintptr(fd), path), nil
 		case syscall.EINTR:
 		default:
@@ -139,8 +140,8 @@ func load(file *os.File, c candidate, opt LoadOptions) (*Config, error) {
 	return config, nil
 }
 
-// parse reads the content of a file in the format that its name tells: YAML
-// where it ends in .yaml or .yml, esmtprc otherwise.
+// parse reads the content of a file in the format that its name says: YAML if it ends in .yaml or
+// .yml, esmtprc otherwise.
 func parse(path string, data []byte, opt LoadOptions) (*Config, error) {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".yaml", ".yml":
@@ -149,8 +150,8 @@ func parse(path string, data []byte, opt LoadOptions) (*Config, error) {
 	return parseEsmtprc(path, data)
 }
 
-// checkFile refuses what is no regular file, or belongs to somebody else: the
-// commands in it are run as us. Root could write to ours anyway.
+// checkFile refuses a file that is not regular or belongs to another user: the commands in it are
+// run as this user. Root's files are taken, since root could write to ours anyway.
 func checkFile(info fs.FileInfo, path string, euid int) error {
 	if !info.Mode().IsRegular() {
 		return &ConfigError{File: path, Text: "is not a regular file"}
@@ -172,8 +173,8 @@ func checkFile(info fs.FileInfo, path string, euid int) error {
 	return nil
 }
 
-// checkMode refuses a file that holds a secret and that others can read: for
-// the administrator's file, others than its group.
+// checkMode refuses a file that holds a secret and that others can read. The group may read the
+// administrator's file.
 func checkMode(c *Config, info fs.FileInfo, system bool) error {
 	forbidden, command := fs.FileMode(0o044), "chmod 600 "
 	if system {
@@ -200,12 +201,12 @@ func (c *Config) holdsSecret() bool {
 	return false
 }
 
-// warn adds a remark about a line, 0 for the whole file.
+// warn adds a remark about a line; 0 is the whole file.
 func (c *Config) warn(line int, text string) {
 	c.Warnings = append(c.Warnings, position(c.File, line)+text)
 }
 
-// cause returns what the system said, without the path that stands before it.
+// cause returns what the system said, without the path in front.
 func cause(err error) string {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -214,7 +215,7 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// shellQuote returns a path as it is typed in a shell.
+// shellQuote returns a path as one types it in a shell.
 func shellQuote(path string) string {
 	for _, r := range path {
 		plain := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+,@%", r)

@@ -54,7 +54,7 @@ const (
 	someEsmtprc = "hostname = mail.x.example\n"
 )
 
-// All places at once; the first one is used, then it is removed.
+// All places have a file at first; the first one is used, then it is removed.
 func TestLoadOrder(t *testing.T) {
 	w := newWorld(t)
 	places := []string{"home/.config/esmtpq/config.yaml", "etc/esmtpq/config.yaml", "home/.esmtprc", "etc/esmtprc"}
@@ -81,7 +81,7 @@ func TestLoadOrder(t *testing.T) {
 	expect("", "env.yml", FormatYAML)
 	w.env["ESMTPQ_CONFIG"] = ""
 	expect("", "xdg/esmtpq/config.yaml", FormatYAML)
-	w.env["XDG_CONFIG_HOME"] = "xdg" // relative: as if not set
+	w.env["XDG_CONFIG_HOME"] = "xdg" // relative: the same as not set
 	for _, place := range places {
 		format := FormatEsmtprc
 		if strings.HasSuffix(place, ".yaml") {
@@ -115,8 +115,7 @@ func TestLoadWithoutHome(t *testing.T) {
 	}
 }
 
-// A file that is there and cannot be used is an error; the next one is not
-// tried.
+// A file that exists and cannot be used is an error; the next one is not tried.
 func TestLoadNoFallThrough(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -155,7 +154,7 @@ func TestLoadNoFallThrough(t *testing.T) {
 	}
 }
 
-// Who may read or write a configuration.
+// Permissions to read or write a configuration.
 func TestLoadMode(t *testing.T) {
 	const (
 		secretRC       = "password = " + canary + "\n"
@@ -186,7 +185,7 @@ func TestLoadMode(t *testing.T) {
 		{yaml, passphraseYAML, 0o604, "chmod 600 "},
 		{yaml, commandYAML, 0o644, ""},
 		{etcRC, secretRC, 0o600, ""},
-		{etcRC, secretRC, 0o640, ""}, // for the group of those who may send
+		{etcRC, secretRC, 0o640, ""}, // for the group of people who may send
 		{etcRC, secretRC, 0o644, "chmod o= "},
 		{etcRC, someEsmtprc, 0o644, ""},
 		{etcYAML, secretYAML, 0o640, ""},
@@ -210,7 +209,7 @@ func TestLoadMode(t *testing.T) {
 	}
 }
 
-// A link is followed, and what it leads to is checked.
+// A link is followed, and the checks are of the file it leads to.
 func TestLoadLink(t *testing.T) {
 	w := newWorld(t)
 	w.write("dotfile", "password = x\n", 0o600)
@@ -226,7 +225,7 @@ func TestLoadLink(t *testing.T) {
 	}
 }
 
-// fileInfo is a file's owner and mode, as the kernel would tell.
+// fileInfo is a file's owner and mode, as the kernel would say.
 type fileInfo struct {
 	fs.FileInfo
 	mode fs.FileMode
@@ -273,7 +272,8 @@ func TestShellQuote(t *testing.T) {
 	}
 }
 
-// "esmtpq config >~/.config/esmtpq/config.yaml": the file is there, and empty, before it is written.
+// With "esmtpq config >~/.config/esmtpq/config.yaml", the file exists, empty, before it is
+// written.
 func TestEmptyFileConfiguresNothing(t *testing.T) {
 	home := t.TempDir()
 	empty := filepath.Join(home, ".config/esmtpq/config.yaml")
@@ -290,7 +290,7 @@ func TestEmptyFileConfiguresNothing(t *testing.T) {
 	if err != nil || cfg.Format != FormatEsmtprc {
 		t.Errorf("%+v, %v: want the esmtprc", cfg, err)
 	}
-	// Asked for by name, it is a mistake.
+	// When it is asked for by name, it is a mistake.
 	if _, err := Load(LoadOptions{File: empty, Home: home, Getenv: none}); err == nil {
 		t.Error("an empty file named with -C was taken for a configuration")
 	}

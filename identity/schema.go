@@ -9,8 +9,8 @@ import (
 	"esmtpq/identity/tree"
 )
 
-// A yamlReader makes a Config of the nodes of a YAML file. It goes on after an
-// error, so that all are told at once.
+// A yamlReader makes a Config from the nodes of a YAML file. It goes on after an error, so that
+// all errors are reported at once.
 type yamlReader struct {
 	config *Config
 	home   string
@@ -38,7 +38,7 @@ func parseYAML(path string, data []byte, opt LoadOptions) (*Config, error) {
 	return r.config, nil
 }
 
-// readTree reads a YAML file, by the parser only what is not plain.
+// readTree reads a YAML file, with the parser only if it is not plain.
 func readTree(path string, data []byte) (*tree.Node, error) {
 	if root := tree.Scan(data); root != nil {
 		return root, nil
@@ -124,8 +124,8 @@ func (r *yamlReader) identities(n *tree.Node) {
 	r.config.findDefault()
 }
 
-// identity reads one identity; path names it in errors. It returns nil where
-// there is nothing to read.
+// identity reads one identity; path names it in errors. It returns nil if there is nothing to
+// read.
 func (r *yamlReader) identity(n *tree.Node, path string) *Identity {
 	id := &Identity{}
 	seen := map[string]*tree.Node{}
@@ -221,8 +221,8 @@ func (r *yamlReader) mapping(n *tree.Node, path string, set func(key string, v *
 	return true
 }
 
-// formerKey returns what a keyword of esmtprc is called here, "" if it is none.
-// (Not a map, which would be made at each start of the program.)
+// formerKey returns what a keyword of esmtprc is called here, "" if it is none. (A map would be
+// made at each start of the program.)
 func formerKey(key string) string {
 	switch key {
 	case "identity":
@@ -255,8 +255,8 @@ func (r *yamlReader) unknown(path string, f tree.Field) {
 	r.fail(f.Line, "unknown key %s", printableKey(path, f.Key))
 }
 
-// printableKey returns a key with its path. One that does not look like a key
-// may be a value gone astray, and is not shown.
+// printableKey returns a key with its path. A key that does not look like one may be a misplaced
+// value, and is not shown.
 func printableKey(path, key string) string {
 	strange := func(c rune) bool { return (c < 'a' || c > 'z') && c != '_' && c != '-' }
 	if key == "" || len(key) > 32 || strings.IndexFunc(key, strange) >= 0 {
@@ -268,7 +268,7 @@ func printableKey(path, key string) string {
 	return path + "." + key
 }
 
-// finish checks an identity as a whole and fills what was left out.
+// finish checks an identity as a whole and fills in what was left out.
 func (r *yamlReader) finish(id *Identity, n *tree.Node, path string, seen map[string]*tree.Node) {
 	lineOf := func(key string) int {
 		if v := seen[key]; v != nil {
@@ -296,15 +296,15 @@ func (r *yamlReader) finish(id *Identity, n *tree.Node, path string, seen map[st
 	r.config.warnClear(id, lineOf("tls"))
 }
 
-// finishHost takes the host apart, and chooses port and TLS mode where they are
-// left out: verified TLS, except where nobody can listen.
+// finishHost splits the host, and chooses port and TLS mode where they are left out: verified
+// TLS, except where nobody can eavesdrop.
 func (r *yamlReader) finishHost(id *Identity, path string, seen map[string]*tree.Node, lineOf func(string) int) {
 	if seen["host"] == nil {
 		r.fail(lineOf("host"), "%s has no host", path)
 		return
 	}
 	if id.Host == "" {
-		return // already told
+		return // already reported
 	}
 	host, port, text := splitHost(id.Host)
 	switch {

@@ -104,8 +104,8 @@ func (r *yamlReader) period(v *tree.Node, path, example string) time.Duration {
 	return d
 }
 
-// ParsePeriod reads a length of time, which is more than nothing, as [time.ParseDuration] does or
-// in whole days: 30m, 12h, 3d.
+// ParsePeriod reads a positive length of time as [time.ParseDuration] does, or in whole days:
+// 30m, 12h, 3d.
 func ParsePeriod(s string) (time.Duration, error) {
 	text, days := strings.CutSuffix(s, "d")
 	if days {

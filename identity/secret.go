@@ -10,15 +10,15 @@ const Mask = "********"
 
 // A Secret is a text that does not print. The zero value is no secret.
 type Secret struct {
-	// A pointer, because fmt does not call the methods of a value that it
-	// finds in an unexported field: there it prints an address.
+	// It is a pointer because fmt does not call the methods of a value that it finds in an
+	// unexported field. For a pointer it prints an address there.
 	text *string
 }
 
 // NewSecret returns text as a Secret.
 func NewSecret(text string) Secret { return Secret{&text} }
 
-// IsSet tells whether there is a secret, be it the empty text.
+// IsSet reports whether there is a secret, even if it is the empty text.
 func (s Secret) IsSet() bool { return s.text != nil }
 
 // Reveal returns the text itself, for the one place that sends it.

@@ -8,9 +8,9 @@ import (
 	"esmtpq/identity/tree"
 )
 
-// Tree returns the configuration in the YAML spelling, with Mask in place of secrets, and a
-// comment that says where it is from: the way from an esmtprc to a YAML file. Reading what is written
-// of it gives the same Config, once the secrets are put in.
+// Tree returns the configuration as YAML, with Mask in place of secrets and a comment that says
+// where it is from: the way from an esmtprc to a YAML file. What is written from it reads as the
+// same Config, once the secrets are put in.
 func (c *Config) Tree() (root *tree.Node, head string) {
 	root = &tree.Node{Kind: tree.Map}
 	if c.BatchDelay < 0 {
@@ -36,7 +36,7 @@ func (c *Config) Tree() (root *tree.Node, head string) {
 
 	file := c.File
 	if quoted := strconv.Quote(file); quoted != `"`+file+`"` {
-		file = quoted // a path with line ends would leave the comment
+		file = quoted // a path with line ends would break out of the comment
 	}
 	return root, "# Read from " + file
 }
@@ -132,8 +132,8 @@ func addSecret(n *tree.Node, key string, s Secret, remark string) {
 	}
 }
 
-// harmless tells whether a text may stand without quotes, in the eyes of a
-// person who does not know all rules of YAML.
+// harmless reports whether a text can be written without quotes and still look right to a person
+// who does not know all rules of YAML.
 func harmless(s string) bool {
 	switch strings.ToLower(s) {
 	case "null", "true", "false", "yes", "no", "on", "off", "y", "n":

@@ -14,7 +14,7 @@ import (
 	"esmtpq/queue"
 )
 
-// waiting is the script of an agent that waits for a lock as long as it takes, and then delivers.
+// waiting is the script of an agent that waits for a lock without limit, and then delivers.
 const waiting = `#!/bin/sh
 test -z "$DEAF" || trap '' TERM HUP
 echo called >>"$OUT.calls"
@@ -23,8 +23,8 @@ while test -e "$OUT.lock"; do sleep 0.02; done
 cat "$OUT.$$" >>"$OUT"
 `
 
-// An agent that waits for a lock beyond its time is ended with all that it started, in whatever group or session:
-// when the lock goes, there is one mail and not one for each call.
+// An agent that waits for a lock beyond its time is ended with all that it started, in whatever
+// group or session. When the lock goes, there is one mail, and not one for each call.
 func TestAgentThatWasStoppedDeliversNoMore(t *testing.T) {
 	for name, line := range map[string]string{
 		"plain":       `"$AGENT" %T`,
@@ -58,7 +58,8 @@ func TestAgentThatWasStoppedDeliversNoMore(t *testing.T) {
 	}
 }
 
-// runsWithALock has an agent try a message in vain, twice, while lock is there, and once more without it.
+// runsWithALock has an agent try a message in vain, twice, while lock is there, and once more
+// without it.
 func runsWithALock(t *testing.T, a *Agent, lock string) {
 	t.Helper()
 	if err := os.WriteFile(lock, nil, 0o600); err != nil {
@@ -73,14 +74,14 @@ func runsWithALock(t *testing.T, a *Agent, lock string) {
 	if err := os.Remove(lock); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(100 * time.Millisecond) // what lives on would deliver now
+	time.Sleep(100 * time.Millisecond) // a process that lives on would deliver now
 	a.Timeout = patience
 	if r := run(a, mail("A1", "bob")).reports[0]; r.Action != queue.Delivered && !strings.Contains(r.Text, "exit status 75") {
 		t.Errorf("without it: %s: %s", describe(r), r.Text)
 	}
 }
 
-// The real ones.
+// Real agents.
 func TestRealAgentThatWasStoppedDeliversNoMore(t *testing.T) {
 	for i, test := range []struct{ program, rules, line string }{
 		{"procmail", "DEFAULT=BOX\n:0:BOX.lock\nBOX\n", `timeout 600 procmail -m RULES`},
@@ -88,7 +89,7 @@ func TestRealAgentThatWasStoppedDeliversNoMore(t *testing.T) {
 		{"maildrop", "to \"BOX\"\n", `maildrop RULES; exit $?`},
 		{"maildrop", "to \"BOX\"\n", `timeout 600 maildrop RULES`},
 	} {
-		t.Run(fmt.Sprint(test.program, i), func(t *testing.T) { // a name that is nothing to a shell
+		t.Run(fmt.Sprint(test.program, i), func(t *testing.T) { // a name without meaning to a shell
 			if test.program == "maildrop" {
 				needMaildrop(t)
 			} else {
@@ -108,8 +109,8 @@ func TestRealAgentThatWasStoppedDeliversNoMore(t *testing.T) {
 	}
 }
 
-// needMaildrop puts maildrop into the PATH, be it the one that test.sh has unpacked; that is copied, as a set-id
-// program finds no libraries outside of the system's directories. In CI there must be one.
+// needMaildrop puts maildrop into the PATH. The one that test.sh has unpacked is copied, since a
+// set-id program finds no libraries outside the system's directories. In CI there must be one.
 func needMaildrop(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("maildrop"); err == nil {
@@ -136,8 +137,8 @@ func needMaildrop(t *testing.T) {
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
 
-// What a run that was killed has left behind is ended before the agent is called again for the same recipient, and
-// for no other.
+// An agent left behind by a killed run is ended before the agent is called again for the same
+// recipient, and for no other.
 func TestWhatAKilledRunHasLeft(t *testing.T) {
 	start := func(mark string) *exec.Cmd {
 		cmd := exec.Command("sleep", "600")
@@ -156,7 +157,8 @@ func TestWhatAKilledRunHasLeft(t *testing.T) {
 	expectFile(t, out, "dead\nalive\n")
 }
 
-// A background that is left behind after success is no last call of the next recipient.
+// A background process left behind after success does not count as a last call for the next
+// recipient.
 func TestBackgroundOfAnotherRecipientIsLeftAlone(t *testing.T) {
 	goOn, back := makeFIFO(t), makeFIFO(t)
 	line := fmt.Sprintf("case %%T in (bob) { read word <'%s'; echo $word >'%s'; } & exit 0;; esac; exit 75", goOn, back)

@@ -1,20 +1,22 @@
-// Package localmda hands mail to a local delivery agent: a shell line of the
-// user's own, such as
+// Package localmda hands mail to a local delivery agent: a shell line of the person's own, such
+// as
 //
 //	/usr/bin/procmail -d %T
 //
-// in which %T is the local recipient and %F the sender. The message is its standard
-// input, octet for octet as it is in the queue, and its exit status says what became of
-// it (see sysexits.go).
+// in which %T is the local recipient and %F the sender. The message is its standard input, octet
+// for octet as it is in the queue, and its exit status says what became of the message (see
+// sysexits.go).
 //
 // No text of an envelope ever gets into the shell line. %T becomes a positional parameter
 // and %F an environment variable, each expanded within quotes whatever quotes the line
 // has around them (see line.go), so that a name is one argument and nothing else.
 //
-// A line with %T is called once for each recipient, for each has a state of its
-// own in the queue; a line without it once for the message. The message is read through
-// to its end, and so verified, before the first call: an agent never takes a damaged one
-// for a whole one.
+// No process of a call lives on when the next one for the same recipient of the same message
+// begins: it could deliver a second copy. Package helper says what belongs to a call.
+//
+// A line with %T is called once for each recipient, since each has a state of its own in the
+// queue; a line without it is called once for the message. The message is read to its end, and so
+// verified, before the first call: an agent never takes a damaged message for a whole one.
 package localmda
 
 import (
@@ -38,19 +40,18 @@ const host = "local delivery agent"
 type Agent struct {
 	// Timeout bounds one call.
 	Timeout time.Duration
-	// Trace, where it is set, is given each line that a call has printed, up to 1 kB of the last ones, and
-	// how it ended. Lines may hold any octets.
+	// Trace, if set, gets the last lines that a call has printed, up to 1 kB, and how the call
+	// ended. Lines may contain any octets.
 	Trace func(line string)
 
 	line      shellLine
 	forceUser string
-	left      map[string]bool // marks of calls of which something may live; nil: not looked for yet
+	left      map[string]bool // marks of calls of which processes may live; nil: not searched yet
 }
 
-// New returns the agent that command, a line for /bin/sh, makes. With forceUser, %T is
-// that name instead of the recipients and there is one call per message. The error
-// is one of the configuration: no command, quotes that are never closed, or a
-// name that cannot be handed over.
+// New returns the agent for command, a line for /bin/sh. With forceUser, %T is that name instead
+// of the recipients, and there is one call for each message. The error is a mistake in the
+// configuration: no command, quotes that are never closed, or a name that cannot be handed over.
 func New(command, forceUser string) (*Agent, error) {
 	if strings.TrimSpace(command) == "" {
 		return nil, errors.New("the mda is an empty command")
@@ -78,9 +79,9 @@ func (a *Agent) Run(ctx context.Context, src queue.Source) {
 	}
 }
 
-// deliver makes the calls for one delivery. What one call has settled is recorded before the next
-// begins: a crash costs nobody a second copy but for the recipients of the call that was going on.
-// It returns whether more can be delivered.
+// deliver makes the calls for one delivery. The reports of one call are recorded before the next
+// call begins: after a crash, only the recipients of the call that was going on can get a second
+// copy. It returns whether more can be delivered.
 func (a *Agent) deliver(ctx context.Context, src queue.Source, d *queue.Delivery) bool {
 	refused := queue.Outcome{Delivery: d}
 	calls, sender := a.plan(d, &refused)
@@ -130,8 +131,8 @@ func record(src queue.Source, d *queue.Delivery, calls []call, r queue.Report) b
 	return src.Record([]queue.Outcome{o}) == nil
 }
 
-// A call is one run of the command: the names it gets as positional parameters, and
-// the recipients, by their index in the delivery, whose report it makes.
+// A call is one run of the command: the names that it gets as positional parameters, and the
+// recipients that its report is for, by their index in the delivery.
 type call struct {
 	names   []string
 	indexes []int
@@ -174,7 +175,7 @@ func (a *Agent) plan(d *queue.Delivery, refused *queue.Outcome) (calls []call, s
 	return calls, sender
 }
 
-// checkName refuses what a program could take for something else than a user's name.
+// checkName refuses a name that a program could take for something other than a user's name.
 func checkName(name string) error {
 	switch {
 	case name == "":
@@ -199,8 +200,8 @@ func hasControl(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
-// verify reads the content through. It is read a second time into the agent, which
-// costs no disk space, as a copy would, and next to no time, being in memory by then.
+// verify reads the content to its end. Reading it a second time for the agent costs next to no
+// time, since it is in memory by then; a copy would take disk space.
 func verify(content queue.Content) error {
 	r, err := content.Open()
 	if err != nil {
@@ -219,7 +220,7 @@ func failed(scope queue.Scope, status, text string) queue.Report {
 	return queue.Report{Action: queue.Failed, Scope: scope, Status: status, Text: text}
 }
 
-// unreadable is the report for content that cannot be read to its verified end.
+// unreadable is the report for a content that cannot be read to its end and verified.
 func unreadable(err error) queue.Report {
 	return delayed(queue.ScopeMessage, "4.3.0", "the message cannot be read from the queue: "+err.Error())
 }

@@ -57,8 +57,8 @@ func TestOneCallForEachRecipientWithT(t *testing.T) {
 	expectFile(t, out, "to bob 1\nto ann 1\nto joe 1\nto o'brien 1\nto eve 1\n")
 }
 
-// What one call has settled is recorded before the next begins: of a run that is killed then, nobody who was
-// served gets a second copy.
+// The reports of one call are recorded before the next call begins: if the run is killed then, no
+// recipient who was served gets a second copy.
 func TestEachCallIsRecordedBeforeTheNext(t *testing.T) {
 	out := outFile(t)
 	src := &fakeSource{deliveries: []*queue.Delivery{mail("A1", "bob", "ann", "joe")}}
@@ -76,7 +76,7 @@ func TestEachCallIsRecordedBeforeTheNext(t *testing.T) {
 	}
 }
 
-// Where the record of one call fails, no other is made.
+// If one call cannot be recorded, no other is made.
 func TestNoCallBehindARecordThatFails(t *testing.T) {
 	out := outFile(t)
 	src := &fakeSource{deliveries: []*queue.Delivery{mail("A1", "bob", "ann"), mail("A2", "joe")}, recordErr: errors.New("no space")}
@@ -97,7 +97,7 @@ func TestForcedUserGetsOneCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Their names go nowhere, so they may be what they like.
+	// Their names go nowhere, so they may be anything.
 	src := run(a, mail("A1", "bob", "ann@example.org", "-x"))
 	src.expectLog(t, "next A1", "sending A1", "done A1",
 		"  bob delivered 2.0.0", "  ann@example.org delivered 2.0.0", "  -x delivered 2.0.0")
@@ -170,8 +170,8 @@ func TestDamagedMessageIsNotBegun(t *testing.T) {
 	expectFile(t, out, "called joe\n")
 }
 
-// Between the first and the second reading a disk can go bad: the agent is killed while
-// its input is still open, so it cannot take the part for the whole.
+// A disk can go bad between the first and the second reading. Then the agent is killed while its
+// input is still open, so that it cannot take the part for the whole.
 func TestDamageOnTheWayIsNoEnd(t *testing.T) {
 	for _, command := range []string{
 		`cat >/dev/null; echo end >"$OUT"`,
@@ -206,7 +206,7 @@ func TestAgentThatDoesNotFinish(t *testing.T) {
 func TestAgentIsStoppedWithItsGroup(t *testing.T) {
 	for _, command := range []string{
 		`sleep 600 & echo ready >&3; wait`,
-		`trap '' TERM; echo ready >&3; while :; do sleep 600; done`, // does not heed SIGTERM
+		`trap '' TERM; echo ready >&3; while :; do sleep 600; done`, // ignores SIGTERM
 		`(trap '' TERM; sleep 600) & echo ready >&3; wait`,          // its child does not
 		`cat | (echo ready >&3; sleep 600)`,
 	} {
@@ -235,7 +235,7 @@ func TestAgentIsStoppedWithItsGroup(t *testing.T) {
 	}
 }
 
-// An agent may start what goes on after it, and that keeps its output open.
+// An agent may start a process that outlives it and keeps its output open.
 func TestBackgroundIsLeftAlone(t *testing.T) {
 	goOn, back := makeFIFO(t), makeFIFO(t)
 	src := run(newAgent(t, fmt.Sprintf("{ read word <'%s'; echo $word >'%s'; } & exit 0", goOn, back)), mail("A1", "bob"))

@@ -12,7 +12,7 @@ import (
 	"esmtpq/queue"
 )
 
-// call runs the agent once for names and returns what came of it.
+// call runs the agent once for names and returns the report.
 func (a *Agent) call(ctx context.Context, d *queue.Delivery, sender string, names []string) queue.Report {
 	mark := a.mark(d.ID, names)
 	if err := a.endLast(mark); err != nil {
@@ -42,8 +42,8 @@ func (a *Agent) call(ctx context.Context, d *queue.Delivery, sender string, name
 	return a.judge(exit)
 }
 
-// mark is what a call is known by: no other call may begin for the same recipient of the same
-// message while anything lives that has it, since that could deliver a second copy.
+// mark is what a call is known by. No other call may begin for the same recipient of the same
+// message while a process with the mark lives, since that could deliver a second copy.
 func (a *Agent) mark(id string, names []string) string {
 	if a.line.perRecipient && a.forceUser == "" {
 		return id + " " + names[0]
@@ -52,7 +52,7 @@ func (a *Agent) mark(id string, names []string) string {
 }
 
 // endLast ends what is left of an earlier call with the same mark, by this run or by one that was
-// killed. Others than those that are there when the run begins do not come by themselves.
+// killed. Processes of killed runs are listed once, since no new ones appear during a run.
 func (a *Agent) endLast(mark string) error {
 	if a.left == nil {
 		if a.left = helper.Marks(); a.left == nil {
@@ -69,7 +69,7 @@ func (a *Agent) endLast(mark string) error {
 	return err
 }
 
-// show gives the agent's output to whoever wants to see it.
+// show passes the agent's output to Trace.
 func (a *Agent) show(exit *helper.Exit) {
 	if a.Trace == nil {
 		return
@@ -82,7 +82,7 @@ func (a *Agent) show(exit *helper.Exit) {
 	a.Trace(exit.How())
 }
 
-// judge makes the report from how the agent ended.
+// judge returns the report that follows from how the agent ended.
 func (a *Agent) judge(exit *helper.Exit) queue.Report {
 	if exit.Stopped != nil && !exit.OK() {
 		text := "the local delivery agent was stopped"
@@ -112,7 +112,7 @@ func (a *Agent) judge(exit *helper.Exit) queue.Report {
 func unstartable(err error) queue.Report {
 	scope := queue.ScopeIdentity
 	if errors.Is(err, syscall.E2BIG) {
-		scope = queue.ScopeMessage // its recipients are too many for one call
+		scope = queue.ScopeMessage // it has too many recipients for one call
 	}
 	return delayed(scope, "4.3.0", "the local delivery agent cannot be started: "+err.Error())
 }

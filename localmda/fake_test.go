@@ -16,16 +16,16 @@ import (
 	"esmtpq/queue"
 )
 
-// patience is how long a test waits for what must happen; only a failing test
-// waits that long.
+// patience is how long a test waits for something that must happen; only a failing test waits
+// that long.
 const patience = 20 * time.Second
 
-// message is a content whose every octet is awkward: no end of the last line, a NUL, a
-// CR, a line that looks like a mailbox's, one with a dot.
+// message is an awkward content: no end of the last line, a NUL, a CR, a line that looks like one
+// of an mbox, a lone dot.
 const message = "Subject: x\n\nFrom here\n.\r\n\x00\xff no end"
 
-// A fakeContent is a message in memory; its opening number damagedAt and those after it
-// give damage in place of the end. 0: none does.
+// A fakeContent is a message in memory. From the opening with number damagedAt on, reading it
+// gives damage in place of the end; 0 means never.
 type fakeContent struct {
 	text      string
 	damagedAt int
@@ -48,7 +48,7 @@ type damage struct{}
 
 func (damage) Read([]byte) (int, error) { return 0, queue.ErrDamaged }
 
-// A fakeSource gives deliveries and keeps what is said of them, as text.
+// A fakeSource gives deliveries and keeps their reports, as text.
 type fakeSource struct {
 	deliveries []*queue.Delivery
 	log        []string
@@ -74,7 +74,7 @@ func (s *fakeSource) Wait(context.Context, time.Duration) bool { return false }
 
 func (s *fakeSource) Sending(d *queue.Delivery, recipients []int) error {
 	line := "sending " + d.ID
-	if len(recipients) < len(d.Recipients) { // for some only
+	if len(recipients) < len(d.Recipients) { // only for some
 		for _, i := range recipients {
 			line += " " + d.Recipients[i].Address
 		}
@@ -124,7 +124,7 @@ func mail(id string, recipients ...string) *queue.Delivery {
 	return d
 }
 
-// newAgent is New where it must succeed.
+// newAgent is New, which must succeed.
 func newAgent(t *testing.T, command string) *Agent {
 	t.Helper()
 	a, err := New(command, "")
@@ -165,8 +165,8 @@ func expectFile(t *testing.T, path, want string) {
 	}
 }
 
-// makeFIFO returns the path of a fifo that no one has open: who opens it waits for
-// the other side.
+// makeFIFO returns the path of a fifo that no process has open: opening it waits for the other
+// side.
 func makeFIFO(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "fifo")
@@ -176,8 +176,8 @@ func makeFIFO(t *testing.T) string {
 	return path
 }
 
-// readFIFO returns all that is written to a fifo until every process that has it open for
-// writing is gone, and calls first once the first octet has come.
+// readFIFO returns everything that is written to a fifo until no process has it open for writing.
+// It calls first when the first octet has come.
 func readFIFO(t *testing.T, path string, first func()) string {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
@@ -199,7 +199,7 @@ func readFIFO(t *testing.T, path string, first func()) string {
 		case err == io.EOF && len(got) > 0:
 			return string(got)
 		case err == io.EOF:
-			time.Sleep(time.Millisecond) // no one has opened it yet
+			time.Sleep(time.Millisecond) // no process has opened it yet
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			t.Fatalf("a process still has the fifo open, which gave %q", got)
 		case err != nil:

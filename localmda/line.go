@@ -8,28 +8,28 @@ import (
 // senderVariable is the environment variable that %F expands to.
 const senderVariable = "ESMTPQ_SENDER"
 
-// A shellLine is the user's command with its %T and %F made into quoted expansions.
+// A shellLine is the person's command with its %T and %F turned into quoted expansions.
 type shellLine struct {
 	text         string
 	perRecipient bool // %T occurs
 }
 
-// parseLine replaces every %T and %F in command, a line for /bin/sh, so that each
-// is its value and nothing more, in whatever quotes it stands:
+// parseLine replaces every %T and %F in command, a line for /bin/sh, so that each is its value
+// and nothing more, whatever quotes it is in:
 //
 //	mda %T          mda "$@"
 //	mda "to %T"     mda "to $@"
 //	mda 'to %T'     mda 'to '"$@"''
 //	mda \%T         mda "$@"
 //
-// Inside $( ), backquotes, ( ) and ${ } the same holds. "$@" has one word, as the line
-// is called with one recipient. Nothing else is replaced; comments stay as they are.
-// The value never becomes part of the line, so where this reading of it and the
-// shell's part ways (a case pattern inside $( ) is one such place) the
-// worst is a value split at blanks, never one that is run.
+// Inside $( ), backquotes, ( ) and ${ } the same holds. "$@" is one word, since the line is
+// called with one recipient. Nothing else is replaced; comments stay as they are. The value never
+// becomes part of the line. So where this function reads the line differently from the shell (a
+// case pattern inside $( ) is such a place), a value can be split at blanks at worst, but never
+// be run.
 //
-// The error says which quote or bracket is never closed, or that there is a
-// here-document, whose quotes follow other rules.
+// The error says which quote or bracket is never closed, or that there is a here-document, in
+// which other rules of quoting apply.
 func parseLine(command string) (shellLine, error) {
 	if strings.IndexByte(command, 0) >= 0 {
 		return shellLine{}, errors.New("a NUL character in the command")
@@ -47,8 +47,7 @@ func parseLine(command string) (shellLine, error) {
 // maxDepth bounds how deep quotes and brackets may nest.
 const maxDepth = 50
 
-// A scanner copies a shell line from in to out, knowing at each point in which
-// quotes it is.
+// A scanner copies a shell line from in to out, and knows at each point which quotes it is in.
 type scanner struct {
 	in    string
 	pos   int
@@ -59,19 +58,18 @@ type scanner struct {
 	hereDocument      bool // << occurred
 }
 
-// rest is what is still to be read.
+// rest returns the text that is still to be read.
 func (s *scanner) rest() string { return s.in[s.pos:] }
 
-// copy copies n octets, or what is left.
+// copy copies n octets, or as many as are left.
 func (s *scanner) copy(n int) {
 	n = min(n, len(s.in)-s.pos)
 	s.out.WriteString(s.in[s.pos : s.pos+n])
 	s.pos += n
 }
 
-// expand replaces the %T or %F that in goes on with, if it does, by its expansion between
-// the given quotes. With a backslash before it that would have taken its meaning
-// from the percent sign, the backslash goes too.
+// expand replaces %T or %F, if one comes next, by its expansion between the given quotes. A
+// backslash before it, which would escape the percent sign, is removed as well.
 func (s *scanner) expand(open, closing string, backslash bool) bool {
 	n := 2
 	rest := s.rest()
@@ -101,8 +99,8 @@ func (s *scanner) nested(f func(end byte) error, end byte) error {
 	return f(end)
 }
 
-// plain copies text that is not quoted, up to and with end; with end 0, to the end of
-// the line.
+// plain copies text that is not quoted, up to and including end; with end 0, to the end of the
+// line.
 func (s *scanner) plain(end byte) error {
 	for s.pos < len(s.in) {
 		var err error
@@ -136,8 +134,8 @@ func (s *scanner) plain(end byte) error {
 	return unclosed(end)
 }
 
-// double copies text inside double quotes, up to and with end, which is a brace in the
-// likes of "${name:-word}".
+// double copies text inside double quotes, up to and including end, which is a brace in
+// "${name:-word}" and the like.
 func (s *scanner) double(end byte) error {
 	for s.pos < len(s.in) {
 		var err error
@@ -161,8 +159,8 @@ func (s *scanner) double(end byte) error {
 	return unclosed(end)
 }
 
-// substitution copies one of the substitutions that there are with and without double
-// quotes around them, or, where in goes on with none, one character.
+// substitution copies one of the substitutions that work with and without double quotes around
+// them, or one character if none comes next.
 func (s *scanner) substitution(quoted bool) error {
 	rest := s.rest()
 	switch {
@@ -182,9 +180,9 @@ func (s *scanner) substitution(quoted bool) error {
 	return nil
 }
 
-// backquoted copies a command in backquotes. The shell takes it out, removes one layer of
-// backslashes and only then looks at its quotes; so does this, and puts the layer
-// back where something was replaced.
+// backquoted copies a command in backquotes. The shell takes the command out, removes one layer
+// of backslashes, and only then looks at its quotes. This function does the same, and puts the
+// layer back if something was replaced.
 func (s *scanner) backquoted(quoted bool) error {
 	escapable := "`$\\"
 	if quoted {
@@ -205,8 +203,7 @@ func (s *scanner) backquoted(quoted bool) error {
 	return unclosed('`')
 }
 
-// replaceBackquoted copies the command in backquotes that ends before end and whose text
-// is body.
+// replaceBackquoted copies the command in backquotes that ends before end and has the text body.
 func (s *scanner) replaceBackquoted(body, escapable string, end int) error {
 	inner := scanner{in: body, depth: s.depth}
 	if err := inner.nested(inner.plain, 0); err != nil {
@@ -230,8 +227,8 @@ func (s *scanner) replaceBackquoted(body, escapable string, end int) error {
 	return nil
 }
 
-// single copies a string in single quotes. Nothing expands in there, so %T closes
-// the quotes and reopens them.
+// single copies a string in single quotes. Nothing is expanded inside, so %T closes the quotes
+// and reopens them.
 func (s *scanner) single() error {
 	s.copy(1)
 	for s.pos < len(s.in) {
@@ -256,7 +253,7 @@ func (s *scanner) comment() {
 	s.copy(n)
 }
 
-// atWordStart tells whether a word could start here, so that # begins a comment.
+// atWordStart reports whether a word could start here, so that # would begin a comment.
 func (s *scanner) atWordStart() bool {
 	return s.pos == 0 || strings.IndexByte(" \t\n;&|()", s.in[s.pos-1]) >= 0
 }

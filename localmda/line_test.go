@@ -63,13 +63,13 @@ func TestParseLineErrors(t *testing.T) {
 	}
 }
 
-// hostileNames are recipients and senders that a shell could make something of.
+// hostileNames are recipients and senders that mean something to a shell.
 var hostileNames = []string{
 	`bob`, `o'brien`, `a b  c`, `*`, `\`, "; id $(id) `id` $HOME ${x} |cat >file & {a,b} ~ #x !! %T %F %s é\xff",
 	"a\"b'c\\d$e`", `'; id; '" $(id) "`,
 }
 
-// Whatever quotes the person has put around it, the shell gets the name and nothing else.
+// The shell gets the name and nothing else, whatever quotes the person has put around it.
 func TestNamesArriveInRealShells(t *testing.T) {
 	lines := []struct{ line, want string }{ // NAME stands for the name
 		{`printf '<%s>' %T`, `<NAME>`},
@@ -138,8 +138,8 @@ func TestNamesArriveInRealShells(t *testing.T) {
 	}
 }
 
-// FuzzParseLine checks that a line is left alone where there is nothing to replace, and
-// that one in which something was replaced is still a line whose quotes are all closed.
+// FuzzParseLine checks that a line without anything to replace is left alone, and that all quotes
+// are still closed in a line in which something was replaced.
 func FuzzParseLine(f *testing.F) {
 	for _, line := range []string{
 		`mda %T`, `mda "%T" '%F' \%T`, "mda `id \\`%T\\``", `$(a "${x:-'%T'}" # '`, `"${x:-"%T"}"`, `(a <<E %T)`, "\\", `"$(`, "`\\\"%T\\\"`",

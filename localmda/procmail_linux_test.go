@@ -15,12 +15,12 @@ import (
 	"esmtpq/queue"
 )
 
-// seedLine is what generations of esmtprc files have, as it stands.
+// seedLine is what generations of esmtprc files contain, unchanged.
 const seedLine = "/usr/bin/formail -a \"Date: `date -R`\" | /usr/bin/procmail -d %T"
 
-// seedLineTest, in the environment, makes the test binary deliver two messages by
-// seedLine to the user it runs as, and print the mailbox: "hidden" with /var/mail
-// hidden behind an empty one, "bare" in the real one, which must be empty or missing.
+// seedLineTest, in the environment, makes the test binary deliver two messages by seedLine to the
+// user it runs as, and print the mailbox: "hidden" with /var/mail hidden behind an empty
+// directory, "bare" in the real one, where the mailbox must be empty or missing.
 const seedLineTest = "LOCALMDA_TEST_SEED_LINE"
 
 func TestMain(m *testing.M) {
@@ -34,9 +34,9 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// procmail -d writes to the real mailbox of a real user, whatever HOME and MAIL say. So
-// this happens in a mount namespace, where /var/mail is empty and nobody else's. Only
-// in CI, and where we are not given a namespace, is it the real one.
+// procmail -d writes to the real mailbox of a real user, whatever HOME and MAIL say. So this
+// happens in a mount namespace with an empty /var/mail of its own. Only in CI, where there is no
+// namespace, is it the real one.
 func TestSeedLine(t *testing.T) {
 	needProcmail(t)
 	mailbox, err := runSelf(t, "hidden", namespace())
@@ -64,8 +64,8 @@ func TestSeedLine(t *testing.T) {
 	}
 }
 
-// namespace are the attributes of a process in a mount namespace of its own; unless we are
-// root, in a user namespace too, which is what allows it to mount.
+// namespace returns the attributes of a process in a mount namespace of its own. Unless we are
+// root, it is in a user namespace, too, which allows it to mount.
 func namespace() *syscall.SysProcAttr {
 	uid, gid := os.Getuid(), os.Getgid()
 	if uid == 0 {
@@ -80,7 +80,7 @@ func namespace() *syscall.SysProcAttr {
 	}
 }
 
-// refused tells whether the system has refused a namespace, or a mount in it.
+// refused reports whether the system has refused a namespace, or a mount in it.
 func refused(err error) bool {
 	return errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EINVAL) ||
 		err != nil && strings.Contains(err.Error(), "mount: ")
@@ -121,7 +121,7 @@ func deliverBySeedLine(mode string) error {
 	} else if info, statErr := os.Lstat(mailbox); statErr == nil && info.Size() > 0 {
 		err = fmt.Errorf("%s has mail and is not ours to touch", mailbox)
 	} else {
-		defer os.Truncate(mailbox, 0) // the directory may not let us remove it
+		defer os.Truncate(mailbox, 0) // the directory may forbid its removal
 	}
 	if err != nil {
 		return err

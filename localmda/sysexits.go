@@ -6,23 +6,24 @@ import (
 	"esmtpq/queue"
 )
 
-// An exitMeaning is what an exit status of a delivery agent says.
+// An exitMeaning is the meaning of an exit status of a delivery agent.
 type exitMeaning struct {
 	status string // enhanced status code (RFC 3463); class 4 delays, class 5 fails
 	scope  queue.Scope
 	text   string
 }
 
-// exitMeanings are those of sysexits.h, with the status codes that other mail systems
-// give them. What fails and what is tried again differs between those: here,
-// trouble with a file or a disk (73, 74) is tried again, since a full disk or a quota gets
-// mended and mail that is only late does no harm.
+// exitMeanings are those of sysexits.h, with the status codes that other mail systems give them.
+// Those systems differ in what fails and what is tried again. Here, mail is tried again after
+// trouble with a file or a disk (73, 74): a full disk or a quota gets repaired, and late mail
+// does no harm.
 //
-// For the same reason a status that has no meaning here is tried again, until the message expires:
-// fdm says 1 while its lock is held, mailagent and mdeliver 1 and 2 for a folder that is not there
-// yet. A count of attempts would be no measure, as deliver may be called each minute.
+// For the same reason mail is tried again after a status without a meaning here, until the
+// message expires: fdm exits with 1 while its lock is held, mailagent and mdeliver with 1 and 2
+// for a folder that does not exist yet. A number of attempts would be no measure, since deliver
+// may be called every minute.
 //
-// Not a map, which would be made at each start of the program.
+// It is not a map, since that would be made at each start of the program.
 var exitMeanings = [...]exitMeaning{
 	64: {"5.3.0", queue.ScopeRecipient, "wrong usage of the command line"},
 	65: {"5.6.0", queue.ScopeMessage, "wrong data in the message"},
@@ -40,17 +41,16 @@ var exitMeanings = [...]exitMeaning{
 	77: {"5.7.0", queue.ScopeRecipient, "permission denied"},
 	78: {"5.3.5", queue.ScopeRecipient, "configuration error"},
 
-	// Those of qmail's programs (qmail-command(8)).
+	// These are of qmail's programs (qmail-command(8)).
 	100: {"5.3.0", queue.ScopeRecipient, "permanent failure"},
 	111: {"4.3.0", queue.ScopeRecipient, "temporary failure"},
 
-	// The shell's own: what is wrong is our set-up, whoever the mail is for.
+	// These are of the shell: the set-up is wrong, whoever the mail is for.
 	126: {"4.3.5", queue.ScopeIdentity, "the command cannot be executed"},
 	127: {"4.3.5", queue.ScopeIdentity, "command not found"},
 }
 
-// bySignal reports whether the shell exited with the status that says a signal ended
-// the last of its commands.
+// bySignal reports whether a status of the shell means that a signal ended its last command.
 func bySignal(status int) bool { return status > 128 && status <= 128+64 }
 
 // exitReport is the report for an exit status, with the last words of the agent.

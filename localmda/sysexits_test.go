@@ -18,20 +18,20 @@ func TestExitStatus(t *testing.T) {
 		{`echo first; echo Mailbox locked >&2; echo; exit 75`, "delayed 4.3.0 recipient", "exit status 75, temporary failure: first; Mailbox locked"},
 		{`exit 77`, "failed 5.7.0 recipient", "exit status 77, permission denied"},
 		{`exit 78`, "failed 5.3.5 recipient", "exit status 78, configuration error"},
-		// No meaning that we know of: an agent's lock may be held, its folder not be there yet.
+		// These have no known meaning: an agent's lock may be held, or its folder not exist yet.
 		{`exit 1`, "delayed 4.3.0 recipient", "exit status 1"},
 		{`exit 2`, "delayed 4.3.0 recipient", "exit status 2"},
 		{`exit 79`, "delayed 4.3.0 recipient", "exit status 79"},
 		{`exit 255`, "delayed 4.3.0 recipient", "exit status 255"},
-		// qmail's.
+		// These are qmail's.
 		{`echo 'no such folder'; exit 111`, "delayed 4.3.0 recipient", "exit status 111, temporary failure: no such folder"},
 		{`exit 100`, "failed 5.3.0 recipient", "exit status 100, permanent failure"},
-		// A word that is on every call's lips does not hide the last but one, nor the status.
+		// A line that every call prints last hides neither the line before it nor the status.
 		{`echo one; echo 'over quota'; echo 'ERR: authdaemon: s_connect() failed'; exit 75`, "delayed 4.3.0 recipient",
 			"exit status 75, temporary failure: over quota; ERR: authdaemon: s_connect() failed"},
 		{`/ 2>/dev/null`, "delayed 4.3.5 identity", "exit status 126, the command cannot be executed"},
 		{`nosuchcommandanywhere 2>/dev/null`, "delayed 4.3.5 identity", "exit status 127, command not found"},
-		// A signal says nothing about the mail, and it may have been put away.
+		// A signal says nothing about the mail, which may have been stored.
 		{`cat >/dev/null; kill -SEGV $$`, "delayed 4.3.0 recipient unsure", "exit status 139, signal 11"},
 		{`cat | sh -c 'cat >/dev/null; kill -KILL $$'`, "delayed 4.3.0 recipient unsure", "exit status 137, signal 9"},
 	} {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// An agent that is stopped may have taken the message if it had been given the end of it.
+// An agent that is stopped may have taken the message if it had been given the message's end.
 func TestStoppedAgentMayHaveTakenIt(t *testing.T) {
 	for _, test := range []struct {
 		command string

@@ -9,16 +9,15 @@ import (
 	"unicode/utf8"
 )
 
-// MaxAddress is the length in octets up to which an addr-spec is taken: RFC
-// 5321 (4.5.3.1.3) gives a path 256 octets, of which two are angle brackets.
-// The limit of 64 octets for a local part (4.5.3.1.1) is not enforced: mailing
-// lists and forwarders make longer ones (VERP, SRS), and the hosts that mind
-// say so.
+// MaxAddress is the greatest length of an addr-spec, in octets: RFC 5321 (4.5.3.1.3) gives a path
+// 256 octets, two of which are angle brackets. The limit of 64 octets for a local part
+// (4.5.3.1.1) is not enforced: mailing lists and forwarders make longer ones (VERP, SRS), and a
+// host that does not take them says so.
 const MaxAddress = 254
 
 // An Address is one mailbox.
 type Address struct {
-	Name   string // display name, or else comment, as it stands: perhaps RFC 2047, any octets; "" if none
+	Name   string // display name or else comment, unchanged: perhaps RFC 2047, any octets; "" if none
 	Local  string // local part, without the quotes and backslashes it may need
 	Domain string // "" for a local name; a domain-literal has its brackets
 }
@@ -39,13 +38,12 @@ func (a Address) Spec() string {
 // String is Spec.
 func (a Address) String() string { return a.Spec() }
 
-// CheckAddress returns an error unless spec is an addr-spec that can stand in
-// an SMTP command, in a header and in the arguments of a local delivery agent
-// without meaning anything else there. Nothing is allowed in it but: a local
-// part of atoms and dots, or a quoted-string of printable characters; if it has
-// a domain, "@" and atoms between dots, or a domain-literal. It is valid UTF-8
-// without control characters, not longer than MaxAddress octets, and, without a
-// domain, does not begin with "-", which would make it an option.
+// CheckAddress returns an error unless spec is an addr-spec that can stand in an SMTP command, in
+// a header and in the arguments of a local delivery agent without meaning anything else there. It
+// may consist only of a local part of atoms and dots, or a quoted-string of printable characters;
+// and, if it has a domain, "@" and atoms between dots, or a domain-literal. It must be valid
+// UTF-8 without control characters, must not be longer than MaxAddress octets, and without a
+// domain must not begin with "-", which would make it an option.
 func CheckAddress(spec string) error {
 	if err := checkSpec(spec); err != nil {
 		return fmt.Errorf("address %s: %w", shown(spec), err)
@@ -81,8 +79,8 @@ func checkSpec(spec string) error {
 	return nil
 }
 
-// cutLocal cuts spec into the local part, without its quotes if it has them,
-// and what follows it. An unclosed quote is left where it is.
+// cutLocal splits spec into the local part, without its quotes if it has them, and the rest. An
+// unclosed quote is left where it is.
 func cutLocal(spec string) (local, rest string, quoted bool) {
 	if strings.HasPrefix(spec, `"`) {
 		if text, n := scanQuoted(spec); n > 0 {
@@ -95,8 +93,8 @@ func cutLocal(spec string) (local, rest string, quoted bool) {
 	return spec, "", false
 }
 
-// isDomain tells whether s is a dot-atom or a domain-literal. Whether there can
-// be such a host is not asked: the one we hand over to decides.
+// isDomain reports whether s is a dot-atom or a domain-literal. Whether there can be such a host
+// is for the smart host to decide.
 func isDomain(s string) bool {
 	if strings.HasPrefix(s, "[") {
 		_, n := scanLiteral(s)
@@ -105,7 +103,7 @@ func isDomain(s string) bool {
 	return isDotAtom(s)
 }
 
-// isDotAtom tells whether s is a dot-atom-text (RFC 5322, 3.2.3).
+// isDotAtom reports whether s is a dot-atom-text (RFC 5322, 3.2.3).
 func isDotAtom(s string) bool {
 	return s != "" && s[0] != '.' && s[len(s)-1] != '.' &&
 		!strings.Contains(s, "..") && !strings.ContainsFunc(s, notAtextOrDot)
@@ -113,12 +111,12 @@ func isDotAtom(s string) bool {
 
 func notAtextOrDot(r rune) bool { return r < utf8.RuneSelf && r != '.' && !isAtext(byte(r)) }
 
-// quote makes a quoted-string of s.
+// quote returns s as a quoted-string.
 func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
-// shown returns s in quotes, printable and not too long, for an error.
+// shown returns s in quotes for an error, printable and not too long.
 func shown(s string) string {
 	const most = 60
 	if len(s) <= most {

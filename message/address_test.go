@@ -64,7 +64,7 @@ func TestCheckAddress(t *testing.T) {
 	}
 }
 
-// An address of any origin ends up in errors, and those on terminals.
+// Addresses of any origin end up in errors, and errors on terminals.
 func TestErrorsArePrintable(t *testing.T) {
 	for _, spec := range []string{
 		"\x1b[2J\r\n@b", strings.Repeat("ä", 50000) + " x", strings.Repeat("\x00", 70), "a\u202e@b c",

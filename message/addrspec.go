@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// addrSpec makes an address of the tokens of an addr-spec, or of a local name.
-// Comments may stand anywhere in it. It returns nil if there is nothing but
-// comments.
+// addrSpec makes an address from the tokens of an addr-spec or a local name. Comments may be
+// anywhere in it. It returns nil if there is nothing but comments.
 func addrSpec(tokens []token) (*Address, error) {
 	var words []token
 	at := -1
@@ -84,7 +83,7 @@ func domainPart(words []token) (string, error) {
 	return concat(words), nil
 }
 
-// dotBetween tells whether a dot separates two words that follow each other.
+// dotBetween reports whether a dot separates two words that follow each other.
 func dotBetween(a, b token) bool {
 	return a.kind == tokenAtom && strings.HasSuffix(a.text, ".") ||
 		b.kind == tokenAtom && strings.HasPrefix(b.text, ".")
@@ -113,8 +112,8 @@ func join(words []token) string {
 	return s.String()
 }
 
-// lastComment returns the text of the last comment: "Cron Daemon" in "root
-// (Cron Daemon)", where RFC 733 had the name.
+// lastComment returns the text of the last comment, where RFC 733 had the name: "Cron Daemon" in
+// "root (Cron Daemon)".
 func lastComment(words []token) string {
 	for i := len(words) - 1; i >= 0; i-- {
 		if words[i].kind == tokenComment {

@@ -7,24 +7,24 @@ import (
 )
 
 const (
-	bufferSize = 64 << 10 // of a copy, however large the message; a BlockWriter may have others
+	bufferSize = 64 << 10 // for a copy, however large the message; a BlockWriter may have other sizes
 
 	// maxEmptyReads is how often a reader may return nothing and no error.
 	maxEmptyReads = 100
 )
 
-// A BlockWriter takes whole blocks without copying them, and may work on one while the next is
-// filled.
+// A BlockWriter takes whole blocks without copying them. It may work on one block while the next
+// one is filled.
 type BlockWriter interface {
 	io.Writer
-	// WriteBlock writes p, which is the writer's from then on, and returns the block
-	// that is to be filled next, all of its length.
+	// WriteBlock writes p, which then belongs to the writer, and returns the block to fill next,
+	// up to its whole length.
 	WriteBlock(p []byte) (next []byte, err error)
 }
 
-// Copy writes a message: the header h, a blank line, and the body that br still
-// holds, in its normal form as CopyBody has it. Header and body of a small message go
-// out in one write. If w is a BlockWriter, everything goes to it in blocks.
+// Copy writes a message: the header h, a blank line, and the rest of br as the body, in the
+// normal form that CopyBody describes. Header and body of a small message go out in one write. If
+// w is a BlockWriter, it gets everything in blocks.
 func Copy(w io.Writer, h *Header, br *bufio.Reader) error {
 	c := newCopier(w)
 	if err := c.add(h.raw); err != nil {
@@ -36,11 +36,10 @@ func Copy(w io.Writer, h *Header, br *bufio.Reader) error {
 	return c.copy(br)
 }
 
-// CopyBody copies the rest of br to w with LF line ends: each CR, LF and CRLF
-// becomes one. If the last line has no end, it is given one. Nothing else is
-// changed. It returns the measures of what was written; errors are those of br
-// and w. The memory it takes does not depend on the length of the message or of
-// its lines.
+// CopyBody copies the rest of br to w with LF line ends: each CR, LF and CRLF becomes one. If the
+// last line has no end, it is given one. Nothing else is changed. It returns the measures of what
+// was written; errors are those of br and w. The memory used does not depend on the length of the
+// message or of its lines.
 func CopyBody(w io.Writer, br *bufio.Reader) (Stats, error) {
 	m := NewMeter(w)
 	err := newCopier(m).copy(br)
@@ -53,8 +52,8 @@ type copier struct {
 	blocks  BlockWriter // w, if it is one
 	buf     []byte
 	n       int  // octets in buf that are to be written
-	afterCR bool // the last octet read was CR: an LF now is the rest of that line end
-	open    bool // something was read, and the last octet of it is not a line end
+	afterCR bool // the last octet read was CR: an LF now belongs to that line end
+	open    bool // something was read, and its last octet is not a line end
 }
 
 func newCopier(w io.Writer) *copier {
@@ -63,7 +62,7 @@ func newCopier(w io.Writer) *copier {
 	return c
 }
 
-// add gathers what is uniform already, and leaves room for more.
+// add gathers text that is uniform already, and leaves room for more.
 func (c *copier) add(p []byte) error {
 	for {
 		n := copy(c.buf[c.n:], p)
@@ -104,8 +103,8 @@ func (c *copier) copy(r io.Reader) error {
 	}
 }
 
-// take adds the n octets read behind those in the buffer to them, with uniform
-// line ends. Since no line end gets longer, this can be done in place.
+// take adds the n octets that were read into the buffer behind the gathered ones, with uniform
+// line ends. No line end gets longer, so this works in place.
 func (c *copier) take(n int) {
 	p := c.buf[c.n : c.n+n]
 	if len(p) == 0 {
@@ -119,8 +118,8 @@ func (c *copier) take(n int) {
 	c.open = c.n > 0 && c.buf[c.n-1] != '\n'
 }
 
-// normalize moves p, which lies at the end of what is gathered or behind, there with uniform
-// line ends.
+// normalize moves p to the end of the gathered text, with uniform line ends. p lies there
+// already, or further back in the buffer.
 func (c *copier) normalize(p []byte) {
 	if c.afterCR && p[0] == '\n' {
 		p = p[1:]
@@ -144,7 +143,7 @@ func (c *copier) normalize(p []byte) {
 	}
 }
 
-// finish writes what is left, and the line end that the last line lacks.
+// finish writes the rest, and the line end that the last line lacks.
 func (c *copier) finish() error {
 	if c.open {
 		if c.n == len(c.buf) {

@@ -10,7 +10,7 @@ import (
 	"testing/iotest"
 )
 
-// normalised is what CopyBody has to do, the simple way.
+// normalised does what CopyBody has to do, in the simple way.
 func normalised(s string) string {
 	s = strings.ReplaceAll(s, "\r\n", "\n")
 	s = strings.ReplaceAll(s, "\r", "\n")
@@ -20,7 +20,7 @@ func normalised(s string) string {
 	return s
 }
 
-// measured is what a Meter has to find, the simple way.
+// measured finds what a Meter has to find, in the simple way.
 func measured(s string) Stats {
 	stats := Stats{Size: int64(len(s)), Lines: int64(strings.Count(s, "\n"))}
 	for line := range strings.SplitSeq(s, "\n") {
@@ -147,7 +147,7 @@ func TestUntilDot(t *testing.T) {
 	}
 }
 
-// Nothing behind the dot is waited for: a person has stopped typing there.
+// Nothing behind the dot is waited for: that is where a person stops typing.
 func TestUntilDotDoesNotWait(t *testing.T) {
 	r := io.MultiReader(strings.NewReader("a\n.\n"), iotest.ErrReader(errors.New("asked for more")))
 	if got, err := io.ReadAll(UntilDot(r)); err != nil || string(got) != "a\n" {
@@ -190,7 +190,7 @@ func FuzzCopyBody(f *testing.F) {
 	f.Add([]byte(".\r\n\x00\xff"), 1)
 	f.Add([]byte(""), 0)
 	f.Fuzz(func(t *testing.T, piece []byte, n int) {
-		// The piece comes often, so that the end of the buffer cuts it anywhere.
+		// The piece is repeated, so that the end of the buffer cuts it everywhere.
 		in := bytes.Repeat(piece, 1+max(0, min(n, 2*bufferSize/(len(piece)+1))))
 		got, stats := copied(t, bytes.NewReader(in))
 		if want := normalised(string(in)); got != want || stats != measured(want) {

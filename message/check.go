@@ -10,8 +10,8 @@ import (
 // MaxLine is how many octets a line may have, without its end (RFC 5321, 4.5.3.1.6).
 const MaxLine = 998
 
-// Check reads a message as it would be submitted and returns what may be wrong with it, a sentence
-// each: what a host may refuse or change, and what its author may have meant otherwise.
+// Check reads a message as a submission would, and returns what may be wrong with it, one
+// sentence each: what a host may refuse or change, and what its author may not have intended.
 func Check(r io.Reader) ([]string, error) {
 	raw := &rawCheck{r: r}
 	br := bufio.NewReaderSize(raw, 64<<10)
@@ -43,7 +43,7 @@ func Check(r io.Reader) ([]string, error) {
 	return remarks, nil
 }
 
-// check looks at the fields of a header.
+// check checks the fields of a header.
 func (h *Header) check() []string {
 	var remarks []string
 	for _, name := range [...]string{"From", "To", "Cc", "Bcc", "Reply-To", "Sender"} {
@@ -62,7 +62,7 @@ func (h *Header) check() []string {
 	return remarks
 }
 
-// rawCheck notices what reading makes uniform.
+// rawCheck notices what is lost when reading makes the content uniform.
 type rawCheck struct {
 	r           io.Reader
 	nul, bareCR bool

@@ -13,10 +13,10 @@ func FormatDate(t time.Time) string {
 	return t.Format("Mon, 2 Jan 2006 15:04:05 -0700")
 }
 
-// NewMessageID returns a new value for Message-ID: (RFC 5322, 3.6.4), angle
-// brackets included: the time in UTC and 100 random bits before the "@", domain
-// behind it. A domain that cannot stand there (empty, not ASCII, no dot-atom)
-// is replaced by "localhost"; the random bits alone make it unique.
+// NewMessageID returns a new value for Message-ID: (RFC 5322, 3.6.4), including the angle
+// brackets: the time in UTC and 100 random bits before the "@", and domain after it. A domain
+// that cannot be there (empty, not ASCII, no dot-atom) is replaced by "localhost"; the random
+// bits alone make the value unique.
 func NewMessageID(t time.Time, domain string) string {
 	if !isDotAtom(domain) || len(domain) > MaxAddress || hasNonASCII(domain) {
 		domain = "localhost"

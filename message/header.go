@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// A Header is the header of a message, with every octet of every field as it
-// was, but for line ends, which are LF. Its zero value is an empty header.
-// Names of fields are compared without regard to case.
+// A Header is the header of a message, with every octet of every field unchanged, except for line
+// ends, which are LF. Its zero value is an empty header. Names of fields are compared without
+// regard to case.
 type Header struct {
 	raw       []byte // the fields, each line with its LF
-	separated bool   // a blank line was read behind them
+	separated bool   // a blank line was read after them
 }
 
-// A field is one field within a header: its name, and the octets it covers with
-// its continuation lines.
+// A field is one field of a header: its name, and the octets that it takes with its continuation
+// lines.
 type field struct {
 	name       []byte
-	value      int // where the body of the field begins, behind the colon
+	value      int // where the body of the field begins, after the colon
 	start, end int
 }
 
@@ -52,7 +52,7 @@ func (h *Header) fieldAt(start int) field {
 	return field{name: name, value: colon + 1, start: start, end: end}
 }
 
-// is tells whether f is called name.
+// is reports whether name is the name of f.
 func (f field) is(name string) bool { return strings.EqualFold(string(f.name), name) }
 
 // text returns the body of f unfolded (RFC 5322, 2.2.3), without the blanks
@@ -61,14 +61,14 @@ func (h *Header) text(f field) string {
 	return strings.Trim(strings.ReplaceAll(string(h.raw[f.value:f.end]), "\n", ""), " \t")
 }
 
-// Has tells whether there is a field called name.
+// Has reports whether there is a field called name.
 func (h *Header) Has(name string) bool {
 	_, ok := h.Get(name)
 	return ok
 }
 
-// Get returns the value of the first field called name, unfolded and otherwise
-// as it stands, and whether there is one.
+// Get returns the value of the first field called name, unfolded but otherwise unchanged, and
+// whether there is one.
 func (h *Header) Get(name string) (string, bool) {
 	for f := range h.fields() {
 		if f.is(name) {
@@ -100,9 +100,9 @@ func (h *Header) Remove(names ...string) {
 	h.raw = kept
 }
 
-// Add adds a field at the end. The value is written as it is; a line end in it
-// must be LF and followed by a blank, which folds it. Other control characters,
-// which would make it something else than one field, are refused.
+// Add adds a field at the end. The value is written as it is; a line end in it must be LF and
+// must be followed by a blank, which makes it a fold. Other control characters are refused, since
+// the result would not be one field.
 func (h *Header) Add(name, value string) error {
 	f, err := formatField(name, value)
 	if err != nil {
@@ -112,9 +112,9 @@ func (h *Header) Add(name, value string) error {
 	return nil
 }
 
-// SetSender makes addr (an addr-spec, or a mailbox with a display name) the
-// value of the one Sender: field: the first is replaced where it stands, others
-// are removed; where there is none, it is added at the end.
+// SetSender makes addr (an addr-spec, or a mailbox with a display name) the value of the one
+// Sender: field. The first such field is replaced in its place, others are removed; if there is
+// none, one is added at the end.
 func (h *Header) SetSender(addr string) error {
 	if addrs, bad := ParseArgument(addr); len(addrs) != 1 || len(bad) > 0 {
 		return fmt.Errorf("%s cannot be a Sender: it is not one address", shown(addr))
@@ -141,7 +141,7 @@ func (h *Header) SetSender(addr string) error {
 	return nil
 }
 
-// formatField returns a field as it stands in a header.
+// formatField returns a field as it is in a header.
 func formatField(name, value string) (string, error) {
 	if kindOf([]byte(name+":")) != fieldLine || strings.ContainsAny(name, " \t:") {
 		return "", fmt.Errorf("%s cannot be the name of a header field", shown(name))
@@ -157,8 +157,8 @@ func formatField(name, value string) (string, error) {
 	return name + ": " + value + "\n", nil
 }
 
-// EightBit tells whether the header has octets over 127, which must go out as
-// RFC 6532 has it (SMTPUTF8) or are plainly wrong.
+// EightBit reports whether the header has octets over 127, which must go out according to RFC
+// 6532 (SMTPUTF8) or are plainly wrong.
 func (h *Header) EightBit() bool { return hasEightBit(h.raw) }
 
 // WriteTo writes the fields and the blank line that separates them from the
@@ -181,8 +181,8 @@ func (h *Header) From() string {
 	return ""
 }
 
-// HasControl tells whether a text holds control characters other than tabs, which no field of a
-// header can.
+// HasControl reports whether a text contains control characters other than tabs, which no field
+// of a header may contain.
 func HasControl(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }

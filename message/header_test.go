@@ -106,7 +106,7 @@ func TestReadHeader(t *testing.T) {
 	}
 }
 
-// An input that fails must never be taken for one that ends.
+// An input that fails must never be taken for an input that ends.
 func TestReadHeaderError(t *testing.T) {
 	broken := errors.New("input/output error")
 	for _, in := range []string{"", "F", "From x", "From x\n", "A", "A: 1", "A: 1\r", "A: 1\n", "A: 1\n B"} {
@@ -132,7 +132,7 @@ func TestReadHeaderTooLarge(t *testing.T) {
 	}
 }
 
-// A repeater reads as text over and over.
+// A repeater reads as an endless repetition of text.
 type repeater struct {
 	text string
 	at   int

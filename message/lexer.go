@@ -2,8 +2,8 @@ package message
 
 import "strings"
 
-// A tokenKind is a kind of token in a structured field (RFC 5322, 3.2); the
-// specials that mean something in a list of addresses stand for themselves.
+// A tokenKind is a kind of token in a structured field (RFC 5322, 3.2); the specials that have a
+// meaning in a list of addresses stand for themselves.
 type tokenKind byte
 
 const (
@@ -18,17 +18,17 @@ const (
 type token struct {
 	kind   tokenKind
 	text   string
-	spaced bool // white space stands before it
+	spaced bool // there is white space before it
 	pos    int
 }
 
-// maxUnpaired bounds how often the rest of the input is searched in vain for
-// the other end of a quote or comment, which takes time each time.
+// maxUnpaired bounds how often the rest of the input is searched in vain for the other end of a
+// quote or comment, since each search takes time.
 const maxUnpaired = 32
 
-// A lexer cuts a structured field into tokens. It takes every input: a quote or
-// a parenthesis that is never closed is a stray token, and what follows it is
-// read as if it was not there, so that one slip does not swallow a list.
+// A lexer splits a structured field into tokens. It takes every input: a quote or a parenthesis
+// that is never closed is a stray token, and the text after it is read as if it were not there,
+// so that one slip does not swallow a list.
 type lexer struct {
 	s        string
 	pos      int
@@ -64,8 +64,8 @@ func (l *lexer) next() token {
 	return t
 }
 
-// pair reads a token that has two ends with scan, or only its first octet, a
-// stray, when the other end is missing.
+// pair reads a token that has two ends, using scan. If the other end is missing, it reads only
+// the first octet, as a stray.
 func (l *lexer) pair(kind tokenKind, scan func(string) (string, int)) (tokenKind, string, int) {
 	if l.unpaired < maxUnpaired {
 		if text, n := scan(l.s[l.pos:]); n > 0 {
@@ -105,9 +105,8 @@ func foldAt(s string) int {
 	return 0
 }
 
-// scanQuoted reads the quoted-string that s begins with. It returns what it
-// stands for, and its length or 0. A line end within is part of a fold or the
-// end of all hope.
+// scanQuoted reads the quoted-string that s begins with. It returns what it stands for, and its
+// length or 0. A line end inside must be part of a fold.
 func scanQuoted(s string) (string, int) {
 	var text strings.Builder
 	for i := 1; i < len(s); {
@@ -131,9 +130,8 @@ func scanQuoted(s string) (string, int) {
 	return "", 0
 }
 
-// scanComment reads the comment, with those nested in it, that s begins with.
-// It returns its text and its length, or 0. All octets may stand in it: no
-// address depends on it.
+// scanComment reads the comment, with those nested in it, that s begins with. It returns its text
+// and its length, or 0. A comment may contain any octet: no address depends on it.
 func scanComment(s string) (string, int) {
 	depth := 0
 	for i := 0; i < len(s); i++ {
@@ -151,9 +149,9 @@ func scanComment(s string) (string, int) {
 	return "", 0
 }
 
-// scanLiteral reads the domain-literal that s begins with. It returns it, and
-// its length or 0. White space in it, which RFC 5322 allows, cannot go into an
-// SMTP command (RFC 5321, 4.1.3) and is not in use.
+// scanLiteral reads the domain-literal that s begins with. It returns the literal, and its length
+// or 0. White space in it, which RFC 5322 allows, cannot go into an SMTP command (RFC 5321,
+// 4.1.3) and is not in use.
 func scanLiteral(s string) (string, int) {
 	for i := 1; i < len(s); i++ {
 		if s[i] == ']' {
@@ -166,7 +164,7 @@ func scanLiteral(s string) (string, int) {
 	return "", 0
 }
 
-// unfold takes the line ends, and the backslashes that quote, out of a comment.
+// unfold removes line ends and quoting backslashes from a comment.
 func unfold(s string) string {
 	if !strings.ContainsAny(s, "\\\r\n") {
 		return s
@@ -185,13 +183,13 @@ func unfold(s string) string {
 
 func isLineEnd(c byte) bool { return c == '\r' || c == '\n' }
 
-// isAtext tells whether c can be in an atom (RFC 5322, 3.2.3; octets over 127
-// by RFC 6532, and because old mail has them in display names).
+// isAtext reports whether c can be in an atom (RFC 5322, 3.2.3). Octets over 127 can, by RFC 6532
+// and because old mail has them in display names.
 func isAtext(c byte) bool {
 	return c > ' ' && c != 0x7f && strings.IndexByte(`()<>[]:;@\,."`, c) < 0
 }
 
-// isDtext tells whether c can be in a domain-literal (RFC 5322, 3.4.1).
+// isDtext reports whether c can be in a domain-literal (RFC 5322, 3.4.1).
 func isDtext(c byte) bool {
 	return c > ' ' && c < 0x7f && c != '[' && c != ']' && c != '\\'
 }

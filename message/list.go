@@ -10,19 +10,18 @@ import (
 // maxTokens bounds the memory that one member of a list takes.
 const maxTokens = 512
 
-// ParseAddressList parses a list of addresses as it stands in To:, folded or
-// not: with display names, comments, groups, source routes (which are dropped,
-// RFC 5321, appendix C) and the obsolete forms of RFC 5322. A name without "@"
-// is a local address. Members are separated by commas, or by semicolons as some
-// programs have it; empty ones do not count.
+// ParseAddressList parses a list of addresses as it is in To:, folded or not: with display names,
+// comments, groups, source routes (which are dropped, RFC 5321, appendix C) and the obsolete
+// forms of RFC 5322. A name without "@" is a local address. Members are separated by commas, or
+// by semicolons, as some programs write them; empty ones do not count.
 //
 // Each member that cannot be parsed, or that CheckAddress refuses, is returned
 // as an error in bad, which names it; the others are not affected. Encoded
 // words (RFC 2047) in display names are never decoded.
 //
-// A few slips that leave no doubt about the address are let pass: an unquoted
-// "@" or bracket in a display name, a ">" too many at the end, and remarks
-// behind a "#" as in "stable@vger.kernel.org # v5.10+".
+// A few slips that leave no doubt about the address are tolerated: an unquoted "@" or bracket in
+// a display name, one ">" too many at the end, and remarks after a "#" as in
+// "stable@vger.kernel.org # v5.10+".
 func ParseAddressList(s string) (addrs []Address, bad []error) {
 	p := listParser{lexer: lexer{s: s}}
 	p.advance()
@@ -46,9 +45,9 @@ func ParseAddressList(s string) (addrs []Address, bad []error) {
 	return addrs, bad
 }
 
-// ParseArgument parses a command-line argument that names recipients. It is a
-// list as ParseAddressList takes it, but CR, LF and NUL, which have no business
-// there, are an error for the whole argument.
+// ParseArgument parses a command-line argument that names recipients. It is a list as for
+// ParseAddressList, but CR, LF and NUL, which have no business there, are an error of the whole
+// argument.
 func ParseArgument(s string) (addrs []Address, bad []error) {
 	if strings.ContainsAny(s, "\r\n\x00") {
 		return nil, []error{fmt.Errorf("address %s: it has a line end or a NUL in it", shown(s))}
@@ -56,9 +55,9 @@ func ParseArgument(s string) (addrs []Address, bad []error) {
 	return ParseAddressList(s)
 }
 
-// ParseReversePath parses the argument of -f and -r: an addr-spec, perhaps in
-// angle brackets, perhaps with a display name. It returns the addr-spec; for ""
-// and "<>", the null reverse-path, it returns "".
+// ParseReversePath parses the argument of -f and -r: an addr-spec, perhaps in angle brackets,
+// perhaps with a display name. It returns the addr-spec, or "" for "" and "<>", the null
+// reverse-path.
 func ParseReversePath(s string) (spec string, err error) {
 	if null := strings.Trim(s, " \t"); null == "" || null == "<>" {
 		return "", nil
@@ -81,21 +80,21 @@ type listParser struct {
 
 func (p *listParser) advance() { p.tok = p.lexer.next() }
 
-// atSeparator tells whether a member ends here.
+// atSeparator reports whether a member ends here.
 func (p *listParser) atSeparator() bool {
 	return p.tok.kind == ',' || p.tok.kind == ';' || p.tok.kind == tokenEnd
 }
 
-// skipMember skips what is left of a member.
+// skipMember skips the rest of a member.
 func (p *listParser) skipMember() {
 	for !p.atSeparator() {
 		p.advance()
 	}
 }
 
-// member parses one member: an addr-spec or local name, a name-addr, or the
-// beginning of a group with its first member; for the ends of groups do not
-// matter, separators are all alike. It returns nil for an empty member.
+// member parses one member: an addr-spec or local name, a name-addr, or the beginning of a group
+// with its first member. The ends of groups do not matter, so all separators are alike. It
+// returns nil for an empty member.
 func (p *listParser) member() (*Address, error) {
 	var words []token
 	for len(words) < maxTokens {
@@ -193,8 +192,8 @@ func (p *listParser) surplusBracket(words []token) (*Address, error) {
 	return nil, errors.New("> without <")
 }
 
-// tail reads what may stand behind the address in a member, comments and a
-// remark, and returns the comments.
+// tail reads what may follow the address in a member, comments and a remark, and returns the
+// comments.
 func (p *listParser) tail() ([]token, error) {
 	var words []token
 	for !p.atSeparator() && !isRemark(p.tok) && len(words) < maxTokens {
@@ -207,19 +206,19 @@ func (p *listParser) tail() ([]token, error) {
 	return words, nil
 }
 
-// isRemark tells whether t begins a remark such as "# v5.10+".
+// isRemark reports whether t begins a remark such as "# v5.10+".
 func isRemark(t token) bool {
 	return t.kind == tokenAtom && t.spaced && t.text[0] == '#'
 }
 
-// hasDomain tells whether words have an "@" and something behind it: up to
-// there, a "#" belongs to a display name or the address.
+// hasDomain reports whether words have an "@" and something after it. Up to there, a "#" belongs
+// to a display name or the address.
 func hasDomain(words []token) bool {
 	at := slices.IndexFunc(words, func(w token) bool { return w.kind == '@' })
 	return at >= 0 && join(words[at+1:]) != ""
 }
 
-// isGroupName tells whether words can be the name of a group.
+// isGroupName reports whether words can be the name of a group.
 func isGroupName(words []token) bool {
 	if slices.ContainsFunc(words, func(w token) bool { return w.kind == '@' }) {
 		return false

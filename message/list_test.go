@@ -105,7 +105,7 @@ func TestParseAddressList(t *testing.T) {
 		{"a@b>, c@d", []string{"a@b", "c@d"}, nil},
 		{"a@b> x, c@d", []string{"c@d"}, []string{"behind"}},
 
-		// What is refused does not take its neighbours along.
+		// A refused member does not affect its neighbours.
 		{"a@b c@d, e@f", []string{"e@f"}, []string{"a@b c@d"}},
 		{"Joe Public, a@b", []string{"a@b"}, []string{"Joe Public"}},
 		{"a@b@c, d@e", []string{"d@e"}, []string{"more than one @"}},
@@ -211,7 +211,7 @@ func TestParseReversePath(t *testing.T) {
 	}
 }
 
-// Nothing is closed here, and to look for the end each time would take hours.
+// Nothing is closed here, and searching for the end each time would take hours.
 func TestParseAddressListUnpaired(t *testing.T) {
 	for _, piece := range []string{"(", `(\"`, "([<", "<", "[a", "a@", "a ", ":", "(,"} {
 		addrs, bad := ParseAddressList(strings.Repeat(piece, 1<<20) + " <, a@b")
@@ -249,7 +249,7 @@ func FuzzParseAddressList(f *testing.F) {
 			// net/mail returns quoted local parts without their quotes.
 			at := strings.LastIndexByte(a.Address, '@')
 			parts := Address{Local: a.Address[:at], Domain: a.Address[at+1:]}
-			if CheckAddress(parts.Spec()) == nil { // it takes a TAB in quotes, and any length
+			if CheckAddress(parts.Spec()) == nil { // the parser takes a TAB in quotes, and any length
 				want = append(want, a.Address)
 			}
 		}

@@ -10,15 +10,14 @@ import (
 
 const (
 	lineWidth      = 76                          // octets in a line that has an encoded word (RFC 2047, 2)
-	maxEncodedWord = lineWidth - len("Sender: ") // octets in one, so that the first fits too
+	maxEncodedWord = lineWidth - len("Sender: ") // octets in one, so that the first one fits too
 )
 
-// FormatMailbox returns a mailbox for a field such as From:, name being the
-// display name, perhaps empty, in UTF-8. The name is quoted where it has to be,
-// or made into encoded words (RFC 2047) where it is not ASCII; octets that are
-// not UTF-8 keep their value as "unknown-8bit" (RFC 1428). The value is folded
-// to fit behind "From: " or "Sender: ". Control characters in the name, and a
-// spec that CheckAddress refuses, are errors.
+// FormatMailbox returns a mailbox for a field such as From:. name is the display name in UTF-8,
+// perhaps empty. The name is quoted if necessary, or made into encoded words (RFC 2047) if it is
+// not ASCII; octets that are not UTF-8 keep their value as "unknown-8bit" (RFC 1428). The value
+// is folded to fit after "From: " or "Sender: ". Control characters in the name, and a spec that
+// CheckAddress refuses, are errors.
 func FormatMailbox(name, spec string) (string, error) {
 	if err := CheckAddress(spec); err != nil {
 		return "", err
@@ -54,8 +53,8 @@ func formatPhrase(name string) string {
 	return name
 }
 
-// encodeWords returns s as encoded words, one a line, none of which splits a
-// character: in Q where enough of it stays readable, in B otherwise.
+// encodeWords returns s as encoded words, one on each line, none of which splits a character: in
+// Q if enough of it stays readable, in B otherwise.
 func encodeWords(s string) string {
 	open, encode := "=?utf-8?q?", encodeQ
 	if len(encodeQ(s)) > 2*len(s) {
@@ -82,8 +81,7 @@ func encodeWords(s string) string {
 
 func encodeB(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
-// encodeQ encodes s in the form of Q that may stand in a phrase (RFC 2047,
-// 5(3)).
+// encodeQ encodes s in the form of Q that is allowed in a phrase (RFC 2047, 5(3)).
 func encodeQ(s string) string {
 	const hex = "0123456789ABCDEF"
 	var q strings.Builder

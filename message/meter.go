@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// Stats are what is known of a content after it was written once.
+// Stats are what is known of a content once it has been written.
 type Stats struct {
 	Size     int64 // octets
 	Lines    int64 // line ends (LF)
@@ -14,11 +14,11 @@ type Stats struct {
 	EightBit bool  // some octet is over 127
 }
 
-// A Meter is an io.Writer that passes on what is written to it and measures it.
+// A Meter is an io.Writer that measures what is written to it and passes it on.
 type Meter struct {
 	w     io.Writer
 	stats Stats
-	line  int64 // octets in the line that is not ended yet
+	line  int64 // octets in the line that has no end yet
 }
 
 // NewMeter returns a Meter that writes to w.
@@ -50,17 +50,17 @@ func (m *Meter) count(p []byte) {
 
 var lineFeed = []byte{'\n'}
 
-// longestLine raises longest to the length of the longest line of p, which begins with a
-// line, and returns what is behind the last line end.
+// longestLine raises longest to the length of the longest line of p, which begins with a line,
+// and returns the octets after the last line end.
 //
-// Only a line that may be longer than the longest so far is looked at: a line end before
-// that many octets are over says that no line up to it is, however many there are. It is
-// looked for near the end of them, so that most are never seen.
+// It only looks at lines that may be longer than the longest so far. A line end within that many
+// octets means that no line up to it is longer, however many there are. The search for it begins
+// at the end of those octets, so that most of them are never read.
 func longestLine(p []byte, longest *int64) []byte {
 	const tail = 128
 	for {
 		if window := *longest + 1; window <= int64(len(p)) {
-			if p[window-1] == '\n' { // the lines of an attachment, all as long
+			if p[window-1] == '\n' { // the lines of an attachment, all of one length
 				p = p[window:]
 				continue
 			}
@@ -79,7 +79,7 @@ func longestLine(p []byte, longest *int64) []byte {
 	}
 }
 
-// hasEightBit tells whether p has an octet over 127, looking at 64 at a time.
+// hasEightBit reports whether p has an octet over 127. It looks at 64 at a time.
 func hasEightBit(p []byte) bool {
 	const high = 0x8080808080808080
 	for len(p) >= 64 {
@@ -97,5 +97,5 @@ func hasEightBit(p []byte) bool {
 	return all >= 0x80
 }
 
-// word returns eight octets of p, in whatever order.
+// word returns eight octets of p, in any order.
 func word(p []byte, at int) uint64 { return binary.NativeEndian.Uint64(p[8*at:]) }

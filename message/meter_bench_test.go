@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What is measured of every message, with lines of one length and of all lengths.
+// The measures of every message, with lines of one length and of all lengths.
 func BenchmarkMeter(b *testing.B) {
 	var mixed strings.Builder
 	for n := 0; mixed.Len() < 256<<10; n++ {

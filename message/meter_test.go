@@ -41,7 +41,7 @@ func TestMeter(t *testing.T) {
 	}
 }
 
-// FuzzMeter: a Meter finds what there is, whatever the pieces.
+// FuzzMeter checks that a Meter finds the same, whatever the pieces.
 func FuzzMeter(f *testing.F) {
 	f.Add("a\n\nlonger\nx", 3, 50)
 	f.Add("0123456789\n01234\n", 7, 100)

@@ -21,10 +21,9 @@ func skipPostmarks(br *bufio.Reader) error {
 	return nil
 }
 
-// atPostmark tells whether the next line begins with one of marks and is the
-// separator line of an mbox. Text may begin with "From " too, and is not to
-// lose its first line: so the line must have a date in it, or a field must
-// follow.
+// atPostmark reports whether the next line begins with one of marks and is the separator line of
+// an mbox. Text may begin with "From " too, and must not lose its first line. So the line must
+// contain a date, or a field must follow.
 func atPostmark(br *bufio.Reader, marks []string) (bool, error) {
 	kind, err := peekKind(br)
 	if err != nil || kind != textLine {
@@ -47,7 +46,7 @@ func atPostmark(br *bufio.Reader, marks []string) (bool, error) {
 	}
 }
 
-// couldBegin tells whether p begins with one of marks, as far as p goes.
+// couldBegin reports whether p, or a continuation of p, begins with one of marks.
 func couldBegin(p []byte, marks []string) bool {
 	return slices.ContainsFunc(marks, func(mark string) bool {
 		n := min(len(p), len(mark))
@@ -55,7 +54,7 @@ func couldBegin(p []byte, marks []string) bool {
 	})
 }
 
-// isDated tells whether the line has a date in the form of asctime(3) in it.
+// isDated reports whether the line contains a date in the form of asctime(3).
 func isDated(line []byte) bool {
 	words := bytes.Fields(line)
 	for i := 0; i+3 < len(words); i++ {

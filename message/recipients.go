@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Resent tells whether the message has been, or is being, resent: whether there
-// is any Resent- field (RFC 5322, 3.6.6).
+// Resent reports whether the message has been or is being resent, that is, has any Resent- field
+// (RFC 5322, 3.6.6).
 func (h *Header) Resent() bool {
 	for f := range h.fields() {
 		if isResent(string(f.name)) {
@@ -17,11 +17,10 @@ func (h *Header) Resent() bool {
 	return false
 }
 
-// Recipients returns the addresses that the header names as recipients, each
-// once: those of To:, Cc: and Bcc:, or, where the message is being resent,
-// those of the most recent Resent-To:, Resent-Cc: and Resent-Bcc: alone. What
-// cannot be parsed is returned in bad, one error for each member of a list, and
-// does not affect the others.
+// Recipients returns the addresses that the header names as recipients, each once: those of To:,
+// Cc: and Bcc: or, if the message is being resent, only those of the most recent Resent-To:,
+// Resent-Cc: and Resent-Bcc:. bad has one error for each member of a list that cannot be parsed;
+// the others are not affected.
 func (h *Header) Recipients() (addrs []Address, bad []error) {
 	seen := make(map[string]bool)
 	for _, f := range h.recipientFields() {
@@ -53,12 +52,11 @@ func (h *Header) recipientFields() []field {
 	return fields
 }
 
-// resentRecipients returns the fields that name recipients in the topmost block
-// of Resent- fields that has any. Whoever resends a message puts a block of its
-// own on top of the header, so older blocks say who got it earlier. A block
-// ends before the first field of another kind. A name that comes back begins an
-// older block too, unless it directly repeats the field before it: that is one
-// long list in two fields.
+// resentRecipients returns the fields that name recipients in the topmost block of Resent- fields
+// that has any. Each resending puts a block of its own on top of the header, so older blocks say
+// who got the message earlier. A block ends before the first field of another kind. A name that
+// occurs again begins an older block, too, unless it directly repeats the field before it: that
+// is one long list in two fields.
 func (h *Header) resentRecipients() []field {
 	var block []field
 	var names []string // in this block, lower case

@@ -9,14 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-// A Report is a mail that says what became of another one: a delivery status notification
-// (RFC 3464), or its form for addresses that are not ASCII (RFC 6533). Nothing in it need be
-// clean: what hosts said is made printable and folded here.
+// A Report is a mail that says what became of another one: a delivery status notification (RFC
+// 3464), or its form for addresses that are not ASCII (RFC 6533). Its texts need not be clean:
+// what hosts said is made printable and folded here.
 type Report struct {
 	Date     time.Time
 	From, To string // mailboxes as FormatMailbox returns them
 	Subject  string // ASCII
-	Text     string // for a person; LF line ends, any length of line
+	Text     string // for a person; LF line ends, lines of any length
 
 	MTA        string    // Reporting-MTA: this machine's name
 	EnvelopeID string    // Original-Envelope-Id, "" for none
@@ -32,7 +32,7 @@ type ReportRecipient struct {
 	Address    string // addr-spec, perhaps without a domain; "" if it could not be read
 	Action     string // failed, delayed, ...
 	Status     string // enhanced status code (RFC 3463)
-	RemoteMTA  string // host that said Diagnostic, "" for none
+	RemoteMTA  string // the host whose words Diagnostic is, "" for none
 	Diagnostic string // reply code and text, or ours; any octets
 	SMTP       bool   // Diagnostic is a reply of SMTP
 	Last       time.Time
@@ -42,7 +42,7 @@ type ReportRecipient struct {
 // WriteTo writes the report as a message with LF line ends. Errors are those of w and of Body.
 func (r *Report) WriteTo(w io.Writer) (int64, error) {
 	m := NewMeter(w)
-	boundary := "=_" + rand.Text() // cannot be in the content: nobody has seen it before
+	boundary := "=_" + rand.Text() // cannot be in the content, which was written before
 	err := r.write(m, boundary)
 	return m.Stats().Size, err
 }
@@ -87,7 +87,7 @@ func (r *Report) appendHeader(b []byte, boundary string) []byte {
 		line("In-Reply-To", id)
 		line("References", id)
 	}
-	line("Auto-Submitted", "auto-replied") // RFC 3834, 5: so that no machine answers
+	line("Auto-Submitted", "auto-replied") // RFC 3834, 5: no machine is to answer
 	line("MIME-Version", "1.0")
 	line("Content-Type", "multipart/report; report-type="+r.reportType()+";\n\tboundary=\""+boundary+"\"")
 	line("Content-Transfer-Encoding", "8bit")
@@ -102,7 +102,7 @@ func (r *Report) reportType() string {
 	return "delivery-status"
 }
 
-// referred returns the Message-ID of the message reported on, if it can be repeated as it stands.
+// referred returns the Message-ID of the message reported on, if it can be repeated unchanged.
 func (r *Report) referred() string {
 	if r.Header == nil {
 		return ""
@@ -115,7 +115,8 @@ func (r *Report) referred() string {
 	return id
 }
 
-// international tells whether an address is not ASCII, and the report so not one of RFC 3464.
+// international reports whether an address is not ASCII, so that the report is not one of RFC
+// 3464.
 func (r *Report) international() bool {
 	for i := range r.Recipients {
 		if hasNonASCII(r.Recipients[i].Address) {
@@ -125,10 +126,9 @@ func (r *Report) international() bool {
 	return false
 }
 
-// returned returns the media type of the part that holds the message reported on, and what
-// to call it.
+// returned returns the media type of the part with the message reported on, and its name.
 func (r *Report) returned() (kind, what string) {
-	// A header of octets that are no UTF-8 is not what RFC 6532 means.
+	// RFC 6532 does not mean a header with octets that are not UTF-8.
 	utf8Header := r.Header.EightBit() && utf8.Valid(r.Header.raw)
 	switch {
 	case r.Body != nil && utf8Header:
@@ -141,8 +141,8 @@ func (r *Report) returned() (kind, what string) {
 	return "text/rfc822-headers", "Header of the undelivered message"
 }
 
-// encoding returns the transfer encoding of that part. A body is not looked through: 8bit
-// promises nothing that 7bit content does not keep.
+// encoding returns the transfer encoding of that part. The body is not searched for octets over
+// 127: 8bit is right for 7bit content, too.
 func (r *Report) encoding() string {
 	if r.Body != nil || r.Header.EightBit() {
 		return "8bit"
@@ -169,7 +169,7 @@ func (r *Report) appendStatus(b []byte) []byte {
 	for i := range r.Recipients {
 		rcpt := &r.Recipients[i]
 		b = append(b, '\n')
-		b = append(b, "Final-Recipient: "+clean(r.typedAddress(rcpt.Address), ascii)+"\n"...) // blanks in it count
+		b = append(b, "Final-Recipient: "+clean(r.typedAddress(rcpt.Address), ascii)+"\n"...) // blanks in it matter
 		field("Action", rcpt.Action)
 		field("Status", rcpt.status())
 		if isHostWord(rcpt.RemoteMTA) {
@@ -205,7 +205,7 @@ func (r *Report) typedAddress(spec string) string {
 	return "rfc822; " + spec
 }
 
-// status returns the status if it is one (RFC 3463, 2), else the class that the action has.
+// status returns the status if it is one (RFC 3463, 2), or else the class of the action.
 func (rcpt *ReportRecipient) status() string {
 	class := "5"
 	if rcpt.Action == "delayed" {
@@ -223,7 +223,7 @@ func (rcpt *ReportRecipient) status() string {
 	return rcpt.Status
 }
 
-// isHostWord tells whether s can stand for a host: a name, or an address.
+// isHostWord reports whether s can be a host's name or address.
 func isHostWord(s string) bool {
 	return s != "" && len(s) <= 255 && !strings.ContainsFunc(s, func(c rune) bool {
 		return c >= utf8.RuneSelf || !isAtext(byte(c)) && c != '.' && c != ':' && c != '[' && c != ']'
@@ -237,7 +237,7 @@ func hostWord(s string) string {
 	return "localhost"
 }
 
-// xtext returns s as RFC 3461, 4 has it.
+// xtext encodes s as xtext (RFC 3461, 4).
 func xtext(s string) string {
 	var b strings.Builder
 	for _, c := range []byte(s) {

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// readWithPython is how somebody else's parser understands a report.
+// readWithPython has another parser read a report.
 const readWithPython = `
 import email, email.policy, json, sys
 m = email.message_from_bytes(sys.stdin.buffer.read(), policy=email.policy.default)
@@ -140,7 +140,7 @@ func checkGroups(t *testing.T, got, want []map[string]string) {
 	}
 }
 
-// What of the message is returned, and as what.
+// The part of the message that is returned, and its type.
 func TestReportOriginal(t *testing.T) {
 	tests := []struct {
 		name, original string

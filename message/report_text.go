@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxWord is where a word that is longer than a line is cut: well under MaxLine.
+// maxWord is the length at which an overlong word is cut, well under MaxLine.
 const maxWord = 900
 
 // appendStatusField appends a field of the status part, printable and folded.
@@ -31,7 +31,7 @@ func appendStatusField(b []byte, name, value string, ascii bool) []byte {
 	return append(b, '\n')
 }
 
-// appendText appends text for a person: printable, its long lines broken at blanks.
+// appendText appends printable text for a person, with long lines broken at blanks.
 func appendText(b []byte, text string) []byte {
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
 		b = appendWrapped(b, clean(line, false))
@@ -45,7 +45,7 @@ func appendWrapped(b []byte, line string) []byte {
 	for len(line) > lineWidth {
 		at := strings.LastIndexByte(line[:lineWidth+1], ' ')
 		if at <= len(indent) {
-			// One long word: to the next blank, or as far as a line may go.
+			// It is one long word: up to the next blank, or as far as a line may go.
 			at = len(line)
 			if i := strings.IndexByte(line[lineWidth:], ' '); i >= 0 {
 				at = lineWidth + i
@@ -61,7 +61,7 @@ func appendWrapped(b []byte, line string) []byte {
 	return append(append(b, line...), '\n')
 }
 
-// cutAt returns where to cut s to have at most n octets, at the border of a character.
+// cutAt returns where to cut s to at most n octets, between two characters.
 func cutAt(s string, n int) int {
 	if len(s) <= n {
 		return len(s)
@@ -72,8 +72,8 @@ func cutAt(s string, n int) int {
 	return n
 }
 
-// clean returns s on one line, with a question mark for what is not printable: terminals
-// obey escapes, and who reads a mail uses one.
+// clean returns s on one line, with a question mark for each character that is not printable:
+// terminals obey escapes, and mail is read on terminals.
 func clean(s string, ascii bool) string {
 	return strings.Map(func(c rune) rune {
 		switch {

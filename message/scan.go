@@ -8,24 +8,23 @@ import (
 )
 
 const (
-	// MaxHeader is the size in octets up to which a header is read. It bounds
-	// the memory that a message can make us use: the body is streamed.
+	// MaxHeader is the greatest size of a header, in octets. It bounds the memory that a message
+	// can take, since the body is streamed.
 	MaxHeader = 16 << 20
 
-	// maxFieldName is the length up to which a line may be taken for a field:
-	// no name can be longer than the longest line (RFC 5322, 2.1.1).
+	// maxFieldName is the greatest length of a field's name: no name can be longer than the
+	// longest line (RFC 5322, 2.1.1).
 	maxFieldName = 998
 )
 
-// ErrHeaderTooLarge is returned by ReadHeader for a header over MaxHeader
-// octets.
+// ErrHeaderTooLarge is what ReadHeader returns for a header of more than MaxHeader octets.
 var ErrHeaderTooLarge = errors.New("the header is over 16 MiB: is this a message?")
 
 // A lineKind says what a line is, seen from within the header.
 type lineKind int
 
 const (
-	undecided    lineKind = iota // more octets are needed to tell
+	undecided    lineKind = iota // more octets are needed to decide
 	fieldLine                    // begins a field
 	continuation                 // begins with a blank: belongs to the field before it
 	blankLine                    // ends the header
@@ -33,15 +32,14 @@ const (
 	endOfInput
 )
 
-// ReadHeader reads the header of a message from br and leaves br at the first
-// octet of the body. br must have a buffer of 1 KiB or more.
+// ReadHeader reads the header of a message from br and leaves br at the first octet of the body.
+// br must have a buffer of at least 1 KiB.
 //
-// The header ends with a blank line, at the end of the input, or before the
-// first line that can be no field: text that has no header at all, or whose
-// header is not followed by a blank line, is kept as the body. One leading line
-// of the mbox format ("From " or ">From ", RFC 4155) is dropped, and a ">From "
-// line behind it. An error of br other than io.EOF is returned: an input cut
-// short is not a message.
+// The header ends with a blank line, at the end of the input, or before the first line that
+// cannot be a field: text without a header, or with a header that no blank line ends, is kept as
+// the body. One leading line of the mbox format ("From " or ">From ", RFC 4155) is dropped, and
+// so is a ">From " line after it. An error of br other than io.EOF is returned: an input that was
+// cut short is not a message.
 func ReadHeader(br *bufio.Reader) (*Header, error) {
 	if br.Size() < 1<<10 {
 		return nil, errors.New("reading a header takes a buffer of 1 KiB")
@@ -71,8 +69,8 @@ func ReadHeader(br *bufio.Reader) (*Header, error) {
 	}
 }
 
-// peekKind tells what the next line is without reading it, and without waiting
-// for more input than it takes to tell.
+// peekKind returns the kind of the next line without reading it, and without waiting for more
+// input than it needs.
 func peekKind(br *bufio.Reader) (lineKind, error) {
 	for need := 1; ; {
 		p, err := br.Peek(max(need, br.Buffered()))
@@ -92,9 +90,8 @@ func peekKind(br *bufio.Reader) (lineKind, error) {
 	}
 }
 
-// kindOf tells what the line beginning at p is. A field is a name of visible
-// ASCII characters (RFC 5322, 2.2), perhaps blanks (the obsolete syntax of
-// section 4.5), and a colon.
+// kindOf returns the kind of the line that p begins with. A field is a name of visible ASCII
+// characters (RFC 5322, 2.2), perhaps blanks (the obsolete syntax of section 4.5), and a colon.
 func kindOf(p []byte) lineKind {
 	if len(p) == 0 {
 		return undecided
@@ -151,7 +148,7 @@ func readLine(br *bufio.Reader, dst []byte) ([]byte, error) {
 	}
 }
 
-// skipLF reads the LF of a CRLF, of which the CR has been read, if it is one.
+// skipLF reads an LF that follows a CR which has been read.
 func skipLF(br *bufio.Reader) error {
 	p, err := br.Peek(1)
 	if err != nil && err != io.EOF {

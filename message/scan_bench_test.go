@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Headers of all lengths are to be read at the same speed, and so are fields of all lengths.
+// Headers and fields of all lengths must be read at the same speed.
 func BenchmarkReadHeader(b *testing.B) {
 	const field, folded = "X-Field: a value of some fifty octets, as most of them have\n", " a folded line of some fifty octets, as fields have them\n"
 	for _, n := range []int{10, 1_000, 100_000} {

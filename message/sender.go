@@ -6,11 +6,10 @@ import (
 	"io"
 )
 
-// WithSender returns a reader of the same message as r, but with sender as the
-// value of its one Sender: field, as SetSender does it. The message must be as
-// Copy writes it; only the header is read here, the body streams. sizeDelta and
-// lineDelta are by how many octets and lines the message gets longer (or
-// shorter, if negative). They depend on nothing but the header and sender.
+// WithSender returns a reader of the message of r, with sender as the value of its one Sender:
+// field, as SetSender sets it. The message must be in the form that Copy writes; only the header
+// is read here, and the body streams. sizeDelta and lineDelta say by how many octets and lines
+// the message gets longer (shorter if negative). They depend only on the header and sender.
 func WithSender(r io.Reader, sender string) (mended io.Reader, sizeDelta, lineDelta int64, err error) {
 	br := bufio.NewReader(r)
 	h, err := ReadHeader(br)

@@ -5,10 +5,10 @@ import (
 	"io"
 )
 
-// UntilDot returns a reader of r up to a line that is a lone dot, which is not
-// part of it. That is how somebody who types a message at a terminal ends it;
-// programs that forget -i have such lines in their text, so it is for terminals
-// only. Other lines that begin with a dot are left as they are.
+// UntilDot returns a reader of r up to a line that is a lone dot, which is not part of it. A
+// person who types a message at a terminal ends it in this way. It is for terminals only, since
+// programs that forget -i have such lines in their text. Other lines that begin with a dot are
+// left as they are.
 func UntilDot(r io.Reader) io.Reader {
 	return &dotReader{br: bufio.NewReader(r), atStart: true}
 }
@@ -40,7 +40,7 @@ func (d *dotReader) Read(p []byte) (int, error) {
 	end := lineEnd(line)
 	d.atStart = false
 	if end < len(line) && end < len(p) {
-		end++ // with the line end
+		end++ // with its line end
 		d.atStart = true
 	}
 	n := copy(p, line[:end])
@@ -48,7 +48,7 @@ func (d *dotReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// atDot tells whether the line that begins here is a lone dot.
+// atDot reports whether the line that begins here is a lone dot.
 func (d *dotReader) atDot() (bool, error) {
 	p, err := d.br.Peek(2)
 	if err != nil && err != io.EOF {

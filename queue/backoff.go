@@ -13,11 +13,11 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// backoffFile says which identities wait. It is a cache: without it they are tried sooner.
+// backoffFile says which identities wait. It is a cache: without it, they are tried sooner.
 const backoffFile = spool.BackoffFile
 
-// A backoff is an identity that waits: nothing of its mail can go out, for a reason that no message
-// is charged for.
+// A backoff is the state of an identity that waits: none of its mail can go out, for a reason
+// that is charged to no message.
 type backoff struct {
 	Since    time.Time `json:"since"`
 	Attempts int       `json:"attempts"`
@@ -26,16 +26,16 @@ type backoff struct {
 	Report   Report    `json:"report"`
 }
 
-// refusedLogin reports whether trying once more could do harm: a password that was
-// refused and is tried again and again locks people out of their accounts.
+// refusedLogin reports whether another attempt could do harm: hosts lock people out after a
+// refused password is tried again and again.
 func (b *backoff) refusedLogin() bool {
 	s := b.Report.Status
 	return len(s) > 3 && s[1:4] == ".7."
 }
 
-// waits reports whether a background run leaves the identity alone for now. Its
-// first message since is a reason to try a network that was down, but no reason to
-// try a refused password; that the configuration was changed is one for both.
+// waits reports whether a background run leaves the identity alone for now. A new message is a
+// reason to try a network that was down, but not to try a refused password; a changed
+// configuration is a reason for both.
 func (b *backoff) waits(untried bool, configChanged, now time.Time) bool {
 	if due(b.Next, now) || b.Last.Before(configChanged) {
 		return false
@@ -64,7 +64,8 @@ func readBackoffs(q *spool.Queue) backoffs {
 	return all
 }
 
-// Suspended returns the destinations that wait: nothing of their mail could go out at the last attempt.
+// Suspended returns the destinations that wait, because none of their mail could go out at the
+// last attempt.
 func Suspended(q *spool.Queue) []string {
 	return slices.Collect(maps.Keys(readBackoffs(q)))
 }

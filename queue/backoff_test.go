@@ -12,8 +12,7 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// backedOff returns a queue with mail of one identity that was found not to work, and the mail's
-// IDs.
+// backedOff returns a queue with mail of one identity that did not work, and the IDs of the mail.
 func backedOff(t *testing.T, why Report, n int) (*spool.Queue, []string) {
 	t.Helper()
 	q := newQueue(t)
@@ -80,8 +79,9 @@ func TestNewMailTriesANetworkThatWasDown(t *testing.T) {
 	}
 }
 
-// The same, with the new mail coming while a run is busy elsewhere and has passed over the old.
-func TestNewMailDuringARunTakesTheParkedAlong(t *testing.T) {
+// The same, but the new mail arrives while a run is busy elsewhere and has passed over the old
+// mail.
+func TestNewMailDuringARunTakesTheWaitingAlong(t *testing.T) {
 	q, ids := backedOff(t, unreachable, 2)
 	submit(t, q, "a@other.example")
 	h, other := &fakeHost{}, &fakeHost{}
@@ -111,7 +111,7 @@ func TestNewMailIsNoReasonToTryARefusedPassword(t *testing.T) {
 	}
 }
 
-func TestAllTriesWhatIsParked(t *testing.T) {
+func TestAllTriesWhatWaits(t *testing.T) {
 	for _, why := range []Report{unreachable, badPassword} {
 		q, ids := backedOff(t, why, 2)
 		h := &fakeHost{}
@@ -132,14 +132,14 @@ func TestBackoffLasts(t *testing.T) {
 	if before.Attempts != 1 || after.Attempts != 2 || after.Next.Sub(after.Last) < 45*time.Minute {
 		t.Errorf("before: %+v, after an hour: %+v", before, after)
 	}
-	// Mail that the host refuses shows that the identity is in order.
+	// Mail that the host refuses shows that the identity works.
 	runQueue(t, q, one(&fakeHost{answer: refusing(busy)}), everything)
 	if all := readBackoffs(q); len(all) != 0 {
 		t.Errorf("still waits: %+v", all)
 	}
 }
 
-// The file is a cache; whatever is in it, mail is neither lost nor kept.
+// The file is a cache; whatever it contains, mail is neither lost nor held up.
 func TestBackoffFileThatIsNot(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty":       "",
@@ -165,7 +165,7 @@ func TestBackoffFileThatIsNot(t *testing.T) {
 	}
 }
 
-// The umask is the process's, so that a process of its own is needed to set it.
+// The umask belongs to the process, so setting it takes a process of its own.
 func TestBackoffFileModeWhateverTheUmask(t *testing.T) {
 	for _, umask := range []string{"0", "0777", "0027"} {
 		q := newQueue(t)

@@ -10,15 +10,15 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A burstHost is a Transport that answers all it has drawn at once.
-type burstHost struct {
+// A batchHost is a Transport that answers all its deliveries at once.
+type batchHost struct {
 	drawn    []*Delivery
 	answer   func(d *Delivery, rcpt Recipient) Report
-	recorded func(all []Outcome) // called once all is recorded
+	recorded func(all []Outcome) // called once everything is recorded
 	before   func()              // called before that
 }
 
-func (h *burstHost) Run(ctx context.Context, src Source) {
+func (h *batchHost) Run(ctx context.Context, src Source) {
 	var all []Outcome
 	for d := src.Next(true); d != nil; d = src.Next(true) {
 		h.drawn = append(h.drawn, d)
@@ -43,7 +43,8 @@ func (h *burstHost) Run(ctx context.Context, src Source) {
 	}
 }
 
-// What is done with is recorded by its name, what is not by its envelope, before DoneAll returns.
+// Messages that are done are recorded by their names, others by their envelopes, before Record
+// returns.
 func TestBatchIsRecorded(t *testing.T) {
 	q := newQueue(t)
 	var ids []string
@@ -51,7 +52,7 @@ func TestBatchIsRecorded(t *testing.T) {
 		ids = append(ids, submit(t, q, "a@example.com", "b@example.com"))
 	}
 	partly := submit(t, q, "a@example.com", "b@elsewhere.example")
-	h := &burstHost{}
+	h := &batchHost{}
 	h.answer = func(d *Delivery, rcpt Recipient) Report {
 		switch {
 		case d.ID == ids[1] && rcpt.Address[0] == 'b':
@@ -81,7 +82,8 @@ func TestBatchIsRecorded(t *testing.T) {
 	wantNames(t, q.Dir, ids[1], ids[4], partly)
 }
 
-// A run that dies behind the new names leaves nothing to be sent, and its successor removes it.
+// A run that dies after the renaming leaves nothing to be sent, and its successor removes the
+// entries.
 func TestSentIsNeverSentAgain(t *testing.T) {
 	for _, files := range []string{"envelope mail", "envelope", ""} {
 		q := newQueue(t)
@@ -100,14 +102,14 @@ func TestSentIsNeverSentAgain(t *testing.T) {
 	}
 }
 
-// Where an entry cannot have its last name, its envelope has to do.
+// An entry that cannot get its last name is recorded in its envelope.
 func TestBatchWithANameTaken(t *testing.T) {
 	q := newQueue(t)
 	var ids []string
 	for range 4 {
 		ids = append(ids, submit(t, q, "a@example.com"))
 	}
-	h := &burstHost{before: func() {
+	h := &batchHost{before: func() {
 		if err := os.MkdirAll(q.Dir+"/"+".sent-"+ids[1]+"/in the way", 0o700); err != nil {
 			t.Error(err)
 		}
@@ -121,7 +123,7 @@ func TestBatchWithANameTaken(t *testing.T) {
 	}
 }
 
-// What has such a name and is no entry of ours is neither followed nor removed.
+// Anything else with such a name, which is no entry of ours, is neither followed nor removed.
 func TestSentNamesOfOthers(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com")

@@ -7,7 +7,7 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// What a queue run costs that finds nothing to do.
+// The cost of a queue run that finds nothing to do.
 func BenchmarkRunWithNothingDue(b *testing.B) {
 	for _, n := range queueLengths() {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -22,7 +22,7 @@ func BenchmarkRunWithNothingDue(b *testing.B) {
 	}
 }
 
-// filled returns a queue with n messages, none of them due. What it writes is not synced.
+// filled returns a queue with n messages, none of which is due. It syncs nothing.
 func filled(b *testing.B, n int) *spool.Queue {
 	q := newQueue(b)
 	for i := range n {
@@ -31,7 +31,7 @@ func filled(b *testing.B, n int) *spool.Queue {
 	return q
 }
 
-// queueLengths are how many messages there are in the benchmarks. The longest takes minutes to
+// queueLengths are the numbers of messages in the benchmarks. The longest queue takes minutes to
 // fill.
 func queueLengths() []int {
 	if *long {

@@ -20,7 +20,7 @@ func TestTransportIsToldOfDamage(t *testing.T) {
 	}
 }
 
-// smallContent is how much content is checked before anything of it is sent.
+// smallContent is the size up to which a content is checked before anything of it is sent.
 const smallContent = 256 << 10
 
 // body returns content of n octets in lines.

@@ -40,7 +40,7 @@ func writeVersion2(t *testing.T, q *spool.Queue, id string) {
 	}
 }
 
-// What can stand in the place of a file: moved is where the file itself went.
+// What can take the place of a file; moved is where the file itself went.
 type replacement func(t *testing.T, moved, path string)
 
 func replaceEnvelope(by replacement) func(*testing.T, *spool.Queue, string) {
@@ -94,7 +94,7 @@ func giveAway(t *testing.T, moved, path string) {
 	os.Chown(path, 65534, 65534)
 }
 
-// fingerprint says what lies at a path: names, kinds, links and the beginnings of contents.
+// fingerprint describes what is at a path: names, kinds, links and the beginnings of contents.
 func fingerprint(t *testing.T, root string) string {
 	t.Helper()
 	var b strings.Builder
@@ -117,7 +117,7 @@ func fingerprint(t *testing.T, root string) string {
 	return b.String()
 }
 
-// A link out of the queue must not let a removal reach what it points to.
+// A link out of the queue must not let a removal reach its target.
 func TestLinkedEntryThatIsDoneIsNotFollowed(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com")
@@ -164,7 +164,7 @@ func TestTornProgressKeepsItsLetter(t *testing.T) {
 	}
 }
 
-// Times that the clock has not reached yet come from a clock that was set back, or from nobody.
+// Times in the future, from a clock that was set back, stop nothing.
 func TestTimesInTheFuture(t *testing.T) {
 	for _, ahead := range []time.Duration{9 * time.Hour, 24 * time.Hour, 100 * 365 * 24 * time.Hour, 1<<63 - 1} {
 		for _, opt := range []RunOptions{{}, everything, {Age: time.Hour}} {

@@ -10,48 +10,49 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A destination is the mail of one queue run that goes by one transport, in the
-// order of its arrival: first what has no failed attempt of its own, so that a message that the
-// host refuses to take holds up no other. It is the Source of that transport.
+// A destination is the mail of one queue run that goes by one transport, in the order of arrival.
+// Messages without a failed attempt of their own go first, so that a message which the host
+// refuses holds up no other. A destination is the Source of its transport.
 type destination struct {
 	run  *run
 	name string
 
 	// The run's mu guards these.
 	ids     []uint64  // still to be drawn, by number
-	again   []uint64  // to be drawn behind those: each has failed before
+	again   []uint64  // to be drawn after those: each has failed before
 	backoff []waiting // found by a scan, waiting for a reason to try the identity
 	reason  *spool.Progress
 	working bool
 	begun   bool // it has worked
-	drawn   int  // how often something was taken from ids
+	drawn   int  // how many were taken from ids
 	out     map[*Delivery]struct{}
-	dead    *Report // why nothing more of it can go out in this run
+	dead    *Report // why no more of its mail can go out in this run
 	stopped bool    // progress could not be recorded
 }
 
 // waiting is a message that waits for its identity.
 type waiting struct {
 	id    uint64
-	again bool // it has failed by itself before
-	noted bool // the reason stands in its entry already
+	again bool // it has had a failed attempt of its own
+	noted bool // the reason is in its entry already
 }
 
-// A draw is what the queue knows of a delivery that a transport has.
+// A draw is what the queue knows of a delivery that a transport has drawn.
 type draw struct {
 	entry    *openEntry
 	indexes  []int  // of Delivery.Recipients in the envelope
-	sender   string // Sender: to force upon the header, "" for none
-	attempts int    // that were made of the message before
+	sender   string // Sender: field to force upon the header, "" for none
+	attempts int    // made for the message before
 
 	// The run's mu guards these.
-	reported []bool // of Delivery.Recipients
-	left     int    // how many are not
+	reported []bool // for each of Delivery.Recipients; nil before a part of them is
+	open     int    // how many are not reported
+	left     int    // how many are not recorded
 	charged  bool   // the attempt counts as one of the message's own
-	counted  bool   // the message is counted among what waits
+	counted  bool   // the message is counted as waiting
 }
 
-// add adds a message to what is to be drawn.
+// add adds a message to those to be drawn.
 func (t *destination) add(id uint64, again bool) {
 	if again {
 		t.again = append(t.again, id)
@@ -80,7 +81,7 @@ func (t *destination) work() {
 			t.takeBack()
 			r.mu.Lock()
 			if t.drawn == before {
-				break // it will not draw
+				break // it does not draw
 			}
 		}
 		ids := slices.Concat(t.ids, t.again)
@@ -94,7 +95,7 @@ func (t *destination) work() {
 	r.idle.Broadcast()
 }
 
-// leave says why messages stay that were not drawn.
+// leave notes why messages that were not drawn stay in the queue.
 func (t *destination) leave(ids []uint64) {
 	r := t.run
 	r.mu.Lock()
@@ -107,19 +108,20 @@ func (t *destination) leave(ids []uint64) {
 		case stopped:
 			r.counted(t.name, "not tried: progress can no longer be recorded")
 		default:
-			r.counted(t.name, interrupted) // what is known of them is worth more than that
+			r.counted(t.name, interrupted) // the reason that they have already is worth more
 		}
 	}
 }
 
-// takeBack takes back deliveries that the transport has drawn and, against the rules, not reported.
+// takeBack takes back deliveries that the transport has drawn and, against the rules, not
+// reported.
 func (t *destination) takeBack() {
 	r := t.run
 	r.mu.Lock()
 	out := t.out
 	t.out = nil
 	for d := range out {
-		d.draw.left = 0
+		d.draw.open = 0
 		r.count(t.name, "its transport has not said what became of it")
 	}
 	r.mu.Unlock()
@@ -128,7 +130,7 @@ func (t *destination) takeBack() {
 	}
 }
 
-// Next implements Source. It looks for new mail before it says that there is none.
+// Next implements Source. It looks for new mail before it returns nil.
 func (t *destination) Next(wait bool) *Delivery {
 	for {
 		id, ok := t.pick(wait)
@@ -141,7 +143,7 @@ func (t *destination) Next(wait bool) *Delivery {
 	}
 }
 
-// pick takes the next message from what is to be drawn.
+// pick takes the next message from those to be drawn.
 func (t *destination) pick(wait bool) (id uint64, ok bool) {
 	r := t.run
 	looked := !wait
@@ -178,8 +180,8 @@ func (t *destination) Backlog() int {
 	return t.left()
 }
 
-// Wait implements Source. What is waited for is mail that is in the queue already and still too
-// young for this run: submissions go on, and it may be for this destination.
+// Wait implements Source. It waits for mail that is in the queue already and still too young for
+// this run: submissions go on, and the mail may be for this destination.
 func (t *destination) Wait(ctx context.Context, limit time.Duration) bool {
 	r := t.run
 	r.mu.Lock()
@@ -200,7 +202,8 @@ func (t *destination) Wait(ctx context.Context, limit time.Duration) bool {
 	return t.Backlog() > 0
 }
 
-// deliveryOf makes a delivery of an entry. It returns nil where there is nothing (more) to deliver.
+// deliveryOf makes a delivery from an entry. It returns nil if there is nothing (more) to
+// deliver.
 func (t *destination) deliveryOf(id string) *Delivery {
 	r := t.run
 	e, err := r.acquire(id)
@@ -246,7 +249,7 @@ func (t *destination) passOver(id string, err error) {
 	}
 }
 
-// fill collects the recipients of an entry that are to be tried; it returns nil where there are
+// fill collects the recipients of an entry that are to be tried. It returns nil if there are
 // none.
 func (t *destination) fill(e *openEntry) *Delivery {
 	d := &Delivery{ID: e.ID(), Envelope: &e.Message().Envelope, draw: &draw{entry: e}}
@@ -269,6 +272,6 @@ func (t *destination) fill(e *openEntry) *Delivery {
 	if len(d.Recipients) == 0 {
 		return nil
 	}
-	d.draw.left, d.draw.reported = len(d.Recipients), make([]bool, len(d.Recipients))
+	d.draw.open, d.draw.left = len(d.Recipients), len(d.Recipients)
 	return d
 }

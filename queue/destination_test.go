@@ -8,8 +8,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A message goes by two destinations, one of which is found dead while the other records; the race
-// detector looks on.
+// A message goes by two destinations. One of them turns out not to work while the other records;
+// the race detector watches.
 func TestOneDestinationRefusesWhileAnotherRecords(t *testing.T) {
 	q := newQueue(t)
 	submit(t, q, "b@bad.example")

@@ -7,7 +7,7 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// How a message gets to its destinations, or is told why it does not.
+// How a message gets to its destinations, or why it does not.
 
 // dispatch hands a message to the destinations of its recipients. It is called without mu.
 func (r *run) dispatch(m *spool.Message, now time.Time) {
@@ -39,8 +39,8 @@ func (r *run) dispatch(m *spool.Message, now time.Time) {
 	}
 }
 
-// enqueue gives a message to a destination, which begins to work if it does not yet; or it returns
-// why the message is not tried. It is called without mu.
+// enqueue gives a message to a destination, which begins to work unless it works already; or it
+// returns why the message is not tried. It is called without mu.
 func (r *run) enqueue(name string, m *spool.Message, now time.Time) (why *Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -60,7 +60,7 @@ func (r *run) enqueue(name string, m *spool.Message, now time.Time) (why *Report
 			return nil
 		}
 	}
-	// What waited for the identity goes along, in its order.
+	// The mail that waited for the identity goes along, in order.
 	for _, w := range t.backoff {
 		t.add(w.id, w.again)
 	}
@@ -85,8 +85,8 @@ func (r *run) destination(name string) *destination {
 	return t
 }
 
-// refuseBackoffs leaves the mail of identities that wait. It is for the end of the run: until then
-// new mail can find the host and take the old along.
+// refuseBackoffs leaves the mail of identities that wait in the queue. It is for the end of the
+// run: until then, new mail can find that the host works and take the old mail along.
 func (r *run) refuseBackoffs() {
 	for name, t := range r.destinations {
 		why := r.backoffs[name]
@@ -101,12 +101,12 @@ func (r *run) refuseBackoffs() {
 	}
 }
 
-// refuse notes why what a message has for a destination was not tried, without charging the
-// message. It is called without mu.
+// refuse notes why a message was not tried at a destination, without charging the message. It is
+// called without mu.
 func (r *run) refuse(id, destination string, report Report) {
 	e, err := r.acquire(id)
 	if err != nil {
-		// Gone, or somebody works on it: the reason is not worth a wait.
+		// The entry is gone, or another process works on it: the reason is not worth a wait.
 		r.counted(destination, report.Explain())
 		return
 	}

@@ -1,13 +1,13 @@
 // Package queue keeps the promise to go on trying until each recipient of a message has been
-// served. How a message lies on disk, and when it is accepted, is the matter of package spool.
+// served. Package spool says what a message is on disk, and when it is accepted.
 //
 // # A run
 //
-// Run goes through the queue once, and looks for new mail until nothing is left that is due. There
-// is one run at a time. For each message it asks the Router for the destination of each recipient
-// that is pending: an identity, or local mail. Destinations work side by side, and none waits for
-// another; each carries its mail in the order of arrival by one Transport, and what has failed
-// before behind the rest.
+// Run goes through the queue once, and looks for new mail until nothing is left that is due.
+// There is one run at a time. For each message it asks the Router for the destination of each
+// recipient that is pending: an identity, or local mail. Destinations work side by side, and none
+// waits for another; each carries its mail by one Transport, in the order of arrival, with
+// messages that have failed before behind the rest.
 //
 //	scan.go         lists the queue and decides what is due
 //	dispatch.go     hands messages to destinations, or notes why not
@@ -20,19 +20,20 @@
 //
 // # Who is to blame
 //
-// A report says whom its trouble is charged to. A message that is delayed for its own sake, or for
-// one of its recipients, counts an attempt and waits about as long again as it has waited, from a
-// minute to four hours (schedule.go); it is given up after five days. Trouble of the identity
-// (unreachable host, refused password) counts no attempt of any message: the identity waits, with
-// all its mail (backoff.go). New mail is a reason to try a network that was down, and what waited
-// goes along; it is none to try a refused password. A changed configuration is one for both. A run
-// that a person asks for tries everything that is neither held nor failed.
+// A report says whom its trouble is charged to. A message that is delayed for its own sake, or
+// for one of its recipients, counts an attempt and waits about as long again as it has waited,
+// from a minute to four hours (schedule.go); it is given up after five days. Trouble of the
+// identity (unreachable host, refused password) counts as an attempt of no message: the identity
+// waits, with all its mail (backoff.go). New mail is a reason to try a network that was down, and
+// the waiting mail goes along; it is no reason to try a refused password. A changed configuration
+// is a reason for both. A run that a person asks for tries everything that is neither held nor
+// failed.
 //
-// What was possibly delivered, the end of it sent and the reply lost, is tried again; after the
-// third time it is held.
+// A message that was possibly delivered, its end sent and the reply lost, is tried again; after
+// the third time it is held.
 //
 // # Long queues
 //
-// When there is something to do about each of very many entries is remembered in the due index
-// (due_index.go), so that a background run opens only those that are due (due.go). It is a cache.
+// The due index (due_index.go) remembers when each of very many entries is due, so that a
+// background run opens only those that are due now (due.go). It is a cache.
 package queue

@@ -9,14 +9,14 @@ import (
 
 // How a run relies on the due index, and what it writes into the next one.
 
-// setup stands for all that the index depends on beside the entries.
+// setup returns a text for everything that the index depends on besides the entries.
 func (r *run) setup() string {
 	l := &r.opt.Limits
 	return fmt.Sprint(r.opt.Setup, " ", l.expire(), l.delayNotice(), l.keepFailed())
 }
 
-// beginFindings reads the index, for a run that relies on it: one for everything, or for some
-// messages, opens them.
+// beginFindings reads the index for a run that relies on it. A run for everything, or for chosen
+// messages, opens the entries instead.
 func (r *run) beginFindings() {
 	r.findings = findings{old: &dueIndex{}, waits: map[uint64]wait{}}
 	if r.q.ForgetEdited() == nil && !r.opt.All && r.opt.Select == nil {
@@ -25,14 +25,14 @@ func (r *run) beginFindings() {
 	r.findings.destinations = r.findings.old.destinations
 }
 
-// stillWaits reports whether there is nothing to do about line i of the index, and counts it. It is
-// called with mu held.
+// stillWaits reports whether there is nothing to do about line i of the index, and counts the
+// message. It is called with mu held.
 func (r *run) stillWaits(i int, first bool) bool {
 	old := r.findings.old
 	line := &old.lines[i]
 	now := time.Now()
 	if old.disposition[i] == waitsOn && !first {
-		return true // counted by this run: what becomes due meanwhile is for the next
+		return true // counted by this run: if it becomes due meanwhile, the next run tries it
 	}
 	if old.disposition[i] == over || now.Unix() >= int64(line.until) {
 		return false
@@ -55,15 +55,15 @@ func (r *run) stillWaits(i int, first bool) bool {
 	return true
 }
 
-// inBackoff reports whether a destination is left alone by this run, for all that is known now. It
-// is called with mu held.
+// inBackoff reports whether this run leaves a destination alone, as far as is known now. It is
+// called with mu held.
 func (r *run) inBackoff(t *destination, now time.Time) bool {
 	b := r.backoffs[t.name]
 	return b != nil && t.idle() && t.dead == nil && b.waits(false, r.opt.ConfigChanged, now)
 }
 
-// noteBackoff notes that a message waits all of which has just been given to one destination, if it
-// does so with its identity, as stands in the entry.
+// noteBackoff notes that a message, all of which has just been given to one destination, waits
+// for its identity, provided that its entry says so.
 func (r *run) noteBackoff(name string, m *spool.Message, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -74,8 +74,8 @@ func (r *run) noteBackoff(name string, m *spool.Message, now time.Time) {
 	r.noteIdentity(name, m, now)
 }
 
-// noteRefused notes the same for a message of which all that is pending has just been refused
-// together with its destination.
+// noteRefused notes the same for a message whose pending recipients have all just been refused
+// together with their destination.
 func (r *run) noteRefused(name string, m *spool.Message, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,8 +84,8 @@ func (r *run) noteRefused(name string, m *spool.Message, now time.Time) {
 	}
 }
 
-// noteTried notes that a message waits that has just been tried, and that nothing works on any
-// more.
+// noteTried notes until when a message waits that has just been tried, and that no destination
+// works on any more.
 func (r *run) noteTried(e *openEntry, now time.Time) {
 	e.View(func(m *spool.Message) {
 		until := r.nothingUntil(m, now)
@@ -100,9 +100,9 @@ func (r *run) noteTried(e *openEntry, now time.Time) {
 	})
 }
 
-// noteIdentity notes that a message waits for its identity; but one whose own next attempt is not
-// due is not to go along when another finds the host, and a configuration of its own may change
-// unnoticed. It is called with mu held.
+// noteIdentity notes that a message waits for its identity, with two exceptions: a message whose
+// own next attempt is not due must not go along when another finds that the host works, and a
+// message with a configuration of its own, which may change unnoticed. It is called with mu held.
 func (r *run) noteIdentity(name string, m *spool.Message, now time.Time) {
 	until := r.nothingUntil(m, now)
 	if !due(m.Next, now) {
@@ -117,8 +117,9 @@ func (r *run) noteIdentity(name string, m *spool.Message, now time.Time) {
 	}
 }
 
-// nothingUntil returns the first instant at which a run has something to do about a message that it
-// leaves now, while nobody changes it and its identity, if it waits for that, does so on.
+// nothingUntil returns the first instant at which a run has something to do about a message that
+// it leaves now, provided that nobody changes the message and that its identity, if it waits for
+// one, goes on waiting.
 func (r *run) nothingUntil(m *spool.Message, now time.Time) time.Time {
 	until := now.Add(dueIndexTrust)
 	sooner := func(t time.Time) {
@@ -142,8 +143,8 @@ func (r *run) nothingUntil(m *spool.Message, now time.Time) time.Time {
 	return until
 }
 
-// saveDueIndex writes what is known now for the next run. Where that fails, be it for a full disk,
-// the next run takes longer, and that is all.
+// saveDueIndex writes what is known now for the next run. If that fails, as with a full disk, the
+// next run only takes longer.
 func (r *run) saveDueIndex() {
 	if r.findings.changed {
 		writeDueIndex(r.q, r.findings.index(), r.setup(), time.Now())

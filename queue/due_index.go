@@ -18,30 +18,30 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// The due index is what queue runs found out about the entries that they left in the queue: until
-// when there is nothing to do about each. With it, a background run opens those that something is
-// to be done about, and not 100 000 that wait for a host. It is a cache, and what is wrong in it
-// delays mail by dueIndexTrust at most: a run that a person asks for opens everything, and without
-// the file, which anybody may delete, all do.
+// The due index says until when there is nothing to do about each entry that queue runs have left
+// in the queue. With it, a background run opens only the entries that are due, and not 100 000
+// that wait for a host. It is a cache, and an error in it delays mail by dueIndexTrust at most. A
+// run that a person asks for opens everything, and so do all runs without the file, which may be
+// deleted at any time.
 //
-// It is not used once an owner's command has changed an entry (spool.ForgetEdited), once the
-// configuration has changed, and where the clock has been set back.
+// It is not used after an owner's command has changed an entry (spool.ForgetEdited), after the
+// configuration has changed, or if the clock has been set back.
 const (
 	dueIndexFile = spool.DueIndexFile
 
 	dueIndexVersion = 2
-	// dueIndexTrust is how long anything in it is believed.
+	// dueIndexTrust is how long an index is believed.
 	dueIndexTrust = retryCeiling
-	// dueIndexWorth is how many entries are worth an index: fewer are read before it is.
+	// dueIndexWorth is how many entries are worth an index: fewer are read faster than the index.
 	dueIndexWorth = 256
-	// maxDueIndex bounds what is read of one, in octets.
+	// maxDueIndex bounds the size of an index, in octets.
 	maxDueIndex = 32 << 20
 )
 
-// A wait is why and until when there is nothing to do about an entry.
+// A wait says until when there is nothing to do about an entry, and why.
 type wait struct {
 	until uint32 // Unix time
-	why   int16  // of dueIndex.destinations: it waits for that identity, as stands in it; or one of these
+	why   int16  // the identity it waits for, in dueIndex.destinations; or one of these
 	again bool   // it has failed by itself before
 }
 
@@ -50,7 +50,7 @@ const (
 	waitsItsTime int16 = -2 // its own next attempt is not due
 )
 
-// A line of the index is about one entry. There may be very many.
+// A dueLine is about one entry. There may be very many.
 type dueLine struct {
 	id uint64 // the queue ID as a number
 	wait
@@ -63,29 +63,29 @@ type dueIndex struct {
 	disposition  []disposition // of each, in this run
 }
 
-// A disposition is what a run has come to about an entry of the index.
+// A disposition is the decision of a run about an entry of the index.
 type disposition byte
 
 const (
 	notThere disposition = iota // it was not in the queue
-	waitsOn                     // it is there, and what is said of it holds
+	waitsOn                     // it is in the queue, and its line holds
 	over                        // it was opened to be changed
 )
 
-// dueIndexHead is the first line of the file. Its records follow: the queue ID as a number, the
-// seconds from Written until the end of the wait, why it waits, and 1 for again; 8, 4, 2 and 2
+// dueIndexHead is the first line of the file. The records follow: the queue ID as a number, the
+// seconds from Written until the end of the wait, the reason, and 1 for again; 8, 4, 2 and 2
 // octets, big-endian.
 type dueIndexHead struct {
 	Version      int      `json:"version"`
 	Written      int64    `json:"written"` // Unix time
-	Setup        string   `json:"setup"`   // what decides about routes and limits
+	Setup        string   `json:"setup"`   // what routes and limits depend on
 	Destinations []string `json:"destinations"`
 	SHA256       string   `json:"sha256"` // of the records
 }
 
 const dueIndexRecord = 16
 
-// readDueIndex returns the index, an empty one where there is none to be used.
+// readDueIndex returns the index, or an empty one if there is none that can be used.
 func readDueIndex(q *spool.Queue, setup string, now time.Time) *dueIndex {
 	x := &dueIndex{}
 	f, err := q.OpenCache(dueIndexFile)
@@ -153,7 +153,7 @@ func (x *dueIndex) encode(setup string, now time.Time) ([]byte, error) {
 	return slices.Insert(records, 0, append(head, '\n')...), nil
 }
 
-// writeDueIndex writes the index in place of the one before; too short a one is left out.
+// writeDueIndex replaces the index. One that is too short is not written.
 func writeDueIndex(q *spool.Queue, x *dueIndex, setup string, now time.Time) error {
 	path := q.Dir + "/" + dueIndexFile
 	if n := len(x.lines); n < dueIndexWorth || n > maxDueIndex/dueIndexRecord-1000 || q.Edited() {
@@ -172,16 +172,16 @@ func writeDueIndex(q *spool.Queue, x *dueIndex, setup string, now time.Time) err
 	return nil
 }
 
-// findings are what a run finds out for the next index. mu of the run guards them.
+// findings are what a run finds out for the next index. The run's mu guards them.
 type findings struct {
 	old          *dueIndex
 	waits        map[uint64]wait
-	destinations []string // those of old, and more
-	changed      bool     // the file is not what is known
+	destinations []string // those of old, and further ones
+	changed      bool     // the file differs from what is known
 }
 
-// find returns the index of an entry in the old due index, -1 if it is not there. hint is where to
-// look first, and where to look for the next one is returned, for going through them in order.
+// find returns the position of an entry in the old due index, -1 if it is not there. To go
+// through entries in order, hint is where to look first, and next where to look for the next one.
 func (f *findings) find(id uint64, hint int) (i, next int) {
 	lines := f.old.lines
 	for hint < len(lines) && lines[hint].id < id {
@@ -193,7 +193,8 @@ func (f *findings) find(id uint64, hint int) (i, next int) {
 	return -1, hint
 }
 
-// note notes that there is nothing to do about a message until then, or until something changes.
+// note notes that there is nothing to do about a message until some time, or until something
+// changes.
 func (f *findings) note(m *spool.Message, why int16, until, now time.Time) {
 	if until.After(now) {
 		f.waits[spool.Number(m.ID)] = wait{until: uint32(until.Unix()), why: why, again: m.Attempts > 0}
@@ -201,7 +202,8 @@ func (f *findings) note(m *spool.Message, why int16, until, now time.Time) {
 	}
 }
 
-// forget notes that an entry is opened to be changed: what was known of it does not count.
+// forget notes that an entry is opened to be changed, so that what was known of it no longer
+// holds.
 func (f *findings) forget(id uint64) {
 	f.changed = true
 	delete(f.waits, id)
@@ -211,7 +213,7 @@ func (f *findings) forget(id uint64) {
 	}
 }
 
-// number returns the number of a destination, and false where there are too many.
+// number returns the number of a destination, and false if there are too many.
 func (f *findings) number(destination string) (int16, bool) {
 	i := slices.Index(f.destinations, destination)
 	if i < 0 {
@@ -223,7 +225,7 @@ func (f *findings) number(destination string) (int16, bool) {
 	return int16(i), true
 }
 
-// index puts together what is known at the end of a run.
+// index returns the index of what is known at the end of a run.
 func (f *findings) index() *dueIndex {
 	lines := make([]dueLine, 0, len(f.old.lines)+len(f.waits))
 	for i, l := range f.old.lines {

@@ -12,9 +12,9 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// waitingQueue returns a queue with a due index, by which nothing is to be done about any message
-// for hours, and their IDs; and makes the first of them due behind its back, for runs that open it
-// to find out.
+// waitingQueue returns a queue with a due index that says that nothing is due for hours, and the
+// IDs of its messages. It makes the first message due without the index, for runs that open it to
+// find that out.
 func waitingQueue(t *testing.T) (*spool.Queue, []string) {
 	t.Helper()
 	q := newQueue(t)
@@ -66,7 +66,7 @@ func TestRunReliesOnTheDueIndex(t *testing.T) {
 	}
 }
 
-// Whatever makes the due index void, what is due goes out.
+// Whatever makes the due index void, due mail goes out.
 func TestDueIndexIsVoid(t *testing.T) {
 	rewrite := func(change func(a *dueIndex) time.Time) func(*testing.T, *spool.Queue, []string) {
 		return func(t *testing.T, q *spool.Queue, ids []string) {
@@ -125,7 +125,7 @@ func TestDueIndexIsVoid(t *testing.T) {
 	}
 }
 
-// Held mail waits for its owner, and released goes out with the next run.
+// Held mail waits for its owner, and goes out with the next run once it is released.
 func TestReleasedInSpiteOfTheDueIndex(t *testing.T) {
 	q, ids := waitingQueue(t)
 	if err := q.SetHeld(ids[0], true); err != nil {
@@ -146,7 +146,7 @@ func TestReleasedInSpiteOfTheDueIndex(t *testing.T) {
 	}
 }
 
-// What is changed while a run goes on, which has looked at it already, is seen by the next.
+// A change during a run that has read the entry already is seen by the next run.
 func TestEditedBehindARun(t *testing.T) {
 	q, ids := waitingQueue(t)
 	if err := q.SetHeld(ids[9], true); err != nil {
@@ -167,8 +167,8 @@ func TestEditedBehindARun(t *testing.T) {
 	}
 }
 
-// Mail that waits for its identity is not opened either, and goes along, in order, with new mail
-// that finds the host.
+// Mail that waits for its identity is not opened either, and goes along, in order, when new mail
+// finds that the host works.
 func TestBackoffOfByTheDueIndex(t *testing.T) {
 	q, ids := waitingQueue(t)
 	for _, id := range ids {
@@ -176,7 +176,7 @@ func TestBackoffOfByTheDueIndex(t *testing.T) {
 	}
 	wantWaiting(t, runQueue(t, q, one(&fakeHost{answer: refusing(unreachable)}), everything), dueIndexWorth)
 	h := &fakeHost{}
-	runQueue(t, q, one(h), RunOptions{}) // reads the one that was tried
+	runQueue(t, q, one(h), RunOptions{}) // reads the message that was tried
 	if err := os.Rename(file(q, ids[7], "envelope"), file(q, ids[7], "hidden")); err != nil {
 		t.Fatal(err)
 	}
@@ -198,15 +198,15 @@ func TestBackoffOfByTheDueIndex(t *testing.T) {
 	}
 }
 
-// A run that dies leaves no due index that tells of what it has changed, whatever it has noted
-// before.
+// A run that dies leaves no due index about the entries that it has changed, whatever it has
+// noted before.
 func TestDueIndexGoesBeforeAnEntryIsChanged(t *testing.T) {
 	for name, opt := range map[string]RunOptions{"in use": {}, "of another setup": {Setup: "another"}} {
 		q, ids := waitingQueue(t)
 		if err := os.RemoveAll(q.Dir + "/" + ids[0]); err != nil { // which would go out
 			t.Fatal(err)
 		}
-		entryInState(t, q, "f", "envelope mail", func(*spool.Message) {}) // which waits for its owner, and is noted first
+		entryInState(t, q, "f", "envelope mail", func(*spool.Message) {}) // waits for its owner, and is noted first
 		submit(t, q, "a@example.com")
 		h := &fakeHost{before: func(*Delivery) {
 			if hasDueIndex(q) {
@@ -220,7 +220,8 @@ func TestDueIndexGoesBeforeAnEntryIsChanged(t *testing.T) {
 	}
 }
 
-// What a run has counted among what waits is left to the next one, should its time come meanwhile.
+// If a message that a run has counted as waiting becomes due during the run, the next run tries
+// it.
 func TestCountedIsLeft(t *testing.T) {
 	q, ids := waitingQueue(t)
 	r := &run{q: q, findings: findings{old: readDueIndex(q, (&run{q: q}).setup(), time.Now())}, reasons: map[Reason]int{}}
@@ -233,7 +234,7 @@ func TestCountedIsLeft(t *testing.T) {
 	}
 }
 
-// A FIFO in the place of a cache stops no command.
+// A FIFO in place of a cache stops no command.
 func TestCachesThatAreFIFOs(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com")
@@ -261,8 +262,8 @@ func TestShortQueueHasNoDueIndex(t *testing.T) {
 	}
 }
 
-// A message of which nobody may hear for longer than the due index is believed is looked at again
-// all the same.
+// A message that nobody has to be told of until after the end of the due index's validity is read
+// again all the same.
 func TestNothingUntil(t *testing.T) {
 	now := time.Now()
 	hours := func(n int) time.Time { return now.Add(time.Duration(n) * time.Hour) }
@@ -326,7 +327,7 @@ func TestDueIndexIsReadAsWritten(t *testing.T) {
 	}
 }
 
-// What a run has tried in vain need not be opened by the next one to find out.
+// The next run need not open a message to find out that it has just been tried in vain.
 func TestTriedIsLeftAlone(t *testing.T) {
 	q, ids := waitingQueue(t)
 	wantWaiting(t, runQueue(t, q, one(&fakeHost{answer: refusing(busy)}), everything), dueIndexWorth)
@@ -340,8 +341,8 @@ func TestTriedIsLeftAlone(t *testing.T) {
 	}
 }
 
-// New mail that finds the host takes along what waited for that, and not what is to be tried later
-// for reasons of its own.
+// New mail that finds that the host works takes along the mail that waited for that, but not mail
+// that waits for reasons of its own.
 func TestNotDueDoesNotGoAlong(t *testing.T) {
 	q, ids := waitingQueue(t) // all but the first have hours to go
 	entryUnsynced(t, q, dueIndexWorth)

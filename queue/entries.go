@@ -7,12 +7,13 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// An openEntry is an entry that this run works on. Several destinations may, at the same time.
+// An openEntry is an entry that this run works on, perhaps for several destinations at the same
+// time.
 type openEntry struct {
 	*spool.Entry
-	opening sync.Mutex // held until Entry or err is there
+	opening sync.Mutex // held until Entry or err is set
 	err     error
-	use     int // how many work on it; the run's mu guards it
+	use     int // how many work on it; the run's mu guards this
 }
 
 // acquire opens an entry, or returns it if this run has it open. It is called without mu.
@@ -32,7 +33,7 @@ func (r *run) acquire(id string) (*openEntry, error) {
 	if opener {
 		e.Entry, e.err = r.q.OpenEntry(id)
 	} else {
-		e.opening.Lock() // until whoever came first has opened it
+		e.opening.Lock() // until the first destination has opened it
 	}
 	e.opening.Unlock()
 	if e.err == nil {
@@ -46,8 +47,8 @@ func (r *run) acquire(id string) (*openEntry, error) {
 	return nil, e.err
 }
 
-// release lets go of an entry. One that is done is removed, by the remover if that is not behind:
-// no session waits for it. It is called without mu.
+// release lets go of an entry, and removes it if it is done. The remover does that unless it is
+// busy, so that no session waits for it. release is called without mu.
 func (r *run) release(e *openEntry) {
 	r.mu.Lock()
 	e.use--
@@ -69,7 +70,7 @@ func (r *run) release(e *openEntry) {
 	}
 }
 
-// remover removes what is done.
+// remover removes entries that are done.
 func (r *run) remover(end chan<- struct{}) {
 	for e := range r.gone {
 		drop(e)
@@ -77,8 +78,8 @@ func (r *run) remover(end chan<- struct{}) {
 	close(end)
 }
 
-// drop removes an entry that is done. What is recorded is what counts: a removal that fails is made
-// good, or told of, by the next run.
+// drop removes an entry that is done. Its record is what counts: if the removal fails, the next
+// run removes the entry, or reports it.
 func drop(e *spool.Entry) {
 	e.Remove()
 	e.Close()

@@ -10,7 +10,7 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A fakeHost is a Transport that writes down what it is given and answers as it was told.
+// A fakeHost is a Transport that notes its deliveries and answers as it was told.
 type fakeHost struct {
 	mu       sync.Mutex
 	sessions int      // calls of Run
@@ -18,13 +18,13 @@ type fakeHost struct {
 	to       []string // "ID address" for each recipient drawn
 	contents []string
 
-	// answer says what becomes of a recipient; nil: all are relayed.
+	// answer returns the report for a recipient; nil: all are relayed.
 	answer func(d *Delivery, rcpt Recipient) Report
 	// before is called with each delivery drawn, before it is answered.
 	before func(d *Delivery)
 	// after is called when a delivery has been answered.
 	after func(src Source, d *Delivery)
-	// goodbye is called when there is no more to draw.
+	// goodbye is called when there is nothing more to draw.
 	goodbye func(src Source)
 }
 
@@ -96,8 +96,7 @@ func (h *fakeHost) got() []string {
 	return append([]string(nil), h.sent...)
 }
 
-// A fakeRouter has a destination for each domain; an address without one goes by the destination
-// "local".
+// A fakeRouter has a destination for each domain, and "local" for an address without a domain.
 type fakeRouter struct {
 	hosts map[string]Transport
 	route func(env *Envelope, rcpt Recipient) (Route, error) // nil: by domain
@@ -124,7 +123,7 @@ func one(h Transport) *fakeRouter {
 	return &fakeRouter{hosts: map[string]Transport{"example.com": h}}
 }
 
-// runQueue runs the queue; it ends in any case, and unhappily after a while.
+// runQueue runs the queue. A run that does not end fails the test after a while.
 func runQueue(t testing.TB, q *spool.Queue, router Router, opt RunOptions) *Summary {
 	t.Helper()
 	type outcome struct {
@@ -145,7 +144,7 @@ func runQueue(t testing.TB, q *spool.Queue, router Router, opt RunOptions) *Summ
 
 var everything = RunOptions{All: true}
 
-// refusing answers every recipient with one report.
+// refusing answers for every recipient with the same report.
 func refusing(r Report) func(*Delivery, Recipient) Report {
 	return func(*Delivery, Recipient) Report { return r }
 }

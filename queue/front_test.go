@@ -8,7 +8,7 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A message that the host does not get along with goes behind the others at its next attempt.
+// A message that the host refuses goes behind the others at its next attempt.
 func TestFailedBeforeGoesBehind(t *testing.T) {
 	q := newQueue(t)
 	var ids []string
@@ -44,7 +44,7 @@ func TestMuteHostHoldsUpNobody(t *testing.T) {
 }
 
 // A refused password keeps new mail waiting, until the configuration is changed.
-func TestMendedConfiguration(t *testing.T) {
+func TestCorrectedConfiguration(t *testing.T) {
 	refused := Report{Action: Delayed, Scope: ScopeIdentity, Status: "5.7.8", Code: 535, Text: "wrong password"}
 	q, ids := backedOff(t, refused, 1)
 	h := &fakeHost{}
@@ -59,12 +59,12 @@ func TestMendedConfiguration(t *testing.T) {
 	}
 }
 
-// Being interrupted proves nothing about an identity.
+// An interruption proves nothing about an identity.
 func TestInterruptionLeavesBackoff(t *testing.T) {
 	q, _ := backedOff(t, Report{Action: Delayed, Scope: ScopeIdentity, Status: "5.7.8", Code: 535, Text: "wrong password"}, 1)
 	stopped := Report{Action: Delayed, Scope: ScopeSession, Status: "4.3.2", Text: "the delivery was interrupted"}
 	runQueue(t, q, one(&fakeHost{answer: refusing(stopped)}), everything)
 	if readBackoffs(q)["example.com"] == nil {
-		t.Error("the identity is taken for mended")
+		t.Error("the identity is taken for one that works again")
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// What a dead run has left of .parked goes; .parked itself, and what is not ours, stays.
+// Temporary files of .parked left by a dead run are removed; .parked itself and foreign files
+// stay.
 func TestRunSweepsWhatItsPredecessorLeft(t *testing.T) {
 	q, err := spool.OpenOrCreate(filepath.Join(t.TempDir(), "queue"))
 	if err != nil {

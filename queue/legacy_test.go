@@ -32,7 +32,7 @@ func TestLegacyMailGoesOutInTheOrderOfItsDirectories(t *testing.T) {
 	}
 }
 
-// wrapperLeft lays an entry into the queue as esmtp-wrapper did.
+// wrapperLeft puts an entry into the queue as esmtp-wrapper did.
 func wrapperLeft(t testing.TB, q *spool.Queue, name string, arrival time.Time, files map[string]string) {
 	t.Helper()
 	dir := q.Dir + "/" + name
@@ -87,7 +87,7 @@ func takeOver(t testing.TB, q *spool.Queue, name string, diesAfterCommit bool) {
 	}
 }
 
-// What is cut off anywhere is sent once.
+// A message whose takeover is cut off at any step is sent once.
 func TestLegacyEntryIsSentOnce(t *testing.T) {
 	q := newQueue(t)
 	arrival := time.Date(2015, 4, 3, 2, 1, 0, 123456789, time.UTC)
@@ -104,7 +104,7 @@ func TestLegacyEntryIsSentOnce(t *testing.T) {
 	wantNames(t, q.Dir)
 }
 
-// Nothing is complained of where the removal of an entry of esmtp-wrapper's was cut off.
+// There is no complaint if the removal of an entry of esmtp-wrapper was cut off.
 func TestLegacyRemainsAreSweptInSilence(t *testing.T) {
 	for _, left := range []map[string]string{wrapperFiles, {"cmd": "x"}, {"mail": "x"}, {}} {
 		q := newQueue(t)

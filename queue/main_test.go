@@ -18,8 +18,8 @@ import (
 
 var long = flag.Bool("long", false, "run the long versions of tests and benchmarks")
 
-// roleVariable names, in the environment, what a copy of this test binary is to do in place of
-// testing.
+// roleVariable is the environment variable that says what a copy of this test binary is to do
+// instead of testing.
 const roleVariable = "QUEUE_TEST_ROLE"
 
 var roles = map[string]func() error{}
@@ -102,7 +102,7 @@ func letters(m *spool.Message) string {
 	return b.String()
 }
 
-// overwrite puts s at an offset of a file, as a bit of rot or another program would.
+// overwrite writes s at an offset of a file, as a failing disk or another program would.
 func overwrite(t testing.TB, path string, at int64, s string) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
@@ -137,7 +137,7 @@ func wantNames(t testing.TB, dir string, want ...string) {
 	}
 }
 
-// soon bounds what would otherwise hang; it never decides whether a test passes.
+// soon is when a test that hangs gives up; it never decides whether a test passes.
 const soon = 30 * time.Second
 
 func receive[T any](t testing.TB, what string, c <-chan T) (v T) {
@@ -150,7 +150,7 @@ func receive[T any](t testing.TB, what string, c <-chan T) (v T) {
 	return v
 }
 
-// The lengths of the lines of progress, and where the letter of a state stands in them.
+// The lengths of the lines of progress, and the place of the state's letter in them.
 const (
 	messageLine   = 256
 	recipientLine = 512
@@ -160,7 +160,7 @@ const (
 // file returns the path of a file of an entry.
 func file(q *spool.Queue, id, name string) string { return q.Dir + "/" + id + "/" + name }
 
-// progressOffset returns where, in the file envelope, the message's line begins.
+// progressOffset returns where the message's line begins in the file envelope.
 func progressOffset(t testing.TB, q *spool.Queue, id string) int64 {
 	t.Helper()
 	b, err := os.ReadFile(file(q, id, "envelope"))
@@ -192,8 +192,11 @@ func lineOf(m *spool.Message) string {
 	if !m.Last.IsZero() {
 		last = m.Last.Unix()
 	}
-	line := fmt.Sprintf(`{"state":%q,"attempts":%d,"last":%d,"next":%d,"told":%v}`, state, m.Attempts, last, next, m.DelayTold)
-	return fmt.Sprintf("%-*s\n", messageLine-1, line)
+	line := fmt.Sprintf(`{"state":%q,"attempts":%d,"last":%d,"next":%d`, state, m.Attempts, last, next)
+	if m.DelayTold {
+		line += `,"told":true`
+	}
+	return fmt.Sprintf("%-*s\n", messageLine-1, line+"}")
 }
 
 // recipientLineOf returns the line of a failed recipient.
@@ -213,8 +216,8 @@ func setMessage(t testing.TB, q *spool.Queue, id string, change func(m *spool.Me
 	overwrite(t, file(q, id, "envelope"), progressOffset(t, q, id), lineOf(m))
 }
 
-// entryUnsynced lays the i-th message of many into the queue, tried before and not due: what
-// Commit writes, without its syncs.
+// entryUnsynced puts the i-th message of many into the queue, tried before and not due. It writes
+// what Commit writes, without the syncs.
 func entryUnsynced(t testing.TB, q *spool.Queue, i int) {
 	t.Helper()
 	env := envelopeFor("a@example.com")

@@ -10,49 +10,49 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A Notice is what the owner of the queue is to hear about recipients of one message that go,
-// or went, to one destination.
+// A Notice tells the owner of the queue about recipients of one message that go, or went, to one
+// destination.
 type Notice struct {
 	Kind        NoticeKind
 	Message     *spool.Message
 	Recipients  []int // their indexes
 	Destination string
 	Content     Content // as submitted; nil if it cannot be read
-	// Others counts further messages that are late for the same reason, which get no notice of
-	// their own.
+	// Others counts further messages that are late for the same reason and get no notice of their
+	// own.
 	Others int
 	// Until is when an Overdue message is given up, or a Lost one dropped; zero if that is not
 	// known.
 	Until time.Time
 }
 
-// A NoticeKind says what a notice is about.
+// A NoticeKind is the subject of a notice.
 type NoticeKind int
 
 const (
 	Lost    NoticeKind = iota // recipients failed, or were given up
-	Overdue                   // recipients wait for long
+	Overdue                   // recipients have waited for long
 	Dropped                   // the message, failed long ago, leaves the queue
 )
 
-// A Notifier tells the owner of the queue. When it returns nil the notice is durable: it is never
-// given again, while a crash or an error means that it is.
+// A Notifier tells the owner of the queue. When it returns nil, the notice is durable and is
+// never given again; after a crash or an error it is given again.
 type Notifier interface {
 	Notify(ctx context.Context, n *Notice) error
 }
 
-// ErrNobody is what a Notifier returns where there is no way to reach anybody.
+// ErrNobody is what a Notifier returns if there is no way to reach anybody.
 var ErrNobody = errors.New("nobody to tell")
 
-// A concern is a part of a message that its owner may have to hear of.
+// A concern is a part of a message that its owner may have to be told of.
 type concern struct {
 	destination string
 	recipients  []int
 }
 
-// tell tells what has to be told of the messages that this run has met, and drops those whose time
-// is over. It returns whether there is new mail because of that: bounces. It is
-// called when no destination is at work.
+// tell gives the notices that are due for the messages that this run has met, and drops messages
+// whose time is over. It returns whether there is new mail because of that: bounces. It is called
+// when no destination is at work.
 func (r *run) tell(ids []string) (more bool) {
 	slices.Sort(ids)
 	waiting := map[string][]string{} // by reason: queue IDs
@@ -78,7 +78,8 @@ func (r *run) tell(ids []string) (more bool) {
 	return more
 }
 
-// with opens an entry for f. One that is gone, or that somebody works on, is left to the next run.
+// with opens an entry for f. An entry that is gone, or that another process works on, is left to
+// the next run.
 func (r *run) with(id string, f func(e *openEntry)) {
 	e, err := r.acquire(id)
 	if err != nil {
@@ -88,19 +89,19 @@ func (r *run) with(id string, f func(e *openEntry)) {
 	f(e)
 }
 
-// addressee reports whether there is anybody to tell of a message: not behind a null reverse-path,
-// which bounces and those who want none have.
+// addressee reports whether anybody is to be told of a message: nobody is, if it has a null
+// reverse-path, as bounces have, and mail of people who want none.
 func addressee(m *spool.Message) bool {
 	return m.Envelope.ReversePath == nil || *m.Envelope.ReversePath != ""
 }
 
-// wants reports whether the submitter wants to hear of something (RFC 3461, 4.1): unless said
-// otherwise, of failures and of delays.
+// wants reports whether the submitter wants to be told of something (RFC 3461, 4.1): of failures
+// and of delays, by default.
 func wants(rcpt *Recipient, what string) bool {
 	return rcpt.Notify == "" || slices.Contains(strings.Split(strings.ToUpper(rcpt.Notify), ","), what)
 }
 
-// concerns groups recipients by the destination they go to; "" is that of those that have none.
+// concerns groups recipients by destination; "" is for those that have none.
 func (r *run) concerns(m *spool.Message, which func(m *spool.Message, i int) bool) []concern {
 	var cs []concern
 	for i, rcpt := range m.Envelope.Recipients {
@@ -121,17 +122,17 @@ func (r *run) concerns(m *spool.Message, which func(m *spool.Message, i int) boo
 	return cs
 }
 
-// untold reports whether recipient i has failed and its owner does not know.
+// untold reports whether recipient i has failed and the owner has not been told.
 func untold(m *spool.Message, i int) bool {
 	return addressee(m) && m.Progress[i].State == spool.Refused && m.Progress[i].Told.IsZero() && wants(&m.Envelope.Recipients[i], "FAILURE")
 }
 
-// hasUntold reports whether that is so for some recipient.
+// hasUntold reports whether that is so for any recipient.
 func hasUntold(m *spool.Message) bool {
 	return len(m.Indexes(func(i int) bool { return untold(m, i) })) > 0
 }
 
-// tellLost tells of failed recipients, each once.
+// tellLost gives notices about failed recipients, each once.
 func (r *run) tellLost(e *openEntry) (told bool) {
 	m := e.Message()
 	for _, c := range r.concerns(m, untold) {
@@ -163,13 +164,14 @@ func (r *run) notify(n *Notice) error {
 	return err
 }
 
-// said reports whether the summary tells what the Notifier could not: somebody has to read it.
+// said reports whether the summary tells what the Notifier could not, which takes a person who
+// reads it.
 func (r *run) said(n *Notice, err error) bool {
 	if !errors.Is(err, ErrNobody) || !r.opt.Attended {
 		return false
 	}
 	if n.Kind == Overdue {
-		return true // all that waits is in the summary
+		return true // the summary has all waiting mail
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -193,8 +195,8 @@ func failures(m *spool.Message, indexes []int) []Failure {
 	return fs
 }
 
-// overdue returns under which reason a message is late and its owner should hear of it; "" for
-// none. What an identity that waits holds up is late for one and the same reason.
+// overdue returns the reason for which a message is late and its owner should be told; "" for
+// none. All mail of an identity that waits is late for the same reason.
 func (r *run) overdue(m *spool.Message) string {
 	limit := r.opt.Limits.delayNotice()
 	if m.Held || m.DelayTold || limit < 0 || !addressee(m) {
@@ -216,15 +218,15 @@ func (r *run) overdue(m *spool.Message) string {
 	return ""
 }
 
-// delayed reports whether recipient i waits after an attempt, and its owner wants to hear of
-// delays.
+// delayed reports whether recipient i waits after an attempt, and the submitter wants to be told
+// of delays.
 func delayed(m *spool.Message, i int) bool {
 	s := m.Progress[i].State
 	return (s == spool.Deferred || s == spool.Unsure) && wants(&m.Envelope.Recipients[i], "DELAY")
 }
 
-// tellOverdue tells of messages that are late for one reason: of the first, and how many more there
-// are.
+// tellOverdue gives one notice about messages that are late for one reason: about the first, with
+// the number of the others.
 func (r *run) tellOverdue(ids []string) (told bool) {
 	done := false
 	r.with(ids[0], func(e *openEntry) {
@@ -253,8 +255,8 @@ func (r *run) tellOverdue(ids []string) (told bool) {
 	return told
 }
 
-// drop removes a message whose failed recipients were kept long enough, and says so: in a notice,
-// or else in the summary. A run that can do neither leaves it.
+// drop removes a message whose failed recipients were kept long enough, and says so in a notice,
+// or else in the summary. A run that can do neither leaves the message.
 func (r *run) drop(e *openEntry) (told bool) {
 	m := e.Message()
 	if !r.opt.Limits.forgotten(m, time.Now()) {

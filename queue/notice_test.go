@@ -69,7 +69,7 @@ func TestForgotten(t *testing.T) {
 	}
 }
 
-// A listener is a Notifier that writes down what it hears.
+// A listener is a Notifier that notes what it is told.
 type listener struct {
 	heard []string
 	err   error
@@ -93,7 +93,7 @@ func (l *listener) Notify(_ context.Context, n *Notice) error {
 	return l.err
 }
 
-// hears checks what was heard since the last time.
+// hears checks what it was told since the last time.
 func (l *listener) hears(t *testing.T, want ...string) {
 	t.Helper()
 	if !slices.Equal(l.heard, want) {
@@ -136,7 +136,7 @@ func TestFailureIsToldOnce(t *testing.T) {
 	if m := read(t, q, id); letters(m) != "frf" || m.Progress[0].Told.IsZero() || !m.Progress[1].Told.IsZero() {
 		t.Errorf("after it: %+v", m.Progress)
 	}
-	// Mended, tried again, and failed again is news.
+	// Trying again after a repair and failing again is news.
 	if _, err := q.Retry(id); err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,8 @@ func TestFailureIsToldOnce(t *testing.T) {
 	l.hears(t, "lost nobody1@example.com nobody2@example.com")
 }
 
-// A notice that is not durable, or not recorded, is given again: at worst twice, never not at all.
+// A notice that is not durable, or not recorded, is given again: perhaps twice, but never not at
+// all.
 func TestNoticeThatFails(t *testing.T) {
 	q, l := newQueue(t), &listener{err: errors.New("disk full")}
 	host := one(&fakeHost{answer: refusing(noSuchUser)})
@@ -156,7 +157,7 @@ func TestNoticeThatFails(t *testing.T) {
 	l.err = nil
 	runQueue(t, q, host, run)
 	l.hears(t, "lost nobody@example.com")
-	// As a crash before the record leaves it.
+	// This is what a crash before the record leaves.
 	p := read(t, q, id).Progress[0]
 	p.Told = time.Time{}
 	overwrite(t, file(q, id, "envelope"), progressOffset(t, q, id)+messageLine, recipientLineOf(&p))
@@ -164,7 +165,7 @@ func TestNoticeThatFails(t *testing.T) {
 	l.hears(t, "lost nobody@example.com")
 }
 
-// Who did not want to hear, and mail that must not be answered.
+// Senders who want no notice, and mail that must not be answered.
 func TestNoNotice(t *testing.T) {
 	null := ""
 	tests := []struct {
@@ -190,7 +191,8 @@ func TestNoNotice(t *testing.T) {
 	}
 }
 
-// With nobody to tell, the summary of a run that somebody reads tells of what failed unseen.
+// If nobody could be told, the summary of a run that a person reads has the failures of
+// unattended runs.
 func TestSummaryTells(t *testing.T) {
 	q, l := newQueue(t), &listener{err: ErrNobody}
 	host := one(&fakeHost{answer: refusing(noSuchUser)})
@@ -205,14 +207,14 @@ func TestSummaryTells(t *testing.T) {
 			t.Errorf("attended run %d: %+v", i+1, sum)
 		}
 	}
-	// What fails in the attended run itself is said once.
+	// A failure in the attended run itself is reported once.
 	submit(t, q, "nobody@example.com")
 	if sum := runQueue(t, q, host, RunOptions{All: true, Notifier: l, Attended: true}); len(sum.Failed) != 1 {
 		t.Errorf("failed: %+v", sum.Failed)
 	}
 }
 
-// Five days of its own failures end a message; those of its identity never do.
+// Five days of its own failures end a message; failures of its identity never do.
 func TestGivingUp(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -247,7 +249,7 @@ func TestGivingUp(t *testing.T) {
 	}
 }
 
-// A message that may have arrived says so when it is given up.
+// The notice of a message that is given up says that it may have arrived.
 func TestGivingUpUnsure(t *testing.T) {
 	q := newQueue(t)
 	id := submitAged(t, q, 6*day, "bob@example.com")
@@ -259,7 +261,7 @@ func TestGivingUpUnsure(t *testing.T) {
 	}
 }
 
-// Late mail is told of once, and all that waits for one identity in one notice.
+// There is one notice of late mail, and a single one for all mail that waits for one identity.
 func TestDelayNotice(t *testing.T) {
 	q, l := newQueue(t), &listener{}
 	run := RunOptions{All: true, Notifier: l}
@@ -284,17 +286,17 @@ func TestDelayNotice(t *testing.T) {
 	runQueue(t, q, host, never)
 	l.hears(t)
 	host = one(&fakeHost{answer: refusing(tryLater)})
-	runQueue(t, q, host, run) // by the messages themselves now: told of the others already
+	runQueue(t, q, host, run) // for reasons of the messages now: the others have been told of already
 	l.hears(t, "overdue e@example.com")
 }
 
-// A machine that slept tries first, and tells of nothing that goes out.
+// A machine that was asleep tries first, and gives no notice of mail that goes out.
 func TestDelayNoticeAfterSleep(t *testing.T) {
 	q, l := newQueue(t), &listener{}
 	submitAged(t, q, 5*day, "bob@example.com")
 	runQueue(t, q, one(&fakeHost{}), RunOptions{Notifier: l})
 	l.hears(t)
-	// Not tried in this run, and the last attempt was before it was late.
+	// It is not tried in this run, and its last attempt was before it was late.
 	id := submitAged(t, q, 5*time.Hour, "bob@example.com")
 	setMessage(t, q, id, func(m *spool.Message) {
 		m.Attempts, m.Last, m.Next = 1, m.Envelope.Arrival.Add(time.Hour), time.Now().Add(time.Hour)
@@ -304,7 +306,7 @@ func TestDelayNoticeAfterSleep(t *testing.T) {
 	l.hears(t)
 }
 
-// Failed mail is dropped when it was kept long enough, and not unsaid.
+// Failed mail is dropped when it was kept long enough, and not silently.
 func TestDropping(t *testing.T) {
 	null := ""
 	for _, test := range []struct {
@@ -345,8 +347,7 @@ func TestDropping(t *testing.T) {
 	}
 }
 
-// What a notice adds to the queue is delivered by the same run, even if that was for one message
-// only.
+// A bounce is delivered by the run that made it, even if that run was for one message only.
 func TestBounceGoesOutInTheSameRun(t *testing.T) {
 	q, local, null := newQueue(t), &fakeHost{}, ""
 	bounce := func(*Notice) {

@@ -27,7 +27,7 @@ func TestRunningIsSeen(t *testing.T) {
 	}
 }
 
-// What a retry has made pending again goes out with the next run.
+// Mail that a retry has made pending again goes out with the next run.
 func TestRetriedGoesOut(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com", "b@example.com", "c@example.com")

@@ -16,15 +16,16 @@ import (
 )
 
 // Submitters and queue runs are processes of their own here, and are killed at any instant. Each
-// message has a number, and all write to one journal what they did; at the end it is counted:
+// message has a number, and all processes write what they did into one journal, which is counted
+// at the end:
 //
 //	accepted N   a submitter had Commit's word for message N
 //	took PID N   the smart host took message N from run PID
 //	done PID N   Done returned to run PID
 //	torn PID ID  what the smart host took was not what was submitted
 //
-// Lost is what was accepted and never taken. Taken twice may be what a run was killed over
-// between took and done: one message for each run that was killed.
+// A message is lost if it was accepted and never taken. It may be taken twice if a run was killed
+// between took and done: one message for each killed run.
 func TestProcessesKilledAtAnyInstant(t *testing.T) {
 	const submitters, runs = 4, 2
 	kills := 60
@@ -32,7 +33,7 @@ func TestProcessesKilledAtAnyInstant(t *testing.T) {
 		kills = 2000
 	}
 	dir := t.TempDir()
-	crew := make([]*exec.Cmd, submitters+runs)
+	processes := make([]*exec.Cmd, submitters+runs)
 	next := 0
 	start := func(i int) {
 		role := "submitter"
@@ -40,34 +41,35 @@ func TestProcessesKilledAtAnyInstant(t *testing.T) {
 			role = "run"
 		}
 		next++
-		crew[i] = exec.Command(os.Args[0])
-		crew[i].Env = append(os.Environ(), roleVariable+"="+role, "QUEUE_TEST_DIR="+dir, fmt.Sprintf("QUEUE_TEST_FIRST=%d", next*1_000_000))
-		crew[i].Stderr = os.Stderr
-		if err := crew[i].Start(); err != nil {
+		processes[i] = exec.Command(os.Args[0])
+		processes[i].Env = append(os.Environ(), roleVariable+"="+role, "QUEUE_TEST_DIR="+dir, fmt.Sprintf("QUEUE_TEST_FIRST=%d", next*1_000_000))
+		processes[i].Stderr = os.Stderr
+		if err := processes[i].Start(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	kill := func(i int) {
-		crew[i].Process.Kill()
-		if err := crew[i].Wait(); err == nil || crew[i].ProcessState.Exited() {
+		processes[i].Process.Kill()
+		if err := processes[i].Wait(); err == nil || processes[i].ProcessState.Exited() {
 			t.Errorf("a process ended by itself: %v", err)
 		}
 	}
-	for i := range crew {
+	for i := range processes {
 		start(i)
 	}
 	for range kills {
 		time.Sleep(time.Duration(rand.IntN(40)) * time.Millisecond) // any instant is a good one
-		i := rand.IntN(len(crew))
+		i := rand.IntN(len(processes))
 		kill(i)
 		start(i)
 	}
-	for i := range crew {
+	for i := range processes {
 		kill(i)
 	}
 
 	q := openQueue(t, dir+"/queue")
-	// How much is left depends on who was killed more often, and how long it takes on the disk.
+	// How many are left depends on which processes were killed more often, and on the speed of
+	// the disk.
 	ctx, cancel := context.WithTimeout(context.Background(), 20*soon)
 	defer cancel()
 	l, err := q.List()
@@ -95,7 +97,7 @@ func TestProcessesKilledAtAnyInstant(t *testing.T) {
 	count(t, dir, kills)
 }
 
-// releaseAll releases what is held, and returns how many that were.
+// releaseAll releases all held messages, and returns their number.
 func releaseAll(t *testing.T, q *spool.Queue) (n int) {
 	l, err := q.List()
 	if err != nil {
@@ -166,7 +168,7 @@ func note(dir, format string, args ...any) {
 	}
 }
 
-// journalist is a smart host that writes the journal, and is busy one time in so many.
+// journalist is a smart host that writes the journal, and is busy once in busyOneIn times.
 func journalist(dir string, busyOneIn int) *fakeHost {
 	h, taken := &fakeHost{}, ""
 	h.answer = func(d *Delivery, _ Recipient) Report {
@@ -191,7 +193,7 @@ func journalist(dir string, busyOneIn int) *fakeHost {
 	return h
 }
 
-// numbered is the rest of the content of message n; some are longer than what is checked at once.
+// numbered is the rest of the content of message n; some contents are longer than smallContent.
 func numbered(n string) string {
 	size := 100
 	if strings.HasSuffix(n, "7") {

@@ -25,7 +25,7 @@ var oddTexts = map[string]string{
 	"is one octet longer": strings.Repeat("x", 301),
 }
 
-// A full disk cannot keep progress from being recorded: nothing new is asked of it.
+// A full disk cannot prevent recording progress, since that takes no new space.
 func TestRecordingNeedsNoSpace(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com", "b@example.com", "c@example.com")
@@ -97,7 +97,7 @@ func TestProgressOverSeveralRuns(t *testing.T) {
 	}
 }
 
-// A run that died between the last byte and the reply leaves "s" behind.
+// A run that died between the last octet and the reply leaves "s" behind.
 func TestRunThatDiedWhileSending(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com", "b@example.com")
@@ -108,7 +108,7 @@ func TestRunThatDiedWhileSending(t *testing.T) {
 	if err := e.Sending([]int{0}); err != nil {
 		t.Fatal(err)
 	}
-	e.Close() // as death does
+	e.Close() // as the death of the process does
 	if m := read(t, q, id); letters(m) != "s-" || !strings.HasPrefix(m.Progress[0].Explain(), "possibly delivered") {
 		t.Fatalf("left as %+v", m.Progress)
 	}
@@ -124,7 +124,7 @@ func TestRunThatDiedWhileSending(t *testing.T) {
 	}
 }
 
-// What is being sent is marked before the last byte goes out, whatever the marks said before.
+// A message is marked before its last octet is sent, whatever the marks said before.
 func TestSendingIsOnDiskBeforeTheEnd(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com", "b@other.example")

@@ -11,31 +11,44 @@ import (
 
 // How a run takes the reports of its transports.
 
-// maxUnsure is how often a message may be possibly delivered: then it is held, and its owner
+// maxUnsure is how often a message may be possibly delivered before it is held and its owner
 // decides.
 const maxUnsure = 3
 
-// A part is what was reported of one delivery at a time.
+// A part is what was reported of one delivery at one time.
 type part struct {
 	*Delivery
-	which   []int // indexes into Recipients
+	which   []int // indexes into Recipients; nil: all of them, in order
 	reports []Report
+}
+
+// recipient returns the index of the recipient that report k is for.
+func (p *part) recipient(k int) int {
+	if p.which == nil {
+		return k
+	}
+	return p.which[k]
 }
 
 // Sending implements Source.
 func (t *destination) Sending(d *Delivery, recipients []int) error {
-	indexes := d.draw.indexes
-	if recipients != nil {
-		indexes = make([]int, len(recipients))
-		for k, i := range recipients {
-			indexes[k] = d.draw.indexes[i]
-		}
-	}
-	err := d.draw.entry.Sending(indexes)
+	err := d.draw.entry.Sending(d.draw.some(recipients))
 	if err != nil {
 		t.stop(err)
 	}
 	return err
+}
+
+// some returns the indexes in the envelope of some recipients of a delivery; nil stands for all.
+func (w *draw) some(which []int) []int {
+	if which == nil {
+		return w.indexes
+	}
+	indexes := make([]int, len(which))
+	for k, i := range which {
+		indexes[k] = w.indexes[i]
+	}
+	return indexes
 }
 
 // stop ends a destination whose progress cannot be recorded.
@@ -67,39 +80,54 @@ func (t *destination) Record(outcomes []Outcome) error {
 	return first
 }
 
-// parts puts together what outcomes say of each delivery. What was reported before does not count.
+// parts collects what outcomes report of each delivery. Recipients that were reported before are
+// ignored.
 func (t *destination) parts(outcomes []Outcome) []part {
 	t.run.mu.Lock()
 	defer t.run.mu.Unlock()
 	parts := make([]part, 0, len(outcomes))
 	for _, o := range outcomes {
-		at := slices.IndexFunc(parts, func(p part) bool { return p.Delivery == o.Delivery })
-		if at < 0 {
-			at = len(parts)
-			parts = append(parts, part{Delivery: o.Delivery})
-		}
-		p := &parts[at]
-		for k := range o.Reports {
-			i := k
-			if o.Recipients != nil {
-				i = o.Recipients[k]
-			}
-			if w := p.draw; w.left > 0 && !w.reported[i] {
-				w.reported[i] = true
-				p.which, p.reports = append(p.which, i), append(p.reports, o.Reports[k])
-			}
+		switch w := o.Delivery.draw; {
+		case w.open == 0:
+		case o.Recipients == nil && w.open == len(w.indexes):
+			w.open = 0
+			parts = append(parts, part{Delivery: o.Delivery, reports: o.Reports})
+		default:
+			parts = addPart(parts, o)
 		}
 	}
-	return slices.DeleteFunc(parts, func(p part) bool { return len(p.which) == 0 })
+	return slices.DeleteFunc(parts, func(p part) bool { return len(p.reports) == 0 })
 }
 
-// attempt returns what is to be recorded of a part. Where an attempt fails for the message's own
-// sake, that puts the message off, once.
-func (t *destination) attempt(p *part, now time.Time) spool.Attempt {
-	a := spool.Attempt{Entry: p.draw.entry.Entry, Recipients: make([]int, len(p.which)), Reports: p.reports}
-	for k, i := range p.which {
-		a.Recipients[k] = p.draw.indexes[i]
+// addPart adds an outcome of some recipients to what there is of its delivery.
+func addPart(parts []part, o Outcome) []part {
+	at := slices.IndexFunc(parts, func(p part) bool { return p.Delivery == o.Delivery })
+	if at < 0 {
+		at = len(parts)
+		parts = append(parts, part{Delivery: o.Delivery, which: []int{}})
 	}
+	p, w := &parts[at], o.Delivery.draw
+	if w.reported == nil {
+		w.reported = make([]bool, len(w.indexes))
+	}
+	for k := range o.Reports {
+		i := k
+		if o.Recipients != nil {
+			i = o.Recipients[k]
+		}
+		if !w.reported[i] {
+			w.reported[i] = true
+			w.open--
+			p.which, p.reports = append(p.which, i), append(p.reports, o.Reports[k])
+		}
+	}
+	return parts
+}
+
+// attempt returns what is to be recorded of a part. An attempt that fails for the message's own
+// sake puts the message off, once.
+func (t *destination) attempt(p *part, now time.Time) spool.Attempt {
+	a := spool.Attempt{Entry: p.draw.entry.Entry, Recipients: p.draw.some(p.which), Reports: p.reports}
 	own := func(r Report) bool { return r.Action == Delayed && r.Scope != ScopeIdentity }
 	if slices.ContainsFunc(p.reports, own) {
 		t.run.mu.Lock()
@@ -113,27 +141,28 @@ func (t *destination) attempt(p *part, now time.Time) spool.Attempt {
 }
 
 // giveUp returns the reports of a part, with failures in place of delays if the message has been
-// tried for long enough. Trouble of its identity is never the message's.
+// tried for long enough. Trouble of the identity never counts for that.
 func (t *destination) giveUp(p *part, now time.Time) []Report {
 	if !t.run.opt.Limits.expired(p.draw.attempts, p.Envelope.Arrival, now) {
 		return p.reports
 	}
+	reports := slices.Clone(p.reports) // they may be the transport's
 	p.draw.entry.View(func(m *spool.Message) {
-		for k, i := range p.which {
-			r := &p.reports[k]
+		for k := range reports {
+			r := &reports[k]
 			if r.Action != Delayed || r.Scope == ScopeIdentity {
 				continue
 			}
-			if r.Unsure || m.Progress[p.draw.indexes[i]].State == spool.Unsure {
+			if r.Unsure || m.Progress[p.draw.indexes[p.recipient(k)]].State == spool.Unsure {
 				r.Text, r.Unsure = fmt.Sprintf("possibly delivered: %s", r.Text), false
 			}
 			r.Action = Failed
 		}
 	})
-	return p.reports
+	return reports
 }
 
-// settle takes a part into account that has been recorded, or could not be.
+// settle takes into account a part that has been recorded, or could not be.
 func (t *destination) settle(p *part, err error, now time.Time) {
 	r, e := t.run, p.draw.entry
 	if slices.ContainsFunc(p.reports, func(rep Report) bool { return rep.Unsure }) && r.tooUnsure(e.unsure(p)) {
@@ -141,7 +170,7 @@ func (t *destination) settle(p *part, err error, now time.Time) {
 	}
 	r.mu.Lock()
 	t.tally(p, err, now)
-	p.draw.left -= len(p.which)
+	p.draw.left -= len(p.reports)
 	whole := p.draw.left == 0
 	if whole {
 		delete(t.out, p.Delivery)
@@ -156,11 +185,12 @@ func (t *destination) settle(p *part, err error, now time.Time) {
 	}
 }
 
-// unsure returns how often what a part is about was possibly delivered.
+// unsure returns how often the message was possibly delivered to the recipients of a part, at
+// most.
 func (e *openEntry) unsure(p *part) (most int) {
 	e.View(func(m *spool.Message) {
-		for _, i := range p.which {
-			if at := &m.Progress[p.draw.indexes[i]]; at.State == spool.Unsure {
+		for k := range p.reports {
+			if at := &m.Progress[p.draw.indexes[p.recipient(k)]]; at.State == spool.Unsure {
 				most = max(most, at.Unsure)
 			}
 		}
@@ -168,7 +198,7 @@ func (e *openEntry) unsure(p *part) (most int) {
 	return most
 }
 
-// tooUnsure reports whether a message that was possibly delivered so often is to be held.
+// tooUnsure reports whether a message that was possibly delivered this often is to be held.
 func (r *run) tooUnsure(often int) bool { return r.opt.HoldUnsure || often >= maxUnsure }
 
 // hold holds an entry that was possibly delivered.
@@ -186,7 +216,7 @@ func (t *destination) tally(p *part, err error, now time.Time) {
 	}
 	var delayed *Report
 	for k := range p.reports {
-		rep, i := &p.reports[k], p.which[k]
+		rep, i := &p.reports[k], p.recipient(k)
 		switch rep.Action {
 		case Relayed, Delivered:
 			r.sum.Done++
@@ -205,7 +235,7 @@ func (t *destination) tally(p *part, err error, now time.Time) {
 	}
 	if delayed != nil && delayed.Scope == ScopeIdentity {
 		dead := *delayed
-		dead.Unsure = false // that is this message's alone
+		dead.Unsure = false // that is only so for this message
 		t.dead = &dead
 		r.backoffs.failed(t.name, dead, now)
 		r.changed = true
@@ -215,6 +245,6 @@ func (t *destination) tally(p *part, err error, now time.Time) {
 	}
 }
 
-// proves reports whether a report shows that the identity works: the message got as far as being
-// decided about.
+// proves reports whether a report shows that the identity works: the host has decided about the
+// message.
 func proves(r Report) bool { return r.Action != Delayed || r.Code != 0 }

@@ -11,48 +11,46 @@ import (
 
 // RunOptions say what a queue run is to do.
 type RunOptions struct {
-	// All tries everything that is neither held nor failed; else what is due.
+	// All tries everything that is neither held nor failed; otherwise only what is due is tried.
 	All bool
-	// Select, if not nil, narrows the run to some messages.
+	// Select, if not nil, limits the run to some messages.
 	Select func(*spool.Message) bool
-	// Age is how old a message must be that comes in while the run goes
-	// on: what is younger is left to the background process that its
-	// submission started, which waits for more of its kind.
+	// Age is how old a message must be if it arrives during the run. A younger one is left to the
+	// background process that its submission started, which waits for more of its kind.
 	Age time.Duration
-	// Waiting, if not nil, is called when another run has to be waited for.
+	// Waiting, if not nil, is called when the run has to wait for another one.
 	Waiting func()
-	// Begun, if not nil, is called once the run has its lock and before it
-	// looks at the queue.
+	// Begun, if not nil, is called when the run has its lock, before it looks at the queue.
 	Begun func()
-	// Legacy, if not nil, is called with the names of entries of esmtp-wrapper's before anything is
-	// tried. It may make messages of them.
+	// Legacy, if not nil, is called with the names of entries of esmtp-wrapper before anything is
+	// tried. It may turn them into messages.
 	Legacy func(names []string)
 
-	// Setup stands for what decides about the routes of mail, be it a configuration file and its
-	// state: what runs found out under another one is not relied upon.
+	// Setup identifies what the routes of mail depend on, such as a configuration file and its
+	// state. The findings of runs with another Setup are not relied on.
 	Setup string
 	// ConfigChanged is when the configuration was last changed: an identity that has waited since
-	// before may work now.
+	// before that may work now.
 	ConfigChanged time.Time
-	// HoldUnsure holds a message that was possibly delivered, instead of trying it again. One that
-	// was possibly delivered three times is held in any case.
+	// HoldUnsure holds a message that was possibly delivered, instead of trying it again. After
+	// the third time a message is held in any case.
 	HoldUnsure bool
 
 	Limits Limits
 	// Notifier, if not nil, tells the owner of mail that failed, is late, or is dropped.
 	Notifier Notifier
-	// Attended says that somebody reads the Summary: what the Notifier could tell nobody counts
-	// as told by it.
+	// Attended says that a person reads the Summary: it counts as the notice where the Notifier
+	// can reach nobody.
 	Attended bool
 }
 
-// A Summary is what a queue run came to.
+// A Summary is the result of a queue run.
 type Summary struct {
 	Done    int       // recipients served
-	Failed  []Failure // recipients refused for good, in this run or of which nobody could be told
+	Failed  []Failure // recipients refused for good, in this run or in one that could tell nobody
 	Dropped []Failure // failed recipients of messages that were kept long enough
-	Waiting []Reason  // what is left to be tried, in the order met
-	Trouble []string  // what is wrong in the queue itself
+	Waiting []Reason  // mail that is left to be tried, in the order met
+	Trouble []string  // what is wrong with the queue itself
 }
 
 // A Failure is a recipient that was refused for good.
@@ -70,9 +68,9 @@ type Reason struct {
 	Messages    int
 }
 
-// Run tries to deliver what is in the queue. One run goes on at a time: Run waits for another to
-// end, and does not try again what that one has tried meanwhile. An error means that there was no
-// run.
+// Run tries to deliver the mail in the queue. There is one run at a time: Run waits until another
+// one has ended, and does not try again what that one has tried meanwhile. An error means that
+// there was no run.
 func Run(ctx context.Context, q *spool.Queue, router Router, opt RunOptions) (*Summary, error) {
 	called := time.Now()
 	waited, err := q.LockRun(ctx, opt.Waiting)
@@ -98,8 +96,8 @@ func Run(ctx context.Context, q *spool.Queue, router Router, opt RunOptions) (*S
 	return &r.sum, nil
 }
 
-// A run is one queue run. Its destinations are goroutines; mu guards what they share, and is
-// never held while an entry is opened, read or written: a slow disk is not to keep others waiting.
+// A run is one queue run. Its destinations are goroutines; mu guards what they share. It is never
+// held while an entry is opened, read or written, so that a slow disk keeps no others waiting.
 type run struct {
 	q      *spool.Queue
 	ctx    context.Context
@@ -108,17 +106,17 @@ type run struct {
 	called time.Time // when the run was asked for
 	waited bool      // for another run to end
 
-	gone      chan *spool.Entry // done, to be removed
+	gone      chan *spool.Entry // entries that are done, to be removed
 	voidIndex sync.Once         // removes the due index before the first entry is changed
-	envelope  []byte            // for the scan to read into
+	envelope  []byte            // buffer for the scan
 
 	mu           sync.Mutex
 	idle         *sync.Cond // work came in, the scan ended, or a destination did
 	scanning     bool
-	telling      bool      // the owner is told: no destination may begin
+	telling      bool      // the owner is being told: no destination may begin
 	ended        bool      // no scan may begin any more
 	scanned      time.Time // when the last scan began
-	ripe         time.Time // when the first entry that it found too young will be old enough; zero for none
+	ripe         time.Time // when the first entry found too young will be old enough
 	seen         map[uint64]struct{}
 	open         map[string]*openEntry
 	destinations map[string]*destination
@@ -127,7 +125,7 @@ type run struct {
 	changed      bool  // backoffs has
 	blind        error // why the first scan saw nothing
 	reasons      map[Reason]int
-	noted        []string // messages of which the owner may have to hear
+	noted        []string // messages of which the owner may have to be told
 	findings     findings
 	sum          Summary
 }
@@ -176,8 +174,9 @@ func (r *run) watch(stop <-chan struct{}) {
 	}
 }
 
-// wait waits until no destination is at work, and returns the messages noted so far. None begins
-// until setTelling: what is told is read without the locks of the entries.
+// wait waits until no destination is at work, and returns the messages noted so far. No
+// destination begins before setTelling is called, since the messages of notices are read without
+// the locks of the entries.
 func (r *run) wait() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -189,8 +188,9 @@ func (r *run) wait() []string {
 	return noted
 }
 
-// end waits until all is done. From then on no goroutine but the run's own works: the one that
-// watches may be about to look once more, and what it found would go out without the run's lock.
+// end waits until everything is done. From then on only the run's own goroutine works: the one
+// that watches may be about to look once more, and mail that it found would go out without the
+// run's lock.
 func (r *run) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -206,7 +206,7 @@ func (r *run) setTelling(on bool) {
 	r.telling = on
 }
 
-// trouble adds to what is wrong in the queue. It is called with mu held.
+// trouble notes something that is wrong with the queue. It is called with mu held.
 func (r *run) trouble(format string, args ...any) {
 	r.sum.Trouble = append(r.sum.Trouble, fmt.Sprintf(format, args...))
 }
@@ -220,8 +220,8 @@ func (r *run) troubled(format string, args ...any) {
 
 const notDue = "not due yet"
 
-// leave counts a message that stays, with the reason of its last attempt where there is none now.
-// It is called with mu held.
+// leave counts a message that stays, with the reason of its last attempt if there is none now. It
+// is called with mu held.
 func (r *run) leave(m *spool.Message) {
 	text := notDue
 	for i := range m.Progress {
@@ -233,7 +233,7 @@ func (r *run) leave(m *spool.Message) {
 	r.count("", text)
 }
 
-// count adds a message to those that wait for a reason. It is called with mu held.
+// count counts a message that waits for a reason. It is called with mu held.
 func (r *run) count(destination, text string) {
 	key := Reason{Destination: destination, Text: text}
 	at, ok := r.reasons[key]

@@ -39,7 +39,7 @@ func TestEmptyQueue(t *testing.T) {
 	}
 }
 
-// One destination hangs for as long as the other has mail; some of that arrives only meanwhile.
+// One destination hangs as long as the other has mail, some of which arrives only meanwhile.
 func TestDestinationsDoNotWaitForEachOther(t *testing.T) {
 	q := newQueue(t)
 	stuck := submit(t, q, "a@slow.example")
@@ -63,7 +63,8 @@ func TestDestinationsDoNotWaitForEachOther(t *testing.T) {
 	}
 }
 
-// The same, with a destination that had ended when its new mail arrived: the run itself looks.
+// The same, but the destination had ended when its new mail arrived: the run itself finds the
+// mail.
 func TestNewMailWakesADestinationThatHasEnded(t *testing.T) {
 	q := newQueue(t)
 	submit(t, q, "a@slow.example")
@@ -115,7 +116,7 @@ func TestTroubleOfAnIdentityEndsItsDestination(t *testing.T) {
 	}
 }
 
-// A reply that was lost belongs to the message it was lost for, whatever else it means.
+// A lost reply concerns only the message that it was lost for, whatever else it means.
 func TestLostReplyDoesNotSpreadOverTheDestination(t *testing.T) {
 	q := newQueue(t)
 	first, second := submit(t, q, "a@example.com"), submit(t, q, "a@example.com")
@@ -131,7 +132,7 @@ func TestLostReplyDoesNotSpreadOverTheDestination(t *testing.T) {
 	}
 }
 
-// The identity is what is out of order even if only some recipients' reports say so.
+// The identity waits even if only some recipients' reports say that it does not work.
 func TestScopeOfAnyRecipientCounts(t *testing.T) {
 	q := newQueue(t)
 	submit(t, q, "a@example.com", "b@example.com")
@@ -204,7 +205,8 @@ func TestOneMessageOverTwoDestinations(t *testing.T) {
 	for range 20 {
 		submit(t, q, "a@one.example", "b@two.example", "c@one.example")
 	}
-	// Each dies of its fifth message: what remains of it is noted on messages the other is at.
+	// Each fails at its fifth message: the rest is noted on messages that the other is working
+	// on.
 	var hosts [2]*fakeHost
 	for i := range hosts {
 		n := 0
@@ -257,7 +259,7 @@ func TestRouteThatCannotBeFound(t *testing.T) {
 	}
 }
 
-// Routes are asked for at each run, so that a new configuration helps old mail.
+// Each run asks for the routes again, so that a new configuration helps old mail.
 func TestRouteDecidesWhatIsSent(t *testing.T) {
 	q := newQueue(t)
 	submit(t, q, "a")
@@ -276,7 +278,8 @@ func TestRouteDecidesWhatIsSent(t *testing.T) {
 	}
 }
 
-// A second run waits for the first. What that one has tried in the meantime it leaves alone.
+// A second run waits for the first one, and leaves alone the mail that the first one has tried
+// meanwhile.
 func TestSecondRunWaitsAndDoesNotRepeat(t *testing.T) {
 	q := newQueue(t)
 	submit(t, q, "a@example.com")
@@ -302,7 +305,7 @@ func TestSecondRunWaitsAndDoesNotRepeat(t *testing.T) {
 	runQueue(t, q, &fakeRouter{hosts: map[string]Transport{"example.com": h1, "other.example": busy1}}, everything)
 	sum := receive(t, "the second run", second)
 	tried := h2.got()
-	// What the first run tried before the second was asked for may be tried again.
+	// Mail that the first run tried before the second was asked for may be tried again.
 	if len(tried) > 1 || len(tried) == 1 && !strings.Contains(h2.to[0], "b@other.example") {
 		t.Errorf("the second run tried %q again", h2.to)
 	}
@@ -327,7 +330,7 @@ func TestRunThatIsNotToWaitAnyLonger(t *testing.T) {
 	runQueue(t, q, one(h), everything)
 }
 
-// Where progress cannot be recorded nothing more is sent.
+// If progress cannot be recorded, nothing more is sent.
 func TestRecordThatFailsStopsTheDestination(t *testing.T) {
 	q := newQueue(t)
 	var ids []string
@@ -463,7 +466,7 @@ func TestRunThatIsCancelled(t *testing.T) {
 	}
 }
 
-// What its owner does to an entry between the scan and its turn is respected.
+// A change that the owner makes to an entry between the scan and its turn is respected.
 func TestOwnerIsFasterThanTheRun(t *testing.T) {
 	q := newQueue(t)
 	submit(t, q, "a@example.com")

@@ -12,12 +12,12 @@ import (
 
 // How a run finds what there is to do.
 
-// rescan looks for new mail if the directory has changed since the last look.
-// The change time is a hint only: what it hides is found by the next run.
+// rescan looks for new mail if the directory has changed since the last look. The change time is
+// only a hint: the next run finds the mail that it hides.
 func (r *run) rescan() {
 	changed, err := r.q.Changed()
 	r.mu.Lock()
-	ripe := !r.ripe.IsZero() && !time.Now().Before(r.ripe) // what was too young has not changed the directory since
+	ripe := !r.ripe.IsZero() && !time.Now().Before(r.ripe) // growing old enough does not change the directory
 	unchanged := err == nil && changed.Before(r.scanned.Add(-time.Second))
 	skip := r.scanning || r.telling || r.ctx.Err() != nil || unchanged && !ripe
 	r.mu.Unlock()
@@ -26,11 +26,11 @@ func (r *run) rescan() {
 	}
 }
 
-// interrupted is why messages wait that a run did not come to.
+// interrupted is the reason of messages that an interrupted run did not reach.
 const interrupted = "the queue run was ended"
 
-// scan goes through the queue once and hands what is to be tried to its destinations,
-// which begin with it while the scan goes on.
+// scan goes through the queue once and hands messages that are to be tried to their destinations,
+// which begin while the scan goes on.
 func (r *run) scan(first bool) {
 	r.mu.Lock()
 	for r.scanning {
@@ -88,7 +88,7 @@ func (r *run) scan(first bool) {
 	}
 }
 
-// takeStock sweeps, and tells of what has no business in the queue directory.
+// takeStock sweeps, and reports what does not belong into the queue directory.
 func (r *run) takeStock(v *spool.Inventory) {
 	err := r.q.Sweep(v)
 	r.mu.Lock()
@@ -130,7 +130,7 @@ func (r *run) consider(number uint64, first bool) {
 	}
 }
 
-// What a run is to do about an entry.
+// These are what a run is to do about an entry.
 type verdict byte
 
 const (
@@ -139,8 +139,8 @@ const (
 	toTry
 )
 
-// judge says what is to be done about a message that this run is for, and counts or notes what is
-// left.
+// judge decides what to do about a message that this run is for, and counts or notes a message
+// that is left.
 func (r *run) judge(m *spool.Message, now time.Time) verdict {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -166,17 +166,17 @@ func (r *run) judge(m *spool.Message, now time.Time) verdict {
 	return toLeave
 }
 
-// notable reports whether the owner of a message may have to hear of it before this run ends. One
-// that fails in this run is noted then.
+// notable reports whether the owner may have to be told of a message before this run ends. A
+// message that fails in this run is noted then.
 func (r *run) notable(m *spool.Message, now time.Time) bool {
 	l := &r.opt.Limits
 	return !m.DelayTold && m.Pending() && late(m.Envelope.Arrival, now, l.delayNotice()) ||
 		hasUntold(m) || l.forgotten(m, now)
 }
 
-// unusable tells of an entry that cannot be sent as it is. What is damaged is for its owner to look
-// at; what the system does not let us read today is mail that remains to be tried. Called with mu
-// held.
+// unusable reports an entry that cannot be sent as it is. A damaged entry is for its owner to
+// look at; an entry that the system does not let us read today is mail that remains to be tried.
+// It is called with mu held.
 func (r *run) unusable(id, destination string, err error) {
 	var refusal syscall.Errno
 	if errors.As(err, &refusal) && refusal != syscall.ENOENT && !errors.Is(err, ErrDamaged) {
@@ -186,8 +186,8 @@ func (r *run) unusable(id, destination string, err error) {
 	r.trouble("%s: %v: not sent", id, err)
 }
 
-// tooYoung reports whether an entry that came in meanwhile is left to the process that its
-// submission has started, and notes when it will be old enough.
+// tooYoung reports whether an entry that has arrived meanwhile is left to the process that its
+// submission has started, and notes when the entry will be old enough.
 func (r *run) tooYoung(m *spool.Message, now time.Time) bool {
 	if m.Envelope.Notice || !untried(m) || now.Sub(m.Envelope.Arrival) >= r.opt.Age || m.Envelope.Arrival.After(now) {
 		return false
@@ -208,17 +208,17 @@ func untried(m *spool.Message) bool {
 	})
 }
 
-// triedMeanwhile reports whether an attempt was made by the run that this one had to wait for.
-// Times are recorded in seconds. One still to come is of a clock that has been set back since.
+// triedMeanwhile reports whether the run that this one had to wait for made an attempt. Times are
+// recorded in seconds. A time in the future comes from a clock that has been set back since.
 func (r *run) triedMeanwhile(last, now time.Time) bool {
 	return r.waited && !last.Before(r.called.Truncate(time.Second)) && !last.After(now)
 }
 
-// sweepDone ends the removal of an entry whose recipients are all served.
+// sweepDone completes the removal of an entry whose recipients are all served.
 func (r *run) sweepDone(id string) {
 	e, err := r.q.OpenEntry(id)
 	if err != nil {
-		return // somebody else is at it
+		return // another process works on it
 	}
 	defer e.Close()
 	if err := e.Remove(); err != nil {

@@ -8,15 +8,15 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// The schedule of retries: a message that has waited for some time waits about as
-// long again, at least a minute and at most four hours.
+// This is the schedule of retries: a message that has waited for some time waits about as long
+// again, at least a minute and at most four hours.
 const (
 	retryFloor   = time.Minute
 	retryCeiling = 4 * time.Hour
 )
 
-// nextAttempt returns when a message that arrived at some time and was just tried in
-// vain is to be tried again. An arrival in the future (a clock set back) counts as now.
+// nextAttempt returns when to try a message again that has just been tried in vain. An arrival in
+// the future (a clock was set back) counts as now.
 func nextAttempt(arrival, now time.Time) time.Time {
 	return now.Add(Spread(RetryDelay(now.Sub(arrival)), rand.Int64N))
 }
@@ -26,21 +26,21 @@ func nextIdentityAttempt(since, now time.Time) time.Time {
 	return now.Add(Spread(RetryDelay(now.Sub(since)), rand.Int64N))
 }
 
-// RetryDelay returns how long to wait for the next attempt, before Spread, after one that was in
-// vain for what has waited so long already: about as long again.
+// RetryDelay returns how long to wait for the next attempt, before Spread: about as long again as
+// the mail has waited already.
 func RetryDelay(waited time.Duration) time.Duration {
 	return min(max(waited, retryFloor), retryCeiling)
 }
 
-// Spread moves a delay by up to a quarter either way, so that machines that came online together do
-// not come back together. draw returns a number from 0 up to n, n excluded; rand.Int64N is one. A
-// delay is at least two nanoseconds.
+// Spread changes a delay by up to a quarter either way, so that machines that came online
+// together do not come back together. draw returns a number from 0 up to but not including n, as
+// rand.Int64N does. The delay must be at least two nanoseconds.
 func Spread(delay time.Duration, draw func(n int64) int64) time.Duration {
 	return delay*3/4 + time.Duration(draw(int64(delay/2)))
 }
 
-// due reports whether a time has come. A time further ahead than the schedule ever
-// plans was written by a clock that has been set back since: it has come.
+// due reports whether a time has come. A time further ahead than the schedule ever plans comes
+// from a clock that has been set back since, and counts as come.
 func due(next, now time.Time) bool {
 	return !next.After(now) || next.Sub(now) > 2*retryCeiling
 }
@@ -64,21 +64,20 @@ func (l *Limits) expire() time.Duration      { return cmp.Or(l.Expire, usualExpi
 func (l *Limits) delayNotice() time.Duration { return cmp.Or(l.DelayNotice, usualDelayNotice) }
 func (l *Limits) keepFailed() time.Duration  { return cmp.Or(l.KeepFailed, usualKeepFailed) }
 
-// expired reports whether a message whose attempt has just failed is to be given up. It has had
-// attempts before that: one that waited for its first one while the machine slept for a week is not
-// given up because of a host that wants to see everybody twice.
+// expired reports whether to give up a message whose attempt has just failed. It is never given
+// up at its first attempt: the machine may have slept for a week, and the host may greylist.
 func (l *Limits) expired(attempts int, arrival, now time.Time) bool {
 	return attempts > 0 && late(arrival, now, l.expire())
 }
 
-// late reports whether an attempt was still in vain when a message had waited for a time;
-// negative is never.
+// late reports whether an attempt came after a message had waited for limit; a negative limit is
+// never.
 func late(arrival, attempt time.Time, limit time.Duration) bool {
 	return limit >= 0 && attempt.Sub(arrival) >= limit
 }
 
-// forgotten reports whether a message that waits for nothing but its owner has done so for long
-// enough, counted from when its owner heard of it. One whose owner has yet to hear of it is kept.
+// forgotten reports whether a message that only waits for its owner has done so for long enough
+// since its owner was told. A message whose owner has not been told yet is kept.
 func (l *Limits) forgotten(m *spool.Message, now time.Time) bool {
 	if l.keepFailed() < 0 || m.Held || m.Pending() || m.Served() {
 		return false
@@ -89,7 +88,7 @@ func (l *Limits) forgotten(m *spool.Message, now time.Time) bool {
 	return now.Sub(failedSince(m)) >= l.keepFailed()
 }
 
-// failedSince returns when something was last tried of a failed message, or told of it.
+// failedSince returns when a failed message was last tried, or its owner last told of it.
 func failedSince(m *spool.Message) time.Time {
 	last := m.Envelope.Arrival
 	for i := range m.Progress {
@@ -103,7 +102,7 @@ func failedSince(m *spool.Message) time.Time {
 	return last
 }
 
-// after returns the time some while after t; zero for never.
+// after returns the time d after t; zero for never.
 func after(t time.Time, d time.Duration) time.Time {
 	if d < 0 {
 		return time.Time{}

@@ -20,8 +20,8 @@ func manyRecipients(n int) (to []string) {
 	return to
 }
 
-// inParts answers a delivery from its last recipients to its first, some at a time, and looks at
-// the entry in between.
+// inParts answers for a delivery from its last recipients to its first, some at a time, and looks
+// at the entry in between.
 func inParts(src Source, d *Delivery, size int, answer func(i int) Report, between func(reported int)) error {
 	for to := len(d.Recipients); to > 0; to -= size {
 		o := Outcome{Delivery: d}
@@ -40,7 +40,7 @@ func inParts(src Source, d *Delivery, size int, answer func(i int) Report, betwe
 	return nil
 }
 
-// Each part is in the entry as soon as it is recorded, and the last one lets go of it.
+// Each part is in the entry as soon as it is recorded, and the last one lets go of the entry.
 func TestDeliveryIsRecordedInParts(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, manyRecipients(1500)...)
@@ -113,7 +113,7 @@ func TestRunThatDiedBetweenParts(t *testing.T) {
 	}
 }
 
-// What is reported twice counts once.
+// A recipient that is reported twice counts once.
 func TestSecondReportOfARecipient(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, manyRecipients(2)...)
@@ -167,8 +167,8 @@ func TestPartsOfManyDeliveriesAtOnce(t *testing.T) {
 	wantNames(t, q.Dir)
 }
 
-// Between a content and its end nobody waits for a scan, nor makes one; what it is busy with holds
-// up no recording either.
+// Between a content and its end, Next neither waits for a scan nor makes one; nor does a busy
+// scan hold up a record.
 func TestNextWithoutWaiting(t *testing.T) {
 	q := newQueue(t)
 	submit(t, q, "a@example.com")
@@ -215,7 +215,7 @@ func TestNextWithoutWaiting(t *testing.T) {
 	}
 }
 
-// A transport of several sessions calls its source from all of them; the race detector looks on.
+// A transport with several sessions calls its source from all of them; the race detector watches.
 func TestSourceOfSeveralSessions(t *testing.T) {
 	q := newQueue(t)
 	const n = 40

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A delay is moved by up to a quarter either way, as the draw has it.
+// A delay changes by up to a quarter either way, depending on the draw.
 func TestSpread(t *testing.T) {
 	for _, test := range []struct {
 		draw func(n int64) int64

@@ -12,8 +12,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// The table of states in the package comment, row by row: the files that are there, what reading
-// them says, whom a queue run sends to, and what it leaves.
+// The table of states in the package comment of spool, row by row: the files that exist, what
+// reading them returns, whom a queue run sends to, and what it leaves.
 var diskStates = []struct {
 	state    string
 	files    string // in the entry
@@ -22,7 +22,7 @@ var diskStates = []struct {
 	held     bool
 	read     error // that Read returns
 	sent     string
-	left     string // files in the entry after the run, "gone" without it
+	left     string // files in the entry after the run, "gone" if there is no entry
 	letters2 string // after the run
 	trouble  bool
 }{
@@ -92,7 +92,7 @@ func TestDiskStates(t *testing.T) {
 	}
 }
 
-// entryInState lays an entry into the queue: which files, with which letters of recipients.
+// entryInState puts an entry into the queue, with certain files and letters of recipients.
 func entryInState(t *testing.T, q *spool.Queue, states, files string, message func(*spool.Message)) string {
 	t.Helper()
 	var to []string
@@ -140,7 +140,7 @@ func TestForeignNamesAreReportedAndLeftAlone(t *testing.T) {
 	}
 }
 
-// Damage must be told, and keep nothing else from going out, nor be made worse.
+// Damage must be reported, must not keep other mail from going out, and must not be made worse.
 func TestDamagedEntries(t *testing.T) {
 	for _, c := range damages {
 		t.Run(c.name, func(t *testing.T) {
@@ -174,8 +174,8 @@ func TestDamagedEntries(t *testing.T) {
 
 var damages = []struct {
 	name     string
-	envelope bool // it is the envelope that is damaged
-	newer    bool // not damaged, but not for us
+	envelope bool // the envelope is damaged
+	newer    bool // not damaged, but of a newer version
 	rootOnly bool
 	do       func(t *testing.T, q *spool.Queue, id string)
 }{

@@ -10,11 +10,11 @@ import (
 // A Transport carries the mail of one destination: over sessions with a smart host, or to
 // the local delivery agent.
 //
-// Run draws deliveries from src, in order, until Next returns nil, the destination
-// turns out to be unusable, Record returns an error, or ctx ends. It reports each recipient
-// of each delivery drawn exactly once; there is no error beside the reports, for "could not
-// connect" is a report too. Having recorded a report with ScopeIdentity, Run returns: nothing
-// more can go out by this way in this queue run, and what was not drawn is left in the queue
+// Run draws deliveries from src, in order, until Next returns nil, the destination turns out to
+// be unusable, Record returns an error, or ctx ends. It reports each recipient of each delivery
+// drawn exactly once; there is no error besides the reports, since "could not connect" is a
+// report, too. After it has recorded a report with ScopeIdentity, Run returns: nothing more can
+// go out by this transport in this queue run, and messages that were not drawn stay in the queue
 // with the same reason.
 type Transport interface {
 	Run(ctx context.Context, src Source)
@@ -23,30 +23,30 @@ type Transport interface {
 // A Source hands deliveries to a Transport and takes its reports. Its methods may be called
 // from several goroutines.
 type Source interface {
-	// Next returns the next delivery of the destination, nil where there is none. With wait
-	// false it returns nil rather than wait for a scan of the queue: it is called so between
-	// a content and its end.
+	// Next returns the next delivery of the destination, nil if there is none. With wait false,
+	// which is for calls between a content and its end, it returns nil rather than wait for a
+	// scan of the queue.
 	Next(wait bool) *Delivery
 
 	// Backlog returns how many messages are still to be drawn, as far as is known now.
 	Backlog() int
 
-	// Wait is for when Next has returned nil: it returns true as soon as Next may have
-	// something, and false when nothing is expected within limit, which may be at once. It
-	// ends with ctx.
+	// Wait is called when Next has returned nil. It returns true as soon as Next may have
+	// something, and false, perhaps at once, if nothing is expected within limit. It ends with
+	// ctx.
 	Wait(ctx context.Context, limit time.Duration) bool
 
-	// Sending notes that the last octets of d are about to be sent for those of its recipients
-	// (indexes into d.Recipients; nil: all): should this process die before they are recorded,
+	// Sending notes that the last octets of d are about to be sent for some of its recipients
+	// (indexes into d.Recipients; nil: all). Should this process die before they are recorded,
 	// the next run finds them possibly delivered. Several messages may be in that state at a
-	// time: they are the window of a transport that sends messages back to back. An error
-	// means that progress cannot be recorded: the last octets must not be sent.
+	// time: they are the window of a transport that sends messages back to back. An error means
+	// that progress cannot be recorded: the last octets must not be sent.
 	Sending(d *Delivery, recipients []int) error
 
-	// Record records outcomes durably, together where that is cheaper. A delivery may be
-	// recorded in parts: each of its recipients is reported exactly once, in any order; when
-	// the last one is, the queue takes the delivery back. What was accepted will never be
-	// sent again. An error means that progress cannot be recorded: nothing more may be sent.
+	// Record records outcomes durably, together where that is cheaper. A delivery may be recorded
+	// in parts: each of its recipients is reported exactly once, in any order; when the last one
+	// is, the queue takes the delivery back. Accepted mail is never sent again. An error means
+	// that progress cannot be recorded: nothing more may be sent.
 	Record(outcomes []Outcome) error
 }
 
@@ -62,18 +62,17 @@ type Outcome struct {
 type Delivery struct {
 	ID       string    // queue ID
 	Envelope *Envelope // as submitted
-	// ReversePath is the address to give as MAIL FROM, an addr-spec without
-	// angle brackets; "" is the null reverse-path. It is the identity's forced
-	// one where there is such.
+	// ReversePath is the address to give as MAIL FROM, an addr-spec without angle brackets; "" is
+	// the null reverse-path. It is the identity's forced one if there is one.
 	ReversePath string
-	// Recipients are those to try now, their addresses complete (qualified).
+	// Recipients are those to try now, with complete (qualified) addresses.
 	Recipients []Recipient
 	Content    Content
 
 	draw *draw // what the queue knows of it; nil in tests of transports
 }
 
-// What a transport is told, and tells, is defined where messages are kept.
+// The nouns that transports use are defined in package spool.
 type (
 	Envelope    = spool.Envelope
 	Recipient   = spool.Recipient
@@ -97,14 +96,14 @@ const (
 	ScopeIdentity  = spool.ScopeIdentity
 )
 
-// ErrDamaged is what reading a Content returns that is not what was submitted.
+// ErrDamaged is what reading returns for a Content that is not what was submitted.
 var ErrDamaged = spool.ErrDamaged
 
-// A Router says by which way a recipient's mail goes. It is asked anew at each
-// queue run, so that a corrected configuration helps mail already queued.
+// A Router finds the route of a recipient's mail. It is asked anew in each queue run, so that a
+// corrected configuration helps mail that is already queued.
 type Router interface {
-	// Route returns the route for one recipient of an envelope. An error means
-	// that our own set-up is at fault; the mail waits with the error as its reason.
+	// Route returns the route for one recipient of an envelope. An error means that our own
+	// set-up is at fault; the mail waits, and the error is the reason.
 	Route(env *Envelope, rcpt Recipient) (Route, error)
 	// Transport returns the transport to a destination that Route has named.
 	Transport(destination string) Transport

@@ -8,8 +8,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// With HoldUnsure, what was possibly delivered waits for its owner, and is tried once it is
-// released: whether the reply was lost, or the run that waited for it.
+// With HoldUnsure, a message that was possibly delivered waits for its owner, and is tried once
+// it is released: whether the reply was lost, or the run died that waited for it.
 func TestHoldUnsure(t *testing.T) {
 	lost := Report{Action: Delayed, Scope: ScopeSession, Status: "4.4.2", Text: "connection lost", Unsure: true}
 	for _, tt := range []struct {
@@ -47,9 +47,9 @@ func TestHoldUnsure(t *testing.T) {
 	}
 }
 
-// runsDie runs the queue with a transport that dies between the end of the message and its reply:
-// once for each letter "k" in what; at "u" it lives, and the reply is lost; at "d" the host is
-// busy. It returns how often the message was sent.
+// runsDie runs the queue once for each letter in what. At "k" the transport dies between the end
+// of the message and its reply; at "u" it lives, and the reply is lost; at "d" the host is busy.
+// It returns how often the message was sent.
 func runsDie(t *testing.T, q *spool.Queue, id, what string) (sent int) {
 	t.Helper()
 	for _, c := range what {
@@ -74,8 +74,8 @@ func runsDie(t *testing.T, q *spool.Queue, id, what string) (sent int) {
 	return sent
 }
 
-// What was possibly delivered three times is held, whoever is to blame for each, and however many
-// runs were killed in between; its owner can let it go, once at a time.
+// A message that was possibly delivered three times is held, whatever the cause of each, and
+// however many runs were killed in between; its owner can release it for one attempt at a time.
 func TestPossiblyDeliveredThreeTimes(t *testing.T) {
 	for _, c := range []struct {
 		runs string
@@ -104,7 +104,7 @@ func TestPossiblyDeliveredThreeTimes(t *testing.T) {
 				t.Errorf("held %v, want %v: %+v", m.Held, c.held, m.Progress[0])
 			}
 			h := &fakeHost{}
-			if strings.Count(c.runs, "d")+2 == len(c.runs) { // twice only
+			if strings.Count(c.runs, "d")+2 == len(c.runs) { // only twice
 				if runQueue(t, q, one(h), everything); len(h.got()) != 1 {
 					t.Error("was held too early")
 				}
@@ -132,7 +132,7 @@ func TestPossiblyDeliveredThreeTimes(t *testing.T) {
 	}
 }
 
-// The number is each recipient's own.
+// Each recipient has a number of its own.
 func TestEachRecipientIsCounted(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com", "b@example.com")
@@ -156,7 +156,7 @@ func TestEachRecipientIsCounted(t *testing.T) {
 	}
 }
 
-// An entry of an older program has no number: it counts as once.
+// An entry of an older program has no number, which counts as once.
 func TestOlderEntryThatWasPossiblyDelivered(t *testing.T) {
 	for letter, runs := range map[string]string{"u": "uu", "s": "uu"} {
 		q := newQueue(t)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A session that has nothing more to send is kept for mail that will soon be old enough, and for
-// nothing else: not for none, nor for what is due later than its patience.
+// A session that has nothing more to send is kept only for mail that will soon be old enough: not
+// if there is none, nor for mail that is due later than the limit.
 func TestWaitForYoungMail(t *testing.T) {
 	const age = time.Hour
 	for _, c := range []struct {
@@ -38,7 +38,7 @@ func TestWaitForYoungMail(t *testing.T) {
 	}
 }
 
-// A waitingHost is a fakeHost that waits before it goes.
+// A waitingHost is a fakeHost that waits before it returns.
 type waitingHost struct {
 	fakeHost
 	waited bool
@@ -52,7 +52,7 @@ func (h *waitingHost) Run(ctx context.Context, src Source) {
 	}
 }
 
-// The backlog of a destination is what it has not drawn yet.
+// The backlog of a destination is the number of messages that are not drawn yet.
 func TestBacklog(t *testing.T) {
 	q := newQueue(t)
 	for range 5 {

@@ -9,8 +9,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// Mail that is accepted while a run is about to end, at each of the instants at which the run could
-// miss it. Each is met by construction: the test submits from inside the run.
+// Mail is accepted while a run is about to end, at each of the instants at which the run could
+// miss it. The test submits from inside the run, so each instant is met by construction.
 func TestMailAcceptedWhileTheRunEnds(t *testing.T) {
 	for _, instant := range []string{"before the last report", "after the last report", "in the last look", "at the goodbye, seen"} {
 		t.Run(instant, func(t *testing.T) {
@@ -48,8 +48,8 @@ func TestMailAcceptedWhileTheRunEnds(t *testing.T) {
 	}
 }
 
-// Young mail is left to the sleeper that its submission starts. It can: nobody has the wake-up
-// lock.
+// Young mail is left to the sleeper that its submission starts. It can start one: nobody has the
+// wake-up lock.
 func TestYoungMailIsLeftToItsSleeper(t *testing.T) {
 	q := newQueue(t)
 	first := submit(t, q, "a@example.com")
@@ -77,8 +77,8 @@ func TestYoungMailIsLeftToItsSleeper(t *testing.T) {
 	wantNames(t, q.Dir, ".wakeup")
 }
 
-// A sleeper holds the wake-up lock while it waits for a run to end, and lets go of it when its own
-// has begun and has not looked yet.
+// A sleeper holds the wake-up lock while it waits for a run to end, and lets go of it when its
+// own run has begun and has not looked yet.
 func TestSleeperLetsGoBeforeItLooks(t *testing.T) {
 	q := newQueue(t)
 	sleeper, submitter := again(t, q), again(t, q)
@@ -100,7 +100,7 @@ func TestSleeperLetsGoBeforeItLooks(t *testing.T) {
 			t.Errorf("the wake-up lock is not free: %v", err)
 		}
 		f.Close()
-		// Nothing has been listed: what is accepted now is seen even if it is young.
+		// Nothing has been listed yet: mail that is accepted now is seen even if it is young.
 		late = submit(t, submitter, "late@example.com")
 	}
 	waiting := make(chan struct{})
@@ -124,7 +124,7 @@ func TestSleeperLetsGoBeforeItLooks(t *testing.T) {
 	}
 }
 
-// A look that comes too late must not start anything: the run has no lock any more.
+// A look that comes too late must not start anything, since the run no longer has its lock.
 func TestNothingBeginsAfterTheRun(t *testing.T) {
 	q := newQueue(t)
 	submit(t, q, "a@example.com")

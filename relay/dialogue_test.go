@@ -252,7 +252,7 @@ var dialogues = []struct {
 		C: RSET
 		S: 250 reset`, "1 x1@example.com delayed/message 5.5.1 503 nested MAIL"},
 
-	{"a login wanted parks the identity", messages(2), pipelinedStart + `
+	{"a login that is wanted suspends the identity", messages(2), pipelinedStart + `
 		C: MAIL FROM:<me@example.org>
 		C: RCPT TO:<x1@example.com>
 		C: DATA
@@ -308,7 +308,7 @@ var dialogues = []struct {
 		1 x1@example.com delayed/message 4.4.2 mx.example.org closed the connection at MAIL FROM
 		2 x2@example.com relayed 2.0.0 250 queued 2`},
 
-	{"three sessions that come to nothing end the lane", messages(3), lockstepStart + `
+	{"three sessions without result end the run of the transport", messages(3), lockstepStart + `
 		C: MAIL FROM:<me@example.org>
 		! close
 		---` + lockstepStart + `

@@ -1,31 +1,38 @@
-// Package relay carries messages to a smart host: it is an SMTP client
-// (RFC 5321) with a session engine of its own, and the one place that knows
-// what a failure of such a session means for mail (reply.go).
+// Package relay carries messages to a smart host. It says what the replies of a host mean for mail,
+// and it remembers what is known of hosts. The protocol itself is in package smtp below it.
 //
-// A Transport takes the deliveries of one lane and sends them over one
-// connection, in order. A session is opened once: greeting, EHLO, STARTTLS,
-// EHLO, AUTH, all in lockstep. Then each message is a transaction, at one of
-// these levels:
+// # Sessions
 //
-//	lockstep    one command, one reply (RFC 5321)
-//	pipelined   the commands of an envelope in one flight, and behind the final
-//	            dot of a message already the next envelope (RFC 2920): one
-//	            message a round trip
-//	burst       envelopes and contents of many messages in one flight, by
-//	            BDAT (RFC 3030): a window of them a round trip
+// A Transport takes the deliveries of one destination. A worker (worker.go) carries them over one
+// session at a time, in order; where the identity allows several sessions, a pool (pool.go) has
+// several workers. A task (task.go) is a delivery on its way, for as many of its recipients as one
+// transaction may have. A worker sends in one of these ways:
 //
-// Bursts are for several messages that wait and a host that has passed a probe
-// once (probe.go). A connection that is lost leaves a window of messages possibly
-// delivered, not one. The window is bounded, and it is on disk: each message in it has been
-// announced to the queue by Source.Sending.
+//	DATA          one message at a time; behind its final dot perhaps the envelope of the next,
+//	              where the host does not offer CHUNKING
+//	back to back  envelopes and contents of many messages in flight, by BDAT: when three messages
+//	              or more wait, and the host has passed a probe (prepare.go)
+//	alone         one command at a time, for a message whose refusal must be beyond doubt
 //
-// But in a burst, no goroutine reads behind the writer's back: what is in flight
-// is bounded so that its replies fit into the buffers of any transport, and a host that
-// makes both sides wait for each other runs into the deadline of a write.
+// A session that is lost leaves the messages in flight possibly delivered: one by DATA, a whole
+// window back to back. The window is bounded, and it is on disk: Source.Sending has announced each
+// message in it to the queue.
 //
-// Content leaves through one writer, as CRLF lines with dots stuffed. Octets
-// over 127 go out as they are, whether or not the host offers 8BITMIME or
-// SMTPUTF8 for the header: hosts that do not offer it but pass it on outnumber
-// those that would have been helped by an encoding of ours, which would break
-// signatures. An address is another matter; see address.go.
+// # What a reply means
+//
+// One pure function (outcome.go) turns the Result of a message into a report for each recipient.
+// It asks one table (policy.go) whom a failure is charged to.
+//
+// # What is known of a host
+//
+// The memory of a host (memory.go) is kept in the file hosts of Options.StateDir: whether the host
+// reads chunks safely, whether it takes an envelope behind a final dot, how many recipients a
+// transaction may have. It is forgotten after 30 days, and when the host's greeting or its reply to
+// EHLO changes.
+//
+// # Octets over 127
+//
+// They go out unchanged, whether or not the host offers 8BITMIME or SMTPUTF8 for the header. Hosts
+// that do not offer it and pass such octets on outnumber those that an encoding would help, and an
+// encoding would break signatures. Addresses are another matter: see smtp.WireAddress.
 package relay

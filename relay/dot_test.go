@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"esmtpq/queue"
 )
@@ -24,8 +25,9 @@ func (c *dotConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// The dot and what rides behind it leave in one write, or in several where the buffer fills: what fails
-// there may have failed behind the dot. The message is in doubt, and not sent again in this run.
+// The dot and what rides behind it leave in one write, or in several where the buffer fills: what
+// fails there may have failed behind the dot. The message is in doubt, and not sent again in this
+// run.
 func TestWriteFailsBehindDot(t *testing.T) {
 	s := serve(t, pipelinedStart+`
 		C: MAIL FROM:<me@example.org>
@@ -43,6 +45,7 @@ func TestWriteFailsBehindDot(t *testing.T) {
 	`, nil)
 	defer s.close()
 	h := s.host()
+	h.config.Limits.Quit = 300 * time.Millisecond // for what may be said to what has arrived
 	dialed := 0
 	addr := h.addr
 	h.dial = func(context.Context) (net.Conn, error) {
@@ -52,7 +55,8 @@ func TestWriteFailsBehindDot(t *testing.T) {
 		}
 		return &dotConn{conn, "\r\n.\r\n"}, nil
 	}
-	// The content fills the 32 kB that are written at once so far that the next envelope does not fit in.
+	// The content fills the 32 kB that are written at once so far that the next envelope does not
+	// fit in.
 	first := message("1", "x1@example.com")
 	first.Content = stringContent{text: "Subject: 1\n\n" + strings.Repeat("0123456789abcde\n", (32<<10-200)/17)}
 	var many []string

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,7 +23,8 @@ type parrot struct {
 
 	mu      sync.Mutex
 	replies []string
-	taken   map[string]int // messages answered with a proper 2xx
+	taken   map[string]int // recipients, by message and address, of messages answered with a proper 2xx
+	empty   bool           // a content came for which there was no recipient
 	wg      sync.WaitGroup
 }
 
@@ -55,7 +57,8 @@ func (p *parrot) reply(w io.Writer) (int, bool) {
 	return code, err == nil && code != 0 && code != 421 && rest == ""
 }
 
-// oneReply takes the first reply off what is said, in the plainest of ways; code 0 where there is none that is proper.
+// oneReply takes the first reply off what is said, in the plainest of ways; code 0 where there is
+// none that is proper.
 func oneReply(said string) (code int, rest string) {
 	noise, lines, size := 0, 0, 0
 	for {
@@ -93,7 +96,7 @@ func (p *parrot) talk(conn net.Conn) {
 	if _, ok := p.reply(conn); !ok {
 		return
 	}
-	rcpts := false                // some were accepted
+	var rcpts []string            // that were accepted
 	content, refused := "", false // what has come in chunks; one of them was refused
 	for {
 		line, err := br.ReadString('\n')
@@ -108,13 +111,16 @@ func (p *parrot) talk(conn net.Conn) {
 		code, ok := p.reply(conn)
 		switch {
 		case strings.HasPrefix(line, "MAIL "), line == "RSET\r\n":
-			rcpts, content, refused = false, "", false
+			rcpts, content, refused = nil, "", false
 		case strings.HasPrefix(line, "RCPT "):
-			rcpts = rcpts || accepts(code)
+			if accepts(code) {
+				_, to, _ := strings.Cut(line, "<")
+				rcpts = append(rcpts, to[:strings.Index(to, ">")])
+			}
 		case isChunk:
 			refused = refused || !accepts(code)
-			if last && rcpts && !refused {
-				p.take(content)
+			if last && !refused {
+				p.take(content, rcpts)
 			}
 			if last {
 				content, refused = "", false
@@ -123,19 +129,23 @@ func (p *parrot) talk(conn net.Conn) {
 		if !ok {
 			return
 		}
-		if line == "DATA\r\n" && code == 354 && !p.content(br, conn) {
+		if line == "DATA\r\n" && code == 354 && !p.content(br, conn, rcpts) {
 			return
 		}
 	}
 }
 
-// take counts a message as taken.
-func (p *parrot) take(content string) {
+// take counts a message as taken for its recipients.
+func (p *parrot) take(content string, rcpts []string) {
 	first, _, _ := strings.Cut(content, "\r\n")
-	if id, ok := strings.CutPrefix(first, "Subject: "); ok {
-		p.mu.Lock()
-		p.taken[id]++
-		p.mu.Unlock()
+	id, ok := strings.CutPrefix(first, "Subject: ")
+	if !ok {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, to := range rcpts {
+		p.taken[id+" "+to]++
 	}
 }
 
@@ -156,7 +166,7 @@ func takeChunk(br *bufio.Reader, line string) (chunk string, last, isChunk bool,
 }
 
 // content takes a content and answers it.
-func (p *parrot) content(br *bufio.Reader, conn net.Conn) bool {
+func (p *parrot) content(br *bufio.Reader, conn net.Conn, rcpts []string) bool {
 	var content strings.Builder
 	for {
 		line, err := br.ReadString('\n')
@@ -168,16 +178,21 @@ func (p *parrot) content(br *bufio.Reader, conn net.Conn) bool {
 		}
 		content.WriteString(line)
 	}
+	if len(rcpts) == 0 {
+		p.mu.Lock()
+		p.empty = true
+		p.mu.Unlock()
+	}
 	code, ok := p.reply(conn)
 	if accepts(code) {
-		p.take(content.String())
+		p.take(content.String(), rcpts)
 	}
 	return ok
 }
 
-// FuzzHost: whatever a host answers, a run ends, every message is answered, and what the
-// host has taken is exactly what counts as relayed, once; or in doubt, where its replies to what went behind a final dot
-// made no sense.
+// FuzzHost: whatever a host answers, a run ends, every message is answered, and what the host has
+// taken is exactly what counts as relayed, once; or in doubt, where its replies to what went behind
+// a final dot made no sense.
 func FuzzHost(f *testing.F) {
 	const hello, one = "220 mx|250-mx\n250 PIPELINING|", "250 ok|250 ok|354 go|250 queued|"
 	for _, s := range []string{
@@ -196,16 +211,17 @@ func FuzzHost(f *testing.F) {
 		hello + "250 ok|250 ok|354 go|354 go|" + hello + one,
 		hello + "250 ok|\n250 ok|hm\n354 go|\n\n250 queued|" + "250 reset|" + one,
 		"hm\n" + hello + one,
+		hello + one + "250 reset|452 a|503 b|503 c||" + hello + one,
 	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, script string) {
-		checkHost(t, &host{}, &parrot{replies: strings.Split(script, "|")}, 3)
+		checkHost(t, &host{}, &parrot{replies: strings.Split(script, "|")}, messages(3))
 	})
 }
 
-// FuzzSeriesHost is the same for a host that is known to drain. It gives no more than one reply to a
-// command: with one that gives more nothing can be known of a window.
+// FuzzSeriesHost is the same for a host that is known to drain. It gives no more than one reply to
+// a command: with one that gives more nothing can be known of a window.
 func FuzzSeriesHost(f *testing.F) {
 	const hello, one = "220 mx|250-mx\n250-PIPELINING\n250 CHUNKING|", "250 ok|250 ok|250 chunk|250 queued|"
 	const next, no = "250 reset|" + one, "250 reset|250 ok|550 no|503 no|503 no|"
@@ -219,6 +235,7 @@ func FuzzSeriesHost(f *testing.F) {
 		hello + "250 ok|250 ok|552 no|503 no|250 reset|250 ok|250 ok|552 no||" + hello + one,
 		hello + "250 ok|250 ok|552 no|250 queued|" + next + next + next,
 		hello + "250 ok|250 ok|552 no|" + next + "250 reset|503 a|250 b|250 c|" + next,
+		hello + one + "250 reset|550 no|250 ok|250 chunk|250 queued|" + next + next + next,
 		hello + "250 ok|250 ok|354 go|" + one,
 		hello + "500 line too long||" + hello + one + next + next,
 		"220 mx|250-mx\n250-PIPELINING\n250-DSN\n250 CHUNKING|503 a|250 b|503 c|250 b|" + one + "250 b|503 a|250 b|" + one + next + next,
@@ -230,7 +247,7 @@ func FuzzSeriesHost(f *testing.F) {
 		h := &host{}
 		h.memory.run = known{Drains: true, Counts: true, Steady: true,
 			Print: smtp.Fingerprint("mx", smtp.Extensions{"PIPELINING": "", "CHUNKING": ""})}
-		checkHost(t, h, &parrot{replies: strings.Split(script, "|"), single: true}, 6)
+		checkHost(t, h, &parrot{replies: strings.Split(script, "|"), single: true}, messages(6))
 	})
 }
 
@@ -239,13 +256,45 @@ type singleSource struct{ *testSource }
 
 func (singleSource) Backlog() int { return 0 }
 
-// checkHost carries n messages to a host. What is relayed was taken, and what was taken is relayed, or in
-// doubt; in doubt is only what had something behind it with a host that made no sense.
-func checkHost(t *testing.T, h *host, p *parrot, n int) {
+// FuzzRecipients is the same for messages to several recipients.
+func FuzzRecipients(f *testing.F) {
+	const hello, chunking = "220 mx|250-mx\n250 PIPELINING|", "220 mx|250-mx\n250-PIPELINING\n250 CHUNKING|"
+	const one, next = "250 ok|250 ok|250 ok|354 go|250 queued|", "250 reset|250 ok|250 ok|550 no|250 chunk|250 queued|"
+	for _, s := range []string{
+		hello + one + one + one + one + "221 bye",
+		hello + "250 ok|550 no|250 ok|354 go|250 queued|250 reset|" + one + "250 reset|" + one,
+		hello + "250 ok|550 no|450 no|503 no|250 reset|" + one + "250 reset|" + one,
+		hello + "250 ok|250 ok|452 4.5.3 too many|354 go|250 queued|250 reset|" + one + "250 reset|250 ok|250 ok|354 go|250 queued",
+		hello + "250 ok|250 ok|530 login|354 go|250 queued|250 reset|" + one,
+		hello + "250 ok|550 no|550 no|354 go|250 queued|" + one,
+		hello + "503 no|250 ok|250 ok|354 go|250 queued|" + one,
+		hello + "250 ok|250 ok|550 no||" + hello + one + "250 reset|" + one,
+		chunking + next[10:] + next + next + next + "250 reset",
+		chunking + "250 ok|250 ok|421 no||" + chunking + next[10:] + next,
+		chunking + "250 ok|550 no|550 no|503 no|503 no|" + next + next + next + "250 reset",
+	} {
+		f.Add(s, strings.HasPrefix(s, chunking))
+	}
+	f.Fuzz(func(t *testing.T, script string, single bool) {
+		h := &host{}
+		h.memory.run = known{Drains: true, Counts: true, Steady: true,
+			Print: smtp.Fingerprint("mx", smtp.Extensions{"PIPELINING": "", "CHUNKING": ""})}
+		var all []*queue.Delivery
+		for _, id := range []string{"1", "2", "3", "4"} {
+			all = append(all, message(id, "x"+id+"@example.com", "y"+id+"@example.com"))
+		}
+		checkHost(t, h, &parrot{replies: strings.Split(script, "|"), single: single}, all)
+	})
+}
+
+// checkHost carries messages to a host. What is relayed was taken, and what was taken is relayed,
+// or in doubt; in doubt is only what had something behind it with a host that made no sense.
+// Nothing is sent to nobody.
+func checkHost(t *testing.T, h *host, p *parrot, all []*queue.Delivery) {
 	p.taken = map[string]int{}
 	h.name, h.dial = "mx", p.dial
 	h.config = smtp.Config{Name: "mx", Helo: "client.example.org", Limits: smtp.NewLimits(patience)}
-	src := &testSource{t: t, queue: messages(n)}
+	src := &testSource{t: t, queue: all}
 	w := worker{ctx: context.Background(), host: h, src: singleSource{src}}
 	if p.single {
 		w.src = src
@@ -254,24 +303,28 @@ func checkHost(t *testing.T, h *host, p *parrot, n int) {
 	p.wg.Wait()
 	relayed, unsure := map[string]int{}, map[string]int{}
 	for _, line := range src.log {
-		id, rest, _ := strings.Cut(line, " ")
-		_, what, _ := strings.Cut(rest, " ")
-		if strings.HasPrefix(what, string(queue.Relayed)) {
-			relayed[id]++
+		words := strings.SplitN(line, " ", 3)
+		name := words[0] + " " + words[1]
+		if strings.HasPrefix(words[2], string(queue.Relayed)) {
+			relayed[name]++
 		}
-		if strings.Contains(what, " unsure ") {
-			unsure[id]++
+		if strings.Contains(words[2], " unsure ") {
+			unsure[name]++
 		}
 	}
 	for _, d := range src.queue {
-		taken, told := p.taken[d.ID], relayed[d.ID]
-		if taken > 1 || told > taken || told < taken && unsure[d.ID] == 0 {
-			t.Fatalf("message %s: taken %d times, relayed %d times\n%s", d.ID, taken, told, strings.Join(src.log, "\n"))
+		for i := range d.Recipients {
+			name := d.ID + " " + d.Recipients[i].Address
+			taken, told := p.taken[name], relayed[name]
+			if taken > 1 || told > taken || told < taken && unsure[name] == 0 {
+				t.Fatalf("%s: taken %d times, relayed %d times\n%s", name, taken, told, strings.Join(src.log, "\n"))
+			}
+			if slices.Contains(src.queue[:src.drawn], d) && !src.reported[key(d, i)] {
+				t.Fatalf("%s was drawn and not reported", name)
+			}
 		}
 	}
-	for _, d := range src.queue[:src.drawn] {
-		if !src.reported[key(d, 0)] {
-			t.Fatalf("message %s was drawn and not reported", d.ID)
-		}
+	if p.empty {
+		t.Fatalf("a content was sent to nobody\n%s", strings.Join(src.log, "\n"))
 	}
 }

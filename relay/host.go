@@ -13,13 +13,14 @@ import (
 // dialTime is how long a connection may take.
 const dialTime = 30 * time.Second
 
-// A host is a smart host as one identity uses it: what is needed to open a session, and what is known of it.
+// A host is a smart host as one identity uses it: everything needed to open a session, and what
+// is known of the host.
 type host struct {
-	name string // for people: the host as configured
+	name string // the host as configured, for people
 	addr string // host:port to dial where dial is nil
 
-	// dial makes the connection; nil means TCP to addr. The context is that of
-	// the whole run: a helper process may live as long as it.
+	// dial makes the connection; nil means TCP to addr. The context is that of the whole run: a
+	// helper process may live as long as the run.
 	dial     func(ctx context.Context) (net.Conn, error)
 	dialTime time.Duration
 	config   smtp.Config
@@ -31,7 +32,7 @@ type host struct {
 	memory memory
 
 	mu      sync.Mutex
-	opening chan struct{} // closed when the session opened beforehand is there, or cannot be; nil for none
+	opening chan struct{} // closed when the session opened beforehand is open, or has failed; nil for none
 	early   *smtp.Conn
 	refused *smtp.Error
 }
@@ -61,14 +62,14 @@ func (h *host) prepare(ctx context.Context) {
 	}()
 }
 
-// session returns a session: the one that was opened beforehand, which has been idle, or a new one. What a host said at a
-// login beforehand is its answer, too: a password is not tried twice.
+// session returns a session: the one that was opened beforehand, which has been idle, or a new
+// one. If the login failed beforehand, that failure is the result: a password is not tried twice.
 func (h *host) session(ctx context.Context) (conn *smtp.Conn, idle bool, err *smtp.Error) {
 	h.mu.Lock()
 	opening := h.opening
 	h.mu.Unlock()
 	if opening != nil {
-		<-opening // the steps of opening have their limits
+		<-opening // each step of opening has its limit
 		h.mu.Lock()
 		conn, err = h.early, h.refused
 		h.early, h.refused, h.opening = nil, nil, nil

@@ -31,8 +31,8 @@ var hostileStages = []struct {
 var loggedIn = "S: 220 mx\nC: EHLO client.example.org\nS: 250-mx\nS: 250-PIPELINING\nS: 250 AUTH PLAIN\n" +
 	"C: AUTH PLAIN " + b64("\x00me\x00secret") + "\nS: 235 ok\n"
 
-// hostile is what a host does in place of a reply. Afterwards it listens no more. What is slow ends by the
-// time limit: a line that is no reply is passed over.
+// hostile is what a host does in place of a reply. Afterwards it listens no more. What is slow ends
+// by the time limit: a line that is no reply is passed over.
 var hostile = []struct {
 	name, act string
 	slow      bool
@@ -103,14 +103,26 @@ var healthy = loggedIn + `
 
 const healthyReport = "2 x2@example.com relayed 2.0.0 250 queued"
 
-// TestEmptyLine: a line that is no reply before the reply to the end of a message leaves no doubt about it, and
-// the message is not sent again.
+// TestEmptyLine: a line that is no reply before the reply to the end of a message leaves no doubt
+// about it, and the message is not sent again.
 func TestEmptyLine(t *testing.T) {
 	for _, line := range []string{"", "hm", "25"} {
 		s := serve(t, lockstepStart+strings.Replace(oneMessage, "S: 250 queued", "S: "+line+"\nS: 250 queued", 1), nil)
 		run(t, s.host(), messages(1)...).expect(sent)
 		s.close()
 	}
+}
+
+// TestWornOutAndGone: a session that has had as many messages as it may, and is lost over the next,
+// is followed by another.
+func TestWornOutAndGone(t *testing.T) {
+	s := serve(t, lockstepStart+strings.TrimSuffix(oneMessage, bye)+`
+		C: MAIL FROM:<me@example.org>
+		S: 452 4.5.3 too many messages sent
+		C: RSET
+		! close
+		---`+lockstepStart+strings.ReplaceAll(oneMessage, "x1@", "x2@"), nil)
+	run(t, s.host(), messages(2)...).expect(sent + "\n" + strings.ReplaceAll(strings.ReplaceAll(sent, "x1@", "x2@"), "1 x", "2 x"))
 }
 
 // TestEarlyRefusal: a host that refuses in the middle of the content is heard, and what
@@ -183,6 +195,7 @@ func TestDeafHost(t *testing.T) {
 		---`+lockstepStart+strings.ReplaceAll(oneMessage, "x1@", "x2@"), nil)
 	h := s.host()
 	h.config.Limits.Block = 300 * time.Millisecond
+	h.config.Limits.Quit = 300 * time.Millisecond // for a word about it
 	all := messages(2)
 	all[0].Content = stringContent{text: strings.Repeat(strings.Repeat("x", 999)+"\n", 30000)}
 	run(t, h, all...).expect(`

@@ -11,10 +11,11 @@ import (
 const (
 	memoryFile = "hosts"
 	maxKnown   = 200
-	// knownFor is how long something is believed of a host. It is forgotten at once when the host's greeting or what it
-	// offers changes: it may have been mended.
+	// knownFor is how long something is believed of a host. It is forgotten at once when the
+	// host's greeting or its offers change, since the host may have been repaired.
 	knownFor = 30 * 24 * time.Hour
-	// maxLost is how many sessions in a row may be lost in a series by BDAT: one may be the network's doing.
+	// maxLost is how many sessions in a row may be lost while sending back to back: the network
+	// may be the cause of one.
 	maxLost = 2
 )
 
@@ -22,16 +23,16 @@ const (
 type known struct {
 	Host  string `json:"host"`
 	Print string `json:"print"` // smtp.Conn.Fingerprint
-	Time  int64  `json:"time"`  // Unix time at which the first of it was learned
+	Time  int64  `json:"time"`  // Unix time at which the first fact was learned
 
 	Drains     bool   `json:"drains,omitempty"`     // it has passed smtp.Conn.Probe
 	Steady     bool   `json:"steady,omitempty"`     // likewise, and answers RSET in the same words
-	Counts     bool   `json:"counts,omitempty"`     // it gave each command of a message sent by BDAT one reply
+	Counts     bool   `json:"counts,omitempty"`     // it gave one reply to each command of a message sent by BDAT
 	NoChunks   string `json:"no_chunks,omitempty"`  // why BDAT is not used
 	Lost       int    `json:"lost,omitempty"`       // sessions in a row that were lost before a message by BDAT was accepted
 	Rides      bool   `json:"rides,omitempty"`      // it answers an envelope behind a final dot
 	NoRide     bool   `json:"no_ride,omitempty"`    // it does not
-	Recipients int    `json:"recipients,omitempty"` // that a transaction may have; 0 where it has not said
+	Recipients int    `json:"recipients,omitempty"` // that a transaction may have; 0 if it has not said
 }
 
 // A memory is what is known of one host, from this run and those before.
@@ -40,11 +41,11 @@ type memory struct {
 	key   string // of the host; see New
 
 	mu   sync.Mutex
-	run  known // what this run knows, whatever can be written down
+	run  known // what this run knows, even if it cannot be written down
 	lost bool  // a session was lost in this run before a message by BDAT was accepted
 }
 
-// recall returns what is known of a host that greets us so.
+// recall returns what is known of a host with this fingerprint.
 func (m *memory) recall(print string) known {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -90,7 +91,7 @@ type memoryText struct {
 	Hosts []known `json:"hosts"`
 }
 
-// load reads what was written down and is not too old.
+// load reads what was written down, except for what is too old.
 func (m *memory) load() []known {
 	var file memoryText
 	m.state.read(memoryFile, &file)
@@ -101,13 +102,14 @@ func (m *memory) load() []known {
 	})
 }
 
-// remember notes something about the present host, for this session too.
+// remember notes something about the present host, also for this session.
 func (w *worker) remember(change func(*known)) {
 	w.host.memory.learn(w.conn.Fingerprint(), change)
 	change(&w.known)
 }
 
-// lostChunks remembers that a session was lost before a message by BDAT was accepted. For this run that is enough.
+// lostChunks remembers that a session was lost before a message by BDAT was accepted. In this
+// run, BDAT is not used again.
 func (w *worker) lostChunks() {
 	m := &w.host.memory
 	m.mu.Lock()
@@ -116,7 +118,8 @@ func (w *worker) lostChunks() {
 	w.remember(func(k *known) { k.Lost++ })
 }
 
-// probe finds out whether the host can be sent messages in chunks. An error is what ended the session.
+// probe finds out whether messages can be sent to the host in chunks. An error is what ended the
+// session.
 func (w *worker) probe() *smtp.Error {
 	err := w.conn.Probe()
 	switch {
@@ -142,7 +145,7 @@ func (w *worker) noChunks(why string) {
 	w.remember(func(k *known) { k.NoChunks = why })
 }
 
-// noteChunks takes in what a message sent in chunks says about the host.
+// noteChunks notes what a message sent in chunks shows about the host.
 func (w *worker) noteChunks(r *smtp.Result, v *verdict, taken bool) {
 	switch {
 	case r.Untrusted:
@@ -157,7 +160,7 @@ func (w *worker) noteChunks(r *smtp.Result, v *verdict, taken bool) {
 	}
 }
 
-// learn takes in what a session says about the host, once it is over or idle. err is what ended it.
+// learn notes what a session shows about the host, once it is over or idle. err is what ended it.
 func (w *worker) learn(err *smtp.Error) {
 	c := w.conn
 	switch {

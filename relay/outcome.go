@@ -5,7 +5,7 @@ import (
 	"esmtpq/relay/smtp"
 )
 
-// again says how a recipient that nothing is known of is to be tried once more in the same run.
+// again says how undecided recipients are to be tried once more in the same run.
 type again int
 
 const (
@@ -16,22 +16,23 @@ const (
 	againAlone       // over a new session, with nothing else in flight
 )
 
-// A verdict is what a transaction has come to.
+// A verdict is the outcome of a transaction.
 type verdict struct {
-	reports []queue.Report // one for each of Message.To; Action "" where nothing is known
+	reports []queue.Report // one for each of Message.To; Action "" where it is undecided
 	again   again          // for those
-	cause   *smtp.Error    // why nothing is known of them
+	cause   *smtp.Error    // why they are undecided
 	taken   int            // recipients that the host accepted
-	full    bool           // it said that these were as many as a transaction may have
+	full    bool           // it said that a transaction may not have more
 }
 
-// outcome returns what the replies to a message mean for each of its recipients. It is the one place that decides so,
-// for every way of sending, under these laws:
+// outcome returns what the replies to a message mean for each of its recipients. It alone decides
+// this, for every way of sending, under these laws:
 //
 //   - An accepted recipient and 2xx at the end is relayed, whatever others got.
 //   - All sent and no answer to the end is possibly delivered, whatever came before or behind.
-//   - A reply that was read for a recipient counts, whatever becomes of the session; but for the one that the host's
-//     own end of the connection followed, with more sent than answered. That message is tried once more, alone.
+//   - A reply that was read for a recipient counts, whatever becomes of the session, with one
+//     exception: after a negative reply the host closed the connection, and more had been sent
+//     than it had answered. That message is tried once more, alone.
 //   - Nothing else is ever relayed.
 func outcome(r *smtp.Result, f *facts) verdict {
 	if f.alone && r.Closing != nil {
@@ -40,9 +41,13 @@ func outcome(r *smtp.Result, f *facts) verdict {
 	v := verdict{reports: make([]queue.Report, len(r.Rcpt))}
 	switch {
 	case r.Err != nil && r.Err.At == smtp.StageLocal:
+		v.recipients(r, f)
 		v.settle(f.report(r.Err))
 	case r.Untrusted:
 		v.undecided(r, f)
+	case r.Mail != nil && !r.Mail.Positive() && r.End.Positive() && r.Accepted():
+		v.recipients(r, f)
+		v.settle(f.unsure(r)) // it cannot have refused the message and taken it
 	case r.Mail.Negative():
 		v.refuse(r, f, smtp.StageMAIL, r.Mail)
 	default:
@@ -52,7 +57,7 @@ func outcome(r *smtp.Result, f *facts) verdict {
 	return v
 }
 
-// counted returns a result with the reply that the host closed with as one that counts.
+// counted returns a result in which the reply that the host closed with counts.
 func counted(r *smtp.Result) *smtp.Result {
 	c := *r
 	c.Closing = nil
@@ -65,7 +70,7 @@ func counted(r *smtp.Result) *smtp.Result {
 		c.End = r.Closing
 	case smtp.StageRCPT:
 		c.Rcpt = append([]*smtp.Reply(nil), r.Rcpt...)
-		for i, reply := range c.Rcpt { // one command at a time: it is the first without a reply
+		for i, reply := range c.Rcpt { // one command at a time: the first without a reply
 			if reply == nil {
 				c.Rcpt[i] = r.Closing
 				break
@@ -99,7 +104,7 @@ func (v *verdict) settled() bool {
 	return true
 }
 
-// rescope charges what is delayed to somebody else.
+// rescope changes whom delays are charged to.
 func (v *verdict) rescope(from, to queue.Scope) {
 	for i := range v.reports {
 		if rep := &v.reports[i]; rep.Action == queue.Delayed && rep.Scope == from {
@@ -108,7 +113,7 @@ func (v *verdict) rescope(from, to queue.Scope) {
 	}
 }
 
-// refuse settles the recipients that nothing is known of with a refusal of the whole message, unless the next
+// refuse settles the undecided recipients by a refusal of the whole message, unless the next
 // session may do better.
 func (v *verdict) refuse(r *smtp.Result, f *facts, at smtp.Stage, reply *smtp.Reply) {
 	e := f.replied(at, reply)
@@ -125,9 +130,9 @@ func (v *verdict) refuse(r *smtp.Result, f *facts, at smtp.Stage, reply *smtp.Re
 	}
 }
 
-// distrusted reports whether a refusal of a chunk may be for the command and not for the message:
-// 500 to 504 are for commands, 551 and 555 for their arguments, and 552 is
-// what a large provider was seen to say to any BDAT.
+// distrusted reports whether a refusal of a chunk may concern the command and not the message:
+// 500 to 504 concern commands, 551 and 555 their arguments, and a large provider was seen to
+// answer 552 to any BDAT.
 func distrusted(r *smtp.Reply) bool {
 	switch r.Code {
 	case 500, 501, 502, 503, 504, 551, 552, 555:
@@ -136,8 +141,8 @@ func distrusted(r *smtp.Reply) bool {
 	return false
 }
 
-// recipients settles the recipients that the host has refused. Whatever a refusal says, it is about that recipient
-// where another was accepted.
+// recipients settles the recipients that the host has refused. If any recipient was accepted, a
+// refusal concerns only its own recipient, whatever it says.
 func (v *verdict) recipients(r *smtp.Result, f *facts) {
 	for _, reply := range r.Rcpt {
 		if reply.Positive() {
@@ -151,6 +156,9 @@ func (v *verdict) recipients(r *smtp.Result, f *facts) {
 		e := f.replied(smtp.StageRCPT, reply)
 		rep := f.report(e)
 		switch {
+		case reply.Code == 421: // about the session
+			v.again, v.cause = againAnew, e
+			continue
 		case tooMany(reply):
 			v.full = true
 			if rep.Action, rep.Scope = queue.Delayed, queue.ScopeRecipient; v.taken > 0 {
@@ -167,13 +175,16 @@ func (v *verdict) recipients(r *smtp.Result, f *facts) {
 	}
 }
 
-// end settles the recipients that the end of the message decides about.
+// end settles the recipients that depend on the end of the message.
 func (v *verdict) end(r *smtp.Result, f *facts) {
 	switch {
 	case v.taken == 0:
 		if !v.settled() && v.again == againNo {
 			v.undecided(r, f)
 		}
+	case r.Data.Negative():
+		// Whatever the reply to the last chunk, the host does not have the whole content.
+		v.refuse(r, f, smtp.StageDATA, r.Data)
 	case r.End.Positive():
 		for i, reply := range r.Rcpt {
 			if reply.Positive() {
@@ -184,8 +195,6 @@ func (v *verdict) end(r *smtp.Result, f *facts) {
 		if !v.settled() && v.again == againNo {
 			v.undecided(r, f)
 		}
-	case r.Data.Negative():
-		v.refuse(r, f, smtp.StageDATA, r.Data)
 	case r.End.Negative():
 		v.refuse(r, f, smtp.StageEnd, r.End)
 	default:
@@ -193,17 +202,26 @@ func (v *verdict) end(r *smtp.Result, f *facts) {
 	}
 }
 
-// undecided says what becomes of the recipients that nothing was said about: the session ended before.
+// undecided says what becomes of the recipients that are still undecided because the session has
+// ended.
 func (v *verdict) undecided(r *smtp.Result, f *facts) {
+	if r.Sent == smtp.SentAll && !r.Unread && (r.Untrusted || r.End == nil && r.ClosingAt != smtp.StageEnd) {
+		rep := f.unsure(r)
+		for i := range v.reports {
+			if v.reports[i].Action == "" && (r.Untrusted || !r.Rcpt[i].Negative()) {
+				v.reports[i] = rep
+			}
+		}
+		if v.settled() {
+			return
+		}
+	}
 	v.cause = r.Err
 	switch {
-	case r.Sent == smtp.SentAll && !r.Unread && (r.Untrusted || r.End == nil && r.ClosingAt != smtp.StageEnd):
-		v.settle(f.unsure(r))
-	case r.Closing != nil:
+	case r.Closing != nil && r.Closing.Code != 421:
 		v.again, v.cause = againAlone, f.replied(r.ClosingAt, r.Closing)
-		if r.Closing.Code == 421 {
-			v.again = againAnew
-		}
+	case r.Closing != nil:
+		v.again, v.cause = againAnew, f.replied(r.ClosingAt, r.Closing)
 	case r.Err == nil:
 		v.again = againNext // drawn, and not begun
 	default:
@@ -227,4 +245,15 @@ func (f *facts) unsure(r *smtp.Result) queue.Report {
 		rep.Text = e.Text + "; all of this message had been sent"
 	}
 	return rep
+}
+
+// before returns the first refusal of a transaction, to be added to a reason that is another
+// refusal.
+func (f *facts) before(r *smtp.Result, cause *smtp.Error) string {
+	for _, reply := range append([]*smtp.Reply{r.Mail}, r.Rcpt...) {
+		if reply.Negative() && reply != cause.Reply {
+			return "; the first refusal was " + reply.String()
+		}
+	}
+	return ""
 }

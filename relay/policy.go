@@ -8,8 +8,9 @@ import (
 	"esmtpq/relay/smtp"
 )
 
-// Beside the kinds of smtp.Error, the policy knows replies: "421", a code; "4xx", a class; and what a reply says
-// whatever its code, see says. These kinds are our own findings, made before anything is sent.
+// Besides the kinds of smtp.Error, the policy knows kinds of replies: a code such as "421", a
+// class such as "4xx", and what a reply says whatever its code, see says. The kinds below are our
+// own findings, before anything is sent.
 const (
 	kindAny smtp.Kind = "any"
 
@@ -28,24 +29,24 @@ type rule struct {
 	on     smtp.Kind
 	action queue.Action
 	scope  queue.Scope
-	status string // where the host gave no enhanced status code; "" means class.0.0
+	status string // if the host gave no enhanced status code; "" means class.0.0
 }
 
-// policy says whom a failure is charged to and what follows; the first rule
-// that fits decides. What must be remembered when changing it:
+// policy says whom a failure is charged to and what follows; the first rule that fits decides.
+// Remember when changing it:
 //
-//   - Only a permanent reply to a message or a recipient fails mail. Before MAIL
-//     everything is the identity's trouble, whatever the class of the reply.
+//   - Only a permanent reply to a message or a recipient fails mail. Before MAIL every failure is
+//     charged to the identity, whatever the class of the reply.
 //   - 503 says that we and the host disagree about the state of the session,
 //     which is not the message's fault (RFC 5321, 4.2.2).
-//   - A host that wants a login, has had enough of us for today, or does not like the name we gave in EHLO or
-//     the address that the configuration forces upon mail, is not refusing the message. It comes to the
-//     same for all mail of the identity.
-//   - Too many recipients is nobody's fault: the rest goes in a transaction of its own. 552 to RCPT is what
-//     old hosts say for it (RFC 5321, 4.5.3.1.10).
-//   - A resolver that says no may be that of a hotel: never permanent.
-//   - A loss between the end of a message and its reply is not in this table: the message is possibly
-//     delivered, see outcome.
+//   - A host does not refuse the message if it wants a login, says that a sending limit is
+//     reached, or refuses the name given in EHLO or the address that the configuration forces
+//     upon mail. All mail of the identity would meet the same refusal.
+//   - Too many recipients are nobody's fault: the rest goes in the next transaction. Old hosts
+//     answer 552 to RCPT in this case (RFC 5321, 4.5.3.1.10).
+//   - A resolver that denies a name may be that of a hotel: this is never permanent.
+//   - A loss between the end of a message and its reply is not in this table: the message is
+//     possibly delivered, see outcome.
 var policy = []rule{
 	{everyStage, smtp.KindStopped, queue.Delayed, queue.ScopeSession, "4.3.2"},
 
@@ -89,7 +90,7 @@ var policy = []rule{
 	{everyStage, kindAny, queue.Delayed, queue.ScopeSession, "4.4.2"},
 }
 
-// facts are what the meaning of a reply depends on beside its words.
+// facts are what the meaning of a reply depends on besides its words.
 type facts struct {
 	host     string // as configured
 	loggedIn bool   // a login has succeeded in this session
@@ -109,7 +110,7 @@ func (f *facts) ruleFor(e *smtp.Error) rule {
 	panic("relay: the policy does not end in a rule for everything")
 }
 
-// fits reports whether e is of the kind, or a case of it.
+// fits reports whether e is of a kind.
 func (f *facts) fits(e *smtp.Error, on smtp.Kind) bool {
 	switch {
 	case on == kindAny || on == e.Kind:
@@ -124,7 +125,8 @@ func (f *facts) fits(e *smtp.Error, on smtp.Kind) bool {
 	return f.says(e.Reply, e.At, string(on))
 }
 
-// says reports whether a reply to MAIL, RCPT, DATA or content says a thing, whatever its code.
+// says reports whether a reply to MAIL, RCPT, DATA or content has a certain meaning, whatever its
+// code.
 func (f *facts) says(r *smtp.Reply, at smtp.Stage, what string) bool {
 	switch what {
 	case "login":
@@ -141,10 +143,10 @@ func (f *facts) says(r *smtp.Reply, at smtp.Stage, what string) bool {
 	return false
 }
 
-// wantsLogin reports whether the reply asks for AUTH or TLS (RFC 4954, section 6;
-// RFC 3207, section 4), rather than refusing what it was given. 5.7.0 says no such thing: it is what hosts say
-// to a content that they suspect. Behind a login that succeeded the codes alone say no such thing either:
-// Courier's 534 is about a size.
+// wantsLogin reports whether the reply asks for AUTH or TLS (RFC 4954, section 6; RFC 3207,
+// section 4), rather than refusing what it was given. 5.7.0 does not ask for that: hosts use it
+// to refuse a suspicious content. After a successful login the codes alone do not ask for it
+// either: Courier's 534 is about a size.
 func (f *facts) wantsLogin(r *smtp.Reply, at smtp.Stage) bool {
 	early := at == smtp.StageMAIL || at == smtp.StageRCPT
 	byStatus := false
@@ -155,14 +157,15 @@ func (f *facts) wantsLogin(r *smtp.Reply, at smtp.Stage) bool {
 	switch r.Code {
 	case 530, 534, 535, 538:
 		return byStatus || !f.loggedIn
-	case 502: // "not implemented" cannot be meant of MAIL
+	case 502: // "not implemented" cannot mean MAIL itself
 		return at == smtp.StageMAIL && r.Status == "5.7.0" && !f.loggedIn
 	}
 	return early && byStatus
 }
 
-// lacksLogin reports whether a refusal looks like that of somebody who has not logged in, where a login is offered
-// and none was made: hosts say 550, 554 and 513 to that. Words about the address itself are not taken for it.
+// lacksLogin reports whether a refusal looks as if a login were missing, provided that one is
+// offered and none was made: hosts answer 550, 554 and 513 then. Words about the address itself
+// do not count.
 func (f *facts) lacksLogin(r *smtp.Reply, at smtp.Stage) bool {
 	if f.loggedIn || !f.offered || r.Class() != 5 || at != smtp.StageMAIL && at != smtp.StageRCPT {
 		return false
@@ -173,8 +176,8 @@ func (f *facts) lacksLogin(r *smtp.Reply, at smtp.Stage) bool {
 	return hasAny(r.Text(), "auth", "relay", "denied", "log in", "login", "password")
 }
 
-// tooMany reports whether a reply to RCPT says that the transaction has as many recipients as it may
-// (RFC 3463, X.5.3; RFC 5321, 4.5.3.1.10).
+// tooMany reports whether a reply to RCPT says that the transaction has as many recipients as it
+// may (RFC 3463, X.5.3; RFC 5321, 4.5.3.1.10).
 func tooMany(r *smtp.Reply) bool {
 	if strings.HasSuffix(r.Status, ".5.3") {
 		return true
@@ -186,13 +189,14 @@ func tooMany(r *smtp.Reply) bool {
 	return false
 }
 
-// refusesName reports whether a reply refuses the name given in EHLO, which some hosts say only to what comes later.
+// refusesName reports whether a reply refuses the name given in EHLO. Some hosts refuse it only
+// in reply to a later command.
 func refusesName(r *smtp.Reply) bool {
 	text := r.Text()
 	return hasAny(text, "helo", "ehlo") && hasAny(text, "reject", "invalid", "refused", "denied", "fully", "not found", "must")
 }
 
-// hasAny reports whether text has one of some words, in any case.
+// hasAny reports whether text contains one of some words, in upper or lower case.
 func hasAny(text string, words ...string) bool {
 	text = strings.ToLower(text)
 	for _, w := range words {

@@ -11,19 +11,19 @@ import (
 // messagesEach is how many waiting messages make another session worth opening.
 const messagesEach = 4
 
-// A pool is several workers that carry the messages of one source, each over a session of its own. The
-// first one works alone until it has a session, so that a host that refuses us
-// is asked once, and for good where messages go back to back: that is faster, and keeps their order.
+// A pool is several workers that carry the messages of one source, each over a session of its
+// own. The first one works alone until it has a session, so that a host that refuses us is asked
+// only once. If messages go back to back, it stays alone: that is faster, and keeps their order.
 type pool struct {
 	ctx      context.Context
 	host     *host
 	src      queue.Source
 	sessions int // at most
 
-	mu        sync.Mutex // of what follows, and for calls of src
+	mu        sync.Mutex // of what follows
 	grown     bool
 	suspended *queue.Report // reported by one of them
-	failed    error         // what progress could not be recorded for
+	failed    error         // why progress could not be recorded
 	returned  []*task
 
 	others sync.WaitGroup
@@ -34,13 +34,13 @@ func (p *pool) run() {
 	first := &worker{ctx: p.ctx, host: p.host, src: member{p}, pool: p}
 	first.run()
 	p.others.Wait()
-	// What another could not get a session for.
+	// These are the tasks for which another worker could not get a session.
 	left := &worker{ctx: p.ctx, host: p.host, src: member{p}, suspended: p.suspended, unrecorded: p.failed}
 	left.ahead, p.returned = p.returned, nil
 	left.run()
 }
 
-// grow starts further workers, if many messages wait and w can do no better.
+// grow starts further workers if many messages wait and w cannot send them back to back.
 func (p *pool) grow(w *worker) {
 	if p == nil {
 		return
@@ -58,8 +58,8 @@ func (p *pool) grow(w *worker) {
 	}
 }
 
-// help works beside the first worker. It draws nothing before it has a session: whatever
-// may be wrong with having more of them is no message's trouble.
+// help works beside the first worker. It draws nothing before it has a session: if the host does
+// not allow more sessions, that is not charged to any message.
 func (p *pool) help() {
 	defer p.others.Done()
 	w := &worker{ctx: p.ctx, host: p.host, src: member{p}, pool: p, helper: true}
@@ -69,7 +69,7 @@ func (p *pool) help() {
 	}
 }
 
-// handBack takes what a helper has drawn and has no session for.
+// handBack takes back tasks that a helper has drawn and has no session for.
 func (p *pool) handBack(all []*task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,31 +79,34 @@ func (p *pool) handBack(all []*task) {
 // A member is the source as one worker of a pool sees it.
 type member struct{ p *pool }
 
+// over reports whether nothing more is to be begun, and why nothing more may be sent.
+func (p *pool) over() (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.suspended != nil || p.failed != nil, p.failed
+}
+
 // Next implements queue.Source.
 func (m member) Next(wait bool) *queue.Delivery {
-	m.p.mu.Lock()
-	defer m.p.mu.Unlock()
-	if m.p.suspended != nil || m.p.failed != nil {
+	if over, _ := m.p.over(); over {
 		return nil
 	}
-	return m.p.src.Next(wait && !m.p.grown)
+	return m.p.src.Next(wait)
 }
 
 // Sending implements queue.Source.
 func (m member) Sending(d *queue.Delivery, recipients []int) error {
-	m.p.mu.Lock()
-	defer m.p.mu.Unlock()
-	if m.p.failed != nil {
-		return m.p.failed
+	if _, err := m.p.over(); err != nil {
+		return err
 	}
 	return m.p.src.Sending(d, recipients)
 }
 
 // Record implements queue.Source.
 func (m member) Record(all []queue.Outcome) error {
+	err := m.p.src.Record(all)
 	m.p.mu.Lock()
 	defer m.p.mu.Unlock()
-	err := m.p.src.Record(all)
 	if err != nil && m.p.failed == nil {
 		m.p.failed = err
 	}
@@ -118,16 +121,10 @@ func (m member) Record(all []queue.Outcome) error {
 }
 
 // Backlog implements queue.Source.
-func (m member) Backlog() int {
-	m.p.mu.Lock()
-	defer m.p.mu.Unlock()
-	return m.p.src.Backlog()
-}
+func (m member) Backlog() int { return m.p.src.Backlog() }
 
-// Wait implements queue.Source. Only a worker that is alone waits: others would keep it from drawing.
+// Wait implements queue.Source.
 func (m member) Wait(ctx context.Context, limit time.Duration) bool {
-	m.p.mu.Lock()
-	alone := !m.p.grown
-	m.p.mu.Unlock()
-	return alone && m.p.src.Wait(ctx, limit)
+	over, _ := m.p.over()
+	return !over && m.p.src.Wait(ctx, limit)
 }

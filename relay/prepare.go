@@ -9,12 +9,14 @@ import (
 )
 
 const (
-	// longLine is the longest line that SMTP allows, without its end (RFC 5321, 4.5.3.1.6). A host that refuses a longer
-	// one may end the connection over it, in the middle of others' mail.
+	// longLine is the longest line that SMTP allows, without its end (RFC 5321, 4.5.3.1.6). A
+	// host that refuses a longer one may end the connection, in the middle of other mail.
 	longLine = 998
-	// seriesRecipients is how many recipients a message of a series has at most: its commands fit into one flight.
+	// seriesRecipients is how many recipients a message of a series has at most: its commands fit
+	// into one flight.
 	seriesRecipients = 45
-	// largeMessage is the size from which on it is worth asking for a limit that a host says behind the login only.
+	// largeMessage is the size from which it is worth asking for a limit that a host only states
+	// after the login.
 	largeMessage = 1 << 20
 )
 
@@ -61,7 +63,8 @@ func (w *worker) Ending(m *smtp.Message) error {
 	return nil
 }
 
-// lacks reports whether a task needs what the host does not offer, and might offer behind the login.
+// lacks reports whether a task needs something that the host does not offer, and might offer
+// after the login.
 func (w *worker) lacks(t *task) bool {
 	ext := w.conn.Extensions()
 	if !w.conn.LoggedIn() {
@@ -103,8 +106,8 @@ func wantsDSN(t *task) bool {
 	return false
 }
 
-// ready makes sure, while nothing is in flight, of what a task needs to know of the host. An error is what ended
-// the session.
+// ready finds out, while nothing is in flight, what a task needs to know of the host. An error is
+// what ended the session.
 func (w *worker) ready(t *task) *smtp.Error {
 	if w.lacks(t) {
 		if err := w.conn.Ask(); err != nil {
@@ -125,15 +128,15 @@ func (w *worker) ready(t *task) *smtp.Error {
 	return nil
 }
 
-// fits reports whether a task may be sent in chunks, with others before and behind it.
+// fits reports whether a task may be sent in chunks, with others before and after it.
 func (w *worker) fits(t *task) bool {
 	return w.conn.Pipelining() && w.conn.Extensions().Has("CHUNKING") && w.known.NoChunks == "" &&
 		!t.alone && !t.plain && len(t.rcpts) <= seriesRecipients &&
 		t.d.Content.WireSize() > 2 && t.d.Envelope.MaxLine <= longLine
 }
 
-// prepare makes a message of a task for what this host offers. What cannot be sent to it is recorded; nil means that
-// nothing is left.
+// prepare makes a message from a task, for what this host offers. Recipients that cannot be sent
+// to this host are recorded; nil means that none are left.
 func (w *worker) prepare(t *task) *smtp.Message {
 	ext, f := w.conn.Extensions(), w.facts(t)
 	env, size := t.d.Envelope, t.d.Content.WireSize()
@@ -169,7 +172,8 @@ func (w *worker) refuse(t *task, f *facts, err *smtp.Error) *smtp.Message {
 	return nil
 }
 
-// recipients puts the recipients of a task into m, and records those that cannot be sent to this host.
+// recipients puts the recipients of a task into m, and records those that cannot be sent to this
+// host.
 func (w *worker) recipients(t *task, f *facts, m *smtp.Message, utf8 bool) {
 	reports := make([]queue.Report, len(t.rcpts))
 	for k, i := range t.rcpts {

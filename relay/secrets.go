@@ -15,7 +15,7 @@ type secrets struct {
 	good           bool
 }
 
-// Get returns what was accepted, or asks.
+// Get returns the accepted credentials, or asks for them.
 func (k *secrets) Get(ctx context.Context) (user, password string, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -25,7 +25,7 @@ func (k *secrets) Get(ctx context.Context) (user, password string, err error) {
 	return k.ask(ctx)
 }
 
-// Done keeps what was accepted, and forgets what was not.
+// Done keeps credentials that were accepted, and forgets others.
 func (k *secrets) Done(user, password string, accepted bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// A stateDir is the directory of what is kept from one run to the next. All of it can
-// be lost without harm: what cannot be read is as if it were not there, and what cannot be
+// A stateDir is the directory of state that is kept from one run to the next. All of it can be
+// lost without harm: a file that cannot be read counts as missing, and state that cannot be
 // written is forgotten. "" keeps nothing.
 type stateDir string
 
@@ -20,8 +20,8 @@ const maxState = 256 << 10
 // stateMu is held while a file is read, changed and written.
 var stateMu sync.Mutex
 
-// read reads a file into v, which it leaves alone where there is none that can be trusted: a
-// regular file of ours that nobody else has access to.
+// read reads a file into v. It leaves v alone unless the file can be trusted: a regular file of
+// ours that nobody else has access to.
 func (d stateDir) read(name string, v any) {
 	if d == "" {
 		return
@@ -44,8 +44,8 @@ func (d stateDir) read(name string, v any) {
 	}
 }
 
-// write replaces a file as a whole. It is not synced: an empty one after a crash is one that
-// cannot be read.
+// write replaces a file as a whole. The file is not synced: if a crash leaves it empty, it cannot
+// be read.
 func (d stateDir) write(name string, v any) {
 	if d == "" {
 		return
@@ -58,7 +58,7 @@ func (d stateDir) write(name string, v any) {
 		return
 	}
 	fresh := filepath.Join(string(d), name+".new")
-	os.Remove(fresh) // left by one that died
+	os.Remove(fresh) // left by a process that died
 	f, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return

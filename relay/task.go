@@ -6,18 +6,18 @@ import (
 	"esmtpq/queue"
 )
 
-// maxRecipients is how many recipients a transaction has at most: what every host has to take (RFC 5321,
-// 4.5.3.1.8).
+// maxRecipients is how many recipients a transaction has at most. Every host must take this many
+// (RFC 5321, 4.5.3.1.8).
 const maxRecipients = 100
 
-// A task is one delivery on its way, for as many of its recipients as one transaction is to have.
+// A task is one delivery on its way, for as many of its recipients as one transaction may have.
 type task struct {
 	d      *queue.Delivery
 	rcpts  []int // indexes in d.Recipients, ascending
-	order  int   // in which it was drawn
+	order  int   // position in the order of drawing
 	deaths int   // sessions that ended over it in this run
-	alone  bool  // it is to be sent with nothing else in flight, one command at a time
-	plain  bool  // it is to be sent by DATA
+	alone  bool  // to be sent with nothing else in flight, one command at a time
+	plain  bool  // to be sent by DATA
 
 	sent []int // of rcpts, the positions of those in the transaction, in its order
 }
@@ -30,8 +30,8 @@ func newTask(d *queue.Delivery, order int) *task {
 	return t
 }
 
-// split leaves as many recipients as a transaction may have, of as many domains, and returns a task for the rest; nil
-// if there is none. domains is 0 for any number.
+// split keeps at most limit recipients, of at most domains domains (0: any number), and returns a
+// task for the rest; nil if there is no rest.
 func (t *task) split(limit, domains int) *task {
 	if len(t.rcpts) <= limit && domains == 0 {
 		return nil
@@ -39,7 +39,8 @@ func (t *task) split(limit, domains int) *task {
 	seen := map[string]bool{}
 	var keep, rest []int
 	for _, i := range t.rcpts {
-		_, domain, _ := strings.Cut(strings.ToLower(t.d.Recipients[i].Address), "@")
+		address := strings.ToLower(t.d.Recipients[i].Address)
+		domain := address[strings.LastIndexByte(address, '@')+1:]
 		if len(keep) >= limit || domains > 0 && !seen[domain] && len(seen) >= domains {
 			rest = append(rest, i)
 			continue
@@ -67,7 +68,7 @@ func (t *task) all(rep queue.Report) []queue.Report {
 // whole reports whether the task is for all recipients of its delivery.
 func (t *task) whole() bool { return len(t.rcpts) == len(t.d.Recipients) }
 
-// outcome returns what is to be recorded of the recipients that have a report.
+// outcome returns what is to be recorded for all recipients of the task.
 func (t *task) outcome(reports []queue.Report) queue.Outcome {
 	o := queue.Outcome{Delivery: t.d, Recipients: t.rcpts, Reports: reports}
 	if t.whole() {
@@ -76,7 +77,7 @@ func (t *task) outcome(reports []queue.Report) queue.Outcome {
 	return o
 }
 
-// settle returns what is to be recorded for the transaction's recipients that have a report, nil if none has.
+// settle returns what is to be recorded for the recipients that have a report; nil if none has.
 func (t *task) settle(reports []queue.Report) *queue.Outcome {
 	o := queue.Outcome{Delivery: t.d}
 	for k, rep := range reports {

@@ -21,10 +21,10 @@ const (
 	ticketAge   = 7 * 24 * time.Hour // RFC 8446, 4.6.1
 )
 
-// tickets are the tickets of an identity's TLS sessions, for resuming them in a later run. They are as
-// secret as what is said in those sessions. Certificates are verified again at
-// resumption (crypto/tls keeps them with the ticket), and the key below covers what
-// they were verified with, so that nothing is believed longer than it would be otherwise.
+// tickets are the tickets of an identity's TLS sessions, for resuming them in a later run. They
+// are as secret as the content of those sessions. Certificates are verified again at resumption
+// (crypto/tls keeps them with the ticket), and the key below covers the settings they were
+// verified with, so that no certificate is trusted longer than without tickets.
 type tickets struct {
 	state stateDir
 	key   string // of the identity and its settings, see ticketKey
@@ -33,7 +33,7 @@ type tickets struct {
 	got []ticket // since the last save
 }
 
-// A ticket is one ticket as it is kept.
+// A ticket is one ticket as it is stored.
 type ticket struct {
 	For    string `json:"for"` // a key
 	Time   int64  `json:"time"`
@@ -46,8 +46,8 @@ type ticketFile struct {
 	Tickets []ticket `json:"tickets"`
 }
 
-// ticketKey returns the key for the sessions of an identity. A session as somebody else, or verified in another
-// way, has another key.
+// ticketKey returns the key for the sessions of an identity. A session with another login, or
+// with another verification, has another key.
 func ticketKey(id *identity.Identity, dialled bool) string {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%q %q %q %q %q %v %v", id.Name, id.Host, id.Port, tlsName(id), id.Username, id.TLS, dialled)
@@ -82,7 +82,7 @@ func (t *tickets) Get(string) (*tls.ClientSessionState, bool) {
 	return session, err == nil
 }
 
-// Put implements tls.ClientSessionCache. What it is given is written down at the end of the session.
+// Put implements tls.ClientSessionCache. The ticket is written down at the end of the session.
 func (t *tickets) Put(_ string, session *tls.ClientSessionState) {
 	if session == nil {
 		return // Get has forgotten it
@@ -102,7 +102,7 @@ func (t *tickets) Put(_ string, session *tls.ClientSessionState) {
 	}
 }
 
-// load reads those that are not too old.
+// load reads the tickets that are not too old.
 func (t *tickets) load() []ticket {
 	var file ticketFile
 	t.state.read(ticketsFile, &file)
@@ -110,7 +110,7 @@ func (t *tickets) load() []ticket {
 	return slices.DeleteFunc(file.Tickets, func(old ticket) bool { return old.Time < oldest })
 }
 
-// save writes down what came over a session.
+// save writes down the tickets that came over a session.
 func (t *tickets) save(conn net.Conn) {
 	if _, ok := conn.(*tls.Conn); t == nil || !ok {
 		return

@@ -12,16 +12,16 @@ import (
 	"esmtpq/identity"
 )
 
-// tlsFiles are the files of PEM that an identity brings to TLS.
+// tlsFiles are the PEM files of an identity for TLS.
 type tlsFiles struct {
 	ca         string // authorities to trust instead of the system's; "" means those
 	cert, key  string // client certificate; key "" means that it is in cert
 	passphrase identity.Secret
 }
 
-// config returns the settings of TLS for a session with a host that must show a
-// certificate for name. The system's authorities are those of crypto/x509, so
-// SSL_CERT_FILE and SSL_CERT_DIR apply.
+// config returns the TLS settings for a session with a host that must show a certificate for
+// name. The system's authorities are those of crypto/x509, so SSL_CERT_FILE and SSL_CERT_DIR
+// apply.
 func (f tlsFiles) config(name string) (*tls.Config, error) {
 	c := &tls.Config{ServerName: name, MinVersion: tls.VersionTLS12}
 	if f.ca != "" {
@@ -67,8 +67,8 @@ func (f tlsFiles) clientCertificate() (tls.Certificate, error) {
 	return cert, nil
 }
 
-// decrypt returns the key of text in clear. Of the ways to encrypt a key only the old one
-// of OpenSSL is known here, which is what classic configurations have.
+// decrypt returns the key of text in clear. It only knows OpenSSL's old way of encrypting a key,
+// which classic configurations have.
 func (f tlsFiles) decrypt(text []byte) ([]byte, error) {
 	for rest := text; ; {
 		var block *pem.Block

@@ -13,30 +13,29 @@ import (
 	"esmtpq/relay/smtp"
 )
 
-// Options are what a Transport is told beside the identity. The zero value is
-// of use.
+// Options are the settings of a Transport besides the identity. The zero value can be used.
 type Options struct {
-	// Dial makes the connection to the host; nil means TCP to the identity's host
-	// and port, with a limit of 30 seconds. Its context is that of the run, and
-	// the time it may take is its own affair. A *net.DNSError or *net.OpError in its
-	// error is told as such, anything else as trouble of a tunnel.
+	// Dial makes the connection to the host; nil means TCP to the identity's host and port, with
+	// a limit of 30 seconds. Its context is that of the run, and it sets its own time limit. A
+	// *net.DNSError or *net.OpError in its error is reported as such, any other error as that of
+	// a tunnel.
 	Dial func(ctx context.Context) (net.Conn, error)
-	// Private says that the connection is protected by other means, so that a
-	// password may be sent without TLS. Loopback is recognised as such.
+	// Private says that the connection is protected by other means, so that a password may be
+	// sent without TLS. Loopback need not be declared so.
 	Private bool
-	// Timeout is the limit of every step of a session; 0 means the identity's, else those of
+	// Timeout is the limit of every step of a session; 0 means the identity's, or else those of
 	// RFC 5321, 4.5.3.2.
 	Timeout time.Duration
-	// HeloName is the name to give in EHLO where the identity has none; "" means
-	// this machine's full name, or its address where it has no full name.
+	// HeloName is the name to give in EHLO if the identity has none; "" means this machine's full
+	// name, or its address if it has no full name.
 	HeloName string
-	// Trace, where it is set, is given each line of the dialogue with '<' or '>', and remarks
-	// with '*'. Secrets are masked and content is left out. Lines may hold any
-	// octets. One call is made at a time.
+	// Trace, if set, gets each line of the dialogue with '<' or '>', and remarks with '*'.
+	// Secrets are masked, and content is left out. Lines may contain any octets. One call is made
+	// at a time.
 	Trace func(dir byte, line string)
-	// StateDir is a directory, made if need be, in which to keep what makes the next
-	// session cheaper: tickets of TLS sessions, which are secret, and what is known of
-	// the host's BDAT. "" keeps nothing. All of it may be deleted at any time.
+	// StateDir is a directory, made if necessary, for state that makes the next session cheaper:
+	// tickets of TLS sessions, which are secret, and what is known of hosts. "" keeps nothing.
+	// All of it may be deleted at any time.
 	StateDir string
 }
 
@@ -62,13 +61,13 @@ func New(id *identity.Identity, opt Options) *Transport {
 	}
 	t.host.memory.state, t.host.memory.key = stateDir(opt.StateDir), t.host.addr
 	if opt.Dial != nil {
-		t.host.memory.key = id.Name + ": " + t.host.addr // localhost behind one tunnel is not that behind another
+		t.host.memory.key = id.Name + ": " + t.host.addr // localhost differs from one tunnel to the next
 	}
 	t.host.config = session(id, opt, smtp.NewLimits(step))
 	return t
 }
 
-// session returns how the sessions of an identity are opened.
+// session returns the settings for opening sessions of an identity.
 func session(id *identity.Identity, opt Options, limits smtp.Limits) smtp.Config {
 	files := tlsFiles{ca: id.CAFile, cert: id.ClientCertificate, key: id.ClientKey, passphrase: id.CertificatePassphrase}
 	c := smtp.Config{
@@ -104,7 +103,7 @@ var tlsModes = map[identity.TLSMode]smtp.TLSMode{
 // tlsName returns the name that an identity's host must show a certificate for.
 func tlsName(id *identity.Identity) string { return cmp.Or(id.TLSName, id.Host) }
 
-// oneAtATime returns trace for several goroutines.
+// oneAtATime returns a trace that several goroutines can call.
 func oneAtATime(trace func(dir byte, line string)) func(dir byte, line string) {
 	if trace == nil {
 		return nil
@@ -117,21 +116,20 @@ func oneAtATime(trace func(dir byte, line string)) func(dir byte, line string) {
 	}
 }
 
-// Prepare begins to open a session for mail that is about to come, and returns at once. What becomes of it shows at
-// the next Run; if there is none, Close ends it.
+// Prepare begins to open a session for mail that is about to come, and returns at once. The next
+// Run uses the session, or meets its failure; without a Run, Close ends it.
 func (t *Transport) Prepare(ctx context.Context) { t.host.prepare(ctx) }
 
 // Close ends a session that Prepare has opened and no Run has used.
 func (t *Transport) Close() { t.host.close() }
 
-// Run implements queue.Transport: it opens a session for the first delivery that
-// src has, and carries all over it, in order. Where a session ends early, the rest goes over a
-// new one, unless that has come to nothing three times in a row. A message
-// whose session ended before its end was sent is tried once more in the same run.
+// Run implements queue.Transport: it opens a session for the first delivery of src, and carries
+// all deliveries over it, in order. If a session ends early, the rest goes over a new one, unless
+// three sessions in a row have achieved nothing. A message whose session ended before the
+// message's end was sent is tried once more in the same run.
 //
-// Where the identity allows several sessions, many messages wait and they cannot go back to back,
-// they go over several sessions side by side: the order then holds only within
-// each of them.
+// If the identity allows several sessions, many messages wait, and they cannot go back to back,
+// they go over several sessions side by side. The order then holds only within each of them.
 func (t *Transport) Run(ctx context.Context, src queue.Source) {
 	if t.sessions > 1 {
 		p := pool{ctx: ctx, host: &t.host, src: src, sessions: t.sessions}

@@ -97,7 +97,8 @@ func hoard(conn net.Conn, messages int) {
 	}
 }
 
-// However many replies come at once, what they decide about is recorded before anything else is sent.
+// However many replies come at once, what they decide about is recorded before anything else is
+// sent.
 func TestWindowIsOfWhatIsNotRecorded(t *testing.T) {
 	const size = 100_000
 	src := &windowSource{}

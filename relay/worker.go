@@ -12,28 +12,29 @@ import (
 )
 
 const (
-	// minSeries is how many messages must wait for sending them in chunks, back to back, to be worth its risk: a
-	// connection that is lost leaves a whole window in doubt, not one message.
+	// minSeries is how many messages must wait before sending them in chunks, back to back, is
+	// worth the risk: a lost connection leaves a whole window in doubt, not one message.
 	minSeries = 3
 	// idleTime is how long a session is kept for mail that is known to be on its way.
 	idleTime = 3 * time.Second
-	// maxDeaths is over how many sessions' ends a message is tried in one run.
+	// maxDeaths is how many sessions may end over a message before it is given up in this run.
 	maxDeaths = 2
 	// maxFruitless is how many sessions in a row may end without the host having
 	// decided about any message.
 	maxFruitless = 3
-	// sameWords is to how many messages in a row a host may say the same temporary refusal before it is taken for
-	// one of all mail.
+	// sameWords is after how many messages in a row with the same temporary refusal it is taken
+	// for a refusal of all mail.
 	sameWords = 3
 )
 
-// A worker carries the messages of a destination, over one session at a time. It implements smtp.Feed.
+// A worker carries the messages of a destination, over one session at a time. It implements
+// smtp.Feed.
 type worker struct {
 	ctx  context.Context
 	host *host
 	src  queue.Source
 
-	pool   *pool // who else works for the same source; nil for nobody
+	pool   *pool // the workers for the same source; nil if there is only one
 	helper bool  // it is not the first of the pool
 
 	conn       *smtp.Conn // nil while there is none
@@ -41,27 +42,28 @@ type worker struct {
 	series     bool       // messages go in chunks, back to back
 	broken     *smtp.Error
 	chunked    bool // a message was sent in chunks in this session
-	chunksWork bool // and accepted
+	chunksWork bool // such a message was accepted
 	explained  bool // the host has said why it ended the session
+	blamed     bool // a message was charged with the end of this session
 	waited     bool // conn has been idle since it was last used
 	accepted   bool // a message of this session has been accepted
 	decided    bool // the host has decided about a message in this session
 	anew       bool // the next message is to go over a new session
-	fruitless  int  // sessions in a row that came to nothing
+	fruitless  int  // sessions in a row that achieved nothing
 	notBefore  time.Time
 
-	ahead  []*task                // drawn, and to be carried before any other
-	flight map[*smtp.Message]task // what was handed to conn
+	ahead  []*task                // drawn, and to be carried before any others
+	flight map[*smtp.Message]task // messages handed to conn
 	drawn  int
 
 	refusal string // the words of the temporary refusal that the last message met
 	refused int    // how many in a row have met it
 
-	suspended  *queue.Report // why nothing more of the identity can go out
+	suspended  *queue.Report // why no more mail of the identity can go out
 	unrecorded error         // why nothing more may be sent
 }
 
-// run carries messages until there are no more or the worker is of no use.
+// run carries messages until there are no more or none can be sent.
 func (w *worker) run() {
 	defer w.end()
 	for !w.over() {
@@ -95,8 +97,8 @@ func (w *worker) over() bool {
 	return w.unrecorded != nil || w.suspended != nil || w.ctx.Err() != nil
 }
 
-// take returns the next task: one that was drawn before, or a new one. It has as many recipients as a
-// transaction may have.
+// take returns the next task: one that was drawn before, or a new one. It has as many recipients
+// as a transaction may have.
 func (w *worker) take(wait bool) *task {
 	if len(w.ahead) == 0 {
 		d := w.src.Next(wait)
@@ -126,8 +128,8 @@ func (w *worker) putBack(all ...*task) {
 // waiting returns how many messages wait, as far as is known.
 func (w *worker) waiting() int { return len(w.ahead) + w.src.Backlog() }
 
-// open makes a session, after the pause that the configuration asks for. It returns false where none can be had, and
-// reports that.
+// open opens a session, after the pause that the configuration asks for. If that fails, it
+// reports so and returns false.
 func (w *worker) open() bool {
 	w.pause()
 	conn, idle, err := w.host.session(w.ctx)
@@ -165,7 +167,7 @@ func (w *worker) begin(conn *smtp.Conn, idle bool) {
 	w.conn = conn
 	w.known = w.host.memory.recall(conn.Fingerprint())
 	w.broken, w.anew, w.series, w.accepted, w.decided, w.waited = nil, false, false, false, false, idle
-	w.chunked, w.chunksWork, w.explained = false, false, false
+	w.chunked, w.chunksWork, w.explained, w.blamed = false, false, false, false
 	conn.Ride = !conn.Extensions().Has("CHUNKING") && !w.known.NoRide
 	conn.RideProven = w.known.Rides
 	conn.Steady = w.known.Steady
@@ -174,7 +176,7 @@ func (w *worker) begin(conn *smtp.Conn, idle bool) {
 	}
 }
 
-// carry sends what there is over the session, until it is of no more use.
+// carry sends messages over the session until there are none, or the session is of no more use.
 func (w *worker) carry() {
 	w.flight = map[*smtp.Message]task{}
 	err := w.conn.Carry(w)
@@ -197,20 +199,20 @@ func (w *worker) carry() {
 	}
 }
 
-// end ends the session in order.
+// end ends the session properly.
 func (w *worker) end() {
 	if w.conn == nil {
 		return
 	}
 	if w.unrecorded != nil {
-		w.conn.Abort() // nothing more is to be sent
+		w.conn.Abort() // nothing more may be sent
 	} else {
 		w.conn.Quit()
 	}
 	w.conn = nil
 }
 
-// count counts the sessions that came to nothing by the host's doing.
+// count counts the sessions in a row that achieved nothing because of the host.
 func (w *worker) count(err *smtp.Error) {
 	switch {
 	case err.At == smtp.StageLocal, w.ctx.Err() != nil:
@@ -223,7 +225,7 @@ func (w *worker) count(err *smtp.Error) {
 	}
 }
 
-// giveBack answers what was drawn and is not to be sent, with the reason.
+// giveBack reports tasks that were drawn and will not be sent, with the reason.
 func (w *worker) giveBack() {
 	all := w.ahead
 	w.ahead = nil
@@ -265,7 +267,7 @@ func (w *worker) record(outcomes ...queue.Outcome) {
 	}
 }
 
-// facts returns what the meaning of replies to a task depends on.
+// facts returns the facts on which the meaning of replies to a task depends.
 func (w *worker) facts(t *task) *facts {
 	f := &facts{host: w.host.name, forced: w.host.forced && t.d.ReversePath != "", accepted: w.accepted, alone: t.alone}
 	if w.conn != nil {
@@ -274,7 +276,7 @@ func (w *worker) facts(t *task) *facts {
 	return f
 }
 
-// Results implements smtp.Feed: it takes what messages have come to, and records it together.
+// Results implements smtp.Feed: it takes the results of messages, and records them together.
 func (w *worker) Results(all []smtp.Result) error {
 	var outcomes []queue.Outcome
 	for i := range all {
@@ -292,8 +294,8 @@ func (w *worker) Results(all []smtp.Result) error {
 	return nil
 }
 
-// judge takes in what a message has come to. It returns what is to be recorded, nil for nothing; the rest
-// is carried again.
+// judge decides by the result of a message. It returns what is to be recorded, nil for nothing;
+// the other recipients are carried again.
 func (w *worker) judge(t *task, r *smtp.Result) *queue.Outcome {
 	f := w.facts(t)
 	v := outcome(r, f)
@@ -306,7 +308,8 @@ func (w *worker) judge(t *task, r *smtp.Result) *queue.Outcome {
 	return t.settle(v.reports)
 }
 
-// retry decides about the recipients that nothing is known of. It returns the task to carry again, or settles them.
+// retry decides about the undecided recipients. It returns the task to carry again, or settles
+// them.
 func (w *worker) retry(t *task, r *smtp.Result, v *verdict, f *facts) *task {
 	rest := t.rest(v.reports)
 	switch v.again {
@@ -319,36 +322,59 @@ func (w *worker) retry(t *task, r *smtp.Result, v *verdict, f *facts) *task {
 		rest.alone = true
 	}
 	w.anew = true
-	if r.Err == nil && v.cause != nil {
+	if v.cause == nil {
+		return rest // nobody's fault
+	}
+	if r.Err == nil {
 		w.broken = v.cause // the session goes on, and is of no more use
 	}
-	if !r.First && (r.Err != nil || v.cause == nil) {
-		return rest // it was another message that the session ended over
+	if w.blames(r, v, len(rest.rcpts) < len(t.rcpts)) {
+		rest.deaths++
+	} else if w.ctx.Err() == nil {
+		return rest
 	}
-	if w.ctx.Err() == nil && w.waited && !w.decided && v.cause.Kind != smtp.KindTimeout {
-		return rest // the session had been idle: no message's doing
+	if rep := w.gaveUp(rest, v, f); rep != nil {
+		rep.Text += f.before(r, v.cause)
+		v.settle(*rep)
+		return nil
 	}
-	rest.deaths++
-	switch rep := f.report(v.cause); {
+	return rest
+}
+
+// blames reports whether to charge the end of a session to a message: it must be the first that
+// the session ended over, and nothing may show that the session would have ended anyway. progress
+// says that some of its recipients have their answer.
+func (w *worker) blames(r *smtp.Result, v *verdict, progress bool) bool {
+	idle := w.waited && !w.decided && v.cause.Kind != smtp.KindTimeout
+	limited := v.cause.Kind == smtp.KindReply && v.cause.Reply.Code == 421 && w.accepted
+	if w.blamed || r.Err != nil && !r.First || idle || limited || progress {
+		return false
+	}
+	w.blamed = true
+	return true
+}
+
+// gaveUp returns the report for recipients that are not to be tried again in this run; nil if
+// they are.
+func (w *worker) gaveUp(t *task, v *verdict, f *facts) *queue.Report {
+	rep := f.report(v.cause)
+	switch {
 	case w.ctx.Err() != nil:
-		v.settle(rep)
 	case w.fruitless+1 >= maxFruitless && !w.decided:
 		if v.cause.Kind != smtp.KindReply {
 			rep.Text = strconv.Itoa(maxFruitless) + " sessions in a row came to nothing; in the last, " + rep.Text
 		}
 		rep.Action, rep.Scope = queue.Delayed, queue.ScopeIdentity
-		v.settle(rep)
-	case v.cause.Kind == smtp.KindTimeout, rest.deaths >= maxDeaths:
-		// It is this message that the host does not get along with.
+	case v.cause.Kind == smtp.KindTimeout, t.deaths >= maxDeaths:
+		// The host has trouble with this message.
 		rep.Action, rep.Scope = queue.Delayed, queue.ScopeMessage
-		v.settle(rep)
 	default:
-		return rest
+		return nil
 	}
-	return nil
+	return &rep
 }
 
-// note takes in what a result says about the session and the host.
+// note notes what a result shows about the session and the host.
 func (w *worker) note(r *smtp.Result, v *verdict) {
 	if v.again == againNo && (r.Mail != nil || r.End != nil) && !unsure(v.reports) {
 		w.decided = true
@@ -367,11 +393,11 @@ func (w *worker) note(r *smtp.Result, v *verdict) {
 	}
 	w.noteRefusal(r, v)
 	if unsure(v.reports) && !w.decided && w.fruitless+1 >= maxFruitless && w.ctx.Err() == nil {
-		v.rescope(queue.ScopeSession, queue.ScopeIdentity) // else it would be the same with all others
+		v.rescope(queue.ScopeSession, queue.ScopeIdentity) // otherwise it would be the same with all others
 	}
 }
 
-// maxRecipients returns how many recipients a transaction with this host has at most.
+// maxRecipients returns how many recipients a transaction with this host may have.
 func (w *worker) maxRecipients() int {
 	n := maxRecipients
 	for _, limit := range [...]int{w.conn.Extensions().Limit("RCPTMAX"), w.known.Recipients} {
@@ -387,8 +413,8 @@ func unsure(reports []queue.Report) bool {
 	return slices.ContainsFunc(reports, func(rep queue.Report) bool { return rep.Unsure })
 }
 
-// noteRefusal counts the same temporary refusal of messages in a row. From the third on it is taken for
-// one of all mail: the identity waits, and the others are not charged.
+// noteRefusal counts messages in a row with the same temporary refusal. From the third on it is
+// taken for a refusal of all mail: the identity waits, and the other messages are not charged.
 func (w *worker) noteRefusal(r *smtp.Result, v *verdict) {
 	reply := r.End
 	for _, other := range [...]*smtp.Reply{r.Data, r.Mail} {
@@ -411,7 +437,8 @@ func (w *worker) noteRefusal(r *smtp.Result, v *verdict) {
 	}
 }
 
-// withoutBrackets returns s without what stands in brackets, which differs from one message to the next.
+// withoutBrackets returns s without the text in brackets, which differs from one message to the
+// next.
 func withoutBrackets(s string) string {
 	var out []byte
 	depth := 0

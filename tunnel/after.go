@@ -7,21 +7,20 @@ import (
 	"time"
 )
 
-// A Follower runs a postconnect line when no session is open any more, each time that one was: such
-// lines take down what a preconnect line has put up. It does so, too, where the run that the
-// sessions belong to has been interrupted.
+// A Follower runs a postconnect line each time the last open session has ended: such a line takes
+// down what a preconnect line has put up. It also does so when the run has been interrupted.
 type Follower struct {
 	Line   string
 	Limit  time.Duration
-	Failed func(error) // is told what goes wrong; the mail has been accepted by then
+	Failed func(error) // is told of errors; the mail has been accepted by then
 
 	mu   sync.Mutex // held while the line runs, so that no session is opened meanwhile
 	open int        // sessions that are open or being opened
-	owed bool       // a session was opened since the line was run
+	owed bool       // a session was opened since the line was last run
 }
 
-// Dial calls dial, which opens a session, and returns its connection, whose Close is the end of the session
-// and waits for the line, where that is run.
+// Dial calls dial, which opens a session, and returns its connection. Closing the connection ends
+// the session, and waits for the line if that is run.
 func (f *Follower) Dial(ctx context.Context, dial func(context.Context) (net.Conn, error)) (net.Conn, error) {
 	f.count(1, false)
 	conn, err := dial(ctx)
@@ -41,7 +40,7 @@ func (f *Follower) Dial(ctx context.Context, dial func(context.Context) (net.Con
 	return followedConn{conn, end}, nil
 }
 
-// count counts n sessions more, and whether one was opened.
+// count adds n sessions, and notes whether one was opened.
 func (f *Follower) count(n int, opened bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -49,8 +48,8 @@ func (f *Follower) count(n int, opened bool) {
 	f.owed = f.owed || opened
 }
 
-// closed counts a session less, and runs the line after the last. That ctx has ended is often why it is
-// the last, and no reason to leave the line out.
+// closed removes one session, and runs the line after the last one. The end of ctx is often why
+// that is the last one, and no reason to leave the line out.
 func (f *Follower) closed(ctx context.Context) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -74,7 +73,8 @@ type followedConn struct {
 // Close implements net.Conn. Later calls wait for the first.
 func (c followedConn) Close() error { return c.end() }
 
-// A followedTCP is one that can be looked into (syscall.Conn), to see whether something has come.
+// A followedTCP is a followedConn with a socket (syscall.Conn), which shows whether something has
+// come.
 type followedTCP struct {
 	*net.TCPConn
 	end func() error

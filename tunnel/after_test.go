@@ -13,7 +13,8 @@ import (
 	"testing"
 )
 
-// follower returns one whose line notes that it was run, and what says how often that was.
+// follower returns a Follower whose line notes that it was run, and a function that says how
+// often that was.
 func follower(t *testing.T, line string) (f *Follower, times func() int) {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out")
@@ -74,12 +75,13 @@ func TestPostconnectAndSessionsThatWereNeverOpened(t *testing.T) {
 	if n := times(); n != 0 {
 		t.Errorf("run %d times", n)
 	}
-	// The last to end may be one that came to nothing.
+	// The last one to end may be a failed attempt.
 	conn, _ := f.Dial(t.Context(), pipe)
 	f.Dial(t.Context(), func(context.Context) (net.Conn, error) {
 		conn.Close()
 		return nil, no
 	})
+	f.Dial(t.Context(), func(context.Context) (net.Conn, error) { return nil, no })
 	if n := times(); n != 1 {
 		t.Errorf("run %d times", n)
 	}
@@ -94,7 +96,7 @@ func TestPostconnectOfAnInterruptedRun(t *testing.T) {
 	}
 	cancel()
 	var wg sync.WaitGroup
-	for range 2 { // the one who interrupts, and the one who is interrupted
+	for range 2 { // once by the interrupting side, once by the interrupted one
 		wg.Go(func() {
 			conn.Close()
 			if n := times(); n != 1 {

@@ -16,17 +16,17 @@ import (
 	"esmtpq/tunnel/command"
 )
 
-// closeGrace is how long a command has to exit by itself, once the connection is
-// closed or it has closed its end, before it is ended or its exit awaited no longer.
+// closeGrace is how long a command has to exit by itself, once the connection is closed or the
+// command has closed its end. After that the command is ended, or its exit no longer awaited.
 const closeGrace = 2 * time.Second
 
-// Dial starts the command and returns the connection it carries to host and port. It
-// does not wait for the command to get through: what keeps it from that is
-// learned from the first Read, whose error is then an [ExitError].
+// Dial starts the command and returns the connection it carries to host and port. It does not
+// wait until the command has a connection: if the command gets none, the error of the first Read
+// is an [ExitError].
 //
-// Deadlines work; the error of a Read that ends at one says what the command has said so far
-// (see [SaidError]). Close ends the command: it has two seconds to exit by itself, then all that it
-// started is ended. ctx bounds the start alone.
+// Deadlines work; the error of a Read that ends at one quotes what the command has printed so far
+// (see [SaidError]). Close ends the command: it has two seconds to exit by itself, then
+// everything that it started is ended. ctx only bounds the start.
 func Dial(ctx context.Context, c *command.Command, host, port string) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
@@ -60,7 +60,7 @@ func start(name string, argv []string, remote address) (*conn, error) {
 		return nil, err
 	}
 	defer theirs.Close()
-	// It lives as long as the connection.
+	// The command lives as long as the connection.
 	c := helper.Command{Argv: argv, Stdin: theirs, Stdout: theirs, Alone: true}
 	process, err := c.Start(context.Background())
 	if err != nil {
@@ -70,8 +70,8 @@ func start(name string, argv []string, remote address) (*conn, error) {
 	return &conn{Conn: ours, name: name, argv: argv, remote: remote, process: process}, nil
 }
 
-// Read reads from the connection. Where the command's end is the reason that there is
-// nothing to read, the error says how it ended and what it said.
+// Read reads from the connection. If there is nothing to read because the command has ended, the
+// error says how it ended and what it printed.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	switch {
@@ -85,7 +85,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write writes to the connection; its errors are as Read's.
+// Write writes to the connection; its errors are like those of Read.
 func (c *conn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	switch {
@@ -97,9 +97,9 @@ func (c *conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// explain returns how the command ended in place of err, which says that its end of the connection is
-// closed; err itself if it still runs, or exited with status 0 after the host had spoken, for
-// then the host may well have been the one to end it.
+// explain returns how the command ended, in place of err, which says that its end of the
+// connection is closed. It returns err itself if the command still runs, or exited with status 0
+// after the host had spoken: then the host may well have ended the connection.
 func (c *conn) explain(err error) error {
 	timer := time.NewTimer(closeGrace)
 	defer timer.Stop()
@@ -113,7 +113,7 @@ func (c *conn) explain(err error) error {
 	return err
 }
 
-// ended returns the error for how the command ended.
+// ended returns the error that says how the command ended.
 func (c *conn) ended(exit *helper.Exit) error {
 	e := &ExitError{ExitError: helper.ExitError{Name: c.name, Exit: *exit}, Early: exit.OK()}
 	if exit.Output == "" && exit.Signal == 0 {
@@ -122,7 +122,7 @@ func (c *conn) ended(exit *helper.Exit) error {
 	return e
 }
 
-// late adds what the command has said to the error of a deadline.
+// late adds what the command has printed to the error of a deadline.
 func (c *conn) late(err error) error {
 	if said := c.process.Said(); said != "" {
 		return &SaidError{Name: c.name, Words: said, Err: err}
@@ -130,8 +130,8 @@ func (c *conn) late(err error) error {
 	return err
 }
 
-// Close closes the connection and ends the command. It returns once the command is
-// gone; how it ended is no error any more.
+// Close closes the connection and ends the command. It returns when the command is gone; how the
+// command ended is no error any more.
 func (c *conn) Close() error {
 	err := net.ErrClosed
 	c.once.Do(func() {
@@ -157,10 +157,11 @@ type address string
 func (address) Network() string  { return "tunnel" }
 func (a address) String() string { return string(a) }
 
-// socketPair returns two connected stream sockets: ours with the runtime's poller
-// behind it, for deadlines, theirs as a plain file for a child.
+// socketPair returns two connected stream sockets: ours uses the runtime's poller, for deadlines;
+// theirs is a plain file for a child.
 func socketPair() (ours net.Conn, theirs *os.File, err error) {
-	// Not every system can mark them at birth; the lock keeps a fork away meanwhile.
+	// Not every system can mark the sockets when it creates them; the lock prevents a fork
+	// meanwhile.
 	syscall.ForkLock.RLock()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err == nil {

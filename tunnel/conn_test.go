@@ -83,7 +83,7 @@ func TestDialReadHasTheLastWordsFirst(t *testing.T) {
 	}
 }
 
-// Behind the greeting an end with status 0 may well be the host's.
+// After the greeting, the host may well be the cause of an end with status 0.
 func TestDialReadAfterTheGreeting(t *testing.T) {
 	conn := dial(t, `echo "220 hello"; echo words >&2`)
 	if got, err := io.ReadAll(conn); string(got) != "220 hello\n" || err != nil {
@@ -91,7 +91,7 @@ func TestDialReadAfterTheGreeting(t *testing.T) {
 	}
 }
 
-// A command that asks for something, and waits, is known by what it asked for.
+// The error quotes what a command asks for while it waits.
 func TestDialDeadlineSaysWhatWasAsked(t *testing.T) {
 	ready := newFIFO(t)
 	t.Setenv("FIFO", ready.path)
@@ -144,10 +144,10 @@ func TestDialCloseEndsWhatDoesNotEnd(t *testing.T) {
 	for _, script := range []string{
 		`exec 3>"$FIFO"; echo ready >&3; sleep 600`,               // does not see the end of its input
 		`exec 3>"$FIFO"; echo ready >&3; sleep 600 & cat`,         // sees it, but not its child
-		`exec 3>"$FIFO"; trap "" TERM; echo ready >&3; sleep 600`, // would not heed a signal
+		`exec 3>"$FIFO"; trap "" TERM; echo ready >&3; sleep 600`, // would ignore a signal
 	} {
 		ready := newFIFO(t)
-		t.Setenv("FIFO", ready.path) // and so: the environment passes through
+		t.Setenv("FIFO", ready.path) // this also shows that the environment is passed on
 		conn := dial(t, script)
 		ready.line(t)
 		if err := conn.Close(); err != nil {

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what must happen; only a failing test
-// waits that long.
+// patience is how long a test waits for something that must happen; only a failing test waits
+// that long.
 const patience = 20 * time.Second
 
-// A fifo is how a test and the shell lines it runs tell each other things. Its end of
-// file tells that no process has it open for writing any more.
+// A fifo connects a test with the shell lines that it runs. Its end of file shows that no process
+// has it open for writing any more.
 type fifo struct {
 	path string
 	file *os.File
@@ -32,8 +32,8 @@ func newFIFO(t *testing.T) *fifo {
 	return &fifo{path: path, file: file, Reader: bufio.NewReader(file)}
 }
 
-// makeFIFO returns the path of a fifo that no one has open: who opens it for
-// writing waits for a reader.
+// makeFIFO returns the path of a fifo that no process has open: opening it for writing waits for
+// a reader.
 func makeFIFO(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "fifo")
@@ -43,8 +43,8 @@ func makeFIFO(t *testing.T) string {
 	return path
 }
 
-// line returns the next line that was written. Until a writer comes, reads only find the
-// end of the file, and so it asks again.
+// line returns the next line that was written. Until there is a writer, reads only find the end
+// of the file, so it tries again.
 func (f *fifo) line(t *testing.T) string {
 	t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {

@@ -11,19 +11,19 @@ import (
 	"esmtpq/helper"
 )
 
-// Preconnect runs the user's shell line before a connection is made and waits for
-// the shell to exit, but not for what the line has put into the background: an
-// `ssh -f` stays to carry the connection. The line reads /dev/null.
+// Preconnect runs the person's shell line before a connection is made. It waits for the shell to
+// exit, but not for background processes of the line: an `ssh -f` stays to carry the connection.
+// The line reads /dev/null.
 //
-// The error is an [ExitError] where the shell exits with another status than 0 or
-// a signal ends it. When ctx ends first, all that the line has started is ended,
-// and the error wraps ctx's. The caller sets the bound.
+// The error is an [ExitError] if the shell exits with a status other than 0 or a signal ends it.
+// If ctx ends first, everything that the line has started is ended, and the error wraps ctx's.
+// The caller sets the time limit.
 func Preconnect(ctx context.Context, line string) error {
 	return runShell(ctx, "preconnect", line)
 }
 
-// Postconnect runs the user's shell line after a session, in the same manner. The mail
-// has been accepted by then: its error is worth a warning and nothing more.
+// Postconnect runs the person's shell line after a session, in the same way. The mail has been
+// accepted by then, so the error is only worth a warning.
 func Postconnect(ctx context.Context, line string) error {
 	return runShell(ctx, "postconnect", line)
 }
@@ -45,9 +45,9 @@ const (
 	lastPause  = 500 * time.Millisecond
 )
 
-// WaitDial dials addr until it accepts, for at most patience. Only a refused
-// connection is tried again, for that is what a port looks like that is about to be
-// forwarded; any other error is returned at once.
+// WaitDial dials addr until it accepts, for at most patience. Only a refused connection is tried
+// again, since a port that is about to be forwarded refuses connections at first; any other error
+// is returned at once.
 func WaitDial(ctx context.Context, network, addr string, patience time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

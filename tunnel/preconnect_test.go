@@ -19,7 +19,7 @@ func TestPreconnectStatus(t *testing.T) {
 		{"echo first; echo 'no route' >&2; exit 255", "preconnect: exit status 255: first; no route"},
 		{"printf 'a\\r\\n\\nb\\r\\n' >&2; exit 1", "preconnect: exit status 1: a; b"},
 		{"kill -KILL $$", "preconnect: ended by signal: killed"},
-		{"cat; test -c /dev/stdin", ""}, // stdin is there, is a device, and is empty
+		{"cat; test -c /dev/stdin", ""}, // stdin exists, is a device, and is empty
 		{"nosuchcommandanywhere 2>/dev/null", "preconnect: exit status 127"},
 		{"exit 1 # 'it", "preconnect: exit status 1"},
 	} {
@@ -47,7 +47,7 @@ func TestPreconnectOutputIsBounded(t *testing.T) {
 	}
 }
 
-// What the line puts into the background keeps stdout and stderr open, and is needed.
+// A background process of the line keeps stdout and stderr open, and is needed.
 func TestPreconnectLeavesBackgroundAlone(t *testing.T) {
 	back, goOn := newFIFO(t), makeFIFO(t)
 	line := fmt.Sprintf("{ read word <'%s'; echo $word >'%s'; } & exit 0", goOn, back.path)
@@ -64,7 +64,7 @@ func TestPreconnectLeavesBackgroundAlone(t *testing.T) {
 func TestPreconnectIsStoppedWithItsGroup(t *testing.T) {
 	for _, line := range []string{
 		"sleep 600 & echo ready >&3; wait",
-		"trap '' TERM; echo ready >&3; while :; do sleep 600; done", // does not heed SIGTERM
+		"trap '' TERM; echo ready >&3; while :; do sleep 600; done", // ignores SIGTERM
 		"(trap '' TERM; sleep 600) & echo ready >&3; wait",          // its child does not
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -89,7 +89,7 @@ func TestPreconnectAfterItsTime(t *testing.T) {
 	}
 }
 
-// Our caller may have left descriptors open that are none of the command's business.
+// Our caller may have left descriptors open that the command must not get.
 func TestPreconnectInheritsNoDescriptor(t *testing.T) {
 	file, err := os.Open(os.DevNull)
 	if err != nil {
@@ -107,7 +107,7 @@ func TestPreconnectInheritsNoDescriptor(t *testing.T) {
 }
 
 func TestPreconnectHasItsOwnSession(t *testing.T) {
-	// The terminal of the person is out of reach: nothing can stop to ask.
+	// The person's terminal is out of reach: no command can stop to ask something.
 	if err := Preconnect(t.Context(), "! (: </dev/tty) 2>/dev/null"); err != nil {
 		t.Error(err)
 	}
@@ -146,7 +146,7 @@ func TestWaitDialGivesUp(t *testing.T) {
 	if conn, err := WaitDial(ctx, "tcp", addr, patience); err == nil {
 		t.Errorf("cancelled: %v", conn)
 	}
-	// An error of another kind does not get better by waiting.
+	// Waiting does not help against an error of another kind.
 	if conn, err := WaitDial(t.Context(), "unix", t.TempDir()+"/none", time.Hour); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no socket: %v, %v", conn, err)
 	}

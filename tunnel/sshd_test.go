@@ -26,8 +26,8 @@ type sshServer struct {
 	ClientConfig string
 }
 
-// startSSHServer starts a server that ends with the test. Where there is no OpenSSH,
-// or an account that cannot log in, the test is skipped; in CI it fails.
+// startSSHServer starts a server that ends with the test. If there is no OpenSSH, or the present
+// user cannot log in, the test is skipped; in CI it fails.
 //
 // The test listens and starts an `sshd -i` for each connection, so that there is no
 // moment between choosing a port and listening at it.
@@ -132,8 +132,8 @@ func serveSSH(l net.Listener, sessions *sync.WaitGroup, log *os.File, argv ...st
 	}
 }
 
-// findSSHD returns the words that start sshd, by its absolute path as it insists on: the system's, or the one
-// that test.sh has unpacked.
+// findSSHD returns the words that start sshd by its absolute path, which it insists on: the
+// system's, or the one that test.sh has unpacked.
 func findSSHD(t *testing.T, dir string) []string {
 	t.Helper()
 	for _, program := range []string{"ssh", "ssh-keygen"} {
@@ -143,7 +143,7 @@ func findSSHD(t *testing.T, dir string) []string {
 	}
 	if sshd, err := exec.LookPath("/usr/sbin/sshd"); err == nil {
 		if os.Geteuid() == 0 {
-			// Where Debian's sshd, as root, confines its unprivileged half.
+			// This is where Debian's sshd confines its unprivileged half, as root.
 			if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -160,7 +160,7 @@ func findSSHD(t *testing.T, dir string) []string {
 	if os.Geteuid() != 0 {
 		return words
 	}
-	// Root's wants an account and a directory of its own, which are made in a namespace.
+	// Root's sshd needs a user and a directory of its own, which are made in a namespace.
 	passwd := filepath.Join(dir, "passwd")
 	accounts := read(t, "/etc/passwd") + "sshd:x:64991:65534::/run/sshd:/usr/sbin/nologin\n"
 	if err := os.WriteFile(passwd, []byte(accounts), 0o644); err != nil {
@@ -186,7 +186,7 @@ func unpackedRoot(t *testing.T) string {
 	return filepath.Join(cache, "esmtpq-test/root")
 }
 
-// unavailable skips a test that this machine cannot do; in CI it is to be able to.
+// unavailable skips a test that this machine cannot run; in CI, the test fails.
 func unavailable(t *testing.T, why string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
@@ -297,7 +297,7 @@ func TestTunnelThroughSSHFailures(t *testing.T) {
 	}
 }
 
-// The line that people have in their configuration since the time of esmtp.
+// The line that people have had in their configuration since the time of esmtp.
 func TestPreconnectWithForwardedPort(t *testing.T) {
 	server := startSSHServer(t)
 	host, port := startSmartHost(t)

@@ -1,7 +1,7 @@
 // Package tunnel reaches a smart host that cannot be dialled directly.
 //
-// It knows two ways. The older one is a shell line of the user's own, run before
-// the connection is made, which typically leaves a forwarded port behind:
+// There are two ways. The older one is a shell line of the person's own that is run before the
+// connection is made, and typically leaves a forwarded port behind:
 //
 //	preconnect = "ssh -f -L 25025:localhost:25 gateway 'sleep 5'"
 //
@@ -13,5 +13,5 @@
 // [command.Parse] reads it and [Dial] runs it; there is no local port
 // that others on the machine could use, and the command ends with the session.
 //
-// Both are run as package helper runs everything, in the person's home directory.
+// Package helper runs both, in the person's home directory.
 package tunnel

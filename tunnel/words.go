@@ -8,13 +8,13 @@ import (
 	"esmtpq/helper"
 )
 
-// An ExitError says that a command ended, and what it said last: with a non-zero exit status or by a
-// signal, or before the host had said anything.
+// An ExitError says that a command ended with a non-zero exit status or by a signal, or before
+// the host had said anything, and what it printed last.
 type ExitError struct {
 	helper.ExitError
 	// Early says that it exited with status 0 before anything had come from the host.
 	Early bool
-	// Try is a command to type to see why, where it ended without a word.
+	// Try is a command to type to see why, if it ended without a word.
 	Try string
 }
 
@@ -32,8 +32,8 @@ func (e *ExitError) Error() string {
 	return text
 }
 
-// A SaidError is that of a deadline, with what the command has said until then: it may have asked for
-// something, or have lost its patience.
+// A SaidError is the error of a deadline, with what the command has printed until then: it may be
+// asking for something, or may have complained.
 type SaidError struct {
 	Name  string
 	Words string // the last lines of its output
@@ -43,12 +43,12 @@ type SaidError struct {
 func (e *SaidError) Error() string { return e.Err.Error() + "; " + e.Said() }
 func (e *SaidError) Unwrap() error { return e.Err }
 
-// Said returns what is to be added to a reason that names the deadline.
+// Said returns the text to add to a reason that names the deadline.
 func (e *SaidError) Said() string {
 	return "the tunnel (" + e.Name + ") has said: " + strings.ReplaceAll(e.Words, "\n", "; ")
 }
 
-// talkers are programs that say more with an option, and options that keep them from saying anything.
+// talkers are programs that print more with an option, and options that keep them silent.
 var talkers = []struct{ prefix, more, less string }{
 	{"nc", "-v", ""}, // nc.openbsd, nc.traditional, ncat, netcat
 	{"netcat", "-v", ""},
@@ -57,7 +57,7 @@ var talkers = []struct{ prefix, more, less string }{
 	{"socat", "-d", ""},
 }
 
-// louder returns the command line to type for a program that said nothing.
+// louder returns the command line to type for a program that printed nothing.
 func louder(argv []string) string {
 	words := slices.Clone(argv)
 	name := path.Base(argv[0])
@@ -79,7 +79,7 @@ func louder(argv []string) string {
 	return strings.Join(words, " ")
 }
 
-// plain are the characters that mean nothing but themselves to a shell.
+// plain are the characters without a special meaning to a shell.
 const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=@%+,"
 
 // quoted returns a word as one would type it.

@@ -1,5 +1,5 @@
-// Chart draws how long programs take to deliver a batch over links of several round-trip times, from
-// the observations of bench/run.sh:
+// Chart draws how long programs take to deliver a batch over links of several round-trip times,
+// from the observations of bench/run.sh:
 //
 //	go run ./bench/chart <bench/results/reference.jsonl >docs/drain.svg
 package main
@@ -22,16 +22,16 @@ func main() {
 	}
 }
 
-// A row is what is drawn on one line: a program, and its time for each round trip.
+// A row is one line of the chart: a program, and its time for each round-trip time.
 type row struct {
 	name  string
 	times []point
 }
 
-// A point is the time in seconds that a round-trip time in milliseconds leads to.
+// A point is a round-trip time in milliseconds, and the resulting time in seconds.
 type point struct{ rtt, wall float64 }
 
-// slowest is what rows are sorted by.
+// slowest returns the time that rows are sorted by.
 func (r row) slowest() float64 { return r.times[len(r.times)-1].wall }
 
 func chart(w io.Writer, r io.Reader) error {

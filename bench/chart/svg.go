@@ -18,7 +18,7 @@ const (
 	rowHeight = 26
 )
 
-// colours are those of the round-trip times, from the shortest to the longest.
+// colours are the colours of the round-trip times, from the shortest to the longest.
 var colours = []string{"#9ecae1", "#4292c6", "#08306b"}
 
 // roundTrips returns the round-trip times of all rows, the shortest first.
@@ -58,7 +58,7 @@ func (a axis) x(seconds float64) float64 {
 	return left + (right-left)*(math.Log10(seconds)-a.low)/max(a.high-a.low, 1)
 }
 
-// draw writes a chart: a line for each program, on it a dot for each round-trip time.
+// draw writes a chart: a line for each program, with a dot for each round-trip time.
 func draw(w io.Writer, rows []row, messages int) error {
 	a, bottom := axisOf(rows), top+rowHeight*len(rows)
 	var b bytes.Buffer

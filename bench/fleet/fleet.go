@@ -9,16 +9,16 @@ import (
 	"esmtpq/queue"
 )
 
-// A host is a smart host with limits: it takes so many sessions a second, lets so many wait, and
-// refuses the rest at once.
+// A host is a smart host with limits: it takes a number of sessions a second, lets a number of
+// others wait, and refuses the rest at once.
 type host struct {
 	rate    float64 // sessions a second
 	backlog int     // connections that wait to be served
 
-	free time.Duration // when all it has taken so far is served
+	free time.Duration // when everything it has taken so far is served
 }
 
-// take tells whether a connection at a time is served, and when that is over.
+// take reports whether a connection at some time is served, and when that is over.
 func (h *host) take(now time.Duration) (done time.Duration, ok bool) {
 	h.free = max(h.free, now)
 	if (h.free-now).Seconds()*h.rate >= float64(h.backlog) {
@@ -28,8 +28,8 @@ func (h *host) take(now time.Duration) (done time.Duration, ok bool) {
 	return h.free, true
 }
 
-// A fleet is many machines with one message each, none of which could reach the host for some time,
-// and all of which can at time 0.
+// A fleet is many machines with one message each. None of them could reach the host for some
+// time, and all of them can from time 0 on.
 type fleet struct {
 	machines int
 	offline  time.Duration // how long the host could not be reached
@@ -38,8 +38,8 @@ type fleet struct {
 	draw     *rand.Rand
 }
 
-// A schedule returns when a machine tries again whose attempt at now was in vain; offline is for how long
-// nothing had been reached when time began.
+// A schedule returns when a machine tries again after an attempt in vain; offline is how long it
+// could not reach the host before time 0.
 type schedule func(now, offline time.Duration, draw *rand.Rand) time.Duration
 
 // jittered is the schedule of the queue.
@@ -52,8 +52,8 @@ func unjittered(now, offline time.Duration, _ *rand.Rand) time.Duration {
 	return now + queue.RetryDelay(offline+now)
 }
 
-// crontab is the attempt that cron starts everywhere at the same minutes, whatever the schedule says. Clocks
-// that are kept by NTP agree; a second goes by until the program runs.
+// crontab is the attempt that cron starts everywhere in the same minute, whatever the schedule
+// says. Clocks set by NTP agree; it takes a second until the program runs.
 func crontab(now, _ time.Duration, draw *rand.Rand) time.Duration {
 	const every = 10 * time.Minute
 	return now.Truncate(every) + every + time.Duration(draw.Int64N(int64(time.Second)))
@@ -64,18 +64,18 @@ type result struct {
 	delivered int
 	attempts  int
 	wasted    int           // attempts that were refused
-	peak      int           // most attempts in one second, the first round aside
+	peak      int           // most attempts in one second, without the first round
 	half      time.Duration // until half of the mail was delivered
-	last      time.Duration // until all was
+	last      time.Duration // until all of it was
 }
 
-// An attempt is one that is to come.
+// An attempt is a future attempt.
 type attempt struct {
 	at    time.Duration
 	round int
 }
 
-// attempts are a heap, the earliest first.
+// attempts are a heap with the earliest first.
 type attempts []attempt
 
 func (a attempts) Len() int           { return len(a) }

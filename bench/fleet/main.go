@@ -1,6 +1,6 @@
-// Fleet simulates many machines that come back online at once, all with mail for the same smart host,
-// which cannot serve them at once. It prints, as Markdown, what the schedule of retries makes
-// of that, with and without its jitter, and what a crontab makes of it.
+// Fleet simulates many machines that come back online at once, all with mail for the same smart
+// host, which cannot serve them all at once. It prints the effect of the schedule of retries,
+// with and without its jitter, and of a crontab, as Markdown.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// options are what is simulated.
+// options describe the simulation.
 type options struct {
 	machines int
 	rate     float64
@@ -36,7 +36,7 @@ func main() {
 	o.print(os.Stdout)
 }
 
-// schedules are compared with each other.
+// schedules are the schedules that are compared.
 var schedules = []struct {
 	name string
 	next schedule
@@ -46,7 +46,7 @@ var schedules = []struct {
 	{"`deliver` from every crontab at `*/10`", crontab},
 }
 
-// limit ends what does not end.
+// limit ends a simulation that does not end by itself.
 const limit = 90 * 24 * time.Hour
 
 func (o *options) print(w io.Writer) {
@@ -67,7 +67,7 @@ func (o *options) print(w io.Writer) {
 	}
 }
 
-// clock writes a time as people do.
+// clock formats a time for people.
 func clock(d time.Duration) string {
 	switch {
 	case d == 0:

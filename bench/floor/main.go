@@ -1,5 +1,5 @@
-// Floor is the least that a durable submission costs a program in Go: it reads standard input into a file of a directory,
-// syncs it, renames it and syncs the directory.
+// Floor is the least that a durable submission costs a program in Go: it writes standard input to
+// a file in a directory, syncs the file, renames it, and syncs the directory.
 package main
 
 import (

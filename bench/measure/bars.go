@@ -11,27 +11,27 @@ import (
 // us is the program that the bars are for.
 const us = "esmtpq"
 
-// batching is how long the process that delivers waits for more, unless told otherwise.
+// batching is how long the process that delivers waits for more mail by default.
 const batching = 5 * time.Second
 
 // lateness is how many seconds later than that the last of a series may arrive.
 const lateness = 2
 
-// A bar is something that is wanted, and what it comes to. It is met or missed, or was not measured.
+// A bar is a goal and its measured value. It is met or missed, or was not measured.
 type bar struct {
 	what, wanted string
 	measured     string // "" if it was not
 	met          bool
 }
 
-// A ledger makes bars of observations.
+// A ledger makes bars from observations.
 type ledger struct {
 	*recorder
 	bars []bar
 }
 
-// atMost adds a bar: a figure, in the unit that is given, that is not to be above a limit. 0 and what is not
-// finite was not measured.
+// atMost adds a bar: a figure in the given unit that must not exceed a limit. 0, and a figure
+// that is not finite, means not measured.
 func (l *ledger) atMost(what string, value, limit float64, unit string) {
 	x := bar{what: what, wanted: fmt.Sprintf("at most %s%s", plain(limit), unit)}
 	if value != 0 && !math.IsNaN(value) && !math.IsInf(value, 0) {
@@ -40,7 +40,7 @@ func (l *ledger) atMost(what string, value, limit float64, unit string) {
 	l.bars = append(l.bars, x)
 }
 
-// atLeast is the other way round.
+// atLeast adds a bar for a figure that must not be below a limit.
 func (l *ledger) atLeast(what string, value, limit float64, unit string) {
 	l.atMost(what, value, limit, unit)
 	x := &l.bars[len(l.bars)-1]
@@ -52,7 +52,7 @@ func (l *ledger) add(x bar) { l.bars = append(l.bars, x) }
 
 func plain(f float64) string { return fmt.Sprintf("%g", f) }
 
-// short writes what was measured; a count has no decimals.
+// short formats a measured value; a count has no decimals.
 func short(f float64) string {
 	if f == math.Trunc(f) {
 		return plain(f)
@@ -66,16 +66,17 @@ func (l *ledger) wall(like observation) float64 { return l.values(like, wallOf).
 // peak returns the most memory of a row, in MiB.
 func (l *ledger) peak(like observation) float64 { return l.values(like, peakOf).at(1) }
 
-// by returns a row as it is for a program, which has no cases.
+// by returns the row for a program without cases.
 func by(program string, like observation) observation {
 	like.Program, like.Case = program, ""
 	return like
 }
 
-// peer tells whether a program is a peer, neither us nor a bound.
+// peer reports whether a program is a peer, neither us nor a bound.
 func peer(program string) bool { return program != us && program != "" && program[0] != '(' }
 
-// fastest returns the peer with the least of a value in rows like this, and the value; "" if there is none.
+// fastest returns the peer with the lowest value in rows like this, and the value; "" if there is
+// none.
 func (l *ledger) fastest(like observation, value func(observation) float64) (name string, least float64) {
 	for _, r := range l.rows(like.Measure) {
 		if !peer(r.Program) || r.row() != by(r.Program, like).row() {
@@ -88,7 +89,7 @@ func (l *ledger) fastest(like observation, value func(observation) float64) (nam
 	return name, least
 }
 
-// over divides; what was not measured makes the quotient 0.
+// over divides; if a value was not measured, the quotient is 0.
 func over(a, b float64) float64 {
 	if b == 0 {
 		return 0
@@ -205,7 +206,7 @@ func (l *ledger) long(rtt time.Duration) {
 	}
 	many := data
 	many.Case = manyCase
-	name, theirs := "postfix", l.wall(by("postfix", bdat)) // CHUNKING is nothing to it
+	name, theirs := "postfix", l.wall(by("postfix", bdat)) // which does not use CHUNKING
 	if theirs == 0 {
 		name = ""
 	}
@@ -213,8 +214,9 @@ func (l *ledger) long(rtt time.Duration) {
 	l.add(than(what, l.wall(many), name, theirs, "less than 1x"))
 }
 
-// opening is the bar of the round trips until the first MAIL command arrives: none more than those of a client that
-// does nothing but what the protocol asks for. Half a round trip is ours, for the start of the program.
+// opening is the bar for the round trips until the first MAIL command arrives: no more than those
+// of a client that does only what the protocol requires, plus half a round trip for the start of
+// the program.
 func (l *ledger) opening(rtt time.Duration) {
 	for _, c := range []struct{ what, measure string }{{"TLS from the start (port 465)", fromTLS}, {"STARTTLS (port 587)", startTLS}} {
 		like := observation{Measure: c.measure, Program: us, Case: "known host", Messages: 1, Size: submitSize, RTT: rtt.Seconds(), Chunking: true}
@@ -263,8 +265,8 @@ func (l *ledger) queues() {
 	l.growth()
 }
 
-// growth is the bar of the memory for messages that are not being sent: what it grows by, a message, between two
-// queues that are long enough for what else there is in a process not to matter.
+// growth is the bar for the memory taken by messages that are not being sent: the growth for each
+// message between two queues that are so long that the rest of the process does not matter.
 func (l *ledger) growth() {
 	const short, long = 10_000, 100_000
 	var most float64

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// goodRun returns observations, of every kind that bars are made of, with which all of them are met.
+// goodRun returns observations of every kind that bars are made from, with which all bars are
+// met.
 func goodRun() []observation {
 	all := []observation{
 		{Measure: "submit", Program: "(floor C)", Wall: 0.001},
@@ -85,7 +86,7 @@ func TestNothingMeasured(t *testing.T) {
 	}
 }
 
-// Where there are no peers, what is compared with them is not measured, and the rest is.
+// If there are no peers, the comparisons with them are not measured, and the rest is.
 func TestBarsWithoutPeers(t *testing.T) {
 	all := slices.DeleteFunc(goodRun(), func(o observation) bool { return peer(o.Program) })
 	for _, x := range against(&recorder{all: all}) {
@@ -166,12 +167,12 @@ func TestBarsMissed(t *testing.T) {
 	}
 }
 
-// is tells whether an observation is of a kind.
+// is reports whether an observation is of a kind.
 func is(measure, program, how string) func(observation) bool {
 	return func(o observation) bool { return o.Measure == measure && o.Program == program && o.Case == how }
 }
 
-// One bad run of several is bad enough for the order, and the median counts for the time.
+// For the order, one bad run of several is bad enough; for the time, the median counts.
 func TestBarsOfSeveralRuns(t *testing.T) {
 	all := goodRun()
 	for _, o := range goodRun() {

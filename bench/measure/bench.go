@@ -20,10 +20,10 @@ import (
 	"esmtpq/bench/internal/sink"
 )
 
-// patience ends any one thing that is measured.
+// patience ends any single measurement.
 const patience = 5 * time.Minute
 
-// A bench is what measures have in common.
+// A bench has what the measures share.
 type bench struct {
 	*settings
 	rec      *recorder
@@ -55,7 +55,7 @@ func newBench(s *settings) (*bench, error) {
 	return b, err
 }
 
-// close ends what newBench has begun.
+// close ends everything that newBench has begun.
 func (b *bench) close() {
 	b.endAll()
 	for _, p := range b.programs {
@@ -64,7 +64,7 @@ func (b *bench) close() {
 	b.rec.close()
 }
 
-// chart draws the delivery over long links, where that was measured, next to the observations.
+// chart draws the delivery over long links, if that was measured, next to the observations.
 func (b *bench) chart() error {
 	if len(b.rec.rows("link")) == 0 {
 		return nil
@@ -92,7 +92,7 @@ func (b *bench) chart() error {
 // authority is the file with the certificate of the smart host.
 func (b *bench) authority() string { return filepath.Join(b.work, "ca.pem") }
 
-// log is the file that takes what commands print.
+// log is the file for the output of commands.
 func (b *bench) log() string { return filepath.Join(b.work, "log") }
 
 // loopbackUp starts the loopback interface of a new network namespace.
@@ -110,7 +110,7 @@ func loopbackUp() error {
 	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo)
 }
 
-// nextPort returns a port that nothing has used yet. It is below those that clients are given.
+// nextPort returns a port that nothing has used yet. It is below those that clients get.
 func (b *bench) nextPort() int {
 	b.port++
 	return b.port
@@ -129,13 +129,13 @@ func (b *bench) endAll() {
 	}
 }
 
-// usage is what a command took.
+// usage is the resources that a command took.
 type usage struct {
 	wall, cpu time.Duration
 	peak      int64 // KiB
 }
 
-// An exitStatus is one that is not 0.
+// An exitStatus is an exit status other than 0.
 type exitStatus int
 
 // waits is the exit status of a queue run that leaves mail behind.
@@ -150,7 +150,7 @@ type place struct {
 	group string // the control group they are in; "" is ours
 }
 
-// once runs a command with the file stdin as its input; it must end well.
+// once runs a command with the file stdin as its input; the command must succeed.
 func (b *bench) once(at place, stdin string, command ...string) (usage, error) {
 	c := b.onceCommand(at, stdin, command...)
 	out, err := c.Output()
@@ -196,7 +196,7 @@ func (b *bench) messageFile(size int) (string, error) {
 	return name, os.WriteFile(name, message(1, size), 0o644)
 }
 
-// empty removes what is in a directory, and makes it where it is not there.
+// empty empties a directory, or makes it if it does not exist.
 func empty(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -216,7 +216,7 @@ func empty(dir string) error {
 // crlf returns a message as it is on the wire.
 func crlf(m []byte) []byte { return bytes.ReplaceAll(m, []byte("\n"), []byte("\r\n")) }
 
-// tail returns the end of what commands have printed, for an error.
+// tail returns the end of the output of commands, for an error.
 func (b *bench) tail() string {
 	f, err := os.Open(b.log())
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"esmtpq/bench/internal/sink"
 )
 
-// A way is what lies between a program and its smart host.
+// A way is the connection between a program and its smart host.
 type way struct {
 	secure    bool
 	implicit  bool
@@ -73,7 +73,7 @@ func (b *bench) limitOf(w way, messages, size int, o observation) (observation, 
 	return o.arrived(s.Counts(), start), nil
 }
 
-// drainOf lets a program, whose configuration has port, deliver what is in its queue.
+// drainOf lets a program whose configuration has port deliver its queue.
 func (b *bench) drainOf(p *program, port int, w way, o observation) (observation, error) {
 	if p.ready != nil {
 		if err := p.ready(o.Messages); err != nil {
@@ -116,7 +116,8 @@ func (b *bench) drainOf(p *program, port int, w way, o observation) (observation
 	return o, err
 }
 
-// tidying is what daemons are given to be done with what has arrived. They do not say when they are.
+// tidying is the time that daemons get to finish after all mail has arrived. They do not say when
+// they have finished.
 const tidying = 200 * time.Millisecond
 
 // end waits for a command, but not for ever.
@@ -134,7 +135,7 @@ func (b *bench) drain() error {
 		for i := range max(b.runs/4, 1) {
 			with := b
 			if i > 0 && n > 1000 {
-				with = b.alone() // the peers take a command a message to fill
+				with = b.alone() // filling the queue of a peer takes one command for each message
 			}
 			like.Program = "(limit)"
 			o, err := b.limitOf(w, n, submitSize, like)
@@ -170,8 +171,8 @@ func inOrder(o observation) string {
 	return "yes"
 }
 
-// drainEach measures esmtpq in each of the given cases, and then its peers. A "known host" is one that
-// esmtpq has delivered to before.
+// drainEach measures esmtpq in each of the given cases, and then its peers. A "known host" is one
+// that esmtpq has delivered to before.
 func (b *bench) drainEach(like observation, w way, h smartHost, cases ...string) error {
 	for _, how := range cases {
 		o := like
@@ -217,7 +218,7 @@ func (b *bench) alone() *bench {
 	return &us
 }
 
-// acquaint lets a program deliver to a host that is near, so that it knows what it is capable of.
+// acquaint lets a program deliver to a near host, so that it knows the host's capabilities.
 func (b *bench) acquaint(p *program, h smartHost, w way) error {
 	w.rtt, w.rate = 0, 0
 	if err := p.fill(3, submitSize); err != nil {

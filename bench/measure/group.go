@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// A group is a control group for the processes of one program: what daemons and their children take is
-// known from nothing else. It costs them a look at /proc now and then.
+// A group is a control group for the processes of one program. Only it shows what daemons and
+// their children take. The price is a look at /proc now and then.
 type group struct {
 	dir  string
 	done chan struct{} // ends the watch
@@ -22,13 +22,13 @@ type group struct {
 // memory is what processes had at most, in KiB.
 type memory struct {
 	one int64 // of any one process
-	all int64 // together, what they share counted for each
+	all int64 // together, with shared memory counted for each
 }
 
 // hierarchies are where control groups may be: the first with CPU time, version 1 and 2.
 var hierarchies = []string{"/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"}
 
-// newGroup makes a group. It returns nil where the machine does not let us.
+// newGroup makes a group. It returns nil if the machine does not allow that.
 func newGroup(name string) *group {
 	for _, h := range hierarchies {
 		dir := filepath.Join(h, fmt.Sprintf("esmtpq-bench-%d-%s", time.Now().UnixNano(), name))
@@ -43,7 +43,7 @@ func newGroup(name string) *group {
 	return nil
 }
 
-// path is the directory of a group, "" of none.
+// path is the directory of a group; "" for none.
 func (g *group) path() string {
 	if g == nil {
 		return ""
@@ -58,7 +58,8 @@ func (g *group) remove() {
 	}
 }
 
-// cpu returns the seconds that processes of the group have taken, and a negative number if they are not known.
+// cpu returns the seconds of CPU time that the processes of the group have taken; a negative
+// number if they are not known.
 func (g *group) cpu() float64 {
 	if text, err := os.ReadFile(filepath.Join(g.dir, "cpuacct.usage")); err == nil {
 		return number(string(text)) / 1e9
@@ -97,8 +98,8 @@ func (g *group) watch() {
 	}()
 }
 
-// taking begins to observe what the group's processes take. The function it returns says what that was: seconds
-// of CPU time, KiB of any one process and of all together.
+// taking begins to observe the group's processes. It returns a function that returns what they
+// took: seconds of CPU time, KiB of the largest process and of all together.
 func (g *group) taking() func() (cpu float64, one, all int64) {
 	if g == nil {
 		return func() (float64, int64, int64) { return 0, 0, 0 }

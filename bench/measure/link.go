@@ -24,7 +24,7 @@ func (b *bench) link() error {
 			for i := range max(b.runs/8, 1) {
 				with := b
 				if i > 0 && rtt > 0 || !chunking {
-					with = b.alone() // the peers have no use for CHUNKING, and take long
+					with = b.alone() // the peers do not use CHUNKING, and take long
 				}
 				if err := with.linkOnce(rtt, chunking); err != nil {
 					return err

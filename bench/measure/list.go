@@ -11,7 +11,7 @@ import (
 	"esmtpq/bench/internal/sink"
 )
 
-// list measures what long queues cost: listing, counting, and a queue run with nothing due.
+// list measures the cost of long queues: listing, counting, and a queue run with nothing due.
 func (b *bench) list() error {
 	for _, n := range b.queued {
 		for _, p := range b.programs {
@@ -76,10 +76,10 @@ const (
 	triedOnce  = "run with nothing due, each tried by itself" // and later
 )
 
-// nothingDue measures the queue run of the background with nothing to do. It is to find nothing in what the
-// messages wait for: the host is there by then, and would tell.
+// nothingDue measures a background run with nothing to do. It must not try any message: the host
+// can be reached by then, and would notice.
 func (b *bench) nothingDue(p *program, queued, port int) error {
-	// Tries, finds nobody, and writes that down.
+	// This run tries the host, cannot reach it, and notes that.
 	b.onceCommand(p.place, os.DevNull, p.deliver...).Run()
 	host, err := sink.Listen(fmt.Sprintf("127.0.0.1:%d", port), sink.Config{Defer: true})
 	if err != nil {

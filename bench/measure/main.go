@@ -1,9 +1,9 @@
 //go:build linux
 
-// Measure measures esmtpq, and peers of it, on this machine: how long they keep the submitter
-// waiting, how fast they deliver, what long queues and large messages cost. It is started by run.sh,
-// as the first process of namespaces of its own: all traffic stays in them, and with it ends
-// whatever it started. Tables go to standard output as Markdown, every observation to a file.
+// Measure measures esmtpq and its peers on this machine: how long they keep the submitter
+// waiting, how fast they deliver, and what long queues and large messages cost. run.sh starts it
+// as the first process of namespaces of its own: all traffic stays in them, and everything that
+// it started ends with it. Tables go to standard output as Markdown, every observation to a file.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// settings are what can be chosen.
+// settings are the choices of a caller.
 type settings struct {
 	bin, work string
 	roots     string
@@ -63,7 +63,7 @@ func (d *durations) Set(s string) error {
 	return nil
 }
 
-// measures are what can be measured, in this order.
+// measures are the possible measures, in this order.
 var measures = []struct {
 	name string
 	run  func(*bench) error
@@ -107,7 +107,7 @@ func names() string {
 	return strings.Join(all, ",")
 }
 
-// measure does what was chosen.
+// measure does the chosen measures.
 func (s *settings) measure() error {
 	if os.Getpid() != 1 {
 		return fmt.Errorf("not the first process of a namespace: start it by run.sh")

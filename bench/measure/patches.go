@@ -14,14 +14,14 @@ import (
 
 const patchesRTT = 50 * time.Millisecond
 
-// slowSeries is from when on once is enough for a peer.
+// slowSeries is the time from which a single run is enough for a peer.
 const slowSeries = 30 * time.Second
 
 // gitAlone is the row of a sendmail that does nothing.
 const gitAlone = "(git alone)"
 
-// patches measures a series of git's, over a link, with everything as it usually is: the process that delivers is
-// started by the submission, and waits for more.
+// patches measures a series of git over a link in the usual way: the submission starts the
+// process that delivers, which waits for more.
 func (b *bench) patches() error {
 	if !hasSendEmail() {
 		fmt.Fprintln(os.Stderr, "measure: left out: git send-email is not installed (package git-email)")
@@ -39,7 +39,7 @@ func (b *bench) patches() error {
 		fmt.Fprintln(os.Stderr, "measure: left out:", err)
 		return nil
 	}
-	slow := map[string]bool{} // or does not work
+	slow := map[string]bool{} // or that does not work
 	for range max(b.runs/4, 1) {
 		if err := b.patchesOnce(dir, nothing, slow); err != nil {
 			return err
@@ -49,7 +49,7 @@ func (b *bench) patches() error {
 	return nil
 }
 
-// patchesOnce measures git alone, us and the peers, but for those that are slow, in turn.
+// patchesOnce measures git alone, esmtpq and the peers in turn, without slow peers.
 func (b *bench) patchesOnce(dir, nothing string, slow map[string]bool) error {
 	like := observation{Measure: "patches", Messages: linkMessages, Size: linkSize, RTT: patchesRTT.Seconds(), Chunking: true}
 	alone := like
@@ -91,16 +91,16 @@ func (b *bench) printPatches() {
 	fmt.Println()
 }
 
-// afterOf is how long after the command had returned the last message arrived.
+// afterOf returns how long after the return of the command the last message arrived.
 func afterOf(o observation) float64 { return max(o.Wall-o.Returned, 0) }
 
-// hasSendEmail tells whether git knows send-email.
+// hasSendEmail reports whether git knows send-email.
 func hasSendEmail() bool {
 	path, err := exec.Command("git", "--exec-path").Output()
 	return err == nil && exists(filepath.Join(string(bytes.TrimSpace(path)), "git-send-email"))
 }
 
-// writePatches writes a series as git format-patch does, each with its number.
+// writePatches writes a series of numbered patches as git format-patch does.
 func (b *bench) writePatches() (dir string, err error) {
 	dir = filepath.Join(b.work, "patches")
 	if err := empty(dir); err != nil {
@@ -164,7 +164,8 @@ func (b *bench) patchesBy(p *program, dir string, o observation) (observation, e
 	return o, b.rec.add(o)
 }
 
-// sendmailFor writes a script that is the sendmail of a program. All programs have one, so that all pay for it.
+// sendmailFor writes a script that is a program's sendmail. All programs have one, so that all
+// pay for it.
 func (b *bench) sendmailFor(p *program) (string, error) {
 	name := filepath.Join(b.work, "sendmail-"+p.name)
 	command := p.sendmail
@@ -179,7 +180,7 @@ func (b *bench) sendmailFor(p *program) (string, error) {
 	return name, os.WriteFile(name, []byte(script), 0o755)
 }
 
-// git sends the series by a command, and returns how many seconds that took.
+// git sends the series through a command, and returns how many seconds that took.
 func (b *bench) git(dir, sendmail string) (seconds float64, err error) {
 	log, err := os.OpenFile(b.log(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {

@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peers returns the mail programs that are installed on this machine, or in a root directory of their own, with
-// directories of ours in place of their configuration and spool. Those mounts are in our
-// namespace only.
+// peers returns the mail programs that are installed on this machine or in a root directory of
+// their own, with directories of ours in place of their configuration and spool. Those mounts are
+// only in our namespace.
 func (b *bench) peers() []*program {
 	var all []*program
 	for _, p := range []struct {
-		name, file string // by the file it is known to be there
+		name, file string // file shows whether it is installed
 		dirs       []string
 		make       func(*bench, *program)
 	}{
@@ -47,7 +47,7 @@ func (b *bench) peers() []*program {
 	return all
 }
 
-// path returns where a file of the program's root directory is.
+// path returns the path of a file in the program's root directory.
 func (p *program) path(file string) string { return filepath.Join("/", p.root, file) }
 
 // write writes a file of the program's root directory.
@@ -65,7 +65,7 @@ func (b *bench) mask(p *program, dirs ...string) error {
 		if err := os.RemoveAll(ours); err != nil {
 			return err
 		}
-		// With owners and modes, which their programs check.
+		// The copies keep owners and modes, which the programs check.
 		if out, err := exec.Command("cp", "-a", theirs, ours).CombinedOutput(); err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}

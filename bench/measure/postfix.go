@@ -23,7 +23,7 @@ func postfix(b *bench, p *program) {
 	}
 	p.drop = func() error { return command("postsuper", "-d", "ALL") }
 	p.prepare = func(h smartHost) error {
-		command("postfix", "stop") // where it runs
+		command("postfix", "stop") // if it runs
 		if err := b.writePostfix(p, h); err != nil {
 			return err
 		}
@@ -42,12 +42,12 @@ func postfix(b *bench, p *program) {
 		if err := command("postfix", "reload"); err != nil {
 			return err
 		}
-		time.Sleep(2 * time.Second) // it has no way to say that it has
+		time.Sleep(2 * time.Second) // it cannot say that it has
 		return nil
 	}
 }
 
-// writePostfix makes a null client. It keeps its mail for now, unless it is to be sent at once.
+// writePostfix makes a null client. It keeps its mail, unless mail is to be sent at once.
 func (b *bench) writePostfix(p *program, h smartHost) error {
 	const authority = "/etc/postfix/ca.pem"
 	main := fmt.Sprintf(`compatibility_level = 3.6
@@ -94,7 +94,8 @@ smtp_sasl_security_options = noanonymous
 	return p.write("/etc/postfix/master.cf", quietServices(string(services)))
 }
 
-// quietServices returns the table of Postfix's services without those that listen, and without chroot.
+// quietServices returns the table of Postfix's services without those that listen, and without
+// chroot.
 func quietServices(table string) string {
 	var master strings.Builder
 	for service := range strings.Lines(table) {
@@ -111,7 +112,7 @@ func quietServices(table string) string {
 	return master.String()
 }
 
-// postfixHas waits until all that was submitted has passed through Postfix's daemons.
+// postfixHas waits until all submitted mail has passed through Postfix's daemons.
 func (p *program) postfixHas(messages int) error {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		deferred, _ := filepath.Glob(p.path("/var/spool/postfix/deferred/*/*"))

@@ -12,28 +12,27 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A program is a mail queue that is measured. All of it runs as root, in namespaces that
-// nobody else is in.
+// A program is a mail queue that is measured. It runs as root, in namespaces of its own.
 type program struct {
 	place
 	name    string
 	submit  []string // takes a message; recipients follow
-	deliver []string // tries all that waits
+	deliver []string // tries all waiting mail
 	list    []string
 	// prepare writes the configuration for a smart host on loopback, and empties the queue.
 	prepare func(smartHost) error
 	// fill puts messages of a size into the queue, numbered from 1.
 	fill func(messages, size int) error
 	drop func() error // empties the queue
-	// spools are the directories of the queue, where what is in them may be moved away.
+	// spools are the directories of the queue, if their content may be moved away.
 	spools []string
-	// ready, if there is one, is called before deliver is timed, with the number of messages that wait.
+	// ready, if not nil, is called before deliver is timed, with the number of waiting messages.
 	ready  func(messages int) error
-	daemon bool // deliver does not return, or before its work is done
+	daemon bool // deliver does not return, or returns before its work is done
 	ours   bool // it is esmtpq
-	// processes are those of its daemons, and of deliver, where that can be had.
+	// processes are its daemons and deliver, if they can be observed.
 	processes *group
-	// sendmail is what git calls, where that is not submit; background has to run then.
+	// sendmail is what git calls instead of submit; background must run then.
 	sendmail, background []string
 }
 
@@ -42,24 +41,24 @@ func (p *program) submission() []string {
 	return append(slices.Clone(p.submit), "reader@example.com")
 }
 
-// inside returns where commands of the program are run whose processes go on.
+// inside returns the place for commands of the program whose processes go on.
 func (p *program) inside() place {
 	at := p.place
 	at.group = p.processes.path()
 	return at
 }
 
-// A smartHost is what a program has to know of the host that it sends to.
+// A smartHost is what a program has to know of its smart host.
 type smartHost struct {
 	port     int
 	secure   bool // TLS and AUTH
 	implicit bool // TLS from the start
-	now      bool // what is submitted is sent, as usual; else it waits for deliver
-	sessions int  // at most; 0 for what is usual
+	now      bool // submitted mail is sent, as usual; otherwise it waits for deliver
+	sessions int  // at most; 0 for the usual number
 }
 
-// esmtpq returns what this is all about, with a home directory of its own below the one to work in. More is
-// of its environment.
+// esmtpq returns esmtpq, with a home directory of its own below the working directory. more is
+// added to its environment.
 func esmtpq(b *bench, name string, more ...string) *program {
 	home := filepath.Join(b.work, name)
 	spool := filepath.Join(home, ".esmtp_queue")
@@ -101,7 +100,7 @@ func esmtpq(b *bench, name string, more ...string) *program {
 	return p
 }
 
-// fill puts messages into a queue of esmtpq's, as sendmail does.
+// fill puts messages into a queue of esmtpq, as sendmail does.
 func fill(dir string, messages, size int) error {
 	q, err := spool.OpenOrCreate(dir)
 	if err != nil {
@@ -119,7 +118,8 @@ func fill(dir string, messages, size int) error {
 		}
 		_, err = w.Commit(&spool.Envelope{
 			From: "author@example.org", Recipients: []spool.Recipient{{Address: "reader@example.com"}},
-			// Long enough ago for the next attempt to be far away, and not for a notice.
+			// This is long enough ago for the next attempt to be far away, and too short for a
+			// notice.
 			Arrival: time.Now().Add(-3 * time.Hour),
 		})
 		if err != nil {

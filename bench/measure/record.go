@@ -15,7 +15,7 @@ import (
 	"esmtpq/bench/internal/sink"
 )
 
-// An observation is one sample. What does not apply is left out.
+// An observation is one sample. Fields that do not apply are left out.
 type observation struct {
 	Measure string `json:"measure"`
 	Program string `json:"program"`
@@ -44,13 +44,13 @@ type observation struct {
 	Allocations int64 `json:"allocations,omitempty"`
 }
 
-// took adds what a command took.
+// took adds the resources that a command took.
 func (o observation) took(u usage) observation {
 	o.Wall, o.CPU, o.Peak = u.wall.Seconds(), u.cpu.Seconds(), u.peak
 	return o
 }
 
-// arrived adds what the host saw.
+// arrived adds the counts of the host.
 func (o observation) arrived(c sink.Counts, start time.Time) observation {
 	o.Wall, o.Setup = c.Last.Sub(start).Seconds(), c.Mail.Sub(start).Seconds()
 	o.Sessions, o.Disorder, o.Resumed = c.Sessions, c.Disorder, c.Resumed
@@ -88,7 +88,7 @@ func (r *recorder) add(o observation) error {
 	return r.write(o)
 }
 
-// machine is the first line of a file: what the observations were made on.
+// machine is the first line of a file: the machine of the observations.
 func machine() any {
 	var u syscall.Utsname
 	syscall.Uname(&u)
@@ -105,7 +105,7 @@ func machine() any {
 	}
 }
 
-// A series is what was observed of one thing.
+// A series is the observations of one thing.
 type series []float64
 
 // at returns a quantile.
@@ -120,7 +120,7 @@ func (s series) at(q float64) float64 {
 
 func (s series) median() float64 { return s.at(0.5) }
 
-// spread writes the median, and the 10th and 90th percentile, in units of 1/scale.
+// spread formats the median, and the 10th and 90th percentile, in units of 1/scale.
 func (s series) spread(scale float64) string {
 	if len(s) < 4 {
 		return figure(s.median() * scale)
@@ -128,7 +128,7 @@ func (s series) spread(scale float64) string {
 	return fmt.Sprintf("%s (%s-%s)", figure(s.median()*scale), figure(s.at(0.1)*scale), figure(s.at(0.9)*scale))
 }
 
-// figure writes a number with three digits that count.
+// figure formats a number with three significant digits.
 func figure(f float64) string {
 	switch {
 	case f == 0:
@@ -143,7 +143,7 @@ func figure(f float64) string {
 	return fmt.Sprintf("%.2g", f)
 }
 
-// values returns a value of each observation that is like o in what tells rows apart.
+// values returns a value of each observation that belongs to the same row as o.
 func (r *recorder) values(like observation, value func(observation) float64) series {
 	var s series
 	for _, o := range r.all {
@@ -154,13 +154,13 @@ func (r *recorder) values(like observation, value func(observation) float64) ser
 	return s
 }
 
-// row returns only what tells the rows of a table apart.
+// row returns only the fields that distinguish the rows of a table.
 func (o observation) row() observation {
 	return observation{Measure: o.Measure, Program: o.Program, Case: o.Case, Queued: o.Queued, Messages: o.Messages,
 		Size: o.Size, Recipients: o.Recipients, RTT: o.RTT, Chunking: o.Chunking}
 }
 
-// rows returns the rows of a measure, as they first appeared.
+// rows returns the rows of a measure, in the order in which they first appeared.
 func (r *recorder) rows(measure string) []observation {
 	var all []observation
 	for _, o := range r.all {

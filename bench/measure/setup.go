@@ -7,17 +7,18 @@ import (
 	"time"
 )
 
-// How a session begins. These are the measures of one message over a link.
+// The beginnings of a session. These are the measures of one message over a link.
 const (
 	inClear  = "setup"
 	startTLS = "setup, STARTTLS and login"
 	fromTLS  = "setup, TLS from the start and login"
 )
 
-// resumed is the case of a host whose TLS session goes on from that of the run before.
+// resumed is the case of a TLS session that is resumed from the run before.
 const resumed = "known host, TLS resumed"
 
-// setup measures how many round trips one message takes, from nothing to accepted.
+// setup measures how many round trips one message takes, from the start of the program until it
+// is accepted.
 func (b *bench) setup() error {
 	sessions := []string{inClear, startTLS, fromTLS}
 	for _, rtt := range b.trips {

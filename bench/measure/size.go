@@ -148,7 +148,7 @@ func (b *bench) recipients() error {
 	return nil
 }
 
-// binary measures the program itself: its size, and what the initialisation of its packages takes.
+// binary measures the program itself: its size, and the cost of initialising its packages.
 func (b *bench) binary() error {
 	file := filepath.Join(b.bin, "esmtpq")
 	st, err := os.Stat(file)

@@ -23,10 +23,10 @@ type submission struct {
 	cleanUp      func() error // after each sample
 }
 
-// asleep is the case of a submission that need not start the process which delivers.
+// asleep is the case of a submission that need not start the process that delivers.
 const asleep = "the sleeper is there"
 
-// beside is the case of an empty queue that takes its turn with a long one.
+// beside is the case of an empty queue, in turn with a long one.
 const inTurn = "in turn with "
 
 func beside(queued int) string { return fmt.Sprintf("%s%d queued", inTurn, queued) }
@@ -61,8 +61,8 @@ func (b *bench) submit() error {
 	return b.printSyncs()
 }
 
-// submitTo takes samples of all rows and of the floors in turn, so that whatever else the machine does hits all
-// of them.
+// submitTo takes samples of all rows and of the floors in turn, so that everything else that the
+// machine does affects all of them.
 func (b *bench) submitTo(queued int, rows []submission) error {
 	name, err := b.messageFile(submitSize)
 	if err != nil {
@@ -76,7 +76,7 @@ func (b *bench) submitTo(queued int, rows []submission) error {
 	all = append(all, rows...)
 	for i := range b.runs + 1 {
 		for j := range all {
-			r := all[(i+j+len(all)-1)%len(all)] // no row has always the same one before it
+			r := all[(i+j+len(all)-1)%len(all)] // no row always has the same one before it
 			u, err := b.once(r.place, name, r.command...)
 			if err != nil {
 				return fmt.Errorf("%w: %s", err, b.tail())
@@ -85,10 +85,10 @@ func (b *bench) submitTo(queued int, rows []submission) error {
 				if err := r.cleanUp(); err != nil {
 					return err
 				}
-				unix.Sync() // or the next to sync a directory would do it for us
+				unix.Sync() // or the next sync of a directory would do it for us
 			}
 			if i == 0 {
-				continue // the first brings programs into memory
+				continue // the first round brings programs into memory
 			}
 			o := observation{Measure: "submit", Program: r.program, Case: r.how, Queued: r.queued}
 			if err := b.rec.add(o.took(u)); err != nil {
@@ -99,7 +99,7 @@ func (b *bench) submitTo(queued int, rows []submission) error {
 	return nil
 }
 
-// floors returns the least there can be.
+// floors returns the rows of the floors.
 func (b *bench) floors() []submission {
 	dir := filepath.Join(b.work, "floor")
 	var all []submission
@@ -130,7 +130,7 @@ func (b *bench) emptyQueues() ([]submission, error) {
 	return all, nil
 }
 
-// emptyQueue returns a program that forgets each message again.
+// emptyQueue returns a program that drops each message again.
 func (b *bench) emptyQueue(p *program) (submission, error) {
 	s := submission{place: p.place, program: p.name, command: p.submission(), cleanUp: func() error { return b.forget(p) }}
 	name, err := b.messageFile(submitSize)
@@ -140,7 +140,7 @@ func (b *bench) emptyQueue(p *program) (submission, error) {
 	if err := p.prepare(smartHost{port: 1}); err != nil {
 		return s, fmt.Errorf("%s: %w", p.name, err)
 	}
-	if _, err := b.once(p.place, name, s.command...); err != nil { // the first makes the queue
+	if _, err := b.once(p.place, name, s.command...); err != nil { // the first submission makes the queue
 		return s, fmt.Errorf("%w: %s", err, b.tail())
 	}
 	return s, p.drop()
@@ -159,9 +159,10 @@ func (b *bench) forget(p *program) error {
 	return nil
 }
 
-// setAside empties a directory, but for names with a dot before them, by moving what is in it out of the way. It
-// is removed with all the rest at the end: for some minutes ext4 looks at each inode that was removed whenever
-// it gives out another, and who needs most of them would pay most for what was removed before.
+// setAside empties a directory by moving its content away, except for names that begin with a
+// dot. The content is removed with everything else at the end: for some minutes ext4 looks at
+// each removed inode whenever it gives out another, and the program that needs most inodes would
+// pay most for earlier removals.
 func (b *bench) setAside(dir string) error {
 	aside := filepath.Join(b.work, "aside")
 	if err := os.MkdirAll(aside, 0o700); err != nil {
@@ -187,15 +188,15 @@ func (b *bench) setAside(dir string) error {
 	return nil
 }
 
-// besideFull returns esmtpq with an empty queue in a home of its own, to take turns with one that is not: what a
-// long queue costs is less than what an hour of the machine's makes.
+// besideFull returns esmtpq with an empty queue in a home of its own, to take turns with a full
+// one: the cost of a long queue is less than the drift of the machine in an hour.
 func (b *bench) besideFull(queued int) (submission, error) {
 	s, err := b.emptyQueue(esmtpq(b, "home-beside", "ESMTPQ_DELAY=never"))
 	s.how = beside(queued)
 	return s, err
 }
 
-// withSleeper returns the usual case of somebody who sends a series: the process that will deliver is there
+// withSleeper returns the usual case of a series: the process that will deliver is waiting
 // already.
 func (b *bench) withSleeper() (submission, error) {
 	p := esmtpq(b, "home-asleep", "ESMTPQ_DELAY=1h")
@@ -215,7 +216,7 @@ func (b *bench) fullQueues(messages int) ([]submission, error) {
 	var all []submission
 	for _, p := range b.programs {
 		if !p.ours && messages > 1000 {
-			continue // filled by a command a message, that takes too long
+			continue // filled by one command for each message, which takes too long
 		}
 		if err := p.prepare(smartHost{port: 1}); err != nil {
 			return nil, err

@@ -13,14 +13,14 @@ import (
 	"strings"
 )
 
-// flushDelay is by how many microseconds strace delays each flush, so that those which are asked for side by side do
+// flushDelay is by how many microseconds strace delays each flush, so that simultaneous ones do
 // overlap, however fast the disk is.
 const flushDelay = 30_000
 
 const flushes = "fsync,fdatasync,sync,syncfs,msync,sync_file_range"
 
-// printSyncs counts what a submission makes durable, where there is strace. What daemons do is
-// not seen.
+// printSyncs counts the syncs of a submission, if there is strace. It does not see those of
+// daemons.
 func (b *bench) printSyncs() error {
 	strace, err := exec.LookPath("strace")
 	if err != nil {
@@ -79,7 +79,8 @@ func (b *bench) syncsOf(s submission, strace, stdin string) ([]call, error) {
 // A call is when a system call began and ended, in seconds.
 type call struct{ begin, end float64 }
 
-// parseTrace reads what strace writes about the calls of a command: of threads that interrupt each other, too.
+// parseTrace reads the output of strace about the calls of a command, also of threads that
+// interrupt each other.
 func parseTrace(trace string) []call {
 	var all []call
 	begun := map[string]float64{} // by thread
@@ -106,7 +107,7 @@ func parseTrace(trace string) []call {
 	return all
 }
 
-// took returns the time that stands at the end of a line of strace's, or else what is given.
+// took returns the time at the end of a line of strace, or else the given one.
 func took(fields []string, otherwise float64) float64 {
 	last := fields[len(fields)-1]
 	if t, err := strconv.ParseFloat(strings.Trim(last, "<>"), 64); err == nil && strings.HasPrefix(last, "<") {
@@ -115,8 +116,8 @@ func took(fields []string, otherwise float64) float64 {
 	return otherwise
 }
 
-// serial returns how many calls there were one after the other: those that overlap count as one. It is the size of
-// the largest set of calls none of which overlap.
+// serial returns how many calls came one after the other: overlapping calls count as one. It is
+// the size of the largest set of calls that do not overlap.
 func serial(calls []call) (n int) {
 	calls = slices.Clone(calls)
 	slices.SortFunc(calls, func(a, b call) int { return cmp.Compare(a.end, b.end) })

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// As strace writes it with -f -ttt -T: three side by side, one of them uninterrupted, and one behind them.
+// The output of strace with -f -ttt -T: three calls side by side, one of them uninterrupted, and
+// one after them.
 const sideBySide = `12 100.000000 fsync(3 <unfinished ...>
 13 100.001000 fdatasync(4 <unfinished ...>
 14 100.002000 fsync(5)                   = 0 (DELAYED) <0.010000>

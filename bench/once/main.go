@@ -1,8 +1,9 @@
 //go:build linux
 
-// Once runs a command and prints what it took: nanoseconds by the clock, of user and of system time, its peak
-// memory in KiB, and its exit status. The command can have a root directory and a control group of its own. Once is a small program of its own because a process is said to have had
-// at least the peak memory of the one that started it.
+// Once runs a command and prints what it took: nanoseconds by the clock, of user time and of
+// system time, its peak memory in KiB, and its exit status. The command can have a root directory
+// and a control group of its own. Once is a separate small program because the peak memory of a
+// process includes that of the one that started it.
 package main
 
 import (
@@ -29,7 +30,7 @@ func main() {
 	os.Stdout.WriteString(line)
 }
 
-// join puts this process, and so the command, into a control group; "" is none.
+// join puts this process, and so the command, into a control group; "" means none.
 func join(group string) error {
 	if group == "" {
 		return nil
@@ -37,7 +38,7 @@ func join(group string) error {
 	return os.WriteFile(group+"/cgroup.procs", []byte("0"), 0)
 }
 
-// once runs a command in a root directory; "" is the one it is in.
+// once runs a command in a root directory; "" means the present one.
 func once(root, in, out string, command []string) (string, error) {
 	stdin, err := syscall.Open(in, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {

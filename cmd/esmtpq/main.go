@@ -1,11 +1,11 @@
-// The runtime is not to keep the limits of cgroups open, nor to look at them again: what runs for
-// long here waits for hosts, not for processors.
+// The runtime need not keep the limits of cgroups open, nor read them again: a long run of this
+// program waits for hosts, not for processors.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
 
-// Esmtpq is a queueing, send-only mailer for one person's machine: sendmail, deliver
-// and mailq in one program, which asks argv[0] which of them it is.
+// Esmtpq is a queueing, send-only mailer for one person's machine: sendmail, deliver and mailq in
+// one program, which learns from argv[0] which of them it is.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 	"esmtpq/cmd/esmtpq/owner"
 	"esmtpq/cmd/esmtpq/smtpd"
 	"esmtpq/cmd/esmtpq/submit"
-	_ "esmtpq/identity/yaml" // for configurations that are more than plain
+	_ "esmtpq/identity/yaml" // for configurations that are not plain
 )
 
 // version is set when the program is built for installation.

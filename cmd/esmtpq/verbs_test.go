@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Each verb has help, and the manual page names it.
+// Each verb has help, and is in the manual page.
 func TestVerbsAreDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../docs/esmtpq.1")
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package inherit is about what programs that we start have from us. It is apart from package helper,
-// as a submission starts one, and needs nothing else of that.
+// Package inherit is about what the programs that we start inherit. It is separate from package
+// helper because a submission starts a program, and needs nothing else from there.
 package inherit
 
 import (
@@ -8,13 +8,13 @@ import (
 	"syscall"
 )
 
-// MarkName is the environment variable that all that a command has started is known by, where it has
-// a mark. What is meant to outlive the command is started without it.
+// MarkName is the environment variable by which everything that a marked command has started is
+// known. A process that is to outlive the command is started without it.
 const MarkName = "ESMTPQ_HELPER"
 
-// Nothing keeps our descriptors from what is started from now on. Those that Go opens are closed on exec
-// already; what our caller left open in us is not. It makes every descriptor but the first
-// three one that is closed on exec.
+// Nothing makes sure that a program started from now on inherits none of our descriptors but the
+// first three: it marks all others close-on-exec. Go has done so for those that it opened; our
+// caller may have left others open.
 func Nothing() {
 	if closeRange() {
 		return

@@ -2,21 +2,21 @@ package tree
 
 import "strings"
 
-// The parser of all of YAML costs every program that it is linked with more time at its
-// start than reading a configuration takes, and a submission is over in a few milliseconds. Scan
-// reads what configurations look like almost always. What it reads, it reads as that parser
-// does; whatever else there is in YAML, it leaves alone.
+// A parser for all of YAML adds more to the start of each program that links it than reading a
+// configuration takes, and a submission is over in a few milliseconds. Scan reads the form that
+// almost all configurations have. It reads that form as the parser does, and leaves everything
+// else in YAML alone.
 
 // Bounds of what is read here.
 const (
 	maxDepth = 6   // levels of mappings and lists
-	maxLine  = 512 // octets; the key of a mapping has a limit, too
+	maxLine  = 512 // octets; YAML limits the key of a mapping, too
 )
 
 // Scan reads a file of the plainest YAML: ASCII without tabs; mappings and lists in block style,
-// each key and its value in one line; lists in brackets within a line; scalars without quotes or in
-// quotes without escapes; comments. It returns nil where it meets anything else, be it YAML
-// or an error, and where there is nothing.
+// each key and its value in one line; lists in brackets within a line; scalars without quotes or
+// in quotes without escapes; comments. It returns nil if it meets anything else, YAML or an
+// error, and if there is nothing.
 func Scan(data []byte) *Node {
 	s := &scanner{}
 	if !s.split(string(data)) || len(s.lines) == 0 || s.lines[0].indent != 0 {
@@ -29,17 +29,17 @@ func Scan(data []byte) *Node {
 	return n
 }
 
-// A line is one that is neither blank nor a comment alone.
+// A line is one that is neither blank nor only a comment.
 type line struct {
 	number int
 	indent int    // blanks before text
-	text   string // without blanks at its ends
+	text   string // without blanks at both ends
 }
 
-// A scanner holds the lines that are still to be read.
+// A scanner has the lines that are still to be read.
 type scanner struct{ lines []line }
 
-// split takes a text apart into lines, and tells whether all of them can be read here.
+// split splits a text into lines, and reports whether all of them can be read here.
 func (s *scanner) split(text string) bool {
 	for number := 1; text != ""; number++ {
 		l, rest, _ := strings.Cut(text, "\n")
@@ -66,10 +66,10 @@ func (s *scanner) block(indent, depth int) *Node {
 	return s.mapping(indent, depth)
 }
 
-// isItem tells whether a line begins an item of a list.
+// isItem reports whether a line begins an item of a list.
 func isItem(text string) bool { return strings.HasPrefix(text, "- ") }
 
-// list reads a list, as long as its indentation lasts.
+// list reads a list, up to the end of its indentation.
 func (s *scanner) list(indent, depth int) *Node {
 	n := &Node{Line: s.lines[0].number, Kind: List}
 	for len(s.lines) > 0 && s.lines[0].indent == indent && isItem(s.lines[0].text) {
@@ -77,7 +77,7 @@ func (s *scanner) list(indent, depth int) *Node {
 		bare := strings.TrimLeft(l.text[1:], " ")
 		var item *Node
 		if key, _ := cutKey(bare); key != "" {
-			// A mapping: its first key stands where the dash was.
+			// It is a mapping whose first key stands in the column behind the dash.
 			l.indent += len(l.text) - len(bare)
 			l.text = bare
 			item = s.mapping(l.indent, depth+1)
@@ -93,10 +93,10 @@ func (s *scanner) list(indent, depth int) *Node {
 	return n
 }
 
-// endsAt tells whether what comes next does not belong to the item or field that was read last.
+// endsAt reports whether the next line no longer belongs to the item or field that was read last.
 func (s *scanner) endsAt(indent int) bool { return len(s.lines) == 0 || s.lines[0].indent <= indent }
 
-// mapping reads a mapping, as long as its indentation lasts.
+// mapping reads a mapping, up to the end of its indentation.
 func (s *scanner) mapping(indent, depth int) *Node {
 	if depth > maxDepth {
 		return nil
@@ -150,7 +150,7 @@ func (s *scanner) value(text string, number int) *Node {
 		return nil
 	}
 	if rest != "" {
-		// Only a comment can follow; scalar has seen to the blank before it.
+		// Only a comment can follow; scalar has checked for the blank before it.
 		n.Comment = rest
 	}
 	return n
@@ -168,7 +168,7 @@ func flow(text string, number int) *Node {
 		if rest[0] == ',' {
 			text = strings.TrimLeft(rest[1:], " ")
 			if text == "]" {
-				return nil // a comma too many, which YAML allows
+				return nil // one comma too many, which YAML allows
 			}
 			continue
 		}
@@ -180,8 +180,8 @@ func flow(text string, number int) *Node {
 	return n
 }
 
-// scalar reads a scalar and returns what follows it: nothing or a comment; in a list in brackets
-// the comma or bracket.
+// scalar reads a scalar and returns what follows it: nothing or a comment or, in a list in
+// brackets, the comma or the bracket.
 func scalar(text string, number int, inList bool) (n *Node, rest string) {
 	if text == "" {
 		return nil, ""
@@ -229,7 +229,7 @@ func cutPlain(text string, inList bool) (plain, rest string) {
 	return plain, text[len(plain):]
 }
 
-// goodPlain tells whether a scalar without quotes is a text, and no more than that.
+// goodPlain reports whether a scalar without quotes is nothing but a text.
 func goodPlain(s string) bool {
 	if s == "" || strings.EqualFold(s, "null") {
 		return false

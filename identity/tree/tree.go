@@ -1,5 +1,5 @@
-// Package tree has the nodes that a YAML file is made of, as far as a configuration
-// needs them, and reads the files that most people write.
+// Package tree has the nodes of a YAML file, as far as a configuration needs them, and reads the
+// files that most people write.
 package tree
 
 // A Kind is a kind of node.
@@ -10,7 +10,7 @@ const (
 	Text       // any scalar, as written
 	List       // a sequence
 	Map        // a mapping
-	Other      // what no configuration has a place for
+	Other      // something that no configuration has a place for
 )
 
 // A Node is a part of a YAML file, read or to be written.
@@ -41,6 +41,6 @@ type Error struct {
 // Error returns the text alone.
 func (e *Error) Error() string { return e.Text }
 
-// Parser parses what Scan leaves alone; its error is an *Error where that is no YAML. Package yaml
-// sets it, and has to be imported for that. It is nil in what is initialised before that package.
+// Parser parses what Scan leaves alone; its error is an *Error if that is no YAML. Package yaml
+// sets it and must be imported for that. It is nil in packages that are initialised before yaml.
 var Parser func([]byte) (*Node, error)

@@ -29,7 +29,7 @@ func show(n *tree.Node) string {
 	return b.String()
 }
 
-// checkSame holds that a file is either left alone or read as the parser reads it.
+// checkSame checks that a file is either left alone or read as the parser reads it.
 func checkSame(t *testing.T, text string) (scanned bool) {
 	t.Helper()
 	plain := tree.Scan([]byte(text))
@@ -88,7 +88,7 @@ func FuzzScan(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) { checkSame(t, text) })
 }
 
-// Files that are nearly right, by the thousand.
+// Thousands of files that are nearly right.
 func TestScanAtRandom(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	pick := func(from ...string) string { return from[r.IntN(len(from))] }
@@ -126,8 +126,8 @@ var pieces = []string{
 	"- - ", "-", "?", "? ", "x?", "[x?]", "[a ?b]", "---", "...", "&a ", "*a", "!!str ", "|", ">-", "%", "@", "`", "a:b", "http://h:1/", "\n", "\n", "\n", "\n\n", "\t", "\r", "[", "]", ", ",
 }
 
-// FuzzScanPieces puts files together of pieces, each chosen by an octet: at random, octets
-// seldom make a file that is read.
+// FuzzScanPieces puts files together from pieces, each chosen by an octet. Random octets seldom
+// make a file that is read.
 func FuzzScanPieces(f *testing.F) {
 	f.Add([]byte("\x06\x09\x38\x07\x38\x01\x04\x06\x09"))
 	f.Fuzz(func(t *testing.T, choices []byte) {

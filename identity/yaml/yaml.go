@@ -1,8 +1,7 @@
-// Package yaml reads and writes YAML by way of the yaml.v3 package. It is the only one
-// that knows that package.
+// Package yaml reads and writes YAML with the yaml.v3 package. No other package knows yaml.v3.
 //
-// Its strict decoding quotes values in its errors and names Go types, and it loses line numbers; so
-// it is used as a parser of nodes only, and what they mean is not decided here.
+// The strict decoding of yaml.v3 quotes values and names Go types in its errors, and loses line
+// numbers. So it only parses nodes here, and package identity decides what they mean.
 package yaml
 
 import (
@@ -20,7 +19,7 @@ import (
 
 func init() { tree.Parser = Parse }
 
-// Parse reads a file of one document; nil means that there is none. Its error is a *tree.Error,
+// Parse reads a file with one document; nil means that there is none. Its error is a *tree.Error
 // and quotes nothing of the file.
 func Parse(data []byte) (*tree.Node, error) {
 	if !utf8.Valid(data) {
@@ -44,11 +43,11 @@ func Parse(data []byte) (*tree.Node, error) {
 	return convert(document.Content[0], 0), nil
 }
 
-// convert makes a node of a parsed one.
+// convert makes a node from a parsed one.
 func convert(y *yaml.Node, depth int) *tree.Node {
 	n := &tree.Node{Line: y.Line, Kind: tree.Other}
 	if y.Kind == yaml.AliasNode && y.Alias.Kind == yaml.ScalarNode {
-		y = y.Alias // of other kinds it could be endless
+		y = y.Alias // an alias of another kind could be endless
 	}
 	if depth > 8 {
 		return n // no schema is so deep
@@ -88,8 +87,8 @@ func convertScalar(n *tree.Node, y *yaml.Node) {
 	n.Comment = strings.TrimRight(y.LineComment, " ")
 }
 
-// phrases are the words of the parser that help, and what we make of them.
-// Its other words may quote a value.
+// phrases are those words of the parser that help, and what we say instead. Its other words may
+// quote a value.
 var phrases = []struct{ theirs, ours, hint string }{
 	{"unknown anchor", "an unquoted value begins with \"*\"", "write patterns in quotes: \"*@example.com\""},
 	{"did not find expected alphabetic or numeric character", "an unquoted value begins with \"*\" or \"&\"", "write patterns in quotes: \"*@example.com\""},
@@ -120,10 +119,9 @@ func parseError(data []byte, err error) error {
 	return e
 }
 
-// errorLine returns the line that makes a file invalid: the one after the
-// longest part that is valid. The parser names the line before, the line where
-// the mapping began, or none. It returns 0 for a file so large that this
-// would take long.
+// errorLine returns the line that makes a file invalid: the one after the longest part that is
+// valid. The parser names the line before, the line where the mapping began, or none. It returns
+// 0 for a file so large that searching would take long.
 func errorLine(data []byte) int {
 	if len(data) > 16<<10 {
 		return 0
@@ -166,7 +164,7 @@ func Write(w io.Writer, n *tree.Node, head string) error {
 	return errors.Join(encoder.Encode(y), encoder.Close())
 }
 
-// render makes of a node one that can be written.
+// render makes a node that can be written.
 func render(n *tree.Node) *yaml.Node {
 	y := &yaml.Node{LineComment: n.Comment}
 	switch n.Kind {

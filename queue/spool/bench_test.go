@@ -59,7 +59,7 @@ func BenchmarkContent(b *testing.B) {
 	}
 }
 
-// filled returns a queue with n messages, none of them due. What it writes is not synced.
+// filled returns a queue with n messages, none of which is due. It syncs nothing.
 func filled(b *testing.B, n int) *Queue {
 	q := newQueue(b)
 	for i := range n {
@@ -68,7 +68,7 @@ func filled(b *testing.B, n int) *Queue {
 	return q
 }
 
-// queueLengths are how many messages there are in the benchmarks. The longest takes minutes to
+// queueLengths are the numbers of messages in the benchmarks. The longest queue takes minutes to
 // fill.
 func queueLengths() []int {
 	if *long {

@@ -5,16 +5,17 @@ import (
 	"syscall"
 )
 
-// What queue runs remember, in files of the queue directory that are caches: a run makes them anew.
+// Queue runs remember things in files of the queue directory. These are caches: a run makes them
+// anew.
 const (
-	// BackoffFile says which identities wait.
+	// BackoffFile says which identities wait, and why.
 	BackoffFile = ".parked"
-	// DueIndexFile says when there is something to do about each entry of a long queue. It is not
-	// used once an owner's command has changed an entry.
+	// DueIndexFile says when each entry of a long queue is due. It is not used once an owner's
+	// command has changed an entry.
 	DueIndexFile = ".agenda"
-	// editedFile says that an entry was changed behind the back of a run: what runs before have
-	// found out does not count. Whoever changes one makes the file afterwards; a run removes it
-	// before it reads any.
+	// editedFile says that a command has changed an entry, so that the findings of earlier runs
+	// no longer hold. A command makes the file after its change; a run removes it before it reads
+	// any entry.
 	editedFile = ".edited"
 )
 
@@ -23,8 +24,9 @@ func (q *Queue) OpenCache(name string) (*os.File, error) {
 	return openOurs(q.Dir+"/"+name, os.O_RDONLY)
 }
 
-// ForgetEdited removes the due index if an entry was changed since it was begun. The order matters:
-// a command makes editedFile after its change, so what is read after its removal has that change.
+// ForgetEdited removes the due index if an entry was changed since the index was begun. The order
+// matters: a command makes editedFile after its change, so an entry that is read after the file's
+// removal has that change.
 func (q *Queue) ForgetEdited() error {
 	if !q.Edited() {
 		return nil
@@ -43,10 +45,10 @@ func (q *Queue) Edited() bool {
 	return err == nil
 }
 
-// setEdited notes that an entry has been changed. That it cannot be noted is no failure of the
-// command.
+// setEdited notes that an entry has been changed. The command does not fail if that cannot be
+// noted.
 func (q *Queue) setEdited() {
-	// Not O_WRONLY: a FIFO would wait for its reader.
+	// With O_WRONLY, a FIFO would wait for its reader.
 	if f, err := openFile(q.Dir+"/"+editedFile, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600); err == nil {
 		f.Close()
 		return

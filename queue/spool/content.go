@@ -11,14 +11,14 @@ import (
 	"esmtpq/message"
 )
 
-// smallContent is how much content is read and checked at once, before anything of it is
-// sent. Longer content is checked while it is read: a transport that is told of damage
-// at the end does not complete the message.
+// smallContent is the size up to which a content is read and checked as a whole, before anything
+// of it is sent. Longer content is checked while it is read: a transport that learns of damage at
+// the end does not complete the message.
 const smallContent = 256 << 10
 
 // Content is the content of a message as it is to be sent, with LF line ends.
 type Content interface {
-	// Size is the length in octets, LF line ends counted as one.
+	// Size is the length in octets, with LF line ends.
 	Size() int64
 	// WireSize is the length in octets with CRLF line ends, before
 	// dot-stuffing and with the final line end: what SIZE= (RFC 1870) and
@@ -26,29 +26,28 @@ type Content interface {
 	WireSize() int64
 	// EightBit reports whether the content has octets over 127.
 	EightBit() bool
-	// Open returns a reader of the content from its start. Where what is read
-	// turns out not to be what was submitted, Read returns ErrDamaged in
-	// place of io.EOF (or earlier): the transport must then not complete the
-	// message. It may be a BlockReader.
+	// Open returns a reader of the content from its start. If the content turns out not to be
+	// what was submitted, Read returns ErrDamaged in place of io.EOF, or earlier, and the
+	// transport must not complete the message. The reader may be a BlockReader.
 	Open() (io.ReadCloser, error)
 }
 
-// A BlockReader is a reader that can hand out what it has read without copying it.
+// A BlockReader is a reader that can hand out its blocks without copying them.
 type BlockReader interface {
 	io.Reader
-	// NextBlock returns what comes next, at least an octet of it, good until the next call
-	// of either method; or an error as Read would.
+	// NextBlock returns the next octets, at least one, which are valid until the next call of
+	// either method; or an error, as Read would.
 	NextBlock() ([]byte, error)
 }
 
-// storedContent is the content of an entry as it lies in the file mail.
+// storedContent is the content of an entry as it is in the file mail.
 type storedContent struct {
 	path  string
 	env   *Envelope
 	whole []byte // all of it, verified; nil if it is long
 }
 
-// content opens the content of an entry and checks what can be checked now.
+// content opens the content of an entry and checks as much as can be checked now.
 func (q *Queue) content(m *Message) (*storedContent, error) {
 	c := &storedContent{path: q.path(m.ID, "mail"), env: &m.Envelope}
 	f, err := c.open()
@@ -97,7 +96,8 @@ func (c *storedContent) Open() (io.ReadCloser, error) {
 	return newVerifyingReader(f, c.env.Size, c.env.SHA256), nil
 }
 
-// ContentFor returns the content of an entry, with sender forced upon its header if there is such.
+// ContentFor returns the content of an entry, with sender forced upon its header unless that is
+// empty.
 func (q *Queue) ContentFor(m *Message, sender string) (Content, error) {
 	c, err := q.content(m)
 	if err != nil || sender == "" {
@@ -115,7 +115,7 @@ func (q *Queue) ContentFor(m *Message, sender string) (Content, error) {
 	return &rewritten{c, sender, size, lines}, nil
 }
 
-// rewritten is a content with another Sender: field than was submitted.
+// rewritten is a content with a Sender: field other than the submitted one.
 type rewritten struct {
 	*storedContent
 	sender      string

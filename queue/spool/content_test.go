@@ -77,7 +77,7 @@ func TestDamagedContentNeverEnds(t *testing.T) {
 				if while {
 					do(t, q.path(id, "mail"))
 				}
-				for range 3 { // and it does not change its mind
+				for range 3 { // the answer stays the same
 					if _, err := io.Copy(io.Discard, struct{ io.Reader }{r}); !errors.Is(err, ErrDamaged) {
 						t.Errorf("read to the end with %v", err)
 					}
@@ -99,7 +99,7 @@ func TestContentThatChangedItsLengthDoesNotOpen(t *testing.T) {
 	}
 }
 
-// What grows while it is read is read as far as it was submitted.
+// A file that grows while it is read is read up to its submitted length.
 func TestContentThatGrowsWhileRead(t *testing.T) {
 	q := newQueue(t)
 	content := body(smallContent + 1)

@@ -10,29 +10,28 @@ import (
 )
 
 const (
-	// firstBlock is how much is gathered of what comes in small pieces.
+	// firstBlock is how much is gathered of content that comes in small pieces.
 	firstBlock = 64 << 10
-	// largeBlock and largeBlocks are the buffers of a message over smallContent: one that
-	// is filled, one that is written, one that is measured.
+	// largeBlock and largeBlocks are the size and the number of the buffers for a message over
+	// smallContent: one is filled, one written, one measured.
 	largeBlock  = 256 << 10
 	largeBlocks = 3
-	// writebackStep is how much is written of a message before the disk is given it.
+	// writebackStep is how much of a message is written before the disk is told to begin with it.
 	writebackStep = 4 << 20
 )
 
-// A contentWriter writes a content into its file, and takes its checksum and its measures.
+// A contentWriter writes a content into its file, and computes its checksum and its measures.
 //
-// A small message is measured and written in turn: it needs nothing more. Beyond smallContent
-// a goroutine measures each block while it is written and the next is read, and every
-// few megabytes the disk is told to begin, so that little is left to be done when the
-// file is synced.
+// A small message is simply measured and then written. Beyond smallContent, a goroutine measures
+// each block while it is written and the next one is read, and every few megabytes the disk is
+// told to begin, so that little is left to do when the file is synced.
 type contentWriter struct {
 	file     *os.File
 	sum      hash.Hash
 	measured *message.Meter // of what goes into sum
-	err      error          // the first; nothing is written after it
+	err      error          // the first error; nothing is written after it
 
-	size, begun int64 // octets written, and those that the disk was told of
+	size, begun int64 // octets written, and octets that the disk was told of
 
 	blocks chan []byte   // to be measured; nil while the message is small
 	free   chan []byte   // to be filled
@@ -46,12 +45,12 @@ func newContentWriter(f *os.File) *contentWriter {
 	return w
 }
 
-// hashed makes an io.Writer of a hash, which is one already; but to find that out, the runtime has
-// to look for its methods.
+// hashed makes an io.Writer of a hash. It is one already, but the runtime would have to search
+// its methods to find that out.
 type hashed struct{ hash.Hash }
 
-// put writes a block, which belongs to w from now on, and returns the one to be
-// filled next. That may be the same.
+// put writes a block, which then belongs to w, and returns the block to fill next, which may be
+// the same.
 func (w *contentWriter) put(p []byte) ([]byte, error) {
 	if w.err != nil {
 		return nil, w.err
@@ -74,7 +73,7 @@ func (w *contentWriter) put(p []byte) ([]byte, error) {
 	return w.next(), nil
 }
 
-// write writes what is, or is being, measured.
+// write writes a block that has been or is being measured.
 func (w *contentWriter) write(p []byte) error {
 	n, err := w.file.Write(p)
 	w.size += int64(n)
@@ -102,8 +101,8 @@ func (w *contentWriter) measureAside() {
 	}()
 }
 
-// next returns a block to fill, and waits for one before there would be too many. One will
-// come, for the caller has given one.
+// next returns a block to fill. If there are enough blocks already, it waits for one: one will
+// come, since the caller has given one.
 func (w *contentWriter) next() []byte {
 	if w.made == largeBlocks {
 		return <-w.free
@@ -117,7 +116,7 @@ func (w *contentWriter) next() []byte {
 	}
 }
 
-// finish waits until all that was written is measured.
+// finish waits until everything that was written has been measured.
 func (w *contentWriter) finish() {
 	if w.blocks != nil {
 		close(w.blocks)
@@ -126,6 +125,6 @@ func (w *contentWriter) finish() {
 	}
 }
 
-// checksum and stats are for after finish.
+// checksum and stats are valid after finish.
 func (w *contentWriter) checksum() string     { return hex.EncodeToString(w.sum.Sum(nil)) }
 func (w *contentWriter) stats() message.Stats { return w.measured.Stats() }

@@ -16,7 +16,7 @@ import (
 	"esmtpq/message"
 )
 
-// lettersOf returns content in which no two blocks are the same, of lines of many lengths.
+// lettersOf returns a content with lines of many lengths, in which no two blocks are the same.
 func lettersOf(n int) []byte {
 	var b bytes.Buffer
 	for i := 0; b.Len() < n; i++ {
@@ -26,8 +26,8 @@ func lettersOf(n int) []byte {
 	return b.Bytes()[:n]
 }
 
-// Whatever the size, and the pieces it comes in, what is accepted is what was written, measured as
-// it is.
+// Whatever the size of a content and of the pieces it comes in, it is accepted as it was written,
+// with its right measures.
 func TestLargeContentIsWhatWasWritten(t *testing.T) {
 	q := newQueue(t)
 	for _, n := range []int{smallContent - 1, smallContent, smallContent + 1, smallContent + largeBlock, 2<<20 + 3, 2*writebackStep + 5} {
@@ -87,7 +87,7 @@ func inPieces(w *Writer, p []byte, n int) error {
 	return nil
 }
 
-// inBlocks writes p in blocks, and some of it between them, if so told, in other ways.
+// inBlocks writes p in blocks and, if asked to, some of it in other ways in between.
 func inBlocks(w *Writer, p []byte, mixed bool) error {
 	block := make([]byte, 30_000)
 	for i := 0; len(p) > 0; i++ {
@@ -97,7 +97,7 @@ func inBlocks(w *Writer, p []byte, mixed bool) error {
 		if err != nil {
 			return err
 		}
-		// Whoever gave a block away may find it filled with anything.
+		// A block that was given away may be filled with anything.
 		if &next[0] != &block[0] {
 			block = next
 		}
@@ -107,13 +107,13 @@ func inBlocks(w *Writer, p []byte, mixed bool) error {
 				return err
 			}
 			p = p[n:]
-			block = make([]byte, 50_000) // and the one returned is lost
+			block = make([]byte, 50_000) // and the returned one is lost
 		}
 	}
 	return nil
 }
 
-// A small message needs no goroutine and no block beside the one it came in.
+// A small message needs no goroutine, and no block besides the one that it came in.
 func TestSmallContentIsWrittenInTurn(t *testing.T) {
 	w, err := newQueue(t).NewWriter()
 	if err != nil {
@@ -132,7 +132,7 @@ func TestSmallContentIsWrittenInTurn(t *testing.T) {
 	}
 }
 
-// What cannot be written is not accepted later, and nothing keeps running.
+// Content that cannot be written is not accepted later, and nothing keeps running.
 func TestLargeContentGivenUp(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	q := newQueue(t)
@@ -173,7 +173,8 @@ func TestLargeContentGivenUp(t *testing.T) {
 	}
 }
 
-// What the disk is told early is told in time, whether or not it can be told.
+// The disk is told early of content that has been written, and nothing goes wrong if that is
+// impossible.
 func TestBeginWriteback(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

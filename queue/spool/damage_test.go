@@ -107,7 +107,7 @@ func flipBit(t testing.TB, path string, at int64) {
 	overwrite(t, path, at, string(b[at]^1))
 }
 
-// fingerprint says what lies at a path: names, kinds, links and the beginnings of contents.
+// fingerprint describes what is at a path: names, kinds, links and the beginnings of contents.
 func fingerprint(t *testing.T, root string) string {
 	t.Helper()
 	var b strings.Builder

@@ -11,21 +11,21 @@ import (
 	"time"
 )
 
-// maxEnvelope bounds what is read of an envelope: room for maxRecipients, most of
-// whose addresses are not of extreme length.
+// maxEnvelope bounds the size of an envelope: it has room for maxRecipients if most of the
+// addresses are not extremely long.
 const (
 	maxEnvelope   = 64 << 20
 	maxRecipients = 100_000
 )
 
-// Read returns the entry with the given queue ID. It takes no lock: what it returns
-// is the state at some instant. errors.Is fs.ErrNotExist: it is gone; ErrDamaged:
-// it is there and not what was accepted.
+// Read returns the entry with the given queue ID. It takes no lock: the result is the state at
+// some instant. If the entry is gone, errors.Is says fs.ErrNotExist; if it is not what was
+// accepted, ErrDamaged.
 func (q *Queue) Read(id string) (*Message, error) {
 	return q.ReadWith(new([]byte), id)
 }
 
-// readWith is Read by way of a buffer, which grows as need be.
+// readWith is Read with a buffer, which grows as necessary.
 func (q *Queue) ReadWith(buf *[]byte, id string) (*Message, error) {
 	fd, st, err := q.openEnvelope(id, os.O_RDONLY)
 	if err != nil {
@@ -50,7 +50,7 @@ func (q *Queue) openEnvelope(id string, flag int) (fd int, st syscall.Stat_t, er
 	}
 	fd, err = openRegular(dir+"/envelope", flag, &st)
 	if errors.Is(err, fs.ErrNotExist) {
-		// Removal takes the envelope last: where something is left, nobody is removing it.
+		// The envelope is removed last: if other files are left, nobody is removing the entry.
 		if left, _ := os.ReadDir(dir); len(left) > 0 {
 			return -1, st, fmt.Errorf("%w: %s has no envelope", ErrDamaged, dir)
 		}
@@ -76,7 +76,7 @@ func readEnvelope(fd int, size int64, id string, buf *[]byte) (*Message, int64, 
 	return m, at, nil
 }
 
-// An Entry is a message that this process works on. Its lock is held until Close.
+// An Entry is a message that this process works on. It is locked until Close.
 type Entry struct {
 	q    *Queue
 	name string   // of its directory: the queue ID, until it is done
@@ -85,13 +85,14 @@ type Entry struct {
 
 	mu     sync.Mutex // several destinations may work on one message
 	msg    *Message
-	marked []bool // of recipients: "s" stands in the file
+	marked []bool // of recipients: the file has "s"
 	served bool   // it is recorded that every recipient is
-	cutOff int    // how often what a run died over was possibly delivered; 0 if none did
+	cutOff int    // see CutOff
 }
 
-// OpenEntry locks an entry and reads it again under the lock. ErrLocked: another process works on
-// it. That progress can be recorded is made sure of here, before anything is sent.
+// OpenEntry locks an entry and reads it again under the lock. ErrLocked means that another
+// process works on it. OpenEntry also makes sure, before anything is sent, that progress can be
+// recorded.
 func (q *Queue) OpenEntry(id string) (*Entry, error) {
 	fd, _, err := q.openEnvelope(id, os.O_RDWR)
 	if err != nil {
@@ -109,7 +110,7 @@ func (q *Queue) lockEntry(id string, f *os.File) (*Entry, error) {
 	if err := tryLock(f); err != nil {
 		return nil, err
 	}
-	// Whoever had the lock before may have removed the entry.
+	// The process that had the lock before may have removed the entry.
 	var st syscall.Stat_t
 	if err := fstat(int(f.Fd()), &st); err == nil && st.Nlink == 0 {
 		return nil, &fs.PathError{Op: "open", Path: q.path(id, "envelope"), Err: fs.ErrNotExist}
@@ -122,7 +123,7 @@ func (q *Queue) lockEntry(id string, f *os.File) (*Entry, error) {
 	}
 	e := &Entry{q: q, name: id, f: f, at: at, msg: m, marked: make([]bool, len(m.Progress))}
 	for i := range m.Progress {
-		// We hold the lock, so whoever was sending is dead.
+		// We hold the lock, so the process that was sending is dead.
 		if m.Progress[i].State == Sending {
 			m.Progress[i].possiblyDelivered()
 			e.cutOff = max(e.cutOff, m.Progress[i].Unsure)
@@ -131,7 +132,8 @@ func (q *Queue) lockEntry(id string, f *os.File) (*Entry, error) {
 	return e, nil
 }
 
-// HoldUnsure holds an entry whose recipients may have the message, until its owner releases it.
+// HoldUnsure holds an entry until its owner releases it, because its recipients may have the
+// message.
 func (e *Entry) HoldUnsure() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -156,25 +158,25 @@ func (e *Entry) Close() { e.f.Close() }
 // ID returns the queue ID.
 func (e *Entry) ID() string { return e.msg.ID }
 
-// Message returns the message, to be looked at while nobody else works on the entry.
+// Message returns the message, to be read while nobody else works on the entry.
 func (e *Entry) Message() *Message { return e.msg }
 
-// View calls f with the message while nothing of it changes.
+// View calls f with the message, which does not change meanwhile.
 func (e *Entry) View(f func(m *Message)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	f(e.msg)
 }
 
-// Served reports whether it is recorded that every recipient has been served.
+// Served reports whether every recipient has been served and recorded so.
 func (e *Entry) Served() bool { return e.served }
 
-// CutOff returns how often the message has possibly been delivered, if a run died while it was
-// sending it; 0 if none did. With several such recipients it is the highest of their numbers.
+// CutOff returns how often the message has possibly been delivered, if a run died while sending
+// it; 0 if none did. With several such recipients it is the highest of their numbers.
 func (e *Entry) CutOff() int { return e.cutOff }
 
-// writeMessageLine overwrites the line of the message. It is not synced: what
-// it says can be lost without harm.
+// writeMessageLine overwrites the line of the message. The line is not synced, since it can be
+// lost without harm.
 func (e *Entry) writeMessageLine() error {
 	_, err := e.f.WriteAt(appendMessageLine(nil, e.msg), e.at)
 	return err
@@ -184,8 +186,8 @@ func (e *Entry) recipientAt(i int) int64 {
 	return e.at + messageLine + int64(i)*recipientLine
 }
 
-// Sending marks recipients as about to be sent to. Not synced: it is for the
-// case that this process dies, and the page cache survives that.
+// Sending marks recipients as about to be sent to. The mark is not synced: it is for the case
+// that this process dies, and the page cache survives that.
 func (e *Entry) Sending(indexes []int) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -204,7 +206,7 @@ func (e *Entry) Sending(indexes []int) error {
 	return nil
 }
 
-// writeRecipientLine overwrites the line of recipient i, with a state.
+// writeRecipientLine overwrites the line of recipient i with a new state.
 func (e *Entry) writeRecipientLine(i int, s State) error {
 	p := e.msg.Progress[i]
 	p.State = s
@@ -212,8 +214,8 @@ func (e *Entry) writeRecipientLine(i int, s State) error {
 	return err
 }
 
-// Note writes reports about recipients that were not tried, because it was known that it would be
-// in vain.
+// Note writes reports about recipients that were not tried, because an attempt was known to be in
+// vain.
 func (e *Entry) Note(indexes []int, reports []Report, now time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -242,7 +244,7 @@ func (e *Entry) record(a *Attempt, now time.Time) error {
 	return nil
 }
 
-// recorded does what follows once reports are durable.
+// recorded does what has to follow once reports are durable.
 func (e *Entry) recorded(a *Attempt, now time.Time) error {
 	if e.msg.Served() {
 		e.served = true // to be removed when the run lets go of it
@@ -256,7 +258,7 @@ func (e *Entry) recorded(a *Attempt, now time.Time) error {
 	return e.writeMessageLine()
 }
 
-// writeReports overwrites the lines of recipients, and reports whether that must be synced.
+// writeReports overwrites the lines of recipients, and reports whether they must be synced.
 func (e *Entry) writeReports(indexes []int, reports []Report, now time.Time) (must bool, err error) {
 	for k, i := range indexes {
 		r, p := &reports[k], &e.msg.Progress[i]
@@ -306,8 +308,8 @@ func (e *Entry) DelayTold() error {
 	return syncData(e.f)
 }
 
-// stateAfter returns the state of a recipient after a report. What was possibly delivered
-// stays so while it is only delayed further.
+// stateAfter returns the state of a recipient after a report. A recipient in state Unsure stays
+// so while the message is only delayed further.
 func stateAfter(before State, r *Report) State {
 	switch r.Action {
 	case Relayed:
@@ -323,7 +325,7 @@ func stateAfter(before State, r *Report) State {
 	return Deferred
 }
 
-// possiblyDelivered notes that the message was possibly delivered to the recipient, once more.
+// possiblyDelivered counts once more that the message was possibly delivered to the recipient.
 func (p *Progress) possiblyDelivered() {
 	p.State, p.Unsure = Unsure, min(p.Unsure+1, unsureCeiling)
 }
@@ -332,7 +334,7 @@ func (p *Progress) sameReason(as *Progress) bool {
 	return p.Code == as.Code && p.Status == as.Status && p.Host == as.Host && p.Text == as.Text
 }
 
-// WaitsFor reports whether each recipient that is pending waits for this reason already: there is
+// WaitsFor reports whether each pending recipient already waits for this reason, so that there is
 // nothing to note.
 func (m *Message) WaitsFor(why *Progress) bool {
 	for i := range m.Progress {
@@ -344,12 +346,12 @@ func (m *Message) WaitsFor(why *Progress) bool {
 	return true
 }
 
-// Remove takes the entry out of the queue. The progress that says so is synced: should
-// the removal be lost in a crash, the next run does it again.
+// Remove takes the entry out of the queue. Its progress has been synced: should the removal be
+// lost in a crash, the next run removes it again.
 func (e *Entry) Remove() error { return e.q.removeEntry(e.name) }
 
-// removeEntry removes the files of an entry, the content first: an envelope without
-// content is known to be one being removed, content without an envelope is not.
+// removeEntry removes the files of an entry, the content first: an envelope without content is
+// recognised as an entry being removed, content without an envelope is not.
 func (q *Queue) removeEntry(name string) error {
 	for _, file := range [...]string{"mail", "envelope"} {
 		if err := syscall.Unlink(q.path(name, file)); err != nil && err != syscall.ENOENT {
@@ -360,6 +362,6 @@ func (q *Queue) removeEntry(name string) error {
 	if err := syscall.Rmdir(dir); err == nil || err == syscall.ENOENT {
 		return nil
 	}
-	// Something else was put into the directory.
+	// Some other file was put into the directory.
 	return os.RemoveAll(dir)
 }

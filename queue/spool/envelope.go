@@ -13,9 +13,8 @@ import (
 // envelopeVersion is the version of the format written here.
 const envelopeVersion = 1
 
-// An Envelope is what the submitter said about a message, and what was measured while
-// its content was written. It is stored once and never changed; who it is sent as
-// is decided from it at delivery.
+// An Envelope is what the submitter said about a message, together with the measures of its
+// content. It is stored once and never changed; at delivery, the identity is chosen from it.
 type Envelope struct {
 	Version int       `json:"version"` // of this format
 	Arrival time.Time `json:"arrival"`
@@ -23,7 +22,7 @@ type Envelope struct {
 	// reverse-path, nil when none was given.
 	ReversePath *string `json:"reverse_path,omitempty"`
 	// From is the addr-spec of the (first) author in the From: field of the content, which
-	// chooses the identity when ReversePath is nil. May lack a domain; may be empty.
+	// chooses the identity when ReversePath is nil. It may lack a domain or be empty.
 	From       string      `json:"from,omitempty"`
 	Recipients []Recipient `json:"recipients"`
 
@@ -31,8 +30,8 @@ type Envelope struct {
 	EnvelopeID string `json:"envid,omitempty"`  // DSN ENVID, decoded
 	Body       string `json:"body,omitempty"`   // -B: "", "7BIT" or "8BITMIME"
 	Config     string `json:"config,omitempty"` // -C: absolute path of the configuration to use
-	Notice     bool   `json:"notice,omitempty"` // from ourselves, about another message: for the local agent, whatever the identity
-	Legacy     string `json:"legacy,omitempty"` // name of the entry of esmtp-wrapper's that it was taken over from
+	Notice     bool   `json:"notice,omitempty"` // a notice of ours, always for the local agent
+	Legacy     string `json:"legacy,omitempty"` // name of esmtp-wrapper's entry
 
 	Size     int64  `json:"size"`                  // octets in the file mail
 	Lines    int64  `json:"lines"`                 // line ends in the file mail
@@ -45,11 +44,11 @@ type Envelope struct {
 // A Recipient is one forward-path.
 type Recipient struct {
 	Address string `json:"address"`          // addr-spec; without "@" it is local; "" if it could not be read
-	Notify  string `json:"notify,omitempty"` // DSN NOTIFY (RFC 3461): "", "NEVER", or a list of SUCCESS, FAILURE, DELAY
+	Notify  string `json:"notify,omitempty"` // DSN NOTIFY (RFC 3461), "" for none
 }
 
-// Sender is the address that chooses the identity: the one given with -f, else the author's.
-// The null reverse-path chooses as if none had been given.
+// Sender returns the address that chooses the identity: the one given with -f, or else the
+// author's. With the null reverse-path the choice is as if none had been given.
 func (e *Envelope) Sender() string {
 	if e.ReversePath != nil && *e.ReversePath != "" {
 		return *e.ReversePath
@@ -57,8 +56,8 @@ func (e *Envelope) Sender() string {
 	return e.From
 }
 
-// ErrDamaged is returned for an entry that is not what was accepted: cut
-// short, changed, or never ours. It is neither sent nor removed.
+// ErrDamaged is returned for an entry that is not what was accepted: it was cut short, changed,
+// or never ours. Such an entry is neither sent nor removed.
 var ErrDamaged = errors.New("damaged")
 
 // sealOf returns the second line of the file envelope, which has the SHA-256 of the first.
@@ -71,7 +70,7 @@ func sealOf(first []byte) []byte {
 	return append(b, after...)
 }
 
-// check refuses an envelope that would not be read back as it was submitted.
+// check refuses an envelope that could not be read back as it was submitted.
 func (e *Envelope) check() error {
 	texts := []string{e.From, e.Return, e.EnvelopeID, e.Body, e.Config, e.Legacy}
 	if e.ReversePath != nil {
@@ -82,7 +81,7 @@ func (e *Envelope) check() error {
 	}
 	for _, s := range texts {
 		if !utf8.ValidString(s) {
-			// JSON would replace the octets, and the mail go to somebody else.
+			// JSON would replace the octets, and the mail would go to somebody else.
 			return fmt.Errorf("%q in the envelope is not UTF-8", s)
 		}
 	}
@@ -98,8 +97,8 @@ func (e *Envelope) check() error {
 	return nil
 }
 
-// encodeEnvelope returns the file envelope of a message that nobody has tried to send yet.
-// Behind its recipients stand those that are refused, with the reasons given.
+// encodeEnvelope returns the file envelope of a message that has not been tried yet. Refused
+// recipients follow the others, with the reasons given.
 func encodeEnvelope(env *Envelope, refused []string) ([]byte, error) {
 	served := len(env.Recipients)
 	for range refused {
@@ -124,8 +123,8 @@ func encodeEnvelope(env *Envelope, refused []string) ([]byte, error) {
 	return b, nil
 }
 
-// decodeEnvelope reads the file envelope into m and returns the offset of its third
-// line, where progress begins. It checks all that can be checked without the content.
+// decodeEnvelope reads the file envelope into m and returns the offset of its third line, where
+// progress begins. It checks everything that can be checked without the content.
 func decodeEnvelope(b []byte, m *Message) (int64, error) {
 	first, rest, ok := cutLine(b)
 	if !ok {

@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// Files are opened here and not by os.OpenFile, which makes each known to the runtime's poller in
-// case somebody waits for it: that costs five system calls a file and, with the first one, a
-// thread; over a tenth of a whole submission. Nobody waits for a file of the queue.
+// Files are opened here and not by os.OpenFile, which registers each one with the runtime's
+// poller in case somebody waits for it. That costs five system calls for each file and a thread
+// for the first one, over a tenth of a whole submission. Nobody waits for a file of the queue.
 
-// euid is who we are. Nothing in this program changes that.
+// euid is the effective user ID. Nothing in this program changes it.
 var euid = uint32(os.Geteuid())
 
 // openFile opens a file or directory. flag must not have O_NONBLOCK.
@@ -43,12 +43,12 @@ func openOurs(path string, flag int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	syscall.SetNonblock(fd, false) // or the poller would have it
+	syscall.SetNonblock(fd, false) // or the poller would take it
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// openRegular opens, as hostile input, a regular file of ours that has no other name, and says what
-// fstat says of it.
+// openRegular opens, as hostile input, a regular file of ours that has no other name, and returns
+// what fstat says of it.
 func openRegular(path string, flag int, st *syscall.Stat_t) (int, error) {
 	if flag&syscall.O_ACCMODE == syscall.O_RDONLY {
 		flag |= syscall.O_NONBLOCK // a FIFO would wait for its writer; opened for both it does not
@@ -100,8 +100,8 @@ func lstat(path string, st *syscall.Stat_t) error {
 	}
 }
 
-// readAt reads from the start of a file until b is full or the file ends, and returns how much that
-// was.
+// readAt reads from the start of a file until b is full or the file ends, and returns the number
+// of octets.
 func readAt(fd int, b []byte) (int, error) {
 	n := 0
 	for n < len(b) {

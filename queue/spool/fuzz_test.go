@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// sealed returns an envelope file with any first line, rightly sealed, and any progress.
+// sealed returns an envelope file with any first line, correctly sealed, and any progress.
 func sealed(first, progress string) []byte {
 	first = strings.ReplaceAll(first, "\n", " ") + "\n"
 	return fmt.Appendf(nil, "%s{\"sha256\":\"%x\"}\n%s", first, sha256.Sum256([]byte(first)), progress)
@@ -36,7 +36,7 @@ func FuzzDecodeEnvelope(f *testing.F) {
 	f.Add([]byte(`{"version":2}`), true, "")
 	f.Add([]byte(`{"version":1,"size":-1,"recipients":null}`), true, string(progress[:messageLine]))
 	f.Fuzz(func(t *testing.T, b []byte, seal bool, progress string) {
-		if seal { // else nothing would ever get beyond the checksum
+		if seal { // otherwise nothing would ever get past the checksum
 			b = sealed(string(b), progress)
 		}
 		var m Message
@@ -101,7 +101,7 @@ func FuzzProgressLine(f *testing.F) {
 	})
 }
 
-// Progress that has been overwritten with anything is damaged, or keeps its letters.
+// Progress that has been overwritten with anything is damaged or keeps its letters.
 func FuzzDecodeProgress(f *testing.F) {
 	whole := appendRecipientLine(appendMessageLine(nil, &Message{}), &Progress{State: Deferred, Text: "why"})
 	f.Add(whole)

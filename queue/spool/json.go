@@ -7,19 +7,18 @@ import (
 	"unicode/utf8"
 )
 
-// The files of the queue are JSON, for people and their tools. What this program has written itself
-// is read by the scanner here, five times as fast as by encoding/json: a queue of 100 000 messages
-// is listed in half a second. What it does not know, such as an escape in a string, it leaves to
+// The files of the queue are JSON, for people and their tools. The scanner here reads the form
+// that this program writes, five times as fast as encoding/json: a queue of 100 000 messages is
+// listed in half a second. It leaves everything else, such as an escape in a string, to
 // encoding/json.
 
-// A scanner goes over JSON without blanks in it. It stops at the first thing that it does not
-// expect.
+// A scanner reads JSON without blanks. It stops at the first octet that it does not expect.
 type scanner struct {
 	b    []byte
 	lost bool
 }
 
-// take takes one octet if it is the next.
+// take takes one octet if it is the next one.
 func (s *scanner) take(c byte) bool {
 	if len(s.b) > 0 && s.b[0] == c {
 		s.b = s.b[1:]
@@ -28,7 +27,7 @@ func (s *scanner) take(c byte) bool {
 	return false
 }
 
-// need takes one octet, which must be the next.
+// need takes one octet, which must be the next one.
 func (s *scanner) need(c byte) {
 	if !s.take(c) {
 		s.lost = true
@@ -83,7 +82,7 @@ func (s *scanner) boolean() bool {
 		s.b = rest
 		return true
 	}
-	s.lost = true // false is left out where this is written
+	s.lost = true // false is left out when writing
 	return false
 }
 
@@ -95,7 +94,7 @@ func (s *scanner) time() time.Time {
 	return t
 }
 
-// object takes an object; member is called at each value, with its name.
+// object takes an object; it calls member at each value, with its name.
 func (s *scanner) object(member func(name []byte)) {
 	s.need('{')
 	for !s.lost && !s.take('}') {
@@ -109,7 +108,7 @@ func (s *scanner) object(member func(name []byte)) {
 	}
 }
 
-// between takes the comma before another element, which begins with a certain octet, or stops
+// between takes the comma before another element, which begins with the given octet, or stops
 // before the end.
 func (s *scanner) between(next, end byte) {
 	if s.take(',') {
@@ -118,7 +117,7 @@ func (s *scanner) between(next, end byte) {
 	s.lost = s.lost || len(s.b) == 0 || s.b[0] != end
 }
 
-// done reports whether all of it was read, but for the blanks that fill a line.
+// done reports whether everything was read except for the blanks that fill a line.
 func (s *scanner) done() bool {
 	for _, c := range s.b {
 		if c != ' ' && c != '\n' {
@@ -152,7 +151,7 @@ func (s *scanner) envelopeMember(e *Envelope, name []byte) {
 	case "from":
 		e.From = s.text()
 	case "recipients":
-		s.lost = s.lost || e.Recipients != nil // twice: encoding/json would mix them
+		s.lost = s.lost || e.Recipients != nil // given twice: encoding/json would merge them
 		e.Recipients = s.recipients()
 	case "size":
 		e.Size = s.number()
@@ -172,7 +171,7 @@ func (s *scanner) envelopeMember(e *Envelope, name []byte) {
 }
 
 func (s *scanner) recipients() []Recipient {
-	rs := []Recipient{} // not nil, as encoding/json has it
+	rs := []Recipient{} // not nil, as with encoding/json
 	s.need('[')
 	for !s.lost && !s.take(']') {
 		var r Recipient
@@ -206,6 +205,8 @@ func readMessageJSON(line []byte, m *messageJSON) error {
 			fast.Last = s.number()
 		case "next":
 			fast.Next = s.number()
+		case "told":
+			fast.Told = s.boolean()
 		default:
 			s.lost = true
 		}
@@ -235,6 +236,8 @@ func readRecipientJSON(line []byte, p *progressJSON) error {
 			fast.Host = s.text()
 		case "text":
 			fast.Text = s.text()
+		case "told":
+			fast.Told = s.number()
 		case "unsure":
 			fast.Unsure = int(s.number())
 		default:

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// What the scanner takes, it takes as encoding/json does.
+// What the scanner reads, it reads as encoding/json does.
 func FuzzScanner(f *testing.F) {
 	null := ""
 	for _, env := range []*Envelope{
@@ -44,7 +44,7 @@ func FuzzScanner(f *testing.F) {
 	})
 }
 
-// What is written every day is read without encoding/json.
+// The usual files are read without encoding/json.
 func TestScannerKnowsOurLines(t *testing.T) {
 	b, err := encodeEnvelope(&Envelope{Version: 1, Arrival: time.Now(), From: "a@example.org", Recipients: []Recipient{{Address: "b@example.org"}}, SHA256: "00"}, nil)
 	if err != nil {
@@ -66,7 +66,7 @@ func TestScannerKnowsOurLines(t *testing.T) {
 	}
 }
 
-// What is written without encoding/json is what it would have written.
+// An envelope written without encoding/json is what encoding/json would have written.
 func FuzzWriter(f *testing.F) {
 	f.Add(int64(1e18), "a@example.org", "b@example.org", "NEVER", "250 ok", 7, true)
 	f.Add(int64(-5), `"a b"@x`, "grüße@x", "<&>\u2028", "\x1b\xff", 0, false)

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// A LegacyEntry is a message that the shell script esmtp-wrapper has queued: a
-// directory with the files cmd (sendmail's arguments, joined by blanks), mail (the
-// content as it was read) and, only while it was being written, lock.
+// A LegacyEntry is a message that the shell script esmtp-wrapper has queued: a directory with the
+// files cmd (sendmail's arguments, joined by blanks), mail (the content as it was read) and, only
+// while it is being written, lock.
 type LegacyEntry struct {
 	Name    string    // eight characters
-	Arrival time.Time // of the directory: the script recorded no other
+	Arrival time.Time // time of the directory: the script recorded no other
 	Locked  bool      // the file lock is there
 	Cmd     string    // without the final line end
 	Size    int64     // of the file mail
@@ -26,7 +26,7 @@ const (
 	maxLegacyCmd     = 1 << 20
 )
 
-// looksLegacy reports whether a name in the queue directory could be of esmtp-wrapper's making.
+// looksLegacy reports whether esmtp-wrapper could have made a name in the queue directory.
 func (q *Queue) looksLegacy(name string) bool {
 	if len(name) != legacyNameLength {
 		return false
@@ -49,7 +49,7 @@ func (q *Queue) looksLegacy(name string) bool {
 	return false
 }
 
-// ReadLegacy reads an entry of esmtp-wrapper's. An error says what is wrong with it.
+// ReadLegacy reads an entry of esmtp-wrapper. The error says what is wrong with it.
 func (q *Queue) ReadLegacy(name string) (*LegacyEntry, error) {
 	dir, err := os.Lstat(q.Dir + "/" + name)
 	if err != nil {
@@ -89,7 +89,7 @@ func (q *Queue) ReadLegacy(name string) (*LegacyEntry, error) {
 	return e, nil
 }
 
-// OpenLegacyMail opens the content of an entry of esmtp-wrapper's.
+// OpenLegacyMail opens the content of an entry of esmtp-wrapper.
 func (q *Queue) OpenLegacyMail(name string) (*os.File, error) {
 	f, err := openOurs(q.path(name, "mail"), os.O_RDONLY)
 	if err != nil {
@@ -109,13 +109,13 @@ func (q *Queue) ReplaceLegacy(e *LegacyEntry, w *Writer, env *Envelope) (string,
 	}
 	err = q.dropLegacy(e.Name)
 	if _, gone := os.Lstat(q.Dir + "/" + e.Name); err == nil || gone != nil {
-		return id, err // the new entry is the only one: it stays, whatever went wrong behind the rename
+		return id, err // the new entry is the only one: it stays, whatever went wrong after the rename
 	}
 	// Both would be sent.
 	return "", errors.Join(err, q.Remove(id))
 }
 
-// FinishLegacy reports whether the message of a legacy entry is in the queue already; if so it
+// FinishLegacy reports whether the message of a legacy entry is in the queue already. If so, it
 // removes the legacy entry.
 func (q *Queue) FinishLegacy(e *LegacyEntry) (bool, error) {
 	l, err := q.List()
@@ -134,8 +134,8 @@ func (q *Queue) FinishLegacy(e *LegacyEntry) (bool, error) {
 	return false, nil
 }
 
-// dropLegacy removes a legacy entry for good. It is renamed first: of what a crash leaves then,
-// nothing is taken for an entry any more, and the next queue run sweeps it away.
+// dropLegacy removes a legacy entry for good. It renames the entry first, so that nothing left by
+// a crash is taken for an entry any more; the next queue run sweeps it away.
 func (q *Queue) dropLegacy(name string) error {
 	dead := q.Dir + "/" + newPrefix + name
 	if err := os.Rename(q.Dir+"/"+name, dead); err != nil {
@@ -147,7 +147,7 @@ func (q *Queue) dropLegacy(name string) error {
 	return syncDir(q.dir)
 }
 
-// RemoveLegacy drops an entry of esmtp-wrapper's.
+// RemoveLegacy drops an entry of esmtp-wrapper.
 func (q *Queue) RemoveLegacy(name string) error {
 	if !q.looksLegacy(name) {
 		return fmt.Errorf("%w: not an entry of esmtp-wrapper's", os.ErrNotExist)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// wrapperLeft lays an entry into the queue as esmtp-wrapper did.
+// wrapperLeft puts an entry into the queue as esmtp-wrapper did.
 func wrapperLeft(t testing.TB, q *Queue, name string, arrival time.Time, files map[string]string) {
 	t.Helper()
 	dir := q.Dir + "/" + name
@@ -88,7 +88,7 @@ func TestLegacyEntry(t *testing.T) {
 func TestLegacyEntryIsTakenOverOnce(t *testing.T) {
 	q := newQueue(t)
 	arrival := time.Date(2015, 4, 3, 2, 1, 0, 123456789, time.UTC)
-	// Two of one instant: the one is not to be taken for the other.
+	// Two entries have the same instant: one must not be taken for the other.
 	wrapperLeft(t, q, "AAAAAAAA", arrival, wrapperFiles)
 	wrapperLeft(t, q, "BBBBBBBB", arrival, wrapperFiles)
 	takeOver(t, q, "AAAAAAAA", true)
@@ -101,7 +101,7 @@ func TestLegacyEntryIsTakenOverOnce(t *testing.T) {
 	wantNames(t, q.Dir, l.IDs...)
 }
 
-// Its removal can be cut off anywhere: what is left is neither sent nor complained about.
+// Its removal can be cut off anywhere: the rest is neither sent nor complained about.
 func TestLegacyEntryCutOffWhileRemoved(t *testing.T) {
 	for _, left := range []map[string]string{wrapperFiles, {"cmd": "x"}, {"mail": "x"}, {}} {
 		q := newQueue(t)
@@ -170,7 +170,7 @@ func TestLegacyEntriesThatAreNotWhole(t *testing.T) {
 	}
 }
 
-// Where the old entry cannot be taken away, the new one is: only one of them may be sent.
+// If the old entry cannot be removed, the new one is: only one of them may be sent.
 func TestLegacyEntryThatStays(t *testing.T) {
 	q := newQueue(t)
 	e := legacyEntry(t, q)
@@ -185,7 +185,8 @@ func TestLegacyEntryThatStays(t *testing.T) {
 	}
 }
 
-// Where it is gone and only its remains cannot be removed, the new one is the message, and stays.
+// If the old entry is gone and only its remains cannot be removed, the new one is the message,
+// and stays.
 func TestLegacyEntryWhoseRemainsStay(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root can remove anything")
@@ -208,7 +209,7 @@ func TestLegacyEntryWhoseRemainsStay(t *testing.T) {
 	}
 }
 
-// legacyEntry puts an entry of esmtp-wrapper's into the queue.
+// legacyEntry puts an entry of esmtp-wrapper into the queue.
 func legacyEntry(t *testing.T, q *Queue) *LegacyEntry {
 	t.Helper()
 	wrapperLeft(t, q, "aB3dE6gH", time.Now().Add(-time.Hour), map[string]string{"cmd": "a@example.com\n", "mail": hello})

@@ -10,15 +10,15 @@ import (
 	"syscall"
 )
 
-// A Listing is what lies in the queue directory, by name.
+// A Listing is the content of the queue directory, by name.
 type Listing struct {
 	IDs     []string // entries, in the order of their arrival
-	Legacy  []string // directories as esmtp-wrapper leaves them
-	Foreign []string // what is neither; not ours to touch
+	Legacy  []string // directories in the form that esmtp-wrapper leaves
+	Foreign []string // anything else, which is not ours to touch
 }
 
-// List reads the names in the queue directory; it opens nothing. Names that begin with
-// a dot are ours and are left out.
+// List reads the names in the queue directory, and opens nothing. Names that begin with a dot are
+// ours and are left out.
 func (q *Queue) List() (*Listing, error) {
 	l, err := q.list()
 	if err != nil {
@@ -30,7 +30,7 @@ func (q *Queue) List() (*Listing, error) {
 	return l, nil
 }
 
-// Count returns how many messages there are, those of esmtp-wrapper's making with them.
+// Count returns the number of messages, including those of esmtp-wrapper.
 func (q *Queue) Count() (int, error) {
 	n := 0
 	err := q.names(func(name string) {
@@ -59,9 +59,9 @@ func (q *Queue) list() (*Listing, error) {
 }
 
 // names calls f with each name in the queue directory, in the order of the file system. It reads
-// many at a time, os.File few.
+// more names at a time than os.File.
 func (q *Queue) names(f func(name string)) error {
-	// A descriptor of its own: the directory's offset is shared otherwise.
+	// This needs a descriptor of its own: otherwise the directory's offset would be shared.
 	fd, err := openFD(q.Dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return err
@@ -85,8 +85,8 @@ func (q *Queue) names(f func(name string)) error {
 	}
 }
 
-// ReadEach reads entries and gives each to f, in the order of ids, with the error that
-// Read would return. f is called from one goroutine; others read ahead.
+// ReadEach reads entries and calls f for each, in the order of ids, with the error that Read
+// would return. One goroutine calls f; others read ahead.
 func (q *Queue) ReadEach(ids []string, f func(id string, m *Message, err error)) {
 	const batch = 64 // entries that one goroutine reads at a time
 	if len(ids) <= batch || runtime.GOMAXPROCS(0) == 1 {
@@ -125,13 +125,13 @@ func (q *Queue) ReadEach(ids []string, f func(id string, m *Message, err error))
 	}
 }
 
-// An Inventory is what a queue run finds in the queue directory: a Listing for a queue of any
-// length.
+// An Inventory is what a queue run finds in the queue directory. It is a Listing for a queue of
+// any length.
 type Inventory struct {
 	IDs     []uint64 // queue IDs as numbers, in the order of their arrival
 	Legacy  []string
 	Foreign []string
-	dead    []string // what processes leave that die: see Sweep
+	dead    []string // left behind by processes that died: see Sweep
 }
 
 // Inventory reads the names in the queue directory for a queue run.
@@ -156,9 +156,9 @@ func (q *Queue) Inventory() (*Inventory, error) {
 	return v, err
 }
 
-// Sweep removes what dead processes left: temporary entries that nobody has locked, entries that
-// have been sent, and what renameio writes to first. The last two are of queue runs, and we are the
-// only one.
+// Sweep removes what dead processes left behind: temporary entries that are not locked, entries
+// that have been sent, and temporary files of renameio. Only queue runs make the last two, and we
+// are the only run.
 func (q *Queue) Sweep(v *Inventory) error {
 	err := q.settleNames(v)
 	for _, name := range v.dead {
@@ -174,7 +174,8 @@ func (q *Queue) Sweep(v *Inventory) error {
 	return err
 }
 
-// sweepSent removes an entry that has been sent. What is no directory of that name is not from us.
+// sweepSent removes an entry that has been sent. If the name is not that of a directory, it is
+// not ours.
 func (q *Queue) sweepSent(name string) error {
 	var st syscall.Stat_t
 	if !IsID(name[len(sentPrefix):]) || lstat(q.Dir+"/"+name, &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFDIR {
@@ -186,7 +187,7 @@ func (q *Queue) sweepSent(name string) error {
 func (q *Queue) sweepOne(name string) error {
 	f, err := os.OpenFile(q.Dir+"/"+name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil // gone, or not a directory, and then not from us
+		return nil // gone, or not a directory and so not ours
 	}
 	defer f.Close()
 	if tryLock(f) != nil {
@@ -195,9 +196,9 @@ func (q *Queue) sweepOne(name string) error {
 	return q.removeEntry(name)
 }
 
-// settleNames makes the names durable that a dead run gave to entries that are done: else a power
-// cut could bring back the old name of one, with less in it. If that cannot be, those entries are
-// left to the next run.
+// settleNames makes the names durable that a dead run gave to entries that are done. Otherwise a
+// power cut could bring back the old name of an entry with some of its files gone. If the sync
+// fails, those entries are left to the next run.
 func (q *Queue) settleNames(v *Inventory) error {
 	sent := func(name string) bool { return strings.HasPrefix(name, sentPrefix) }
 	if !slices.ContainsFunc(v.dead, sent) {
@@ -210,8 +211,8 @@ func (q *Queue) settleNames(v *Inventory) error {
 	return err
 }
 
-// SweepEmpty ends the removal of an entry that has lost its files already, and reports
-// whether the entry is gone.
+// SweepEmpty completes the removal of an entry whose files are gone already, and reports whether
+// the entry is gone.
 func (q *Queue) SweepEmpty(id string) bool {
 	return rmdir(q.Dir+"/"+id) == nil
 }

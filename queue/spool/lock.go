@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrLocked says that somebody else holds a lock.
+// ErrLocked says that another process holds a lock.
 var ErrLocked = errors.New("locked by another process")
 
 // tryLock takes an exclusive lock on an open file without waiting.
@@ -39,10 +39,9 @@ func lockAside(f *os.File) (fd int, err error) {
 	return fd, os.NewSyscallError("fcntl", err)
 }
 
-// LockRun takes the lock of the queue run, waiting for a run in progress to end,
-// and reports whether there was one.
-// The wait ends with ctx. It polls: flock cannot be given a deadline, and a
-// thread blocked in it could not be called back.
+// LockRun takes the lock of the queue run. It waits until a run in progress has ended, and
+// reports whether there was one. The wait ends with ctx. LockRun polls, since flock takes no
+// deadline, and a thread blocked in it could not be called back.
 func (q *Queue) LockRun(ctx context.Context, waiting func()) (waited bool, err error) {
 	pause := 5 * time.Millisecond
 	for begin := time.Now(); ; waited = true {
@@ -69,10 +68,10 @@ func (q *Queue) UnlockRun() { syscall.Flock(int(q.dir.Fd()), syscall.LOCK_UN) }
 // wakeupFile is locked by the one process that sleeps before a background run.
 const wakeupFile = ".wakeup"
 
-// TryWakeup takes the lock of the one background process that waits before a
-// queue run. The lock belongs to the open file: handing the file to a child hands
-// on the lock. It returns nil and no error when somebody holds it: whoever that
-// is has not begun to look at the queue, so what is there now will be seen.
+// TryWakeup takes the lock of the one background process that waits before a queue run. The lock
+// belongs to the open file, and passes to a child with the file. TryWakeup returns nil and no
+// error if another process holds the lock: that process has not yet looked at the queue, so it
+// will see everything that is there now.
 func (q *Queue) TryWakeup() (*os.File, error) {
 	f, err := openRepaired(q.Dir+"/"+wakeupFile, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 
 var long = flag.Bool("long", false, "run the long versions of tests and benchmarks")
 
-// roleVariable names, in the environment, what a copy of this test binary is to do in place of
-// testing.
+// roleVariable is the environment variable that says what a copy of this test binary is to do
+// instead of testing.
 const roleVariable = "QUEUE_TEST_ROLE"
 
 var roles = map[string]func() error{}
@@ -99,7 +99,7 @@ func letters(m *Message) string {
 	return b.String()
 }
 
-// progressOffset returns where, in the file envelope, the message's line begins.
+// progressOffset returns where the message's line begins in the file envelope.
 func progressOffset(t testing.TB, q *Queue, id string) int64 {
 	t.Helper()
 	b, err := os.ReadFile(q.path(id, "envelope"))
@@ -113,7 +113,7 @@ func progressOffset(t testing.TB, q *Queue, id string) int64 {
 	return at
 }
 
-// overwrite puts s at an offset of a file, as a bit of rot or another program would.
+// overwrite writes s at an offset of a file, as a failing disk or another program would.
 func overwrite(t testing.TB, path string, at int64, s string) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
@@ -143,7 +143,7 @@ func setMessage(t testing.TB, q *Queue, id string, change func(m *Message)) {
 	overwrite(t, q.path(id, "envelope"), progressOffset(t, q, id), string(appendMessageLine(nil, m)))
 }
 
-// sweep does what a queue run begins with.
+// sweep does the first step of a queue run.
 func sweep(t testing.TB, q *Queue) {
 	t.Helper()
 	v, err := q.Inventory()
@@ -177,7 +177,7 @@ func wantNames(t testing.TB, dir string, want ...string) {
 	}
 }
 
-// soon bounds what would otherwise hang; it never decides whether a test passes.
+// soon is when a test that hangs gives up; it never decides whether a test passes.
 const soon = 30 * time.Second
 
 func wait[T any](t testing.TB, what string, c <-chan T) (v T) {
@@ -190,8 +190,8 @@ func wait[T any](t testing.TB, what string, c <-chan T) (v T) {
 	return v
 }
 
-// entryUnsynced lays the i-th message of many into the queue, tried before and not due: what
-// Commit writes, without its syncs.
+// entryUnsynced puts the i-th message of many into the queue, tried before and not due. It writes
+// what Commit writes, without the syncs.
 func entryUnsynced(t testing.TB, q *Queue, i int) {
 	t.Helper()
 	env := envelopeFor("a@example.com")
@@ -220,7 +220,7 @@ func entryUnsynced(t testing.TB, q *Queue, i int) {
 	}
 }
 
-// What hosts said.
+// Reports of what hosts said.
 var (
 	relayed     = Report{Action: Relayed, Code: 250, Status: "2.0.0", Text: "queued", Host: "mx.example.org"}
 	busy        = Report{Action: Delayed, Scope: ScopeRecipient, Code: 450, Status: "4.2.1", Text: "mailbox busy", Host: "mx.example.org"}

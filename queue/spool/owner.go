@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// What the owner of the queue does to an entry. Each takes the entry's lock, so that nothing
-// happens to a message while it is being sent, and is durable when it returns.
+// These are the commands of the queue's owner. Each takes the entry's lock, so that a message
+// does not change while it is being sent, and is durable when it returns.
 
-// ErrBusy is returned for an entry that is being worked on, most likely sent, at this moment.
+// ErrBusy is returned for an entry that another process works on, most likely sending it.
 var ErrBusy = errors.New("it is being sent at this moment: try again")
 
-// busyPatience is how long an owner's command waits for an entry: longer than another
-// command takes, not as long as a delivery can.
+// busyPatience is how long an owner's command waits for an entry: longer than another command
+// takes, but not as long as a delivery can take.
 const busyPatience = 2 * time.Second
 
-// edit opens an entry, waiting a little for whoever works on it, and hands it to f.
+// edit opens an entry and hands it to f. It waits a little if another process works on the entry.
 func (q *Queue) edit(id string, f func(e *Entry) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), busyPatience)
 	defer cancel()
@@ -40,10 +40,10 @@ func (q *Queue) edit(id string, f func(e *Entry) error) error {
 	}
 }
 
-// change is edit for what a queue run has to know of.
+// change is edit for a change that queue runs have to know of.
 func (q *Queue) change(id string, f func(e *Entry) error) error {
 	return q.edit(id, func(e *Entry) error {
-		defer q.setEdited() // behind the change, whatever came of it
+		defer q.setEdited() // after the change, whatever its result
 		return f(e)
 	})
 }
@@ -59,8 +59,8 @@ func (q *Queue) SetHeld(id string, on bool) error {
 	})
 }
 
-// Retry makes failed recipients of an entry ones to be tried again, and the entry due, with
-// its schedule begun anew. It reports whether there is anything to try.
+// Retry makes failed recipients of an entry pending again and the entry due, and restarts its
+// schedule. It reports whether there is anything to try.
 func (q *Queue) Retry(id string) (bool, error) {
 	pending := false
 	err := q.change(id, func(e *Entry) error {
@@ -92,7 +92,7 @@ func (q *Queue) Remove(id string) error {
 	if errors.Is(err, ErrBusy) {
 		return err
 	}
-	// What cannot be read can still be dropped.
+	// An entry that cannot be read can still be dropped.
 	if err != nil {
 		if _, gone := os.Lstat(q.Dir + "/" + id); gone != nil {
 			return gone
@@ -104,7 +104,7 @@ func (q *Queue) Remove(id string) error {
 	return syncDir(q.dir)
 }
 
-// Running reports whether a queue run goes on.
+// Running reports whether a queue run is going on.
 func (q *Queue) Running() bool {
 	d, err := os.Open(q.Dir)
 	if err != nil {

@@ -50,7 +50,7 @@ func TestRemoveTakesNothingElse(t *testing.T) {
 	read(t, q, id)
 }
 
-// An entry that is removed between open and lock is gone for whoever gets the lock then.
+// An entry that is removed between open and lock is gone for the next process that gets the lock.
 func TestLockOfAnEntryThatWasRemoved(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com")

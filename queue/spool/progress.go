@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// A State is where a recipient stands; see the package comment.
+// A State is the state of a recipient; see the package comment.
 type State byte
 
 const (
@@ -38,7 +38,7 @@ type Progress struct {
 	Time   time.Time // of the last attempt; zero if untried
 	Code   int       // reply code, 0 if there was none
 	Status string    // enhanced status code
-	Host   string    // who said Text, "" for ourselves
+	Host   string    // whose words Text is, "" for ours
 	Text   string    // why, for a person; printable
 	Told   time.Time // when its owner was told that it failed; zero if not
 	Unsure int       // how often the message was possibly delivered to it
@@ -48,8 +48,8 @@ type Progress struct {
 type Message struct {
 	ID       string
 	Envelope Envelope
-	Held     bool      // its owner does not want it tried
-	Attempts int       // how often it was tried by itself; failures of its identity do not count
+	Held     bool      // its owner does not want it to be tried
+	Attempts int       // how often it was tried; failures of its identity do not count
 	Last     time.Time // when it was last tried; zero if never
 	Next     time.Time // when it is due; zero for at once
 	// DelayTold reports whether its owner was told that it is late.
@@ -67,7 +67,8 @@ func (m *Message) Pending() bool {
 	return false
 }
 
-// Served reports whether every recipient has been served: nothing is left but to remove the entry.
+// Served reports whether every recipient has been served, so that only the removal of the entry
+// is left.
 func (m *Message) Served() bool {
 	for i := range m.Progress {
 		if s := m.Progress[i].State; s != Accepted && s != LocalDone {
@@ -77,7 +78,7 @@ func (m *Message) Served() bool {
 	return true
 }
 
-// Indexes returns those of recipients for which a condition holds.
+// Indexes returns the indexes of the recipients for which a condition holds.
 func (m *Message) Indexes(which func(i int) bool) []int {
 	var is []int
 	for i := range m.Progress {
@@ -88,15 +89,15 @@ func (m *Message) Indexes(which func(i int) bool) []int {
 	return is
 }
 
-// The lines of progress have a fixed length, so that each can be overwritten in its
-// place, and the letter of the state a fixed place in them: it is one octet,
-// which no crash can tear. The rest of a torn line is not JSON and is dropped.
+// The lines of progress have a fixed length, so that each can be overwritten in place. The letter
+// of the state has a fixed place in its line: it is one octet, which no crash can tear. The rest
+// of a torn line is not JSON and is dropped.
 const (
 	messageLine   = 256
 	recipientLine = 512
 	letterAt      = len(`{"state":"`)
-	unsureCeiling = 999 // is counted no further
-	// laterRoom is for what is added when the text stands in the line already.
+	unsureCeiling = 999 // is the highest count
+	// laterRoom is for the members that are added after the text has been written.
 	laterRoom = len(`,"told":99999999999,"unsure":999`)
 )
 
@@ -127,7 +128,7 @@ func unixTime(t time.Time) int64 {
 	return t.Unix()
 }
 
-// timeOf takes what is out of the range of four-digit years for never: nobody could print it.
+// timeOf takes a year of more than four digits for never, since it could not be printed.
 func timeOf(unix int64) time.Time {
 	if unix <= 0 || unix >= 253402300800 {
 		return time.Time{}
@@ -154,10 +155,10 @@ func (p *Progress) json() *progressJSON {
 	return &progressJSON{string(rune(p.State)), unixTime(p.Time), p.Code, p.Status, p.Host, p.Text, unixTime(p.Told), p.Unsure}
 }
 
-// fit makes what was said printable and so short that the line can hold it.
+// fit makes a text printable and short enough for the line.
 func (p *Progress) fit() {
 	p.Status, p.Host, p.Text = cut(Printable(p.Status), 16), cut(Printable(p.Host), 100), cut(Printable(p.Text), 300)
-	// Escapes can make the text longer in JSON than it is; halve it until it fits.
+	// Escapes can make the text longer in JSON; it is halved until it fits.
 	var room [recipientLine]byte
 	said := *p
 	said.Told, said.Unsure = time.Time{}, 0
@@ -167,10 +168,10 @@ func (p *Progress) fit() {
 	p.Text, p.Host = said.Text, said.Host
 }
 
-// blanks fill a line, many at a time.
+// blanks are what a line is filled with, many at a time.
 const blanks = "                                                                "
 
-// appendPadded appends v as JSON, blanks and a line end: n octets in all.
+// appendPadded appends v as JSON, blanks and a line end, n octets in total.
 func appendPadded(b []byte, v interface{ appendJSON([]byte) []byte }, n int) []byte {
 	end := len(b) + n - 1
 	b = v.appendJSON(b)
@@ -183,7 +184,7 @@ func appendPadded(b []byte, v interface{ appendJSON([]byte) []byte }, n int) []b
 	return append(b, '\n')
 }
 
-// cut shortens s to at most n octets, at the border of a character.
+// cut shortens s to at most n octets, between two characters.
 func cut(s string, n int) string {
 	if len(s) <= n {
 		return s
@@ -194,8 +195,8 @@ func cut(s string, n int) string {
 	return s[:n]
 }
 
-// Printable returns s on one line, with each octet that is not part of a printable character
-// replaced by a question mark: what hosts say may hold terminal escapes.
+// Printable returns s on one line, with a question mark for each octet that is not part of a
+// printable character: replies of hosts may contain terminal escapes.
 func Printable(s string) string {
 	if plain(s) {
 		return s
@@ -211,7 +212,7 @@ func Printable(s string) string {
 	}, s)
 }
 
-// plain reports whether s is printable ASCII, as nearly all is.
+// plain reports whether s is printable ASCII, as nearly all text is.
 func plain(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
@@ -221,7 +222,7 @@ func plain(s string) bool {
 	return true
 }
 
-// decodeProgress reads the lines from the third on; b has their exact length.
+// decodeProgress reads the lines from the third on; b has exactly their length.
 func (m *Message) decodeProgress(b []byte) error {
 	var mj messageJSON
 	line, b := b[:messageLine], b[messageLine:]
@@ -246,7 +247,7 @@ func (m *Message) decodeProgress(b []byte) error {
 			p.Unsure = min(max(pj.Unsure, 0), unsureCeiling)
 		}
 		if p.State = State(line[letterAt]); p.State == Unsure {
-			p.Unsure = max(p.Unsure, 1) // it is not in what an older program or a crash left
+			p.Unsure = max(p.Unsure, 1) // an older program, or a crash, left no number
 		}
 		switch p.State {
 		case Untried, Deferred, Sending, Unsure, Accepted, LocalDone, Refused:
@@ -257,11 +258,11 @@ func (m *Message) decodeProgress(b []byte) error {
 	return nil
 }
 
-// GivenUp reports whether the recipient failed because the message had waited too long: what was
-// said of it last was not for good.
+// GivenUp reports whether the recipient failed because the message had waited too long: the last
+// report was not permanent.
 func (p *Progress) GivenUp() bool { return p.State == Refused && strings.HasPrefix(p.Status, "4") }
 
-// Explain says why the recipient is not done, in the manner of Postfix.
+// Explain says why the recipient is not done, in the style of Postfix.
 func (p *Progress) Explain() string {
 	s := explain(p.Host, p.Code, p.Status, p.Text)
 	switch {

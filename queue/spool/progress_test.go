@@ -120,7 +120,7 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
-// Whatever is reported late of a recipient that is done, it is not tried again.
+// Whatever is reported late of a recipient that is done, the recipient is not tried again.
 func TestWhatIsDoneStaysDone(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com", "b@example.com", "c@example.com", "d@example.com")
@@ -140,8 +140,8 @@ func TestWhatIsDoneStaysDone(t *testing.T) {
 	}
 }
 
-// How often a message was possibly delivered outlives any number of processes that died while
-// sending it.
+// The count of possible deliveries outlives any number of processes that die while sending the
+// message.
 func TestPossiblyDeliveredIsCounted(t *testing.T) {
 	for name, text := range oddTexts {
 		q := newQueue(t)
@@ -172,7 +172,7 @@ func TestPossiblyDeliveredIsCounted(t *testing.T) {
 					t.Errorf("%s: recorded as %+v", name, m.Progress[0])
 				}
 			}
-			e.Close() // as death does
+			e.Close() // as the death of the process does
 		}
 		if m := read(t, q, id); m.Progress[1].Unsure != 0 {
 			t.Errorf("%s: the other recipient: %+v", name, m.Progress[1])
@@ -180,7 +180,7 @@ func TestPossiblyDeliveredIsCounted(t *testing.T) {
 	}
 }
 
-// A failed recipient that is tried again begins anew.
+// A failed recipient that is tried again starts anew.
 func TestRetryForgetsWhatWasPossiblyDelivered(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com")

@@ -6,31 +6,31 @@ import (
 	"time"
 )
 
-// Recording one message takes a sync of its envelope. When the replies to many come in together, as
-// they do behind a burst, those that are done with are recorded by their names: each entry is
-// renamed, and the queue directory, which has all their names, synced once. What has such a name
-// has been sent, and nothing is to be done but to remove it.
+// Recording one message takes a sync of its envelope. When the replies to many messages come in
+// together, as in back-to-back delivery, the messages that are done are recorded by their names:
+// each entry is renamed, and one sync of the queue directory covers all the names. An entry with
+// such a name has been sent and only has to be removed.
 
 // sentPrefix begins the names of entries whose recipients are all served.
 const sentPrefix = ".sent-"
 
-// batchWorth is how many entries are worth that: the sync of a directory takes as long as those of
-// two envelopes.
+// batchWorth is how many entries are worth that: the sync of a directory takes as long as the
+// syncs of two envelopes.
 const batchWorth = 3
 
-// An Attempt is what one attempt came to for some recipients of an entry.
+// An Attempt is the outcome of one attempt for some recipients of an entry.
 type Attempt struct {
 	Entry      *Entry
 	Recipients []int // indexes in the envelope, ascending
 	Reports    []Report
-	Next       time.Time // when the message is due again; zero where that is not for this attempt to say
+	Next       time.Time // when the message is due again; zero if this attempt does not decide that
 }
 
-// RecordAll records attempts. It returns an error for each, nil where it is recorded.
+// RecordAll records attempts. It returns an error for each, nil if it is recorded.
 func (q *Queue) RecordAll(all []Attempt, now time.Time) []error {
 	errs := make([]error, len(all))
 	renamed := q.renameDone(all)
-	// Not syncDir: where a directory cannot be synced, an envelope still can.
+	// syncDir is not used here: where a directory cannot be synced, an envelope still can.
 	together := len(renamed) > 0 && q.dir.Sync() == nil
 	for i := range all {
 		a := &all[i]
@@ -43,8 +43,8 @@ func (q *Queue) RecordAll(all []Attempt, now time.Time) []error {
 	return errs
 }
 
-// renameDone gives the entries that nothing is to be done for any more their last names, if there
-// are enough, and returns the indexes of those that have them.
+// renameDone gives the entries that are done their last names, if there are enough of them, and
+// returns the indexes of those that have such a name.
 func (q *Queue) renameDone(all []Attempt) (renamed []int) {
 	if len(all) < batchWorth {
 		return nil
@@ -68,8 +68,8 @@ func (q *Queue) renameDone(all []Attempt) (renamed []int) {
 	return renamed
 }
 
-// completedBy reports whether reports say of each recipient that is still pending that it is
-// served, and all others are. indexes ascend, and there may be many.
+// completedBy reports whether every recipient is served, by reports or before. indexes are in
+// ascending order, and there may be many.
 func (e *Entry) completedBy(indexes []int, reports []Report) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Which recipients a delivery is for, and what became of them.
+// Recipients of a delivery, and what became of them.
 func TestCompletedBy(t *testing.T) {
 	for _, c := range []struct {
 		letters string // before
@@ -53,7 +53,7 @@ func relayedAll(t *testing.T, q *Queue, ids []string) []Attempt {
 	return all
 }
 
-// Where an entry cannot have its last name, its envelope has to do.
+// An entry that cannot get its last name is recorded in its envelope.
 func TestBatchWithANameTaken(t *testing.T) {
 	q := newQueue(t)
 	var ids []string
@@ -73,7 +73,7 @@ func TestBatchWithANameTaken(t *testing.T) {
 	}
 }
 
-// A few are recorded by their envelopes, so that the names in the queue directory stay as they are.
+// A few entries are recorded in their envelopes, so that the names in the queue directory stay.
 func TestFewAreRecordedEach(t *testing.T) {
 	q := newQueue(t)
 	var ids []string

@@ -12,11 +12,10 @@ const (
 	Failed    Action = "failed"    // refused for good
 )
 
-// Final reports whether the action ends the queue's duty for the recipient.
+// Final reports whether the action ends the queue's responsibility for the recipient.
 func (a Action) Final() bool { return a == Relayed || a == Delivered }
 
-// A Scope says whom a trouble is charged to: what else is known not to work
-// when this did not.
+// A Scope says whom trouble is charged to: what else does not work either.
 type Scope string
 
 const (
@@ -26,23 +25,23 @@ const (
 	ScopeIdentity  Scope = "identity"  // everything of this identity, for now
 )
 
-// A Report is what one attempt came to for one recipient, in the terms of RFC 3464.
+// A Report is the outcome of one attempt for one recipient, in the terms of RFC 3464.
 type Report struct {
 	Action Action
 	Scope  Scope  // whom a Delayed or Failed is charged to
 	Status string // enhanced status code (RFC 3463), e.g. "5.1.1"; class.0.0 where none was given
 	Code   int    // reply code, e.g. 550; 0 where no reply was received
-	// Text is, for a person: the host's words (without the code and the enhanced code), or ours
-	// where the host said nothing: what failed, with what. Any octets; whoever
-	// prints it makes it printable.
+	// Text is for a person: the host's words without the code and the enhanced code, or ours if
+	// the host said nothing: what failed, with what. It may have any octets, and is made
+	// printable where it is printed.
 	Text string
-	Host string // who said it: host name or MDA; "" for ourselves
-	// Unsure: the end of the message was sent and no reply came, so the host
-	// may have taken it. Only with Delayed.
+	Host string // whose words Text is: host name or MDA; "" for ours
+	// Unsure says that the end of the message was sent and no reply came, so that the host may
+	// have taken it. Only with Delayed.
 	Unsure bool
 }
 
-// Explain says what was reported, on one printable line.
+// Explain returns the report on one printable line.
 func (r *Report) Explain() string {
 	s := explain(r.Host, r.Code, r.Status, r.Text)
 	switch {
@@ -54,7 +53,7 @@ func (r *Report) Explain() string {
 	return s
 }
 
-// Reason returns what a line of progress says of the report.
+// Reason returns the report as a line of progress has it.
 func (r *Report) Reason() *Progress {
 	p := &Progress{Code: r.Code, Status: r.Status, Host: r.Host, Text: r.Text}
 	p.fit()

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What counting a queue costs: the names alone.
+// The cost of counting a queue: only the names are read.
 func BenchmarkCount(b *testing.B) {
 	for _, n := range queueLengths() {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -19,7 +19,7 @@ func BenchmarkCount(b *testing.B) {
 	}
 }
 
-// What a listing of a queue costs: every envelope is read.
+// The cost of listing a queue: every envelope is read.
 func BenchmarkReadEach(b *testing.B) {
 	for _, n := range queueLengths() {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -1,6 +1,6 @@
 // Package spool keeps messages on disk: it takes them durably, and keeps what is known of each
-// recipient. Whoever submits, lists or changes mail needs this package alone; when mail is tried,
-// and what becomes of it, is the matter of package queue.
+// recipient. This package is enough for submitting, listing and changing mail; package queue
+// decides when mail is tried and what becomes of it.
 //
 // # A message on disk
 //
@@ -11,17 +11,17 @@
 //	    mail                the content, LF line ends; written once
 //	    envelope            who and for whom, and the progress; see below
 //
-// The queue directory has mode 0500 until its own name is durable: whoever finds it
-// so syncs its parent before using it.
+// The queue directory has mode 0500 until its own name is durable. A process that finds it so
+// syncs its parent before using it.
 //
 // A queue ID is 16 upper-case hexadecimal digits: 14 of the arrival time in
 // microseconds, 2 random. IDs sort by arrival.
 //
 // The file envelope is a sequence of lines, each a JSON object. The first is the Envelope, the
-// second its SHA-256; they are written once. The third says what is known of the message (attempts,
-// when next, held), and one line for each recipient follows. Those have a fixed length, reserved
-// when the message was accepted, and are overwritten in place: a full disk cannot keep a delivery
-// from being recorded.
+// second its SHA-256; they are written once. The third says what is known of the message
+// (attempts, next attempt, held), and one line for each recipient follows. These lines have a
+// fixed length, reserved when the message was accepted, and are overwritten in place: a full disk
+// cannot prevent a delivery from being recorded.
 //
 // # States
 //
@@ -47,21 +47,21 @@
 //
 // # The promise
 //
-// A message is accepted at one instant: when the queue directory has been synced after ID appeared
-// in it (Writer.Commit). Before, its files and their names were synced; until then its envelope is
-// locked, and nobody sends it.
+// A message is accepted at one instant: when the queue directory has been synced after ID
+// appeared in it (Writer.Commit). Its files and their names have been synced before. Its envelope
+// is locked until then, so that no run sends it.
 //
-// A recipient is done when its progress has been synced: in the envelope, which may happen for some
-// recipients of a message at a time (Entry, Attempt), or, for several messages that are done with
-// at once, as the names of their entries (RecordAll). A transport has that done before the end of
-// the next message is sent over the same session, or keeps the messages whose end it has sent
-// without waiting to a window: that many recipients are in state "s". A message goes out twice only
-// when the connection, the queue run or the machine dies between its taker's answer and that sync.
-// How often it may have been so is in the line of the recipient.
+// A recipient is done when its progress has been synced: in the envelope, perhaps for some
+// recipients of a message at a time (Entry, Attempt), or as the names of the entries, when
+// several messages are done at once (RecordAll). A transport has that done before it sends the
+// end of the next message over the same session; or it limits the messages whose end it has sent
+// without waiting to a window, whose recipients are in state "s". A message goes out twice only
+// when the connection, the queue run or the machine dies after the receiver's answer and before
+// that sync. The line of the recipient counts how often that may have happened.
 //
 // # Locks
 //
-// All are flock(2) on close-on-exec descriptors and vanish with their process.
+// All locks are flock(2) on close-on-exec descriptors and vanish with their process.
 //
 //	the queue directory   held by the queue run
 //	.wakeup               held by the one background process that sleeps before a run
@@ -69,13 +69,13 @@
 //	ID/envelope           held while a run or a command works on the entry, and by its writer
 //	                      from before it has this name until it is accepted
 //
-// Reading takes none. A submission waits for none.
+// Reading takes no lock, and a submission waits for none.
 //
 // # Caches
 //
-// Queue runs remember which identities wait (.parked) and when there is something to do about each
-// entry of a long queue (.agenda); .edited makes the latter void. None is needed, and a run makes
-// them anew. The names are those of the first version.
+// Queue runs remember which identities wait (.parked) and when each entry of a long queue is due
+// (.agenda); .edited makes the latter void. None of these files is needed, and a run makes them
+// anew. The names are those of the first version.
 package spool
 
 import (
@@ -99,8 +99,8 @@ type Queue struct {
 // is not a directory; nothing is read from or written to it.
 var ErrNotOurs = errors.New("not a directory of ours")
 
-// Open opens the queue directory and sees to its mode. A missing directory
-// is an error that errors.Is fs.ErrNotExist.
+// Open opens the queue directory and corrects its mode. For a missing directory, the error is
+// fs.ErrNotExist by errors.Is.
 func Open(dir string) (*Queue, error) {
 	f, err := openRepaired(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0o700)
 	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
@@ -117,8 +117,8 @@ func Open(dir string) (*Queue, error) {
 	return q, nil
 }
 
-// openRepaired opens a file or directory of ours, after giving it its mode where it
-// cannot be opened: a umask can take even its owner's access away. Only the owner can chmod.
+// openRepaired opens a file or directory of ours. If it cannot be opened, openRepaired sets its
+// mode first, since a umask can remove even the owner's access. Only the owner can chmod.
 func openRepaired(path string, flag int, mode fs.FileMode) (*os.File, error) {
 	f, err := openFile(path, flag, mode)
 	if errors.Is(err, fs.ErrPermission) && os.Chmod(path, mode) == nil {
@@ -127,7 +127,7 @@ func openRepaired(path string, flag int, mode fs.FileMode) (*os.File, error) {
 	return f, err
 }
 
-// check refuses a directory of somebody else's and takes away the access of others to ours.
+// check refuses another user's directory, and removes other users' access to ours.
 func (q *Queue) check() error {
 	st, err := q.dir.Stat()
 	if err != nil {
@@ -139,7 +139,8 @@ func (q *Queue) check() error {
 	if st.Mode().Perm() == 0o700 {
 		return nil
 	}
-	// Somebody has changed it, or whoever made it died before its name was durable.
+	// Somebody has changed the mode, or the process that made the directory died before its name
+	// was durable.
 	if err := syncParent(q.Dir); err != nil {
 		return err
 	}
@@ -149,18 +150,18 @@ func (q *Queue) check() error {
 	return nil
 }
 
-// unsettled is the mode of a queue directory whose name may not be durable yet: what is accepted
-// into it would be lost together with it.
+// unsettled is the mode of a queue directory whose name may not be durable yet: mail accepted
+// into it could be lost together with it.
 const unsettled = 0o500
 
-// OpenOrCreate opens the queue directory, after creating it where it is missing.
-// A directory it made is durable: its parent has been synced.
+// OpenOrCreate opens the queue directory, and creates it first if it is missing. The created
+// directory is durable: its parent has been synced.
 func OpenOrCreate(dir string) (*Queue, error) {
 	q, err := Open(dir)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return q, err
 	}
-	// Not MkdirAll: a missing home directory is not ours to make.
+	// MkdirAll is wrong here: a missing home directory is not ours to make.
 	if err := os.Mkdir(dir, unsettled); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("queue directory: %w", err)
 	}
@@ -189,7 +190,7 @@ func syncParent(dir string) error {
 // Close closes the directory and gives up its lock.
 func (q *Queue) Close() error { return q.dir.Close() }
 
-// Changed returns when a name in the directory changed last. It is a hint only.
+// Changed returns when a name in the directory last changed. It is only a hint.
 func (q *Queue) Changed() (time.Time, error) {
 	st, err := q.dir.Stat()
 	if err != nil {
@@ -218,7 +219,7 @@ func newID(t time.Time, random byte) string {
 	return hexadecimal(uint64(t.UnixMicro()), 14) + hexadecimal(uint64(random), 2)
 }
 
-// hexadecimal returns the last digits of a number, of which there are 16 at most.
+// hexadecimal returns the last digits of a number, at most 16.
 func hexadecimal(n uint64, digits int) string {
 	var b [16]byte
 	for i := range b {
@@ -240,7 +241,7 @@ func IsID(name string) bool {
 	return true
 }
 
-// Number returns a queue ID as a number, which takes a third of the room.
+// Number returns a queue ID as a number, which takes a third of the space.
 func Number(id string) uint64 {
 	n, _ := strconv.ParseUint(id, 16, 64)
 	return n

@@ -16,8 +16,8 @@ var _ message.BlockWriter = (*Writer)(nil)
 // newPrefix begins the names of entries that are being written.
 const newPrefix = ".new-"
 
-// A Writer takes one message into the queue. Between NewWriter and the end of Commit
-// the message is a temporary entry, which vanishes if anything goes wrong.
+// A Writer takes one message into the queue. Between NewWriter and the end of Commit the message
+// is a temporary entry, which is removed if anything goes wrong.
 type Writer struct {
 	q       *Queue
 	name    string   // of the temporary entry
@@ -25,22 +25,22 @@ type Writer struct {
 	entry   int      // its envelope, locked as a queue run does; -1 before there is one
 	mail    *os.File
 	content *contentWriter // what goes into mail
-	pending []byte         // what Write has gathered of it
-	refused []string       // why what stood for a recipient is none
+	pending []byte         // what Write has gathered for it
+	refused []string       // why texts given as recipients cannot be read
 }
 
 // NewWriter begins a message.
 func (q *Queue) NewWriter() (*Writer, error) {
 	for range 100 {
-		// Not crypto/rand: nobody else can write here, and its first use starts a timer and with it
-		// a thread.
+		// crypto/rand is not needed, since nobody else can write here; its first use starts a
+		// timer, and with it a thread.
 		w := &Writer{q: q, name: newPrefix + hexadecimal(rand.Uint64(), 16), entry: -1}
 		err := w.create()
 		if err == nil {
 			return w, nil
 		}
 		w.Abort()
-		// A queue run can have swept the directory away before it was locked.
+		// A queue run may have swept the directory away before it was locked.
 		if !errors.Is(err, os.ErrExist) && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, ErrLocked) {
 			return nil, err
 		}
@@ -80,7 +80,7 @@ func createFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// Write adds to the content, which is to have LF line ends. Small pieces are gathered.
+// Write adds to the content, which must have LF line ends. Small pieces are gathered.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	if w.pending == nil {
 		w.pending = make([]byte, 0, firstBlock)
@@ -98,8 +98,8 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// WriteBlock adds a large piece without copying it: p is the writer's from now on, and the
-// block returned is to be filled next.
+// WriteBlock adds a large piece without copying it: p then belongs to the writer, and the block
+// returned is the one to fill next.
 func (w *Writer) WriteBlock(p []byte) (next []byte, err error) {
 	if err := w.flush(); err != nil || len(p) == 0 {
 		return p, err
@@ -117,14 +117,15 @@ func (w *Writer) flush() error {
 	return err
 }
 
-// Refuse adds a recipient who cannot be served because what stands for the address cannot be read.
-// The others get the message; this one is failed from the start, and its owner will hear of it.
+// Refuse adds a recipient who cannot be served because the text given as the address cannot be
+// read. The others get the message; this recipient is failed from the start, and the owner of the
+// queue is told.
 func (w *Writer) Refuse(why string) { w.refused = append(w.refused, why) }
 
-// Commit completes the message and makes it durable; env is what the submitter said, Commit fills
-// in the rest. When it returns without error the message is accepted: it survives a power cut, and
-// the next queue run finds it. On any error nothing of it is left, and nothing of it has been sent:
-// until it is accepted, the entry is locked.
+// Commit completes the message and makes it durable; env is what the submitter said, and Commit
+// fills in the rest. When it returns without error the message is accepted: it survives a power
+// cut, and the next queue run finds it. After an error nothing of the message is left, and
+// nothing of it has been sent: the entry is locked until it is accepted.
 func (w *Writer) Commit(env *Envelope) (id string, err error) {
 	defer func() {
 		if err != nil {
@@ -140,12 +141,12 @@ func (w *Writer) Commit(env *Envelope) (id string, err error) {
 	if err := syncDir(w.q.dir); err != nil {
 		return "", fmt.Errorf("sync queue directory: %w", err)
 	}
-	// This is the instant: the message is accepted.
+	// This is the instant at which the message is accepted.
 	w.unlock()
 	return id, nil
 }
 
-// complete writes and syncs what is in the entry, and locks it.
+// complete writes and syncs the files of the entry, and locks it.
 func (w *Writer) complete(env *Envelope) error {
 	if err := w.flush(); err != nil {
 		return err
@@ -170,15 +171,15 @@ func (w *Writer) complete(env *Envelope) error {
 	if err := syncAll(w.mail, f, w.lock); err != nil {
 		return err
 	}
-	// Some file systems tell of a failed write only now.
+	// Some file systems report a failed write only now.
 	return errors.Join(w.mail.Close(), f.Close())
 }
 
-// publish gives the complete, synced entry its queue ID.
+// publish renames the complete, synced entry to its queue ID.
 func (w *Writer) publish(arrival time.Time) (string, error) {
 	for range 256 {
 		id := newID(arrival, byte(rand.Uint32()))
-		// Rename never replaces a directory that has something in it. (os.Rename would look first.)
+		// Rename never replaces a directory that is not empty. (os.Rename would look first.)
 		err := syscall.Rename(w.q.Dir+"/"+w.name, w.q.Dir+"/"+id)
 		if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, os.ErrExist) {
 			continue
@@ -186,7 +187,7 @@ func (w *Writer) publish(arrival time.Time) (string, error) {
 		if err != nil {
 			return "", &os.LinkError{Op: "rename", Old: w.q.Dir + "/" + w.name, New: w.q.Dir + "/" + id, Err: err}
 		}
-		w.name = id // what Abort would have to remove
+		w.name = id // which Abort would have to remove
 		return id, nil
 	}
 	return "", errors.New("no free queue ID for this instant: try again")
@@ -198,13 +199,13 @@ func (w *Writer) fill(env *Envelope) {
 	if env.Arrival.IsZero() {
 		env.Arrival = time.Now()
 	}
-	env.Arrival = env.Arrival.Round(0).UTC() // in local time, its zone would have to be found out
+	env.Arrival = env.Arrival.Round(0).UTC() // local time would need the time zone
 	env.Size, env.Lines, env.MaxLine, env.EightBit = m.Size, m.Lines, m.MaxLine, m.EightBit
 	env.SHA256 = w.content.checksum()
 }
 
 // syncAll syncs the files side by side, so that they share a flush of the disk. A failed sync is
-// final: the kernel may have dropped what it could not write, and would not say so twice.
+// final: the kernel may have dropped data that it could not write, and would not say so twice.
 func syncAll(content, envelope, dir *os.File) error {
 	done := make(chan error, 2)
 	go func() { done <- content.Sync() }()
@@ -213,7 +214,7 @@ func syncAll(content, envelope, dir *os.File) error {
 	return errors.Join(err, <-done, <-done)
 }
 
-// Abort drops what was written. It is for messages that have not been committed.
+// Abort drops a message that has not been committed.
 func (w *Writer) Abort() {
 	if w.content != nil {
 		w.content.finish()

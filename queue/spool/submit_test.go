@@ -115,9 +115,9 @@ func TestNothingIsLeftOfWhatWasNotAccepted(t *testing.T) {
 	}
 }
 
-// Until it is accepted nobody can open an entry, and so send it, although it has its name: should
-// the sync of the queue directory fail, it is removed, and the submitter told that nothing was
-// queued.
+// Until an entry is accepted, nobody can open and so send it, although it has its name: if the
+// sync of the queue directory fails, the entry is removed, and the submitter is told that nothing
+// was queued.
 func TestEntryIsLockedUntilItIsAccepted(t *testing.T) {
 	for _, fails := range []bool{false, true} {
 		q := newQueue(t)
@@ -151,7 +151,7 @@ func TestEntryIsLockedUntilItIsAccepted(t *testing.T) {
 }
 
 // The same from outside: while submissions fail at that sync, a run that looks for their entries
-// gets hold of none.
+// can open none.
 func TestNothingIsSentOfWhatWasNotAccepted(t *testing.T) {
 	q := newQueue(t)
 	stop, looked := make(chan struct{}), make(chan error, 1)
@@ -255,8 +255,8 @@ func TestWritersSideBySide(t *testing.T) {
 	}
 }
 
-// A queue run can meet a temporary entry between its mkdir and its lock, and takes it for a
-// dead writer's.
+// A queue run can meet a temporary entry between its mkdir and its lock, and take it for that of
+// a dead writer.
 func TestWriterGetsOverASweepBeforeItsLock(t *testing.T) {
 	q := newQueue(t)
 	stop, swept := make(chan struct{}), make(chan error, 1)
@@ -314,7 +314,7 @@ func TestSweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dead.lock.Close() // as its process's end does
+	dead.lock.Close() // as the end of its process does
 	os.WriteFile(q.path(dead.name, "extra"), nil, 0o600)
 	outside := t.TempDir()
 	os.WriteFile(outside+"/mail", nil, 0o600)
@@ -338,7 +338,7 @@ func TestSweep(t *testing.T) {
 	wantNames(t, q.Dir+"/"+id, "envelope", "mail")
 }
 
-// The umask is the process's, so that a process of its own is needed to set it.
+// The umask belongs to the process, so setting it takes a process of its own.
 func TestModesWhateverTheUmask(t *testing.T) {
 	for _, umask := range []string{"0", "0777", "0027"} {
 		t.Run(umask, func(t *testing.T) {
@@ -396,7 +396,7 @@ func init() {
 	}
 }
 
-// asOrdinaryUser lets root, whom no mode stops, run a command as somebody else.
+// asOrdinaryUser lets root, whom no mode stops, run a command as another user.
 func asOrdinaryUser(t *testing.T, cmd *exec.Cmd, home string) {
 	t.Helper()
 	if os.Geteuid() != 0 {

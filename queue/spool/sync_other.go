@@ -4,9 +4,9 @@ package spool
 
 import "os"
 
-// syncData makes what was overwritten in place durable.
+// syncData makes data durable that was overwritten in place.
 func syncData(f *os.File) error { return f.Sync() }
 
-// beginWriteback would tell the disk to begin with a part of a file; the sync at the end does all
-// of it.
+// beginWriteback would tell the disk to begin with a part of a file; here the sync at the end
+// does everything.
 func beginWriteback(*os.File, int64, int64) error { return nil }

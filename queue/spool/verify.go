@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// readAheadBlock and readAheadBlocks are the buffers of a content that is read and verified
-	// while what is before is sent.
+	// readAheadBlock and readAheadBlocks are the size and the number of the buffers for a content
+	// that is read and verified while earlier blocks are sent.
 	readAheadBlock  = 128 << 10
 	readAheadBlocks = 3
 )
 
 // A verifyingReader reads a file of known length and checksum. A goroutine reads ahead and
-// computes the checksum, so that this takes no time of the caller. It begins behind the
-// first block, for sometimes only the header is read, and ends with Close at the latest.
+// computes the checksum, so that this costs the caller no time. It begins after the first block,
+// since sometimes only the header is read, and ends with Close at the latest.
 type verifyingReader struct {
 	f    *os.File
 	left int64 // octets still to be read from f
@@ -35,12 +35,12 @@ type verifyingReader struct {
 	stop   chan struct{}  // closed by Close
 	done   chan struct{}  // closed when the goroutine has ended
 
-	block []byte // the one at hand
-	rest  []byte // what has not been returned of it
-	err   error  // what comes behind it, for ever
+	block []byte // the current one
+	rest  []byte // the part of it that has not been returned
+	err   error  // what follows it, for ever
 }
 
-// A readBlock is a block as read, and what comes behind it: nil for more.
+// A readBlock is a block as read, and the error that follows it: nil if more follows.
 type readBlock struct {
 	p   []byte
 	err error
@@ -50,7 +50,7 @@ func newVerifyingReader(f *os.File, size int64, want string) *verifyingReader {
 	return &verifyingReader{f: f, left: size, sum: sha256.New(), want: want}
 }
 
-// Read implements io.Reader. Content that is damaged ends with ErrDamaged in place of io.EOF.
+// Read implements io.Reader. Damaged content ends with ErrDamaged in place of io.EOF.
 func (r *verifyingReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -77,7 +77,7 @@ func (r *verifyingReader) NextBlock() ([]byte, error) {
 	return p, nil
 }
 
-// advance makes the next block the one at hand.
+// advance makes the next block the current block.
 func (r *verifyingReader) advance() error {
 	if r.err != nil {
 		return r.err
@@ -102,7 +102,8 @@ func (r *verifyingReader) advance() error {
 
 func (r *verifyingReader) take(b readBlock) { r.block, r.rest, r.err = b.p[:cap(b.p)], b.p, b.err }
 
-// start starts the goroutine, if it has not been. It returns false once the reader is closed.
+// start starts the goroutine, unless it was started before. It returns false once the reader is
+// closed.
 func (r *verifyingReader) start() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -115,7 +116,7 @@ func (r *verifyingReader) start() bool {
 	return !r.closed
 }
 
-// ahead reads all that is left, as buffers come back.
+// ahead reads the rest of the file, as buffers come back.
 func (r *verifyingReader) ahead() {
 	defer close(r.done)
 	for made := 1; ; {
@@ -142,7 +143,7 @@ func (r *verifyingReader) ahead() {
 	}
 }
 
-// read reads a block, and says what is behind it.
+// read reads a block, and the error that follows it.
 func (r *verifyingReader) read(p []byte) readBlock {
 	n, err := r.f.Read(p[:min(int64(len(p)), r.left)])
 	r.sum.Write(p[:n])

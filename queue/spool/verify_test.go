@@ -12,7 +12,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// openLarge returns a reader of content, which is too long to be held, and the path of its file.
+// openLarge returns a reader of a content that is too long to be kept in memory, and the path of
+// its file.
 func openLarge(t *testing.T, q *Queue, content string) (*verifyingReader, string) {
 	t.Helper()
 	id := commit(t, q, envelopeFor("a@example.com"), content)
@@ -27,7 +28,7 @@ func openLarge(t *testing.T, q *Queue, content string) (*verifyingReader, string
 	return r.(*verifyingReader), q.path(id, "mail")
 }
 
-// spoilt reads all blocks of r and overwrites each when it has been taken, as its next owner may.
+// spoilt reads all blocks of r and overwrites each after use, as its next owner may.
 func spoilt(r BlockReader) (string, error) {
 	var all strings.Builder
 	for {
@@ -81,7 +82,7 @@ func TestCheckedContentComesInBlocks(t *testing.T) {
 	}
 }
 
-// Whatever is wrong, and however far the reading is ahead of who reads: there is no end.
+// Whatever is wrong, and however far the reader reads ahead, there is no end of file.
 func TestDamagedBlocksNeverEnd(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	q := newQueue(t)
@@ -104,7 +105,7 @@ func TestDamagedBlocksNeverEnd(t *testing.T) {
 	}
 }
 
-// A reader that is closed in the middle leaves no goroutine, and has nothing more to say.
+// A reader that is closed in the middle leaves no goroutine, and returns nothing more.
 func TestCheckedReaderClosedAnywhere(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	q := newQueue(t)
@@ -147,7 +148,7 @@ func TestCheckedReaderClosedMeanwhile(t *testing.T) {
 	}
 }
 
-// Of a content of which only the header is read, only the first block is.
+// If only the header of a content is read, only its first block is read.
 func TestCheckedReaderDoesNotRunAheadOfTheHeader(t *testing.T) {
 	r, _ := openLarge(t, newQueue(t), string(lettersOf(10*readAheadBlock)))
 	defer r.Close()

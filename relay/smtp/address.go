@@ -9,18 +9,18 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// maxAddress is the longest address sent, in octets. RFC 5321, 4.5.3.1 has 64 for
-// the local part and 255 for the domain, but senders that encode another
-// address in the local part are common; whether it is too long is for the host to say.
+// maxAddress is the longest address sent, in octets. RFC 5321, 4.5.3.1 has 64 for the local part
+// and 255 for the domain, but senders that encode another address in the local part are common.
+// The host decides whether an address is too long.
 const maxAddress = 500
 
-// ErrUTF8Local is the error of an address that only a host with SMTPUTF8 takes.
+// ErrUTF8Local is the error for an address that only a host with SMTPUTF8 takes.
 var ErrUTF8Local = errors.New("has characters outside ASCII before the @, and the host does not offer SMTPUTF8")
 
-// WireAddress returns an address as it goes between < and >, and whether it needs
-// SMTPUTF8. An address is never changed into another one: what cannot be
-// represented is an error. A domain outside ASCII has an equal form within it
-// (RFC 5890), which every host understands; a local part has none.
+// WireAddress returns an address as it goes between < and >, and whether it needs SMTPUTF8. An
+// address is never changed into another one: an address that cannot be represented is an error. A
+// domain outside ASCII has an equivalent form in ASCII (RFC 5890), which every host understands;
+// a local part has none.
 func WireAddress(addr string, smtputf8 bool) (wire string, needsUTF8 bool, err error) {
 	if err := checkAddress(addr); err != nil {
 		return "", false, err
@@ -43,8 +43,8 @@ func WireAddress(addr string, smtputf8 bool) (wire string, needsUTF8 bool, err e
 	return local + ascii, false, nil
 }
 
-// checkAddress refuses what could be read as anything else than one address:
-// controls, angle brackets, blanks and further @ signs outside a quoted local part.
+// checkAddress refuses a text that could be read as anything other than one address: controls,
+// angle brackets, blanks and further @ signs outside a quoted local part.
 func checkAddress(addr string) error {
 	switch {
 	case addr == "":
@@ -84,8 +84,7 @@ func checkAddress(addr string) error {
 	return nil
 }
 
-// quotedEnd returns the index behind the quoted string that s begins with, -1
-// where it does not end.
+// quotedEnd returns the index after the quoted string that s begins with, -1 if it does not end.
 func quotedEnd(s string) int {
 	for i := 1; i < len(s); i++ {
 		switch s[i] {

@@ -2,7 +2,8 @@ package smtp
 
 import "time"
 
-// replies waits for a reply, and takes all that have come with it: what they decide about is recorded together.
+// replies waits for a reply, and takes all that have come with it, so that their messages are
+// recorded together.
 func (w *window) replies() *Error {
 	a := <-w.pump.got
 	for {
@@ -14,8 +15,7 @@ func (w *window) replies() *Error {
 				Text: w.c.cfg.Name + " said that it closes the connection, and did not"}
 		}
 		if err := w.take(a.r); err != nil {
-			w.doubt(err)
-			w.read.wrong = true
+			w.misled(err)
 			return err
 		}
 		if w.unanswered == 0 {
@@ -29,6 +29,34 @@ func (w *window) replies() *Error {
 	}
 }
 
+// misled marks as out of step what err shows to be: what is in flight, and with it what had seemed to be confirmed.
+func (w *window) misled(err *Error) {
+	w.doubt(err)
+	tx := w.read
+	switch {
+	case tx == nil || err.Kind != KindGarbage:
+	case tx.m.Chunks:
+		tx.wrong = tx.wrong || tx.reply(StageEnd) != nil && !tx.fenced && w.c.monotonous()
+	default:
+		tx.wrong = tx.wrong || tx.odd || !tx.anchored()
+	}
+}
+
+// misplaced reports whether the reply to the end of a message looks like one to another command. extra says that there is
+// a reply too many rather than too few.
+func (c *Conn) misplaced(tx *transaction, extra bool) bool {
+	end, mail := tx.reply(StageEnd), tx.reply(StageMAIL)
+	switch shape := end.shape(); {
+	case end.noisy:
+		return true
+	case c.reset != "" && c.reset != mail.shape() && shape == c.reset:
+		return true
+	case c.taken != "":
+		return shape != c.taken
+	}
+	return extra
+}
+
 // unanswerable returns what the failure to read a reply comes to. Silence after an envelope that rides is the loss of
 // the session: nothing was sent that would be worth a longer wait.
 func (w *window) unanswerable(err *Error) *Error {
@@ -37,10 +65,14 @@ func (w *window) unanswerable(err *Error) *Error {
 		w.silent = true
 		return &Error{At: err.At, Kind: KindLost, Host: err.Host, Text: err.Text}
 	}
+	if tx.m.Chunks && tx.taken() && err.Kind == KindTimeout {
+		tx.wrong = w.c.misplaced(tx, false) // RSET's reply may be what was taken for that to the end
+	}
 	return err
 }
 
-// goesOn gives a host that has said that it closes some more time, and reports whether there is any left.
+// goesOn gives some more time to a host that has said that it closes, and reports whether there
+// is any left.
 func (w *window) goesOn() bool {
 	if time.Since(w.since) > closingTime || !w.limit.Stop() {
 		return false
@@ -49,7 +81,7 @@ func (w *window) goesOn() bool {
 	return true
 }
 
-// take notes a reply. An error is what shows that we are out of step, and ends the session.
+// take notes a reply. An error shows that we are out of step, and ends the session.
 func (w *window) take(r *Reply) *Error {
 	tx := w.flight[w.replying()]
 	s := &tx.steps[tx.read]
@@ -65,22 +97,40 @@ func (w *window) take(r *Reply) *Error {
 		w.close(c.refused(s.at, r))
 	case s.probe != 0:
 		if r.Class() != s.probe {
+			tx.wrong = c.monotonous() || !c.Steady || tx.taken() && c.misplaced(tx, true)
 			return c.garbage(s.at, r)
 		}
 	case s.at == StageRSET:
 		if err := w.takeReset(tx, r); err != nil {
 			return err
 		}
+	case r.Class() == 3 && tx.m.Chunks:
+		// 354 is the reply to nothing in a series. What comes behind it still says what became of the others.
+		tx.garbled = c.garbage(s.at, r)
+		tx.wrong = c.monotonous()
+		w.close(tx.garbled)
 	case r.Class() == 3 && (s.at != StageDATA || r.Code != 354), r.Positive() && s.at == StageDATA:
 		return c.garbage(s.at, r)
+	}
+	if s.at == StageMAIL && r.Positive() && c.mail == "" {
+		c.mail = r.shape()
 	}
 	if tx.rides && tx.refusedRide() {
 		return w.unride(tx)
 	}
-	if s.at == StageEnd && !tx.m.Chunks && !r.Positive() && tx.rider == nil {
-		tx.over = w.closing != nil // else RSET is due
+	if s.at == StageEnd && !tx.m.Chunks {
+		w.takeEnd(tx, r)
 	}
 	return nil
+}
+
+// takeEnd notes the reply to a final dot.
+func (w *window) takeEnd(tx *transaction, r *Reply) {
+	c := w.c
+	if !r.Positive() && tx.rider == nil {
+		tx.over = w.closing != nil // else RSET is due
+	}
+	tx.odd = r.noisy || c.reset != "" && r.shape() == c.reset && c.reset != tx.reply(StageMAIL).shape()
 }
 
 // replying returns the index in flight of the transaction that the next reply belongs to.
@@ -93,13 +143,19 @@ func (w *window) replying() int {
 	panic("smtp: a reply that nothing was sent for")
 }
 
-// takeReset notes a reply to RSET. Behind a message sent in chunks its words show whether we are in step.
+// takeReset notes a reply to RSET. After a message sent in chunks its words show whether we are
+// in step.
 func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 	c := w.c
 	switch {
-	case r.Class() == 3:
+	case r.Class() == 3 && !tx.m.Chunks:
 		return c.garbage(StageRSET, r)
+	case r.Class() == 3:
+		tx.wrong = tx.taken() && c.misplaced(tx, false)
+		w.close(c.garbage(StageRSET, r))
+		return nil
 	case r.Negative():
+		tx.wrong = tx.m.Chunks && tx.taken() && c.misplaced(tx, true)
 		if !tx.rides || tx.read != 1 {
 			w.close(c.refused(StageRSET, r))
 		}
@@ -107,13 +163,14 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 	case tx.rides && tx.read == 1:
 		c.RideProven = true
 	}
-	if !c.Steady || !tx.m.Chunks {
-		return nil
-	}
 	if c.reset == "" {
 		c.reset = r.shape()
 	}
+	if !c.Steady || !tx.m.Chunks {
+		return nil
+	}
 	if r.shape() != c.reset {
+		tx.wrong = !tx.taken() || c.misplaced(tx, true)
 		err := c.garbage(StageRSET, r)
 		err.Text = c.cfg.Name + " is out of step: it answered " + r.String() + " where its reply to RSET should be"
 		return err
@@ -121,14 +178,14 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 	return nil
 }
 
-// refusedRide reports whether the host has refused an envelope for going behind a final dot, and all replies to
-// it are here.
+// refusedRide reports whether the host has refused an envelope for going behind a final dot, and
+// all replies to the envelope have come.
 func (tx *transaction) refusedRide() bool {
 	return tx.read == tx.sent && tx.steps[0].reply.Negative() && tx.steps[0].reply.Code != 421
 }
 
-// unride takes back an envelope that the host has refused for going behind a final dot: it goes in a flight of its
-// own, and so do all others.
+// unride takes back an envelope that the host has refused for going behind a final dot: it is
+// sent separately, and so are all others.
 func (w *window) unride(tx *transaction) *Error {
 	c := w.c
 	for i := range tx.steps[:tx.sent] {
@@ -146,26 +203,33 @@ func (w *window) unride(tx *transaction) *Error {
 	w.pending = tx.m
 	if before := w.tail(); before != nil {
 		before.rider = nil
-		if !before.taken() {
-			before.over = false // RSET is due
-		}
+		before.over = before.taken() // else it was refused, and RSET is due
 	}
 	return nil
 }
 
-// settle reports the messages at the front that have come to something, and reports whether there were any.
+// settle reports the results of the messages at the front that are settled, and returns whether
+// there were any.
 func (w *window) settle() bool {
+	if len(w.flight) == 0 || !w.flight[0].settled() {
+		return false
+	}
+	if w.unanswered == 0 && w.closing == nil {
+		// One reply too many shows before what it may have been meant for is recorded.
+		if err := w.c.quiet(w.flight[0].last()); err != nil {
+			w.misled(err)
+			w.close(err)
+		}
+	}
 	var all []Result
 	for len(w.flight) > 0 && w.flight[0].settled() {
 		tx := w.flight[0]
 		w.flight = w.flight[1:]
 		all = append(all, tx.result(w.c.w.tried))
-		if tx.taken() && tx.m.Chunks {
+		if tx.taken() && tx.m.Chunks && !tx.wrong {
 			w.messages = min(w.messages+1, maxWindow)
+			w.c.taken = tx.reply(StageEnd).shape()
 		}
-	}
-	if len(all) == 0 {
-		return false
 	}
 	w.owed()
 	w.report(all)
@@ -179,7 +243,7 @@ func (w *window) report(all []Result) {
 	}
 }
 
-// owed says whether the reply to the end of a message is still to come.
+// owed notes whether the reply to the end of a message is still to come.
 func (w *window) owed() {
 	for _, tx := range w.flight {
 		if tx.end <= w.c.w.gathered() && tx.reply(StageEnd) == nil {
@@ -189,7 +253,7 @@ func (w *window) owed() {
 	w.c.owed.Store(false)
 }
 
-// fail reports what is in flight when the session has ended.
+// fail reports the results of the messages in flight when the session has ended.
 func (w *window) fail(err *Error, byHost bool) {
 	var all []Result
 	last := w.closingReply(byHost)
@@ -203,8 +267,8 @@ func (w *window) fail(err *Error, byHost bool) {
 		r.Unread = unread
 		if last != nil && tx == w.read {
 			r = tx.without(last, w.c.w.tried)
-			unread = closes(last)
-			r.Unread = unread && r.End == nil
+			unread = true
+			r.Unread = r.End == nil
 		}
 		if r.Err == nil && (!tx.answered() || tx.wrong || r.Closing != nil) {
 			r.Err = err
@@ -223,8 +287,8 @@ func (w *window) fail(err *Error, byHost bool) {
 	}
 }
 
-// closingReply returns the step whose reply was the last before the host ended the connection on its own, if that
-// is negative and more had been sent by then; else nil.
+// closingReply returns the step with the last reply before the host closed the connection by
+// itself, if that reply is negative and more had been sent by then; otherwise nil.
 func (w *window) closingReply(byHost bool) *step {
 	if !byHost || !w.more || w.read.read == 0 {
 		return nil
@@ -235,14 +299,7 @@ func (w *window) closingReply(byHost bool) *step {
 	return nil
 }
 
-// closes reports whether a reply may have announced that the host closes the connection, whatever it was an
-// answer to: nothing behind it was read. A refusal of a recipient, or of a content, is hardly that.
-func closes(s *step) bool {
-	r := s.reply
-	return r.Code == 421 || r.Code >= 500 && r.Code <= 504 || s.at == StageRSET || s.at == StageMAIL
-}
-
-// without returns the result with the reply to s as the one that the host closed with.
+// without returns the result, with the reply to s as the one that the host closed with.
 func (tx *transaction) without(s *step, tried int64) Result {
 	reply := s.reply
 	s.reply = nil

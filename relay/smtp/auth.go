@@ -9,19 +9,17 @@ import (
 )
 
 const (
-	// maxAuthLine is the longest AUTH command with an initial response
-	// (RFC 4954, section 4): where it is longer, the response waits for the
-	// host's first challenge.
+	// maxAuthLine is the longest AUTH command with an initial response (RFC 4954, section 4): if
+	// it is longer, the response waits for the host's first challenge.
 	maxAuthLine = 510
 	// maxChallenges bounds a conversation; no mechanism used here has more
 	// than two.
 	maxChallenges = 8
 )
 
-// loginClient is the mechanism LOGIN (draft-murchison-sasl-login). The first
-// challenge is answered with the user name, the second with the password,
-// whatever they say: hosts differ in the wording, and some ignore an
-// initial response.
+// loginClient is the mechanism LOGIN (draft-murchison-sasl-login). The answer to the first
+// challenge is the user name, the answer to the second the password, whatever the challenges say:
+// hosts differ in their wording, and some ignore an initial response.
 type loginClient struct {
 	answers []string
 }
@@ -43,7 +41,7 @@ func (c *loginClient) Next([]byte) ([]byte, error) {
 	return []byte(answer), nil
 }
 
-// mechanisms returns those to try, best first, of what the host offers.
+// mechanisms returns the mechanisms to try among those that the host offers, best first.
 func mechanisms(ext Extensions, user, password string) []sasl.Client {
 	var all []sasl.Client
 	if ext.Auth(sasl.Plain) {
@@ -55,8 +53,8 @@ func mechanisms(ext Extensions, user, password string) []sasl.Client {
 	return all
 }
 
-// logIn authenticates where there is something to do it with. When it returns nil, what the
-// mail needs has been achieved: with a Login, it has succeeded.
+// logIn logs in if the configuration has the means. When it returns nil, mail may be sent: with a
+// Login, the login has succeeded.
 func (c *Conn) logIn() *Error {
 	if c.cfg.Login == nil {
 		if c.cfg.External && c.encrypted() && c.ext.Auth(sasl.External) {
@@ -86,7 +84,7 @@ func (c *Conn) logIn() *Error {
 	return failed
 }
 
-// mayLogIn returns why no login by password is possible here, nil if one is.
+// mayLogIn returns why no login by password is possible; nil if one is.
 func (c *Conn) mayLogIn() *Error {
 	name := c.cfg.Name
 	switch {
@@ -102,8 +100,8 @@ func (c *Conn) mayLogIn() *Error {
 	return nil
 }
 
-// minSecret is the length from which on a password is looked for in what a host says: a shorter one
-// stands in every other word.
+// minSecret is the length from which a password is searched in the words of a host: a shorter one
+// occurs in ordinary words.
 const minSecret = 4
 
 // forms returns the forms in which a password goes over the wire.
@@ -115,8 +113,8 @@ func forms(user, password string) []string {
 	return []string{password, encode([]byte(password)), encode([]byte("\x00" + user + "\x00" + password))}
 }
 
-// aboutMechanism reports whether another mechanism may fare better. A refused
-// password is not tried again in another wrapping: hosts count, and lock out.
+// aboutMechanism reports whether another mechanism may succeed. A refused password is not tried
+// again by another mechanism, since hosts count attempts and lock people out.
 func aboutMechanism(err *Error) bool {
 	if err.Kind != KindReply {
 		return false
@@ -172,7 +170,7 @@ func (c *Conn) authenticate(mech sasl.Client) *Error {
 	return c.cancelAuth(name, errors.New("too many challenges"))
 }
 
-// authResult judges the final reply.
+// authResult returns what the final reply means.
 func (c *Conn) authResult(r *Reply) *Error {
 	switch r.Class() {
 	case 2:
@@ -192,8 +190,8 @@ func (c *Conn) cancelAuth(mech string, cause error) *Error {
 	return c.refuse(StageAUTH, "AUTH "+mech+" with "+c.cfg.Name+" failed: "+cause.Error())
 }
 
-// nextResponse answers the challenge in a 334. The prompts of LOGIN come in plain text and without padding,
-// too, and say nothing that matters.
+// nextResponse answers the challenge in a 334. The prompts of LOGIN may be plain text or lack
+// padding; their words do not matter.
 func nextResponse(mech sasl.Client, r *Reply) ([]byte, error) {
 	challenge, err := base64.StdEncoding.DecodeString(r.Text())
 	if _, prompts := mech.(*loginClient); err != nil && !prompts {

@@ -10,7 +10,8 @@ import (
 
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
-// offering is a session up to where a login is due; mechanisms is what follows AUTH, more lines may follow it.
+// offering is a session up to where a login is due; mechanisms is what follows AUTH, more lines may
+// follow it.
 func offering(mechanisms string) string {
 	return "S: 220 mx\nC: EHLO client.example.org\nS: 250-mx\nS: 250 AUTH " + mechanisms + "\n"
 }
@@ -71,7 +72,8 @@ func TestLegacyAuth(t *testing.T) {
 	}
 }
 
-// Whether a login was offered is known without one being made, and what the host offers in TLS alone is no offer.
+// Whether a login was offered is known without one being made, and what the host offers in TLS
+// alone is no offer.
 func TestLoginOffered(t *testing.T) {
 	for mechanisms, want := range map[string]bool{"AUTH PLAIN": true, "AUTH=PLAIN": true, "AUTH CRAM-MD5": true, "STARTTLS": false} {
 		c, _ := opened(t, "S: 220 mx\nC: EHLO client.example.org\nS: 250-mx\nS: 250 "+mechanisms+"\n"+goodbye)
@@ -147,7 +149,8 @@ func TestAskLost(t *testing.T) {
 	conn.Abort()
 }
 
-// Without a login there is nothing that the host has held back, and the session goes on behind a refusal.
+// Without a login there is nothing that the host has held back, and the session goes on behind a
+// refusal.
 func TestAskNothing(t *testing.T) {
 	conn, _ := opened(t, offering("PLAIN")+goodbye)
 	if err := conn.Ask(); err != nil {

@@ -8,23 +8,23 @@ import (
 
 // A Body is the content of a message, with LF line ends.
 type Body interface {
-	// WireSize is the length in octets with CRLF line ends, before dot-stuffing and with the final line
-	// end: what SIZE= (RFC 1870) and BDAT (RFC 3030) count.
+	// WireSize is the length in octets with CRLF line ends, before dot-stuffing and with the
+	// final line end: what SIZE= (RFC 1870) and BDAT (RFC 3030) count.
 	WireSize() int64
-	// Open returns a reader of the content from its start. A read that ends in another error than io.EOF
-	// keeps the message from being completed. It may be a BlockReader.
+	// Open returns a reader of the content from its start. If a read ends with an error other
+	// than io.EOF, the message is not completed. The reader may be a BlockReader.
 	Open() (io.ReadCloser, error)
 }
 
-// A BlockReader is a reader that can hand out what it has read without copying it.
+// A BlockReader is a reader that can hand out its blocks without copying them.
 type BlockReader interface {
 	io.Reader
-	// NextBlock returns what comes next, at least an octet of it, good until the next call
-	// of either method; or an error as Read would.
+	// NextBlock returns the next octets, at least one, which are valid until the next call of
+	// either method; or an error, as Read would.
 	NextBlock() ([]byte, error)
 }
 
-// A blockSource reads a content by the block.
+// A blockSource reads a content block by block.
 type blockSource struct {
 	r      io.Reader
 	blocks BlockReader // r, if it is one
@@ -37,8 +37,8 @@ func (s *blockSource) begin(r io.Reader) {
 	s.blocks, _ = r.(BlockReader)
 }
 
-// next returns what comes next, good until the next call. As with Read, there may be both octets
-// and an error.
+// next returns the next octets, which are valid until the next call. As with Read, there may be
+// both octets and an error.
 func (s *blockSource) next() ([]byte, error) {
 	if s.blocks != nil {
 		return s.blocks.NextBlock()
@@ -50,16 +50,16 @@ func (s *blockSource) next() ([]byte, error) {
 	return s.buf[:n], err
 }
 
-// An encoder puts content into the form that SMTP demands: CRLF lines, whose leading dots are
-// doubled where DATA frames them. CR, LF and CRLF each end a line, so nothing that any receiver may
-// take for the end of the message (LF.LF, CR.CR, CRLF.LF and their kin) is left for it to find.
+// An encoder puts content into the form that SMTP requires: CRLF lines, with leading dots doubled
+// for DATA. CR, LF and CRLF each end a line, so the content has nothing left that any receiver
+// could take for the end of the message (LF.LF, CR.CR, CRLF.LF and the like).
 type encoder struct {
 	dots bool // leading dots are doubled (RFC 5321, 4.5.2)
 	bol  bool // the next octet is the first of a line
-	cr   bool // the last octet was CR; its line end is there
+	cr   bool // the last octet was CR; its line end has been written
 }
 
-// grown bounds the wire form of n octets: each becomes two at most, and a line end may be due.
+// grown bounds the wire form of n octets: each becomes at most two, and a line end may be due.
 func grown(n int) int { return 2*n + 2 }
 
 // begin makes ready for another content.
@@ -88,7 +88,7 @@ func (e *encoder) encode(out, p []byte) []byte {
 	return out
 }
 
-// lines appends what has no CR in it, as content of ours has none.
+// lines appends text without CR. Content from our queue has none.
 func (e *encoder) lines(out, p []byte) []byte {
 	n := len(out)
 	out = slices.Grow(out, grown(len(p)))[:n+grown(len(p))]

@@ -104,8 +104,8 @@ func TestEncoderBegin(t *testing.T) {
 	}
 }
 
-// FuzzEncoder: a content becomes CRLF lines in both framings, whatever pieces it comes in, and no receiver can find an
-// end in it.
+// FuzzEncoder: a content becomes CRLF lines in both framings, whatever pieces it comes in, and no
+// receiver can find an end in it.
 func FuzzEncoder(f *testing.F) {
 	for _, s := range []string{"a\n.\nb", "\r.\r", ".", "\r\n.\r\n", "\n.\r\n", "a\r\n\r.\n", strings.Repeat("..\r", 100), "\r\r\r\n"} {
 		f.Add(s, 1)

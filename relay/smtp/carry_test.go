@@ -60,7 +60,8 @@ func TestEmptyLineBetween(t *testing.T) {
 	c.Quit()
 }
 
-// MAILMAX counts each MAIL of the session, the refused too. What is drawn beyond stays with the feed, QUIT follows.
+// MAILMAX counts each MAIL of the session, the refused too. What is drawn beyond stays with the
+// feed, QUIT follows.
 func TestWorn(t *testing.T) {
 	limited := strings.Replace(lockstep, "250 mx", "250-mx\nS: 250 LIMITS MAILMAX=2 RCPTMAX=100", 1)
 	c, _ := opened(t, limited+"C: MAIL FROM:<me@example.org>\nS: 550 5.7.1 no\nC: RSET\nS: 250 ok\n"+envelope+contentX+"S: 250 ok\n"+goodbye)
@@ -117,7 +118,8 @@ func TestWornInFlight(t *testing.T) {
 	c.Quit()
 }
 
-// A message that was drawn while another was in flight, and is beyond the limit, comes back untouched.
+// A message that was drawn while another was in flight, and is beyond the limit, comes back
+// untouched.
 func TestWornPending(t *testing.T) {
 	c, _ := opened(t, strings.Replace(chunking, "250 CHUNKING", "250-CHUNKING\nS: 250 LIMITS MAILMAX=1", 1)+
 		chunk+strings.Repeat("S: 250 ok\n", 5)+goodbye)
@@ -173,8 +175,8 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// The RSET behind a message by BDAT is answered in the words known of it, or we are out of step. What was
-// confirmed by then stays confirmed, whether or not the next replies came with its own.
+// The RSET behind a message by BDAT is answered in the words known of it, or we are out of step.
+// What was confirmed by then stays confirmed, whether or not the next replies came with its own.
 func TestSteady(t *testing.T) {
 	const first = `250 sender ok\r\n250 rcpt ok\r\n250 chunk ok\r\n250 queued 1a\r\n250 flushed\r\n`
 	for _, c := range []struct{ name, second, want string }{
@@ -194,12 +196,15 @@ func TestSteady(t *testing.T) {
 	}
 }
 
-// Behind the first message by BDAT a command without a message shows whether the host gives each command one reply.
+// Behind the first message by BDAT a command without a message shows whether the host gives each
+// command one reply.
 func TestCheck(t *testing.T) {
 	const checked = chunk + "C: BDAT 6 LAST\nC: NOOP\nC: RSET\n"
 	const answers = "S: 250 ok\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 250 ok\n"
 	for _, c := range []struct{ script, want string }{
-		{checked + answers + "S: 503 no\nS: 250 ok\n" + chunk + answers + goodbye, taken + "\n" + taken},
+		// It answers all in the same words, so the end of each series is checked, too.
+		{checked + answers + "S: 503 no\nS: 250 ok\n" + checked + answers + "S: 503 no\nS: 250 ok\n" + goodbye,
+			taken + "\n" + taken},
 		// Every BDAT LAST has two replies: the refused recipient's message must not count as sent.
 		{checked + "S: 250 ok\nS: 550 no\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 503 no\nS: 250 ok\n! hang",
 			"mail 250 rcpt 550 end 250 all sent untrusted first (garbage at a probe)"},
@@ -224,7 +229,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Never an empty message: where the host asks for the content of what it has refused, the connection is dropped.
+// Never an empty message: where the host asks for the content of what it has refused, the
+// connection is dropped.
 func TestContentOfRefused(t *testing.T) {
 	for _, replies := range []string{
 		"S: 503 already have MAIL\nS: 250 ok\nS: 354 go on\n",
@@ -240,7 +246,8 @@ func TestContentOfRefused(t *testing.T) {
 	}
 }
 
-// A content that cannot be read to its end is not completed, in either framing; where nothing of it was sent the session goes on.
+// A content that cannot be read to its end is not completed, in either framing; where nothing of it
+// was sent the session goes on.
 func TestDamage(t *testing.T) {
 	for _, c := range []struct {
 		name, script string

@@ -128,8 +128,8 @@ func cut(t *testing.T, text string) []string {
 	}
 }
 
-// The last chunk is the final CRLF and nothing else, whatever goes before it: a host that takes a lost
-// connection for the end of a chunk has been given nothing of it that could be cut short.
+// The last chunk is the final CRLF and nothing else, whatever goes before it: a host that takes a
+// lost connection for the end of a chunk has been given nothing of it that could be cut short.
 func TestLastChunk(t *testing.T) {
 	for _, c := range []struct {
 		text string

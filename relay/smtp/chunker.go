@@ -5,26 +5,26 @@ import (
 	"io"
 )
 
-// chunkSize is the most that one BDAT carries. A large message is sent in many: what
-// is held of it in memory stays small, and the replies show that the host keeps up.
+// chunkSize is the most that one BDAT carries. A large message is sent in many chunks, so that
+// little of it is in memory, and the replies show that the host keeps up.
 const chunkSize = 256 << 10
 
-// errSize says that a content is not the one that was promised.
+// errSize says that a content does not have the announced size.
 var errSize = errors.New("its length is not what it was")
 
 var crlf = []byte("\r\n")
 
-// A chunker cuts content into the chunks of BDAT (RFC 3030). The last one is the final CRLF and nothing else,
-// see the package comment. All together have exactly the length that was announced.
+// A chunker cuts content into the chunks of BDAT (RFC 3030). The last one is only the final CRLF,
+// see the package comment. Together they have exactly the length that was announced.
 type chunker struct {
 	src  blockSource
 	enc  encoder
-	left int64 // octets that are still to come, by what was announced
+	left int64 // octets that are still to come, of the announced size
 
-	in   []byte // what was read and is not in a chunk yet
+	in   []byte // read and not in a chunk yet
 	out  []byte // the chunk being made
-	eof  bool   // there is nothing to be read after in
-	done bool   // all but the final CRLF has been handed out
+	eof  bool   // there is nothing to read after in
+	done bool   // everything but the final CRLF has been handed out
 }
 
 // begin makes ready for a content whose wire form has size octets.
@@ -35,8 +35,8 @@ func (c *chunker) begin(r io.Reader, size int64) {
 	c.eof, c.done = false, false
 }
 
-// next returns the next chunk, which is good until the next call, and whether it is
-// the last. Content that is damaged or of another length gives an error before its last chunk.
+// next returns the next chunk, which is valid until the next call, and whether it is the last
+// one. Content that is damaged or of another length gives an error before its last chunk.
 func (c *chunker) next() (chunk []byte, last bool, err error) {
 	if c.done {
 		return crlf, true, nil
@@ -61,14 +61,15 @@ func (c *chunker) next() (chunk []byte, last bool, err error) {
 	}
 }
 
-// keepTail leaves, of the chunk that was handed out, the two octets that were kept back: they may be the final CRLF.
+// keepTail keeps the last two octets, which were held back from the chunk that was handed out:
+// they may be the final CRLF.
 func (c *chunker) keepTail() {
 	if n := len(c.out); n > 2 {
 		c.out = append(c.out[:0], c.out[n-2:]...)
 	}
 }
 
-// end returns what is left but the final CRLF, or that if there is nothing else.
+// end returns the rest without the final CRLF, or the final CRLF if there is no other rest.
 func (c *chunker) end() ([]byte, bool, error) {
 	c.out = c.enc.end(c.out)
 	if int64(len(c.out)) != c.left || len(c.out) < 2 {
@@ -81,7 +82,7 @@ func (c *chunker) end() ([]byte, bool, error) {
 	return c.out[:len(c.out)-2], false, nil
 }
 
-// count takes a chunk off what was announced.
+// count subtracts a chunk from the announced size.
 func (c *chunker) count(chunk []byte) ([]byte, bool, error) {
 	c.left -= int64(len(chunk))
 	if c.left < 2 {

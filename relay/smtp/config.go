@@ -13,12 +13,12 @@ type TLSMode int
 // The modes.
 const (
 	TLSOff           TLSMode = iota // in clear
-	TLSOpportunistic                // STARTTLS where the host offers it, else in clear
+	TLSOpportunistic                // STARTTLS where the host offers it, or else in clear
 	TLSStartTLS                     // STARTTLS (RFC 3207), verified, or no session
 	TLSImplicit                     // TLS from the first octet (RFC 8314, 3.3), verified
 )
 
-// A Login obtains what to log in with, and hears what became of it.
+// A Login obtains credentials, and is told whether they were accepted.
 type Login interface {
 	Get(ctx context.Context) (user, password string, err error)
 	Done(user, password string, accepted bool)
@@ -26,23 +26,24 @@ type Login interface {
 
 // A Config says how to open a session.
 type Config struct {
-	Name string // what the host is called in errors
-	// Dial makes the connection. An *Error is returned as it is. The context is that of the whole session: a helper
-	// process may live as long as it.
+	Name string // name of the host in errors
+	// Dial makes the connection. An *Error is returned as it is. The context is that of the whole
+	// session: a helper process may live as long as the session.
 	Dial    func(ctx context.Context) (net.Conn, error)
-	Private bool // nobody can listen on the connection, or alter it: a password may be sent in clear
+	Private bool // nobody can read or change the connection: a password may be sent in clear
 	TLS     TLSMode
 	TLSName string // name that the host's certificate must be for
-	// TLSConfig returns the settings of TLS for such a name; nil means the defaults.
+	// TLSConfig returns the TLS settings for such a name; nil means the defaults.
 	TLSConfig func(name string) (*tls.Config, error)
 	Helo      string // name for EHLO; "" means this machine's
 	Login     Login  // nil for no login by password
 	External  bool   // log in by the client certificate, where the host offers that (RFC 4422, appendix A)
 	Limits    Limits // the zero value means those of NewLimits(0)
-	// Trace, where it is set, is given each line of the dialogue with '<' or '>', and remarks with '*'. Secrets
-	// are masked and content is left out. Lines may hold any octets. One call is made at a time.
+	// Trace, if set, gets each line of the dialogue with '<' or '>', and remarks with '*'.
+	// Secrets are masked, and content is left out. Lines may contain any octets. One call is made
+	// at a time.
 	Trace func(dir byte, line string)
-	// Ended, where it is set, is called with the connection before it is closed, perhaps twice.
+	// Ended, if set, is called with the connection before that is closed, perhaps twice.
 	Ended func(net.Conn)
 }
 
@@ -58,9 +59,9 @@ type Limits struct {
 	Quit     time.Duration
 }
 
-// NewLimits returns the limits of RFC 5321, 4.5.3.2, but for what comes before
-// MAIL: there is nothing yet that would have to be done again, and a person may be
-// watching. A step greater than zero is the limit of every step instead.
+// NewLimits returns the limits of RFC 5321, 4.5.3.2, with shorter ones before MAIL: nothing would
+// have to be repeated then, and a person may be watching. A step greater than zero is the limit
+// of every step instead.
 func NewLimits(step time.Duration) Limits {
 	l := Limits{
 		Greeting: 2 * time.Minute, EHLO: 2 * time.Minute,
@@ -73,8 +74,8 @@ func NewLimits(step time.Duration) Limits {
 	return l
 }
 
-// of returns the limit for the reply to a command of a transaction. A chunk's may take as long as that to
-// the end of a message: what was sent before has to arrive first.
+// of returns the limit for the reply to a command of a transaction. The reply to a chunk may take
+// as long as that to the end of a message, since everything sent before has to arrive first.
 func (l *Limits) of(at Stage) time.Duration {
 	switch at {
 	case StageRCPT:

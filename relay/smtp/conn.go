@@ -13,10 +13,10 @@ import (
 type Conn struct {
 	ctx  context.Context
 	cfg  *Config
-	raw  net.Conn // what was dialled
-	conn net.Conn // what is spoken on: raw, or TLS over it
+	raw  net.Conn // the connection that was dialled
+	conn net.Conn // the connection in use: raw, or TLS over it
 	stop func() bool
-	// owed says that the end of a message may have been sent, and the reply to it is not here.
+	// owed says that the end of a message may have been sent, and its reply has not come yet.
 	owed atomic.Bool
 
 	r *replyReader
@@ -24,33 +24,42 @@ type Conn struct {
 
 	greeting string
 	ext      Extensions
-	login    bool // AUTH was offered at some time
-	logged   bool // a login has succeeded
-	again    bool // EHLO has been said again behind the login
-	// reset is the shape of this host's replies to RSET in this session; "" where it is not known yet.
+	print    string // Fingerprint
+	login    bool   // AUTH was offered at some time
+	logged   bool   // a login has succeeded
+	again    bool   // EHLO has been sent again after the login
+	// reset is the shape of this host's replies to RSET in this session; "" if it is not known
+	// yet.
 	reset string
+	// mail is likewise the shape of its replies to MAIL.
+	mail string
+	// taken is likewise the shape of its replies to the end of a message that it took, once one of them is confirmed.
+	taken string
 
-	// Ride lets the envelope of a message that is not sent in chunks go behind the final dot of the one before, as
-	// RFC 2920 has it. It has no effect where PIPELINING is not offered.
+	// Ride lets the envelope of a message that is not sent in chunks go behind the final dot of
+	// the one before, as RFC 2920 allows. It has no effect without PIPELINING.
 	Ride bool
-	// RideProven says that the host is known to answer such an envelope; else its answer is not waited for
-	// for longer than a few seconds.
+	// RideProven says that the host is known to answer such an envelope; otherwise we only wait a
+	// few seconds for its answer.
 	RideProven bool
-	// RideRefused is set, and Ride cleared, when the host refuses such an envelope for being out of place.
+	// RideRefused is set, and Ride cleared, when the host refuses such an envelope for being out
+	// of place.
 	RideRefused bool
-	// RideLost is set when the session is lost while such an envelope is in flight whose like the host is not known
-	// to answer.
+	// RideLost is set when the session is lost while such an envelope is in flight and RideProven
+	// is not set.
 	RideLost bool
-	// Steady says that the host answers RSET in the same words each time: in another's place they show that we are out
-	// of step. Probe finds out.
+	// Steady says that the host answers RSET in the same words each time. In the place of another
+	// reply they show that we are out of step. Probe sets it.
 	Steady bool
-	// Begun counts the messages begun: each MAIL counts.
+	// Begun is the number of messages begun: each MAIL counts.
 	Begun int
-	// MaxMessages is how many may be begun; 0 for any number. It is the host's own MAILMAX (RFC 9422) at first.
+	// MaxMessages is how many may be begun; 0 means any number. At first it is the host's MAILMAX
+	// (RFC 9422).
 	MaxMessages int
 }
 
-// Open opens a session as far as MAIL. Where that fails the connection is closed.
+// Open opens a session up to the point where MAIL can follow. If that fails, the connection is
+// closed.
 func Open(ctx context.Context, cfg *Config) (*Conn, *Error) {
 	if ctx.Err() != nil {
 		return nil, stopped(StageConnect)
@@ -71,6 +80,7 @@ func Open(ctx context.Context, cfg *Config) (*Conn, *Error) {
 		return nil, err
 	}
 	c.MaxMessages = c.ext.Limit("MAILMAX")
+	c.print = Fingerprint(c.greeting, c.ext)
 	return c, nil
 }
 
@@ -89,11 +99,11 @@ func dialError(ctx context.Context, cfg *Config, err error) *Error {
 // Extensions returns what the host offers now.
 func (c *Conn) Extensions() Extensions { return c.ext }
 
-// Fingerprint returns a short text that changes when the host's greeting or its reply to EHLO does, but for what
-// differs each time.
-func (c *Conn) Fingerprint() string { return Fingerprint(c.greeting, c.ext) }
+// Fingerprint returns a short text that changes when the host's greeting or its reply to EHLO
+// changes, except for words that differ each time.
+func (c *Conn) Fingerprint() string { return c.print }
 
-// Pipelining reports whether commands may be in flight.
+// Pipelining reports whether several commands may be in flight.
 func (c *Conn) Pipelining() bool { return c.ext.Has("PIPELINING") }
 
 // LoginOffered reports whether the host offered a login at any time of this session.
@@ -112,8 +122,8 @@ func (c *Conn) Note(text string) {
 	}
 }
 
-// interruptTime is how long an interrupted session waits for the reply to the end of a message: without
-// it nobody knows whether the message was taken, and it would be sent again.
+// interruptTime is how long an interrupted session waits for the reply to the end of a message:
+// without the reply nobody knows whether the message was taken, and it would be sent again.
 const interruptTime = 3 * time.Second
 
 // interrupt ends a session whose context has ended.
@@ -125,14 +135,14 @@ func (c *Conn) interrupt() {
 	c.raw.Close()
 }
 
-// owe says that the end of a message is about to be sent. It returns false where that must not be any
-// more: whoever interrupts from now on leaves time for the reply.
+// owe notes that the end of a message is about to be sent. It returns false if the end must no
+// longer be sent. An interruption after owe leaves time for the reply.
 func (c *Conn) owe() bool {
 	c.owed.Store(true)
 	return c.ctx.Err() == nil
 }
 
-// use makes conn what is spoken on. What the old one had buffered is gone.
+// use makes conn the connection in use. Octets buffered from the old one are dropped.
 func (c *Conn) use(conn net.Conn) {
 	c.conn = conn
 	c.r = newReplyReader(conn, c.cfg.Trace)
@@ -180,8 +190,8 @@ func (c *Conn) expect(at Stage, limit time.Duration) (*Reply, *Error) {
 	return r, nil
 }
 
-// quiet makes sure, while nothing is in flight, that the host is not already saying something before it is
-// asked: it would be taken for the answer to what comes next.
+// quiet makes sure, while nothing is in flight, that the host has not sent anything unasked,
+// which would be taken for the reply to the next command.
 func (c *Conn) quiet(at Stage) *Error {
 	c.r.skipEmpty()
 	if c.r.br.Buffered() == 0 {
@@ -191,8 +201,8 @@ func (c *Conn) quiet(at Stage) *Error {
 			return nil
 		}
 	}
-	// What a host may say at any time is that it is closing (RFC 5321, 3.8), and
-	// some say in the middle of a content that they will not have it.
+	// A host may say at any time that it is closing (RFC 5321, 3.8), and some refuse a content in
+	// the middle.
 	r, err := c.expect(at, c.cfg.Limits.Quit)
 	if err == nil && (r.Code == 421 || at == StageDATA && r.Negative()) {
 		return c.refused(at, r)
@@ -201,14 +211,15 @@ func (c *Conn) quiet(at Stage) *Error {
 }
 
 const (
-	// ticketTime is how long the rest of a TLS record may take whose start is there.
+	// ticketTime is how long the rest of a TLS record may take when its start has come.
 	ticketTime = 20 * time.Millisecond
-	// peekTime is how long to look where nothing can be told without waiting.
+	// peekTime is how long to look if that takes waiting.
 	peekTime = time.Millisecond
 )
 
-// peek reports whether the host has said anything that has not been read. Within TLS what has arrived may be a session
-// ticket, so only reading tells. A connection that is no socket, such as a helper's, can be asked in no other way.
+// peek reports whether the host has sent anything that has not been read. Inside TLS the octets
+// may be a session ticket, so they must be read. A connection that is no socket, such as that of
+// a helper, must be read as well.
 func (c *Conn) peek() (bool, error) {
 	found, known := pending(c.raw)
 	wait := ticketTime
@@ -229,11 +240,11 @@ func (c *Conn) peek() (bool, error) {
 	return c.r.br.Buffered() > 0, nil
 }
 
-// quitTime is how long the reply to QUIT is waited for. All that matters is over, and someone may
-// be waiting for our end.
+// quitTime is how long to wait for the reply to QUIT. Everything that matters is over, and
+// someone may be waiting for our end.
 const quitTime = time.Second
 
-// Quit ends a session in order. Whether the host answers changes nothing.
+// Quit ends a session properly. Whether the host answers changes nothing.
 func (c *Conn) Quit() {
 	if c.w.command("QUIT") == nil && c.w.flush() == nil {
 		c.expect(StageQUIT, min(quitTime, c.cfg.Limits.Quit))
@@ -244,7 +255,7 @@ func (c *Conn) Quit() {
 	c.close()
 }
 
-// Abort closes the connection as it is.
+// Abort closes the connection at once.
 func (c *Conn) Abort() {
 	c.ended()
 	c.close()

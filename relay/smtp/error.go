@@ -35,7 +35,7 @@ type Kind string
 
 // The kinds.
 const (
-	KindReply   Kind = "reply"   // the host said so: Error.Reply
+	KindReply   Kind = "reply"   // the host said no: Error.Reply
 	KindLost    Kind = "lost"    // the connection was closed or failed
 	KindTimeout Kind = "timeout" // nothing came, or nothing was taken, in time
 	KindGarbage Kind = "garbage" // not SMTP, or not the reply that can be there
@@ -62,22 +62,22 @@ func (e *Error) Error() string {
 	return e.Text
 }
 
-// stopped is the error of being told to stop.
+// stopped returns the error for an interruption.
 func stopped(at Stage) *Error {
 	return &Error{At: at, Kind: KindStopped, Text: "the delivery was interrupted"}
 }
 
-// refused is the error of a reply.
+// refused returns the error for a reply.
 func (c *Conn) refused(at Stage, r *Reply) *Error {
 	return &Error{At: at, Kind: KindReply, Reply: r, Host: c.cfg.Name}
 }
 
-// refuse is the error of a decision of ours.
+// refuse returns the error for a decision of ours.
 func (c *Conn) refuse(at Stage, text string) *Error {
 	return &Error{At: at, Kind: KindRefused, Text: text}
 }
 
-// garbage is the error of a reply that cannot be there.
+// garbage returns the error for an impossible reply.
 func (c *Conn) garbage(at Stage, r *Reply) *Error {
 	return &Error{At: at, Kind: KindGarbage, Host: c.cfg.Name,
 		Text: c.cfg.Name + " gave an answer to " + string(at) + " that makes no sense: " + r.String()}
@@ -96,7 +96,7 @@ func (c *Conn) want(at Stage, r *Reply, code int) *Error {
 
 func timedOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
-// unread is the error of a reply that could not be read within limit.
+// unread returns the error for a reply that could not be read within limit.
 func (c *Conn) unread(at Stage, limit time.Duration, err error) *Error {
 	if c.ctx.Err() == nil && timedOut(err) {
 		return &Error{At: at, Kind: KindTimeout, Host: c.cfg.Name,
@@ -105,7 +105,7 @@ func (c *Conn) unread(at Stage, limit time.Duration, err error) *Error {
 	return c.broken(at, err)
 }
 
-// said returns what the host has said that was no reply, for the end of a sentence.
+// said returns words of the host that were no reply, for the end of a sentence.
 func (c *Conn) said() string {
 	if c.r.noise == "" {
 		return ""
@@ -113,8 +113,8 @@ func (c *Conn) said() string {
 	return "; it said \"" + c.r.noise + "\""
 }
 
-// printed returns what the error of a connection has to add to a reason that names a limit of time: what a
-// tunnel has printed while the host was waited for.
+// printed returns what the error of a connection adds to a reason that names a time limit: what a
+// tunnel has printed meanwhile.
 func printed(err error) string {
 	var adds interface{ Said() string }
 	if errors.As(err, &adds) {
@@ -123,7 +123,7 @@ func printed(err error) string {
 	return ""
 }
 
-// broken is the error of the connection or of what came over it.
+// broken returns the error for a failure of the connection, or for nonsense that came over it.
 func (c *Conn) broken(at Stage, err error) *Error {
 	e := &Error{At: at, Kind: KindLost, Host: c.cfg.Name}
 	var garbage garbageError

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// establish does all that precedes the first transaction, one command at a time: Postfix 3.10 closes the
-// connection where anything follows EHLO, STARTTLS or AUTH in one write.
+// establish does everything before the first transaction, one command at a time: Postfix 3.10
+// closes the connection if anything follows EHLO, STARTTLS or AUTH in one write.
 func (c *Conn) establish() *Error {
 	mode := c.cfg.TLS
 	if mode == TLSImplicit {
@@ -29,8 +29,8 @@ func (c *Conn) establish() *Error {
 	return c.logIn()
 }
 
-// greet reads the host's first reply (RFC 5321, 3.1). Text in its place is the diagnosis: an echo in a shell's
-// start-up file, or another protocol.
+// greet reads the host's first reply (RFC 5321, 3.1). Text in its place shows what is wrong: an
+// echo in a shell's start-up file, or another protocol.
 func (c *Conn) greet() *Error {
 	c.r.strict = true
 	limit := c.cfg.Limits.Greeting
@@ -43,7 +43,8 @@ func (c *Conn) greet() *Error {
 	return c.want(StageGreeting, r, 220)
 }
 
-// explainGreeting adds to the failure of a greeting what may be behind it, unless something has said so already.
+// explainGreeting adds possible causes to the failure of a greeting, unless the cause is known
+// already.
 func (c *Conn) explainGreeting(err *Error, limit string) *Error {
 	switch {
 	case err.Kind == KindTimeout && c.cfg.TLS != TLSImplicit && strings.HasSuffix(err.Text, limit):
@@ -58,8 +59,8 @@ func (c *Conn) explainGreeting(err *Error, limit string) *Error {
 	return err
 }
 
-// hello says EHLO and learns what is offered. A host that does not know the command
-// is greeted with HELO (RFC 5321, 3.2).
+// hello sends EHLO and learns what is offered. To a host that does not know the command it sends
+// HELO (RFC 5321, 3.2).
 func (c *Conn) hello() *Error {
 	name := c.heloName()
 	r, err := c.ask(StageEHLO, "EHLO "+name, "EHLO "+name)
@@ -79,15 +80,15 @@ func (c *Conn) hello() *Error {
 	return c.want(StageEHLO, r, 250)
 }
 
-// learn takes in what a reply to EHLO offers.
+// learn notes what a reply to EHLO offers.
 func (c *Conn) learn(r *Reply) {
 	c.ext = parseExtensions(r)
 	c.login = c.login || c.ext.Has("AUTH")
 }
 
-// Ask says EHLO once more behind a login, at most once a session: some hosts offer SMTPUTF8, or say the
-// limit of SIZE, only there. A host that refuses stays with its first list, and the session goes on. It
-// must not be called while anything is in flight.
+// Ask sends EHLO once more after a login, at most once in a session: some hosts offer SMTPUTF8,
+// or state the limit of SIZE, only then. If the host refuses, its first list stays valid, and the
+// session goes on. Ask must not be called while anything is in flight.
 func (c *Conn) Ask() *Error {
 	if !c.logged || c.again {
 		return nil
@@ -106,9 +107,8 @@ func (c *Conn) Ask() *Error {
 	return nil
 }
 
-// heloName returns the name to give in EHLO (RFC 5321, 4.1.4): the configured
-// one, this machine's where it is a full domain name, else the address that
-// the host sees us at or might.
+// heloName returns the name to give in EHLO (RFC 5321, 4.1.4): the configured one; or this
+// machine's, if that is a full domain name; or else our address as the host sees it.
 func (c *Conn) heloName() string {
 	if c.cfg.Helo != "" {
 		return c.cfg.Helo

@@ -44,8 +44,8 @@ func (e Extensions) Auth(mechanism string) bool {
 	return slices.Contains(strings.Fields(e["AUTH"]), mechanism)
 }
 
-// SizeLimit returns the largest message the host takes, in octets; 0 where it
-// has no limit or does not say (RFC 1870, section 3).
+// SizeLimit returns the size of the largest message that the host takes, in octets; 0 if it has
+// no limit or does not say (RFC 1870, section 3).
 func (e Extensions) SizeLimit() int64 {
 	n, err := strconv.ParseInt(e["SIZE"], 10, 64)
 	if err != nil || n < 0 {
@@ -54,7 +54,8 @@ func (e Extensions) SizeLimit() int64 {
 	return n
 }
 
-// Limit returns one of the host's LIMITS (RFC 9422), such as MAILMAX; 0 where it has none or does not say.
+// Limit returns one of the host's LIMITS (RFC 9422), such as MAILMAX; 0 if it has none or does
+// not say.
 func (e Extensions) Limit(name string) int {
 	for _, word := range strings.Fields(e["LIMITS"]) {
 		key, value, _ := strings.Cut(word, "=")
@@ -66,9 +67,9 @@ func (e Extensions) Limit(name string) int {
 	return 0
 }
 
-// Fingerprint returns the same text for the same host with the same software and settings, from its greeting
-// and its reply to EHLO. Of SIZE only that it is offered counts: with some hosts its number follows the free
-// space. The order of words does not: one host has another each time.
+// Fingerprint returns the same text for the same host with the same software and settings, from
+// its greeting and its reply to EHLO. The number of SIZE is ignored, since with some hosts it
+// follows the free space. The order of words is ignored, since one host changes it each time.
 func Fingerprint(greeting string, e Extensions) string {
 	all := []string{steadyWords(greeting)}
 	for keyword, params := range e {

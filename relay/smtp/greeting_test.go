@@ -57,7 +57,15 @@ func TestLongGreeting(t *testing.T) {
 	}
 }
 
-// A port that says nothing may begin with TLS, or be a proxy's; with implicit TLS it is the handshake that gets no answer.
+// A message of the day often begins with an empty line. Its words are the diagnosis.
+func TestEmptyLineBeforeGreeting(t *testing.T) {
+	s := serve(t, "S: \nS:  \nS: welcome to gw\n! hang", nil)
+	_, err := Open(t.Context(), s.configured())
+	failed(t, err, KindGarbage, StageGreeting, `mx.example.org sent "welcome to gw", which is no SMTP, as its answer to greeting`)
+}
+
+// A port that says nothing may begin with TLS, or be a proxy's; with implicit TLS it is the
+// handshake that gets no answer.
 func TestSilentGreeting(t *testing.T) {
 	s := serve(t, "! hang", nil)
 	cfg := s.configured()
@@ -93,7 +101,8 @@ func TestNoiseLater(t *testing.T) {
 	failed(t, err, KindGarbage, StageEHLO, "mx.example.org sent line after line without a reply code as its answer to EHLO")
 }
 
-// TestNoConnection: an *Error of the dialling is returned as it is, anything else with the host's name.
+// TestNoConnection: an *Error of the dialling is returned as it is, anything else with the host's
+// name.
 func TestNoConnection(t *testing.T) {
 	own := &Error{At: StageTunnel, Kind: KindLost, Text: "the tunnel ended"}
 	for _, c := range []struct {
@@ -118,23 +127,37 @@ func TestNoConnection(t *testing.T) {
 	}
 }
 
-// The fingerprint of a session is that of its greeting and of what is offered now.
-func TestSessionFingerprint(t *testing.T) {
-	print := func(dialogue string, ask bool) string {
-		c, _ := opened(t, dialogue+goodbye, asMe)
-		if ask {
-			if err := c.Ask(); err != nil {
-				t.Error(err)
-			}
+// print opens a session, asks what the host offers behind the login if need be, and returns the
+// fingerprints before and after.
+func print(t *testing.T, dialogue string, ask bool) (before, after string) {
+	t.Helper()
+	c, _ := opened(t, dialogue+goodbye, asMe)
+	defer c.Quit()
+	before = c.Fingerprint()
+	if ask {
+		if err := c.Ask(); err != nil {
+			t.Error(err)
 		}
-		defer c.Quit()
-		return c.Fingerprint()
 	}
-	first := print(offering("PLAIN LOGIN")+byPlain+"S: 235 welcome\n", false)
-	if again := print(offering("LOGIN PLAIN")+byPlain+"S: 235 welcome\n", false); again != first {
+	return before, c.Fingerprint()
+}
+
+// The fingerprint of a session is that of its greeting and of what is offered.
+func TestSessionFingerprint(t *testing.T) {
+	first, _ := print(t, offering("PLAIN LOGIN")+byPlain+"S: 235 welcome\n", false)
+	if again, _ := print(t, offering("LOGIN PLAIN")+byPlain+"S: 235 welcome\n", false); again != first {
 		t.Errorf("%q and %q for one host", first, again)
 	}
-	if other := print(strings.Replace(offering("LOGIN PLAIN"), "220 mx", "220 mx2 Postfix", 1)+byPlain+"S: 235 welcome\n", false); other == first {
+	other := strings.Replace(offering("LOGIN PLAIN"), "220 mx", "220 mx2 Postfix", 1)
+	if other, _ := print(t, other+byPlain+"S: 235 welcome\n", false); other == first {
 		t.Error("another greeting is not seen")
+	}
+}
+
+// Whether the host was asked once more behind the login or not, it is the same host: what is
+// learned of it must be found in the next session, when it has not been asked.
+func TestFingerprintBehindAsk(t *testing.T) {
+	if before, after := print(t, needs+"S: 250-mx\nS: 250 SMTPUTF8\n", true); before != after {
+		t.Errorf("%q before and %q after the host was asked", before, after)
 	}
 }

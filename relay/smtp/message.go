@@ -12,17 +12,17 @@ type Message struct {
 	Body Body
 
 	UTF8       bool   // it needs SMTPUTF8 (RFC 6531); the caller has seen that the host offers it
-	EightBit   bool   // it has octets over 127, or was declared so: BODY=8BITMIME, where that is offered
+	EightBit   bool   // it has octets over 127, or was declared to: BODY=8BITMIME, where that is offered
 	Return     string // FULL or HDRS (RFC 3461, 4.3); else ""
 	EnvelopeID string // ENVID (RFC 3461, 4.4), in clear; else ""
 
-	// Chunks sends it by BDAT, with more such messages in flight before and behind it. That is safe only
-	// with a host that has passed Probe.
+	// Chunks sends it by BDAT, with other such messages in flight before and after it. That is
+	// safe only with a host that has passed Probe.
 	Chunks bool
-	// Check goes with Chunks: nothing is sent behind this message before it is known that the host
+	// Check is for Chunks: nothing is sent after this message before it is known that the host
 	// gives each command one reply.
 	Check bool
-	// Alone sends one command at a time, by DATA, with nothing before and nothing behind it.
+	// Alone sends it by DATA, one command at a time, with nothing else in flight.
 	Alone bool
 }
 
@@ -44,7 +44,7 @@ const (
 	SentAll          // its end too: the host may have taken the message
 )
 
-// A Result is what was said to one message. Replies that were not read are nil.
+// A Result has the replies to one message. Replies that were not read are nil.
 type Result struct {
 	Message *Message
 	Mail    *Reply
@@ -53,18 +53,19 @@ type Result struct {
 	End     *Reply   // to the final dot or the last chunk
 	Sent    Sent
 
-	// Err is how the session ended before every reply was there; nil where they all are.
+	// Err is how the session ended before every reply had come; nil if all have come.
 	Err *Error
-	// Closing is a negative reply to this message that the host's own end of the connection followed, with more
-	// sent than answered. It stands in none of the fields above, and decides nothing.
+	// Closing is a negative reply to this message after which the host closed the connection,
+	// although more had been sent than it had answered. It is in none of the fields above, and
+	// decides nothing.
 	Closing *Reply
 	// ClosingAt is the stage of Closing.
 	ClosingAt Stage
-	// Unread says that the host ended the connection on its own before it came to this message.
+	// Unread says that the host closed the connection before it had read this message.
 	Unread bool
 	// Untrusted says that we and the host were out of step: the replies may be to something else.
 	Untrusted bool
-	// First says that this is the message over which the session ended, the first without its replies.
+	// First says that the session ended over this message, the first one without all its replies.
 	First bool
 }
 
@@ -102,8 +103,8 @@ func (m *Message) mailCommand(ext Extensions) string {
 	return b.String()
 }
 
-// rcptCommand returns RCPT for what the host offers. An original recipient outside ASCII is left out: its form
-// (RFC 6533) is understood by few, and the parameter is optional.
+// rcptCommand returns RCPT for what the host offers. An original recipient outside ASCII is left
+// out: few hosts understand its form (RFC 6533), and the parameter is optional.
 func (r *Recipient) rcptCommand(ext Extensions) string {
 	line := "RCPT TO:<" + r.Address + ">"
 	if !ext.Has("DSN") || !validNotify(r.Notify) {

@@ -4,5 +4,5 @@ package smtp
 
 import "net"
 
-// pending cannot tell here whether something has arrived.
+// pending cannot find out here whether something has arrived.
 func pending(net.Conn) (found, known bool) { return false, false }

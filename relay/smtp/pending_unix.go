@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// pending finds out, without waiting, if something has arrived on a connection, be
-// it its end. known is false where it is no socket.
+// pending finds out, without waiting, whether something has arrived on a connection, including
+// its end. known is false if the connection is no socket.
 func pending(conn net.Conn) (found, known bool) {
 	sc, ok := conn.(syscall.Conn)
 	if !ok {

@@ -1,13 +1,14 @@
 package smtp
 
-// Probe finds out whether the host reads a chunk as a chunk even where it refuses the command. One that does
-// not takes the content for commands, in a session that has logged in. A nil error says that it does; any other
-// finding ends the session.
+// Probe finds out whether the host reads a chunk as a chunk even if it refuses the command. A
+// host that does not would take the content for commands, in a session that has logged in. A nil
+// error means that it reads chunks; any other finding ends the session.
 //
-// BDAT without a message is refused (RFC 3030, section 2); its chunk is NOOP, which harms nobody if it is taken for a
-// command, but gives itself away by a reply of its own. A host that drains gives two replies, to BDAT and to RSET. All is
-// sent twice in one flight, so that one reply too many shows by what comes in its place, and not by how long nothing more
-// comes. It must not be called while anything is in flight.
+// BDAT without a message is refused (RFC 3030, section 2). Its chunk is NOOP, which does no harm
+// if it is taken for a command, but then gets a reply of its own. A host that reads the chunk
+// gives two replies, to BDAT and to RSET. Everything is sent twice in one flight, so that an
+// extra reply shows in the place of another, and not by a wait for more. Probe must not be called
+// while anything is in flight.
 func (c *Conn) Probe() *Error {
 	if err := c.quiet(StageProbe); err != nil {
 		return err

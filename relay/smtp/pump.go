@@ -2,8 +2,8 @@ package smtp
 
 import "time"
 
-// A pump reads the replies to what has been sent, in their order, so that the host never has to wait for us to
-// read while we wait for it to.
+// A pump reads the replies to everything that was sent, in order, so that we and the host never
+// wait for each other to read.
 type pump struct {
 	want chan expected
 	got  chan answer
@@ -12,7 +12,7 @@ type pump struct {
 // expected is a reply that is to come.
 type expected struct {
 	at    Stage
-	limit time.Duration // counted from when the reply before it was there
+	limit time.Duration // counted from the reply before it
 }
 
 // An answer is a reply, or why there is none.
@@ -21,8 +21,8 @@ type answer struct {
 	err *Error
 }
 
-// newPump starts a goroutine, which ends with stop, or once the connection is closed. Both
-// channels hold all that can be in flight, so nobody waits for room in them.
+// newPump starts a goroutine, which ends with stop or once the connection is closed. Both
+// channels have room for everything that can be in flight, so that no one waits for room.
 func newPump(c *Conn) *pump {
 	p := &pump{want: make(chan expected, maxUnanswered+1), got: make(chan answer, maxUnanswered+1)}
 	go func() {
@@ -38,7 +38,8 @@ func newPump(c *Conn) *pump {
 	return p
 }
 
-// stop ends the goroutine and waits for its end. All has been answered, or the connection closed.
+// stop ends the goroutine and waits for its end. Everything must have been answered, or the
+// connection closed.
 func (p *pump) stop() {
 	close(p.want)
 	for range p.got {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Limits of what a host may say. RFC 5321, 4.5.3.1.5 has 512 octets a line;
-// hosts put URLs and tracking words behind that.
+// Limits of replies. RFC 5321, 4.5.3.1.5 has 512 octets for a line; hosts put URLs and tracking
+// words beyond that.
 const (
 	maxReplyLine  = 4 << 10  // octets in a line, its end included
 	maxReply      = 64 << 10 // octets in a reply
@@ -17,12 +17,12 @@ const (
 	maxNoise      = 16 // lines that are no reply, before a reply
 )
 
-// A garbageError says in which way what a host said is not SMTP.
+// A garbageError says in which way the words of a host are not SMTP.
 type garbageError string
 
 func (e garbageError) Error() string { return string(e) }
 
-// errLineTooLong and the others are what a reply can do wrong.
+// errLineTooLong and the others are what can be wrong with a reply.
 const (
 	errLineTooLong  garbageError = "a reply line longer than 4096 octets"
 	errReplyTooLong garbageError = "a reply longer than 65536 octets or 256 lines"
@@ -32,26 +32,26 @@ const (
 	errUnsolicited  garbageError = "a reply before anything was asked"
 )
 
-// A replyReader reads replies, and no more of them than are asked for. Time
-// limits are the connection's business.
+// A replyReader reads replies, and no more of them than are asked for. The connection has the
+// time limits.
 //
-// A line that is no reply, such as an empty one, is passed over: hosts and what stands between say such things,
-// and taking one for the loss of the session would send a message again that was accepted. The
-// greeting is another matter, see strict.
+// A line that is no reply, such as an empty one, is skipped: hosts, and devices in between, send
+// such lines, and taking one for a lost session would send an accepted message again. Before the
+// greeting they are errors, see strict.
 type replyReader struct {
 	br     *bufio.Reader
-	hide   []string                    // what must not be kept or shown of what a host says
+	hide   []string                    // secrets to be masked in the words of a host
 	trace  func(dir byte, line string) // may be nil
-	strict bool                        // what is no reply is an error that quotes it
-	noise  string                      // the last line that was passed over, for a reason to quote
+	strict bool                        // a line that is no reply is an error, which quotes it
+	noise  string                      // the last line that was skipped, to be quoted in a reason
 }
 
 func newReplyReader(r io.Reader, trace func(byte, string)) *replyReader {
 	return &replyReader{br: bufio.NewReaderSize(r, maxReplyLine), trace: trace}
 }
 
-// next reads one reply. An error that is not a garbageError is the
-// connection's; io.ErrUnexpectedEOF where it ended inside a reply.
+// next reads one reply. An error that is not a garbageError is that of the connection; it is
+// io.ErrUnexpectedEOF if that ended inside a reply.
 func (rr *replyReader) next() (*Reply, error) {
 	r := &Reply{}
 	size, noise := 0, 0
@@ -74,6 +74,7 @@ func (rr *replyReader) next() (*Reply, error) {
 			if noise++; noise > maxNoise {
 				return nil, errNoise
 			}
+			r.noisy = r.noisy || strings.TrimSpace(line) != ""
 			if err := rr.passOver(line); err != nil {
 				return nil, err
 			}
@@ -89,12 +90,12 @@ func (rr *replyReader) next() (*Reply, error) {
 	}
 }
 
-// passOver notes a line that is no reply. Where it is not to be passed over it is returned as an error.
+// passOver notes a line that is no reply. If it must not be skipped, it is returned as an error.
 func (rr *replyReader) passOver(line string) error {
 	if line = strings.TrimSpace(line); line != "" {
 		rr.noise = shorten(line, 200)
 	}
-	if rr.strict {
+	if rr.strict && line != "" {
 		return garbageError("\"" + rr.noise + "\", which is no SMTP,")
 	}
 	return nil
@@ -106,9 +107,12 @@ func (rr *replyReader) line() (string, error) {
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
 		return "", errLineTooLong
-	case err == io.EOF && len(b) > 0:
+	case err != nil && len(b) > 0:
 		rr.noise = shorten(strings.TrimSpace(rr.hidden(string(b))), 200)
-		return "", io.ErrUnexpectedEOF
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return "", err
 	case err != nil:
 		return "", err
 	}
@@ -119,7 +123,7 @@ func (rr *replyReader) line() (string, error) {
 	return s, nil
 }
 
-// skipEmpty takes empty lines that have arrived already.
+// skipEmpty skips empty lines that have arrived already.
 func (rr *replyReader) skipEmpty() {
 	for {
 		b, _ := rr.br.Peek(rr.br.Buffered())
@@ -135,16 +139,17 @@ func (rr *replyReader) skipEmpty() {
 }
 
 // hidden returns a line without secrets. A reply's words end up in the queue, in mailq and in
-// transcripts, and a host may well repeat there what it was told.
+// transcripts, and a host may repeat a secret in them. The code of a reply stays.
 func (rr *replyReader) hidden(s string) string {
-	if len(s) <= 4 {
-		return s
+	code := 0
+	if _, _, _, ok := splitReplyLine(s); ok {
+		code = min(4, len(s))
 	}
-	text := s[4:]
+	text := s[code:]
 	for _, secret := range rr.hide {
 		text = strings.ReplaceAll(text, secret, "***")
 	}
-	return s[:4] + text
+	return s[:code] + text
 }
 
 // shorten returns at most n octets of s.

@@ -242,7 +242,8 @@ func (f *testFeed) Results(all []Result) error {
 	return nil
 }
 
-// carry carries messages and returns what they have come to, one a line, and what ended the session.
+// carry carries messages and returns what they have come to, one a line, and what ended the
+// session.
 func carry(t testing.TB, c *Conn, all ...*Message) ([]string, *Error) {
 	t.Helper()
 	f := &testFeed{t: t, left: all}

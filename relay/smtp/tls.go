@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// startTLS changes to TLS (RFC 3207). Where it is not required, a host that
-// does not offer it or refuses goes on in clear; a password is then not sent, see logIn.
+// startTLS changes to TLS (RFC 3207). If TLS is not required, the session goes on in clear with a
+// host that does not offer or refuses it; a password is then not sent, see logIn.
 func (c *Conn) startTLS(required bool) *Error {
 	if !c.ext.Has("STARTTLS") {
 		if required {
@@ -27,15 +27,15 @@ func (c *Conn) startTLS(required bool) *Error {
 	case r.Code != 220:
 		return c.want(StageTLS, r, 220)
 	}
-	// What lies behind the reply was said in clear, and must not be believed once
-	// the session is encrypted.
+	// Anything after the reply was said in clear, and must not be believed once the session is
+	// encrypted.
 	if c.r.br.Buffered() > 0 {
 		return c.refuse(StageTLS, c.cfg.Name+" sent more in clear behind its reply to STARTTLS; someone between may have put it there")
 	}
 	if err := c.handshake(); err != nil {
 		return err
 	}
-	return c.hello() // what was offered in clear is forgotten (RFC 3207, 4.2)
+	return c.hello() // offers in clear are forgotten (RFC 3207, 4.2)
 }
 
 // handshake begins TLS on the connection.
@@ -63,7 +63,7 @@ func (c *Conn) handshake() *Error {
 	return nil
 }
 
-// tlsConfig returns the settings of TLS.
+// tlsConfig returns the TLS settings.
 func (c *Conn) tlsConfig() (*tls.Config, error) {
 	name, err := ASCIIHost(c.cfg.TLSName)
 	if err != nil {
@@ -75,8 +75,8 @@ func (c *Conn) tlsConfig() (*tls.Config, error) {
 			return nil, err
 		}
 	}
-	// Encryption is all that is asked for where the session may as well be
-	// in clear (RFC 7435), and no password depends on it.
+	// If the session may also be in clear (RFC 7435) and no password depends on it, encryption
+	// alone is enough.
 	config.InsecureSkipVerify = c.cfg.TLS == TLSOpportunistic && c.cfg.Login == nil
 	return config, nil
 }
@@ -104,7 +104,7 @@ func explainTLS(name string, err error) string {
 	return fmt.Sprintf("TLS with %s failed: %v", name, err)
 }
 
-// names lists what a certificate is for.
+// names lists the names that a certificate is for.
 func names(cert *x509.Certificate) string {
 	all := append([]string(nil), cert.DNSNames...)
 	for _, ip := range cert.IPAddresses {

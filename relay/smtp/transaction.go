@@ -6,13 +6,13 @@ import (
 	"strconv"
 )
 
-// A step is one command of a transaction, and the reply to it once it is there.
+// A step is one command of a transaction, with its reply once that has come.
 type step struct {
 	at    Stage
 	line  string // "" for the final dot, which is no command
 	rcpt  int    // for RCPT: the index in Message.To
-	size  int    // for BDAT: octets of the chunk behind it
-	chunk string // for a check: the chunk behind it, a line
+	size  int    // for BDAT: octets of the chunk after it
+	chunk string // for a check: the chunk after it, a line
 	probe int    // likewise: the class that the reply must have
 	reply *Reply
 }
@@ -24,15 +24,18 @@ type transaction struct {
 	sent  int    // of steps, those written (perhaps still in the buffer)
 	read  int    // of steps, those answered
 
-	body    io.ReadCloser // opened before anything is sent, so that what cannot be read is not begun
+	body    io.ReadCloser // opened before anything is sent, so that unreadable content is not begun
 	begun   bool          // something of the content has been written
-	over    bool          // no more of it is to be written: envelope and content are done with, or given up
-	end     int64         // octets of the connection by which its end has been handed over; MaxInt64 while it has not
-	confirm int           // index of the step whose reply confirms a refusal, or a message sent in chunks; 0 for none
+	over    bool          // no more of it is to be written
+	end     int64         // octets of the connection up to its end; MaxInt64 before that
+	confirm int           // index of the step whose reply confirms the others; 0 for none
 	rides   bool          // its first steps went behind the final dot of the message before
-	rider   *transaction  // the one whose steps went behind this one's final dot
+	rider   *transaction  // the transaction whose first steps went behind this one's final dot
 	local   *Error        // why nothing of it was sent
+	garbled *Error        // a reply to it makes no sense
 	wrong   bool          // out of step while it was in flight
+	fenced  bool          // a command that is refused for certain stands behind it
+	odd     bool          // the reply to its end may be another's, see window.misplaced
 }
 
 // newTransaction returns a transaction whose envelope is ready to be sent.
@@ -42,7 +45,7 @@ func newTransaction(m *Message, ext Extensions) *transaction {
 	return tx
 }
 
-// envelope sets the steps as far as DATA, which chunks do without.
+// envelope sets the steps up to DATA, which chunks do not need.
 func (tx *transaction) envelope(ext Extensions, reset bool) {
 	m := tx.m
 	tx.steps = make([]step, 0, len(m.To)+6)
@@ -75,7 +78,7 @@ func (tx *transaction) close() {
 	}
 }
 
-// reply returns the reply at a stage of which there is one, nil while it is not there.
+// reply returns the reply at a stage of which there is only one; nil until it has come.
 func (tx *transaction) reply(at Stage) *Reply {
 	for i := range tx.steps {
 		if tx.steps[i].at == at {
@@ -95,7 +98,8 @@ func (tx *transaction) accepted() bool {
 	return false
 }
 
-// hopeless reports whether the host has refused so much that the content need not be sent.
+// hopeless reports whether the host has refused so much that there is no point in sending the
+// content.
 func (tx *transaction) hopeless() bool {
 	open := false // a recipient may yet be accepted, or has been
 	for i := range tx.steps {
@@ -111,31 +115,51 @@ func (tx *transaction) hopeless() bool {
 	return !open
 }
 
+// last returns the stage of the last step that was sent.
+func (tx *transaction) last() Stage {
+	if tx.sent == 0 {
+		return StageMAIL
+	}
+	return tx.steps[tx.sent-1].at
+}
+
 // taken reports whether the host has said that it took the message.
 func (tx *transaction) taken() bool { return tx.accepted() && tx.reply(StageEnd).Positive() }
 
-// answered reports whether everything that there is has been sent and answered.
+// answered reports whether every step has been sent and answered.
 func (tx *transaction) answered() bool {
 	return tx.over && tx.sent == len(tx.steps) && tx.read == tx.sent
 }
 
-// settled reports whether it is known what the message has come to. Where the next envelope rides behind it, its
-// replies show that both sides are in step.
+// settled reports whether it is known what the message has come to. 354 has shown that the reply to the dot is that,
+// unless something odd came in its place; with BDAT, and behind a refusal, it is the reply to RSET that shows it.
 func (tx *transaction) settled() bool {
 	switch {
 	case !tx.answered():
 		return false
-	case tx.rider != nil:
-		return tx.rider.confirm > 0 || tx.rider.reply(StageDATA) != nil
-	case tx.taken() && !tx.m.Chunks, tx.local != nil:
+	case tx.taken() && !tx.m.Chunks && !(tx.odd && tx.rider != nil), tx.local != nil:
 		return true
+	case tx.rider != nil && tx.odd:
+		return tx.rider.confirm > 0 || tx.rider.reply(StageDATA) != nil
+	case tx.rider != nil:
+		return tx.rider.steps[0].reply != nil
 	}
 	return tx.confirm > 0 && tx.steps[tx.confirm].reply != nil
 }
 
-// result returns what is known of the message.
+// anchored reports whether the host has asked for the content: 354 can only be the reply to DATA,
+// so the replies before it are in their places.
+func (tx *transaction) anchored() bool {
+	data := tx.reply(StageDATA)
+	return data != nil && data.Code == 354
+}
+
+// result returns the replies to the message so far.
 func (tx *transaction) result(tried int64) Result {
 	r := Result{Message: tx.m, Rcpt: make([]*Reply, len(tx.m.To)), Err: tx.local, Untrusted: tx.wrong}
+	if r.Err == nil && tx.garbled != nil {
+		r.Err, r.First = tx.garbled, true
+	}
 	switch {
 	case tx.end <= tried:
 		r.Sent = SentAll
@@ -158,7 +182,9 @@ func (tx *transaction) result(tried int64) Result {
 				r.Data = s.reply
 			}
 		case StageEnd:
-			r.End = s.reply
+			if s.reply.Positive() || s.reply.Negative() {
+				r.End = s.reply
+			}
 		}
 	}
 	return r

@@ -1,48 +1,44 @@
 package smtp
 
-import (
-	"io"
-	"strconv"
-	"time"
-)
+import "time"
 
-// A Feed hands messages to Conn.Carry and takes what they have come to. Its methods are called by the goroutine
-// that called Carry.
+// A Feed hands messages to Conn.Carry and takes their results. Its methods are called by the
+// goroutine that called Carry.
 type Feed interface {
-	// Next returns the next message, nil where there is none now. With ahead, others are in flight: it must not wait
-	// for anything.
+	// Next returns the next message, nil if there is none now. With ahead, others are in flight,
+	// and Next must not wait for anything.
 	Next(ahead bool) *Message
-	// Ending is called before the last octets of a message are sent: from now on the host may take it. An error
-	// keeps them from being sent, and ends the session.
+	// Ending is called before the last octets of a message are sent, after which the host may
+	// take it. After an error they are not sent, and the session ends.
 	Ending(m *Message) error
-	// Results takes what messages have come to, in the order of Next, before anything else is sent. After an error
-	// nothing more is sent, and the session ends.
+	// Results takes the results of messages, in the order of Next, before anything else is sent.
+	// After an error nothing more is sent, and the session ends.
 	Results(all []Result) error
 }
 
 const (
-	// commandWindow is how many commands of an envelope are in flight at most. A usual reply to each fits into the socket
-	// buffers together, so the host never has to stop reading for our not reading (RFC 2920, 3.1), and each
-	// further recipient costs a fiftieth of a round trip.
+	// commandWindow is how many commands of an envelope are in flight at most. Usual replies to
+	// all of them fit into the socket buffers, so the host never has to stop reading because we
+	// do not read (RFC 2920, 3.1), and each further recipient costs a fiftieth of a round trip.
 	commandWindow = 50
-	// firstWindow is how many messages sent in chunks may be in flight at first. Each that
-	// is accepted widens it by one, up to maxWindow: over a long link the window is what
-	// goes out in one round trip, and a host that keeps up is worth the risk.
+	// firstWindow is how many messages sent in chunks may be in flight at first. Each one that is
+	// accepted widens the window by one, up to maxWindow: over a long link a window goes out in
+	// each round trip, and a host that keeps up is worth the risk.
 	firstWindow = 32
 	maxWindow   = 64
-	// windowOctets is how much content may be in flight. One chunk may always be.
+	// windowOctets is how much content may be in flight. One chunk always may.
 	windowOctets = 1 << 20
 	// maxUnanswered is how many commands may be in flight.
 	maxUnanswered = 512
-	// rideTime is how long the first reply to an envelope may take that went behind a final dot, once that is
-	// answered: both were with the host at the same time.
+	// rideTime is how long the first reply to an envelope that went behind a final dot may take
+	// after the reply to the dot: the host got both at the same time.
 	rideTime = 5 * time.Second
-	// closingTime bounds how long a host is listened to that has said that it closes.
+	// closingTime bounds how long we listen to a host that has said that it closes.
 	closingTime = time.Minute
 )
 
-// A window is the one loop over commands and messages: it sends what may be sent, then takes the replies that are
-// there.
+// A window is the one loop over commands and messages: it sends what may be sent, then takes the
+// replies that have come.
 type window struct {
 	c    *Conn
 	feed Feed
@@ -64,14 +60,14 @@ type window struct {
 	read    *transaction // the last whose step was answered
 	more    bool         // and more had been sent by then
 	cut     *Error       // why the last in flight cannot be completed: nothing more is sent
-	closing *Error       // why nothing more is sent, while replies may still come
+	closing *Error       // why nothing more is sent, although replies may still come
 	silent  bool         // the session was given up because nothing came
 	limit   *time.Timer
 	since   time.Time // of closing
 }
 
-// Carry draws messages from feed until it has none, and reports what each has come to. An error is what ended the
-// session, which is then closed; what it means for each message is in the results.
+// Carry draws messages from feed until it has none, and reports the result of each. An error is
+// what ended the session, which is then closed; the results say what that means for each message.
 func (c *Conn) Carry(feed Feed) *Error {
 	w := &window{c: c, feed: feed, pump: newPump(c), messages: firstWindow}
 	defer c.owed.Store(false)
@@ -89,8 +85,8 @@ func (c *Conn) Carry(feed Feed) *Error {
 	return err
 }
 
-// run goes on until nothing is left to carry. An error is what ended the session; byHost says that it was the
-// host's own end of the connection.
+// run goes on until nothing is left to carry. An error is what ended the session; byHost says
+// that the host closed the connection.
 func (w *window) run() (err *Error, byHost bool) {
 	for {
 		w.settle()
@@ -101,6 +97,8 @@ func (w *window) run() (err *Error, byHost bool) {
 			continue
 		}
 		switch {
+		case w.cut != nil && len(w.flight) <= 1:
+			return w.cut, false // only closing the connection ends a message that cannot be completed
 		case w.unanswered > 0:
 			if err := w.replies(); err != nil {
 				return w.ended(err)
@@ -108,7 +106,7 @@ func (w *window) run() (err *Error, byHost bool) {
 		case w.closing != nil:
 			return w.closing, w.closing.Kind == KindLost
 		case w.cut != nil:
-			return w.cut, false // only closing the connection ends a message that cannot be completed
+			return w.cut, false
 		case len(w.flight) == 0 && w.pending == nil:
 			return nil, false
 		case w.c.ctx.Err() != nil:
@@ -126,7 +124,8 @@ func (w *window) ended(err *Error) (*Error, bool) {
 	return err, byHost
 }
 
-// close notes why nothing more is sent. Replies that still come are read: they say what became of what was sent.
+// close notes why nothing more is sent. Replies that still come are read, since they say what
+// became of the messages in flight.
 func (w *window) close(err *Error) {
 	if w.closing == nil {
 		w.limit = w.c.giveUpAfter(w.c.cfg.Limits.Quit)
@@ -159,7 +158,7 @@ func (w *window) fill() *Error {
 		if err != nil {
 			return err
 		}
-		if !more {
+		if !more && !w.fence(tx) {
 			break
 		}
 	}
@@ -168,6 +167,29 @@ func (w *window) fill() *Error {
 	}
 	return nil
 }
+
+// fence ends a series with a command that is refused for certain, where the host answers everything else in the same
+// words: nothing else would show that a reply was one too many. It reports whether there is one to be sent.
+func (w *window) fence(tx *transaction) bool {
+	if tx == nil || !tx.m.Chunks || !tx.over || tx.fenced || tx.m.Check || tx.local != nil || !w.c.monotonous() {
+		return false
+	}
+	w.check(tx)
+	tx.over = false
+	return true
+}
+
+// check puts a command without a message, which is refused, behind the last RSET of a transaction.
+func (w *window) check(tx *transaction) {
+	tx.steps = append(tx.steps,
+		step{at: StageProbe, line: "BDAT 6 LAST", chunk: "NOOP", probe: 5},
+		step{at: StageRSET, line: "RSET"})
+	tx.confirm += 2
+	tx.fenced = true
+}
+
+// monotonous reports whether the host answers RSET as it answers MAIL.
+func (c *Conn) monotonous() bool { return c.reset != "" && c.reset == c.mail }
 
 // awaited returns the stage whose reply is the next to come.
 func (w *window) awaited() Stage {
@@ -179,7 +201,7 @@ func (w *window) awaited() Stage {
 	return StageDATA
 }
 
-// begin begins with a message behind tail, and reports whether there was one that may be begun now.
+// begin begins a message after tail, and reports whether there was one that may be begun now.
 func (w *window) begin(tail *transaction) bool {
 	m := w.pending
 	switch {
@@ -206,7 +228,7 @@ func (w *window) begin(tail *transaction) bool {
 	return true
 }
 
-// open reports whether a message may be begun behind tail.
+// open reports whether a message may be begun after tail.
 func (w *window) open(tail *transaction) bool {
 	c := w.c
 	switch {
@@ -219,18 +241,18 @@ func (w *window) open(tail *transaction) bool {
 	case tail.m.Chunks:
 		return len(w.flight) < w.messages && w.octets < windowOctets && w.unanswered+commandWindow < maxUnanswered
 	case tail.confirm > 0:
-		return false // refused, and it is not known yet what follows for others
+		return false // refused, and it is not known yet what that means for others
 	}
 	return c.Ride && len(w.flight) == 1
 }
 
-// follows reports whether m may be in flight behind tail.
+// follows reports whether m may be in flight after tail.
 func follows(m *Message, tail *transaction) bool {
 	return !m.Alone && !m.Check && m.Chunks == tail.m.Chunks
 }
 
-// start puts a message in flight. What is wrong with its content is found before anything of it is sent, as
-// far as its first chunk goes.
+// start puts a message in flight. A content that is damaged in its first chunk is noticed before
+// anything of the message is sent.
 func (w *window) start(m *Message, tail *transaction) {
 	c := w.c
 	tx := newTransaction(m, c.ext)
@@ -268,12 +290,13 @@ func (w *window) openBody(tx *transaction) *Error {
 	return nil
 }
 
-// unreadable is the error of a content.
+// unreadable returns the error for a content.
 func unreadable(how string, err error) *Error {
 	return &Error{At: StageLocal, Kind: KindContent, Text: "the content " + how + ": " + err.Error()}
 }
 
-// advance sends what comes next of a transaction, and reports whether there was anything that may be sent now.
+// advance sends the next part of a transaction, and reports whether there was any that may be
+// sent now.
 func (w *window) advance(tx *transaction) (bool, *Error) {
 	switch {
 	case tx.sent < len(tx.steps):
@@ -286,7 +309,7 @@ func (w *window) advance(tx *transaction) (bool, *Error) {
 	return w.sendContent(tx)
 }
 
-// command sends the next command of a transaction, unless the host has refused what goes before it.
+// command sends the next command of a transaction, unless the host has refused an earlier one.
 func (w *window) command(tx *transaction) (bool, *Error) {
 	s := &tx.steps[tx.sent]
 	mail := tx.reply(StageMAIL)
@@ -357,150 +380,24 @@ func (w *window) sentStep(tx *transaction) {
 	w.pump.want <- expected{s.at, limit}
 }
 
-// doubt marks what is in flight and not confirmed as out of step, where err shows that.
+// doubt marks unconfirmed messages in flight as out of step, if err shows that.
 func (w *window) doubt(err *Error) {
 	for _, tx := range w.flight {
-		tx.wrong = tx.wrong || err.Kind == KindGarbage && !tx.settled()
+		if tx == w.read && tx.m.Chunks {
+			continue // see misled
+		}
+		if err.Kind == KindGarbage && !tx.settled() && (tx.odd || !tx.anchored()) {
+			tx.wrong = true
+		}
 	}
 }
 
-// conclude ends a transaction by RSET, whose reply confirms what was said before it.
+// conclude ends a transaction by RSET, whose reply confirms the replies before it.
 func (w *window) conclude(tx *transaction) {
 	tx.close()
 	tx.confirm = len(tx.steps)
 	tx.steps = append(tx.steps, step{at: StageRSET, line: "RSET"})
 	if tx.m.Check {
-		tx.steps = append(tx.steps,
-			step{at: StageProbe, line: "BDAT 6 LAST", chunk: "NOOP", probe: 5},
-			step{at: StageRSET, line: "RSET"})
-		tx.confirm += 2
+		w.check(tx)
 	}
-}
-
-// sendContent sends the content of a transaction by DATA as far as its final dot, once the host asks for it.
-func (w *window) sendContent(tx *transaction) (bool, *Error) {
-	c := w.c
-	data := tx.reply(StageDATA)
-	switch {
-	case data == nil || data.Code != 354 || tx.reply(StageEnd) != nil: // refused
-		w.conclude(tx)
-		return true, nil
-	case !tx.reply(StageMAIL).Positive() || !tx.accepted():
-		// Only closing the connection keeps an empty message from being completed, for whomever the host may
-		// have in mind.
-		tx.over = true
-		return false, &Error{At: StageDATA, Kind: KindGarbage, Host: c.cfg.Name,
-			Text: c.cfg.Name + " asks for the content of a message that it has refused"}
-	}
-	if err := c.quiet(StageDATA); err != nil {
-		w.doubt(err)
-		return false, err
-	}
-	w.enc.begin(true)
-	tx.begun = true
-	for {
-		p, err := w.src.next()
-		if c.w.content(&w.enc, p) != nil {
-			return false, w.cutShort(tx)
-		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return false, w.damaged(tx, err)
-		}
-	}
-	return true, w.endContent(tx)
-}
-
-// cutShort notes that the host does not take the rest of a content. It may say why.
-func (w *window) cutShort(tx *transaction) *Error {
-	tx.over = true
-	tx.steps = append(tx.steps, step{at: StageEnd})
-	err := w.c.broken(StageDATA, w.c.w.err)
-	w.sentStep(tx)
-	return err
-}
-
-// damaged returns the error of a content that cannot be read to its end.
-func (w *window) damaged(tx *transaction, err error) *Error {
-	tx.over = true
-	tx.local = unreadable("cannot be read to its end", err)
-	return tx.local
-}
-
-// endContent sends the final dot.
-func (w *window) endContent(tx *transaction) *Error {
-	c := w.c
-	tx.close()
-	tx.over = true
-	if err := c.quiet(StageDATA); err != nil {
-		if err.Kind == KindReply { // to the content, before its end
-			tx.steps = append(tx.steps, step{at: StageEnd, reply: err.Reply})
-			tx.sent, tx.read = tx.sent+1, tx.read+1
-		}
-		w.doubt(err)
-		return err
-	}
-	if err := w.ending(tx); err != nil {
-		return err
-	}
-	c.w.show("(the content, " + strconv.FormatInt(tx.m.Body.WireSize(), 10) + " octets)")
-	c.w.room(grown(3))
-	c.w.buf = w.enc.end(c.w.buf)
-	tx.steps = append(tx.steps, step{at: StageEnd})
-	c.w.command(".")
-	tx.end = c.w.gathered()
-	w.sentStep(tx)
-	return nil
-}
-
-// ending notes that the end of a message is about to be sent, or returns why it must not be.
-func (w *window) ending(tx *transaction) *Error {
-	if !w.c.owe() {
-		return stopped(StageDATA)
-	}
-	if err := w.feed.Ending(tx.m); err != nil {
-		tx.local = &Error{At: StageLocal, Kind: KindFeed, Text: err.Error()}
-		return tx.local
-	}
-	return nil
-}
-
-// sendChunk sends the next chunk of a transaction, or ends it where none is left or the host has refused it.
-func (w *window) sendChunk(tx *transaction) (bool, *Error) {
-	switch {
-	case tx.end <= w.c.w.gathered() || tx.hopeless():
-		w.conclude(tx)
-		return true, nil
-	case tx.begun && (w.octets > windowOctets-chunkSize || w.unanswered >= maxUnanswered-4):
-		return false, nil
-	}
-	if w.last {
-		if err := w.ending(tx); err != nil {
-			w.cut = err
-			return false, nil
-		}
-	}
-	s := bdat(len(w.chunk), w.last)
-	tx.steps = append(tx.steps, s)
-	w.octets += int64(s.size)
-	if err := w.send(tx); err != nil {
-		return false, err
-	}
-	tx.begun = true
-	w.c.w.addBytes(w.chunk)
-	if w.last {
-		tx.close()
-		if tx.end = w.c.w.gathered(); w.c.w.err == nil {
-			return true, nil
-		}
-		return false, w.c.broken(StageDATA, w.c.w.err)
-	}
-	var err error
-	if w.chunk, w.last, err = w.chunks.next(); err != nil {
-		w.damaged(tx, err)
-		w.cut = tx.local
-	}
-	return w.cut == nil, nil
 }

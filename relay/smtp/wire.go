@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// wireSize is how much is gathered before it is written: a small message
-// with all its commands leaves in one write, a large one in steps that even a
-// slow link takes within the time limit of one.
+// wireSize is how much is gathered before it is written: a small message leaves in one write with
+// all its commands, a large one in steps that even a slow link takes within the time limit of a
+// write.
 const wireSize = 32 << 10
 
 // A wire is the only thing that writes to a session.
 type wire struct {
 	w   io.Writer
 	buf []byte
-	err error // the first of w; nothing is written after it
+	err error // the first error of w; nothing is written after it
 
-	tried int64 // octets that w was given, whether or not they have arrived
+	tried int64 // octets handed to w, whether or not they have arrived
 
 	trace func(dir byte, line string) // may be nil
 }
@@ -26,8 +26,8 @@ func newWire(w io.Writer, trace func(byte, string)) *wire {
 	return &wire{w: w, buf: make([]byte, 0, wireSize), trace: trace}
 }
 
-// errCommand refuses a command that would be more than one line. Arguments
-// have been checked before they get here; this is the last gate.
+// errCommand refuses a command that would be more than one line. Arguments have been checked
+// before; this is the last barrier.
 var errCommand = errors.New("control character in a command")
 
 // command gathers one command line.
@@ -35,7 +35,7 @@ func (w *wire) command(line string) error {
 	return w.secret(line, line)
 }
 
-// secret gathers one command line that is shown as shown in a transcript.
+// secret gathers one command line. The transcript shows the text shown in its place.
 func (w *wire) secret(line, shown string) error {
 	if strings.ContainsAny(line, "\r\n\x00") {
 		return errCommand
@@ -46,7 +46,7 @@ func (w *wire) secret(line, shown string) error {
 	return w.err
 }
 
-// show writes what is sent, or what stands for it, into the transcript.
+// show writes a sent line, or the text in its place, into the transcript.
 func (w *wire) show(text string) {
 	if w.trace != nil {
 		w.trace('>', text)
@@ -61,8 +61,8 @@ func (w *wire) add(s string) {
 	}
 }
 
-// addBytes gathers p. Of what is larger than the buffer, most is written without being gathered, in
-// pieces of the same size.
+// addBytes gathers p. If p is larger than the buffer, most of it is written without being
+// gathered, in pieces of the same size.
 func (w *wire) addBytes(p []byte) {
 	for len(p) > 0 {
 		if len(w.buf) == 0 && len(p) >= cap(w.buf) {
@@ -95,8 +95,8 @@ func (w *wire) content(e *encoder, p []byte) error {
 	return w.err
 }
 
-// flush writes what has been gathered. After an error there is nothing more
-// to do with the connection than to close it.
+// flush writes everything that has been gathered. After an error the connection can only be
+// closed.
 func (w *wire) flush() error {
 	w.write(w.buf)
 	w.buf = w.buf[:0]
@@ -110,5 +110,5 @@ func (w *wire) write(p []byte) {
 	}
 }
 
-// gathered returns how many octets there are so far, written or not.
+// gathered returns the number of octets gathered so far, written or not.
 func (w *wire) gathered() int64 { return w.tried + int64(len(w.buf)) }

@@ -11,7 +11,8 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// withMailbox is identity with an MDA that appends to a file, each mail behind a line of its own.
+// withMailbox is an identity with an MDA that appends to a file, each mail after a line of its
+// own.
 func withMailbox(host *stage.SmartHost) []string {
 	return append([]string{`mda = "{ echo '>>> ' %T from '<'%F'>'; cat; } >> $HOME/mailbox"`}, stage.Identity(host)...)
 }
@@ -48,7 +49,7 @@ func onlyBounce(p *stage.Person) string {
 	return mails[0]
 }
 
-// parseBounce is how Python reads a delivery report.
+// parseBounce has Python read a delivery report.
 const parseBounce = `
 import email, email.policy, json, sys
 m = email.message_from_bytes(sys.stdin.buffer.read(), policy=email.policy.default)

@@ -45,7 +45,7 @@ type verb struct{ name, help string }
 
 var verbLine = regexp.MustCompile(`(?m)^  (\S+) +(.*)$`)
 
-// listVerbs returns the verbs, as esmtpq tells them to a person.
+// listVerbs returns the verbs as esmtpq lists them for a person.
 func listVerbs(t *testing.T) []verb {
 	t.Helper()
 	var list []verb

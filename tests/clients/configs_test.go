@@ -6,7 +6,8 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// Two configurations of the same name, both for mail in the queue: each mail goes its own way.
+// Two configurations have an identity of the same name, and the queue has mail for both: each
+// mail takes its own route.
 func TestConfigurationsOfOneName(t *testing.T) {
 	work, private := stage.NewSmartHost(t), stage.NewSmartHost(t)
 	me := stage.NewPerson(t, stage.Identity(work)...)
@@ -19,8 +20,8 @@ func TestConfigurationsOfOneName(t *testing.T) {
 	private.One(t).Is(t, "me@example.org", "friend@example.net")
 }
 
-// sendmail -v sends its own mail at once, and leaves nobody else's behind: what waited goes out
-// after it.
+// sendmail -v sends its own mail at once, and leaves no other mail behind: mail that waited goes
+// out after it.
 func TestVerboseLeavesASleeper(t *testing.T) {
 	host := stage.NewSmartHost(t)
 	me := stage.NewPerson(t, stage.Identity(host)...)
@@ -31,7 +32,7 @@ func TestVerboseLeavesASleeper(t *testing.T) {
 	host.Next(t)
 }
 
-// deliver finds what esmtp-wrapper queued by the name that mailq shows.
+// deliver finds mail that esmtp-wrapper queued by the name that mailq shows.
 func TestDeliverLegacyByName(t *testing.T) {
 	host := stage.NewSmartHost(t)
 	me := stage.NewPerson(t, stage.Identity(host)...)
@@ -41,7 +42,7 @@ func TestDeliverLegacyByName(t *testing.T) {
 	host.One(t).Is(t, "me@example.org", "friend@example.net")
 }
 
-// A deliver whose words nobody reads has told nobody: the next one says it.
+// A deliver whose output nobody reads has told nobody: the next one reports it.
 func TestToldToNobody(t *testing.T) {
 	me := stage.NewPerson(t, stage.Identity(newPickyHost(t, refusing("friend", 550, "nobody")))...)
 	me.Run("From: me@example.org\n\ntext\n", "sendmail", "-i", "friend@example.net")

@@ -43,7 +43,7 @@ func TestDelayNotice(t *testing.T) {
 	}
 }
 
-// A mail that is refused for now, for too long: told of the delay, then of the end.
+// A mail is refused for now for too long: there is a notice of the delay, then of the failure.
 func TestDelayAndEnd(t *testing.T) {
 	me := stage.NewPerson(t, withMailbox(newPickyHost(t, refusing("busy", 451, "come back later")))...)
 	aged(me, 6*24*time.Hour, "busy@example.net")

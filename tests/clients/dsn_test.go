@@ -10,7 +10,7 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// dsnHost is a smart host that remembers what it was told about status notifications.
+// dsnHost is a smart host that remembers the parameters for status notifications.
 type dsnHost struct {
 	stage.Session
 	mu   *sync.Mutex
@@ -32,7 +32,7 @@ func (h *dsnHost) Rcpt(to string, opts *smtp.RcptOptions) error {
 	return h.Session.Rcpt(to, opts)
 }
 
-// -N, -R, -V and -B reach a smart host that wants to know, and only such.
+// -N, -R, -V and -B reach only a smart host that offers the extension.
 func TestStatusNotifications(t *testing.T) {
 	for _, offered := range []bool{true, false} {
 		var mu sync.Mutex

@@ -23,8 +23,8 @@ const (
 
 const yamlFile = ".config/esmtpq/config.yaml"
 
-// What of the program is initialised for a message, as the Go runtime tells: of the packages that a
-// submission needs not, nothing, where the configuration is plain.
+// The packages that are initialised for a message, according to the Go runtime: if the
+// configuration is plain, none that a submission does not need.
 func TestSubmissionIsEarly(t *testing.T) {
 	for _, test := range []struct {
 		early        bool
@@ -55,7 +55,7 @@ func TestSubmissionIsEarly(t *testing.T) {
 			if r.Code != 0 || !strings.Contains(r.Stderr, "init os ") {
 				t.Fatalf("%+v", r)
 			}
-			for _, name := range []string{"main", "net", "crypto/tls", "gopkg.in/yaml%2ev3"} {
+			for _, name := range []string{"github.com/emersion/go-smtp", "net", "crypto/tls", "gopkg.in/yaml%2ev3"} {
 				if done := strings.Contains(r.Stderr, "init "+name+" "); done == test.early {
 					t.Errorf("%s was initialised: %t", name, done)
 				}
@@ -67,8 +67,8 @@ func TestSubmissionIsEarly(t *testing.T) {
 	}
 }
 
-// entries returns what the queue holds, all times left out, and of Message-IDs all but their
-// domain.
+// entries returns the content of the queue without times, and with only the domains of
+// Message-IDs.
 func entries(p *stage.Person) []string {
 	p.T.Helper()
 	dirs, err := filepath.Glob(p.Path(".esmtp_queue/[0-9A-F]*"))
@@ -103,7 +103,7 @@ var volatile = regexp.MustCompile(`(?m)^(Date:|Message-ID:).*?(@.*)?$`)
 
 const bareMail = "Subject: nothing else\n\ntext\n"
 
-// Command lines of sendmail, and what it reads: the first are accepted, the rest are refused.
+// Command lines of sendmail with their input: the first are accepted, the rest are refused.
 var bothWays = []struct{ args, mail string }{
 	{"friend@example.net", plainMail},
 	{"friend@example.net", bareMail},

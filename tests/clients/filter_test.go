@@ -7,7 +7,7 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// Filters pass on mail that has been through other hands.
+// Filters pass on mail that other programs have handled before.
 
 const forwarded = `Return-Path: <author@example.net>
 Received: from a.test by b.test; Sat, 21 Nov 2026 20:00:00 +0000
@@ -32,12 +32,12 @@ func TestProcmailForward(t *testing.T) {
 	me.Deliver()
 	mail := host.One(t)
 	mail.Is(t, "me@example.org", "first@example.net", "second@example.net")
-	// procmail ends the mail with a blank line of its own
+	// procmail adds a blank line at the end of the mail
 	mail.SameAs(t, without(forwarded, "Return-Path")+stage.Awkward+"\n")
 }
 
-// formail -s takes a mailbox apart and gives every mail, From_ line included, to a
-// sendmail of its own.
+// formail -s splits a mailbox and gives each mail, including its From_ line, to a sendmail of its
+// own.
 func TestFormailSplit(t *testing.T) {
 	stage.Needs(t, "formail")
 	host := stage.NewSmartHost(t)
@@ -75,8 +75,8 @@ func TestGetmailCommandLine(t *testing.T) {
 	mail.SameAs(t, without(forwarded, "Return-Path")+stage.Awkward)
 }
 
-// getmail's MDA class, driven without the POP and IMAP that it fetches from. It takes any
-// word on stderr for a failure.
+// getmail's MDA class, called without fetching from POP or IMAP. It takes any word on stderr for
+// a failure.
 func TestGetmailMDA(t *testing.T) {
 	stage.Needs(t, "getmail_mbox")
 	host := stage.NewSmartHost(t)

@@ -29,8 +29,8 @@ func needsSendEmail(t *testing.T) {
 	}
 }
 
-// A series of 20 patches arrives whole, in order, once, over one connection; and what
-// arrives applies and makes the same tree.
+// A series of 20 patches arrives complete, in order, once, over one connection; the patches apply
+// and make the same tree.
 func TestGitSeries(t *testing.T) {
 	needsSendEmail(t)
 	host := stage.NewSmartHost(t)
@@ -63,7 +63,7 @@ func TestGitSeries(t *testing.T) {
 	}
 }
 
-// A command of the user's, with options, in place of the server.
+// The server is a command line with options.
 func TestGitSendmailCommand(t *testing.T) {
 	needsSendEmail(t)
 	host := stage.NewSmartHost(t)
@@ -78,7 +78,7 @@ func TestGitSendmailCommand(t *testing.T) {
 	mail.WellFormed(t)
 }
 
-// git reports a refusal: nothing of it may look as if it had been sent.
+// git reports a refusal: nothing may look as if it had been sent.
 func TestGitRefused(t *testing.T) {
 	needsSendEmail(t)
 	me := stage.NewPerson(t) // who has no configuration

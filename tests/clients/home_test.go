@@ -10,7 +10,8 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// Where the queue is when HOME is no help, and what happens when there is no room for it.
+// The place of the queue when HOME does not say it, and what happens when there is no space for
+// it.
 
 // unsetenv removes a variable from a prepared command.
 func unsetenv(cmd *exec.Cmd, name string) {
@@ -23,7 +24,7 @@ func unsetenv(cmd *exec.Cmd, name string) {
 	cmd.Env = kept
 }
 
-// Cron and at give no HOME, su another's: the password file knows better.
+// Cron and at give no HOME, and su that of another user: the password file is right.
 func TestHomeFromPasswd(t *testing.T) {
 	for _, test := range []struct{ name, home string }{
 		{"unset", ""},
@@ -51,7 +52,7 @@ func TestHomeFromPasswd(t *testing.T) {
 	}
 }
 
-// Another's home, as sudo may leave it in HOME, is not written to.
+// Another user's home, as sudo may leave it in HOME, is not written to.
 func TestHomeOfAnother(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can make a directory of somebody else's")
@@ -72,7 +73,7 @@ func TestHomeOfAnother(t *testing.T) {
 	host.One(t).Says(t, "text\n")
 }
 
-// No home at all: that is a matter of the configuration.
+// No home at all is an error of the configuration.
 func TestNoHome(t *testing.T) {
 	me := stage.NewPerson(t)
 	cmd := me.RoomOfOwn("echo root:x:0:0::/nonexistent:/bin/sh >/etc/passwd", "sendmail", "-i", "friend@example.net")
@@ -93,8 +94,8 @@ func TestReadOnlyHome(t *testing.T) {
 	}
 }
 
-// A full disk while a mail is spooled: the caller is told to try again, nothing of the mail is
-// left, and what was spooled before is as it was.
+// The disk fills while a mail is spooled: the caller is told to try again, nothing of the mail is
+// left, and mail that was spooled before is unchanged.
 func TestFullDisk(t *testing.T) {
 	host := stage.NewSmartHost(t)
 	me := stage.NewPerson(t)
@@ -123,8 +124,8 @@ exit $code`, "sh", small, me.Path("big"))
 	host.One(t).Says(t, "small\n")
 }
 
-// Progress needs no room: on a disk that is full to the last octet, what is in the queue
-// goes out, and once.
+// Progress needs no space: on a disk that is full to the last octet, mail in the queue goes out,
+// and once.
 func TestFullDiskDelivers(t *testing.T) {
 	host := stage.NewSmartHost(t)
 	me := stage.NewPerson(t)

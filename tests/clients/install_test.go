@@ -10,7 +10,7 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// install.sh, run as a person runs it, for a home of its own.
+// install.sh is run as a person runs it, with a home of its own.
 
 // newInstaller returns a person who can run go, and has nothing installed.
 func newInstaller(t *testing.T) *stage.Person {
@@ -50,7 +50,7 @@ func installs(p *stage.Person, args ...string) string {
 
 func TestInstall(t *testing.T) {
 	me := newInstaller(t)
-	for range 2 { // and once more over itself
+	for range 2 { // the second time over itself
 		out := installs(me)
 		for _, want := range []string{
 			`set sendmail="` + me.Home + `/bin/sendmail"`,
@@ -109,7 +109,7 @@ func TestInstallElsewhere(t *testing.T) {
 	}
 }
 
-// A sendmail of somebody else's is never overwritten unasked, and nothing else is touched.
+// A sendmail of another package is never overwritten unasked, and nothing else is touched.
 func TestInstallForeignSendmail(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -180,7 +180,7 @@ func TestInstallGo(t *testing.T) {
 		{"none", "", "Go is not installed"},
 		{"ancient", "echo go version go1.19.8 linux/amd64", "is Go 1.19.8"},
 		{"old, may not fetch", `case $1 in env) echo local ;; *) echo go version go1.22.1 linux/amd64 ;; esac`, "is Go 1.22.1"},
-		{"broken", "exit 1", "does not tell its version"},
+		{"broken", "exit 1", "does not print its version"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			me := newInstaller(t)
@@ -216,7 +216,7 @@ func TestInstallUsage(t *testing.T) {
 	}
 }
 
-// The demonstration needs nothing and leaves nothing in the person's home.
+// The demonstration needs and leaves nothing in the person's home.
 func TestDemo(t *testing.T) {
 	stage.Needs(t, stage.Program(t, "esmtpq"))
 	me := stage.NewPerson(t)

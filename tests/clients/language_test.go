@@ -103,7 +103,7 @@ $m->send('sendmail', "$ARGV[0] -t -oi -oem") or exit 1;
 	mail.Says(t, stage.Awkward)
 }
 
-// Mail::Mailer, sudo, logwatch and others call with -t alone: a lone dot is text.
+// Mail::Mailer, sudo, logwatch and others call with only -t: a lone dot is text.
 func TestWithoutI(t *testing.T) {
 	host := stage.NewSmartHost(t)
 	me := stage.NewPerson(t, stage.Identity(host)...)
@@ -114,7 +114,7 @@ func TestWithoutI(t *testing.T) {
 	mail.SameAs(t, without(scripted, "Bcc")+stage.Awkward)
 }
 
-// A shell's echo: no header at all.
+// The echo of a shell has no header at all.
 func TestEcho(t *testing.T) {
 	host := stage.NewSmartHost(t)
 	me := stage.NewPerson(t, stage.Identity(host)...)

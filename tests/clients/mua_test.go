@@ -7,9 +7,9 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// Mail readers that take some persuading to work without a person.
+// Mail readers that need some persuading to work without a person.
 
-// Emacs takes any output at all, on either stream, for an error.
+// Emacs takes any output on either stream for an error.
 func TestEmacsMessageMode(t *testing.T) {
 	stage.Needs(t, "emacs")
 	for _, test := range []struct{ name, interactive string }{
@@ -43,7 +43,7 @@ func TestEmacsMessageMode(t *testing.T) {
 	}
 }
 
-// Emacs resends to a whole list in one argument.
+// Emacs resends to a list in a single argument.
 func TestEmacsResendCommandLine(t *testing.T) {
 	host := stage.NewSmartHost(t)
 	me := stage.NewPerson(t, stage.Identity(host)...)
@@ -79,7 +79,7 @@ func TestNmhPipe(t *testing.T) {
 	mails[1].WellFormed(t)
 }
 
-// nmh's send by SMTP over pipes: a first round is undone with RSET.
+// nmh's send by SMTP over pipes undoes a first round with RSET.
 func TestNmhSMTP(t *testing.T) {
 	const send = "/usr/bin/mh/send"
 	stage.Needs(t, send)

@@ -10,7 +10,7 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// muttrc is what a person with ~/bin/sendmail has, and nothing of the machine's.
+// muttrc is that of a person with ~/bin/sendmail, without the machine's settings.
 const muttrc = `set sendmail="~/bin/sendmail"
 set realname="Me Myself"
 set from="me@example.org"
@@ -54,8 +54,8 @@ func muttBatch(t *testing.T, mutt string) {
 	}
 }
 
-// A mail typed in mutt on a terminal. The smart host is a black hole, and mutt is back
-// at the prompt while it still says nothing.
+// A mail is typed in mutt on a terminal. The smart host is a black hole, and mutt is back at the
+// prompt while the host still says nothing.
 func TestMuttTyped(t *testing.T) {
 	stage.Needs(t, "mutt", "tmux")
 	hole := stage.NewBlackHole(t)

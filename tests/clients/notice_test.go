@@ -11,7 +11,7 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// What a person hears of mail that failed, is late, or is dropped.
+// What a person is told of mail that failed, is late, or is dropped.
 
 func TestBounce(t *testing.T) {
 	host := newPickyHost(t, noNobody)
@@ -52,7 +52,8 @@ func TestBounce(t *testing.T) {
 		t.Errorf("returned: %s", b.Original)
 	}
 
-	// Once, however often the queue is run; then again for what was tried again.
+	// The notice comes once, however often the queue is run; then again after mail was tried
+	// again.
 	for range 3 {
 		me.Run("", "deliver")
 	}
@@ -79,7 +80,7 @@ func TestBounceInBackground(t *testing.T) {
 	me.AwaitQueued(1)
 }
 
-// As a kill between the bounce and the record of it leaves the queue: told twice, not never.
+// This is the queue after a kill between the bounce and its record: two notices, not none.
 func TestBounceKilledBeforeRecord(t *testing.T) {
 	host := newPickyHost(t, noNobody)
 	me := stage.NewPerson(t, withMailbox(host)...)
@@ -130,7 +131,7 @@ func TestNoBounce(t *testing.T) {
 	}
 }
 
-// A mailbox that takes nothing: the bounce waits or fails, and nobody is told of that by another.
+// The mailbox takes nothing: the bounce waits or fails, and there is no other bounce about that.
 func TestBounceThatBounces(t *testing.T) {
 	me := stage.NewPerson(t, append([]string{`mda = "echo %T >> $HOME/tried; exit 67"`}, stage.Identity(newPickyHost(t, noNobody))...)...)
 	me.Run(unlucky, "sendmail", "-t")
@@ -156,7 +157,7 @@ func TestBounceStaysLocal(t *testing.T) {
 	host.One(t).Is(t, "me@example.org", "friend@example.net")
 }
 
-// What a host says may hold anything.
+// The words of a host may contain anything.
 func TestBounceOfHostileWords(t *testing.T) {
 	words := "no\x1b[2J\x1b]0;owned\x07 \xe4\x7f " + strings.Repeat("long ", 300)
 	me := stage.NewPerson(t, withMailbox(newPickyHost(t, refusing("nobody", 550, words)))...)
@@ -251,8 +252,8 @@ identities: [{name: me@example.org, host: "%s"}]
 	}
 }
 
-// With no way to tell, deliver tells of what a background run has met; and a screen, if there is
-// one.
+// With no other way, deliver reports the failures of a background run; a screen shows them, if
+// there is one.
 func TestNobodyToTell(t *testing.T) {
 	host := newPickyHost(t, noNobody)
 	me := stage.NewPerson(t, stage.Identity(host)...)

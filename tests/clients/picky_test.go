@@ -37,7 +37,7 @@ func newPickyHost(t *testing.T, refuse func(to string) *smtp.SMTPError) *stage.S
 	})
 }
 
-// refusing refuses every recipient whose address has a word in it.
+// refusing refuses every recipient whose address contains a word.
 func refusing(word string, code int, text string) func(to string) *smtp.SMTPError {
 	return func(to string) *smtp.SMTPError {
 		if !strings.Contains(to, word) {

@@ -12,11 +12,11 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// How the program behaves as a process: who waits for whom, what it inherits, what two
-// of them do to each other.
+// The program as a process: who waits for whom, what it inherits, and how two of them affect each
+// other.
 
-// A caller that captures output gets its end of file while the background run still
-// hangs at a silent smart host.
+// A caller that captures output gets its end of file while the background run still waits for a
+// silent smart host.
 func TestCapturedOutputNeverWaits(t *testing.T) {
 	hole := stage.NewBlackHole(t)
 	me := stage.NewPerson(t, "identity = me@example.org", "hostname = "+hole.Addr)
@@ -33,8 +33,8 @@ func TestCapturedOutputNeverWaits(t *testing.T) {
 	hole.Release(me)
 }
 
-// Descriptors that leak into sendmail do not live on in the background run: the reader of
-// the pipe sees its end.
+// Descriptors that leak into sendmail do not stay open in the background run: the reader of the
+// pipe sees its end.
 func TestLeakedDescriptors(t *testing.T) {
 	hole := stage.NewBlackHole(t)
 	me := stage.NewPerson(t, "identity = me@example.org", "hostname = "+hole.Addr)
@@ -58,7 +58,7 @@ func TestLeakedDescriptors(t *testing.T) {
 	hole.Release(me)
 }
 
-// Callers close descriptors: mailutils its output, others anything.
+// Callers close descriptors: mailutils its output, others any.
 func TestClosedDescriptors(t *testing.T) {
 	for _, closed := range []string{">&-", "2>&-", ">&- 2>&-"} {
 		t.Run(closed, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestClosedDescriptors(t *testing.T) {
 	})
 }
 
-// Two delivers at once, and a mail spooled by each of several submitters: each goes out once.
+// Two delivers run at once, and several submitters each spool a mail: each goes out once.
 func TestDeliversAtOnce(t *testing.T) {
 	const mails = 12
 	host := stage.NewSmartHost(t)
@@ -101,8 +101,8 @@ func TestDeliversAtOnce(t *testing.T) {
 	}
 }
 
-// Submissions while background runs come and go: with no pause between the mails and
-// none in the runs, all arrive without anybody calling deliver.
+// Mails are submitted while background runs come and go, without pauses between the mails or in
+// the runs. All arrive without a call of deliver.
 func TestBackgroundRuns(t *testing.T) {
 	const mails = 10
 	host := stage.NewSmartHost(t)
@@ -124,7 +124,7 @@ func TestBackgroundRuns(t *testing.T) {
 	}
 }
 
-// The caller of a background run may be gone, its session with it.
+// The caller of a background run may be gone, together with its session.
 func TestBackgroundRunOutlivesSession(t *testing.T) {
 	stage.Needs(t, "setsid")
 	host := stage.NewSmartHost(t)
@@ -155,7 +155,7 @@ func TestOddHome(t *testing.T) {
 	host.One(t).Says(t, "text\n")
 }
 
-// A big mail: nothing of it is kept in memory twice, lost or changed.
+// Nothing of a big mail is lost, changed, or kept in memory twice.
 func TestBigMail(t *testing.T) {
 	host := stage.NewSmartHost(t)
 	me := stage.NewPerson(t, stage.Identity(host)...)
@@ -166,7 +166,7 @@ func TestBigMail(t *testing.T) {
 	stage.Same(t, body, text)
 }
 
-// A host that knows TLS and who we are.
+// A host with TLS and a login.
 func TestTLSAndAuth(t *testing.T) {
 	cert := stage.NewCertificate(t)
 	host := stage.NewSmartHost(t, stage.WithTLS(cert))
@@ -181,7 +181,7 @@ func TestTLSAndAuth(t *testing.T) {
 	}
 }
 
-// A certificate that nobody vouches for parks the mail, with no word of the password.
+// With a certificate that nobody vouches for the mail waits, and the password is not sent.
 func TestUnknownCertificate(t *testing.T) {
 	host := stage.NewSmartHost(t, stage.WithTLS(stage.NewCertificate(t)))
 	me := stage.NewPerson(t, "identity = me@example.org", "hostname = localhost:"+host.Port, "starttls = required",
@@ -192,7 +192,7 @@ func TestUnknownCertificate(t *testing.T) {
 	}
 }
 
-// A refused password parks the identity's mail: it is never failed, and the reason tells.
+// After a refused password the identity's mail waits: it never fails, and the reason says why.
 func TestRefusedPassword(t *testing.T) {
 	cert := stage.NewCertificate(t)
 	host := stage.NewSmartHost(t, stage.WithTLS(cert))

@@ -7,7 +7,7 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// Signed mail is what shows any change on the way.
+// Signed mail shows any change on the way.
 
 // newSigner gives the person a key of their own.
 func newSigner(p *stage.Person) {

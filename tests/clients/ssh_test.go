@@ -72,7 +72,7 @@ func findSSHD(t testing.TB) string {
 	return filepath.Join(stage.Debian(t, "usr/sbin/sshd"), "usr/sbin/sshd")
 }
 
-// runSSHD prepares the server. Root's needs a directory and an account of its own; where the
+// runSSHD prepares the server. Root's server needs a directory and a user of its own; if the
 // machine has none because no ssh server is installed, they are made in a namespace.
 func runSSHD(p *stage.Person, path string, args ...string) *exec.Cmd {
 	p.T.Helper()
@@ -97,7 +97,7 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// What people have in their esmtprc.
+// The line that people have in their esmtprc.
 func TestPreconnectSSH(t *testing.T) {
 	host := stage.NewSmartHost(t)
 	me := stage.NewPerson(t)
@@ -110,7 +110,7 @@ func TestPreconnectSSH(t *testing.T) {
 	host.One(t).Says(t, stage.Awkward)
 }
 
-// A preconnect that fails parks the mail with its words as the reason.
+// After a preconnect that fails the mail waits, with the command's words as the reason.
 func TestPreconnectFails(t *testing.T) {
 	host := stage.NewSmartHost(t)
 	me := stage.NewPerson(t, "identity = me@example.org", "hostname = "+host.Addr,
@@ -121,7 +121,7 @@ func TestPreconnectFails(t *testing.T) {
 	}
 }
 
-// preconnect reads from /dev/null: it cannot eat the mail.
+// preconnect reads from /dev/null, so it cannot take the mail.
 func TestPreconnectReads(t *testing.T) {
 	host := stage.NewSmartHost(t)
 	me := stage.NewPerson(t, "identity = me@example.org", "hostname = "+host.Addr, `preconnect = "cat >/dev/null"`)
@@ -153,7 +153,7 @@ func TestTunnelSSH(t *testing.T) {
 	}
 }
 
-// A tunnel that cannot be opened parks the mail with ssh's words as the reason.
+// If a tunnel cannot be opened the mail waits, with ssh's words as the reason.
 func TestTunnelFails(t *testing.T) {
 	stage.Needs(t, "ssh")
 	me := stage.NewPerson(t)

@@ -9,11 +9,11 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// dialogue is what a client says, a command or line of text a line.
+// dialogue is what a client says, with one command or line of text on each line.
 func dialogue(lines ...string) string { return strings.Join(lines, "\r\n") + "\r\n" }
 
 // A program that speaks SMTP to sendmail -bs: nmh undoes a first round with RSET; names without a
-// domain are local; what is quoted stays quoted.
+// domain are local; quoted local parts stay quoted.
 func TestSMTPOnStandardInput(t *testing.T) {
 	host := stage.NewSmartHost(t)
 	me := stage.NewPerson(t, stage.Identity(host)...)
@@ -52,7 +52,8 @@ func TestSMTPOnStandardInputCutShort(t *testing.T) {
 	}
 }
 
-// Long lines are patches, not attacks; a recipient that can never be reached is refused at once.
+// Long lines are accepted, since patches have them; a recipient that can never be reached is
+// refused at once.
 func TestSMTPOnStandardInputOddities(t *testing.T) {
 	host := stage.NewSmartHost(t, func(s *smtp.Server) { s.MaxLineLength = 1 << 20 })
 	me := stage.NewPerson(t, stage.Identity(host)...)

@@ -41,8 +41,8 @@ func TestCronCommandLine(t *testing.T) {
 // What atd 3.2.5 writes for a job without output, started with -m.
 const atMail = "Subject: Output from your job        7\nTo: me@example.org\n\n"
 
-// atd hands over an open file and nothing else: no environment but PATH, / as directory,
-// no output.
+// atd only hands over an open file: the environment is only PATH, the directory is /, and there
+// is no output.
 func TestAtCommandLine(t *testing.T) {
 	for _, test := range []struct{ name, body string }{
 		{"output", "printed by the job"},
@@ -75,9 +75,9 @@ func TestAtCommandLine(t *testing.T) {
 	}
 }
 
-// systemCommand prepares one of our names as a daemon starts it. The home comes from the
-// password file; since that one cannot be the test's, HOME is the one thing kept, unless
-// the test runs in a namespace with a password file of its own.
+// systemCommand prepares one of our names as a daemon starts it. The home comes from the password
+// file. That file cannot be the test's, so HOME is kept, unless the test runs in a namespace with
+// a password file of its own.
 func systemCommand(p *stage.Person, name string, args ...string) *exec.Cmd {
 	p.T.Helper()
 	cmd := p.Command(name, args...)
@@ -108,11 +108,11 @@ exec cron -f`)
 	}
 }
 
-// The real atd, to which nobody gives an environment.
+// The real atd, without any environment.
 func TestAtDaemon(t *testing.T) {
 	root := stage.Debian(t, "usr/sbin/atd")
 	host := stage.NewSmartHost(t)
-	// atd writes to a bare user name, which would be local
+	// atd sends to a bare user name, which would be local
 	me := stage.NewPerson(t, append(stage.Identity(host), "qualifydomain = example.org")...)
 	ns := me.NewNamespace(root)
 	ns.Script(`

@@ -16,15 +16,15 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// What a person types, as scripts in testdata/script. Each has a home, a smart host of its
-// own at $HOST, and these commands beside testscript's:
+// What a person types, as scripts in testdata/script. Each has a home, a smart host of its own at
+// $HOST, and these commands in addition to testscript's:
 //
 //	run CODE COMMAND ARGUMENT... [<FILE]   runs one of our names, which must end with that exit code
 //	arrived N                              N mails have reached the smart host; they are now in
 //	                                       arrived/1 to arrived/N, each after its envelope
 //
-// All of it twice: sendmail, called by that name, is done before the program's main function, and
-// "esmtpq sendmail" is not.
+// Everything is done twice: sendmail, called by that name, runs before the program's main
+// function, and "esmtpq sendmail" does not.
 func TestTyped(t *testing.T) {
 	for _, sendmail := range []string{"sendmail", "esmtpq sendmail"} {
 		t.Run(sendmail, func(t *testing.T) {
@@ -45,7 +45,7 @@ func TestTyped(t *testing.T) {
 
 type hostKey struct{}
 
-// sendmailKey is that of the words to call sendmail by.
+// sendmailKey is the key of the words to call sendmail with.
 type sendmailKey struct{}
 
 func setupScript(env *testscript.Env) error {

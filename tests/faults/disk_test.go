@@ -18,11 +18,11 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// Faults of real file systems, mounted for the purpose. That takes root, who gets a mount
-// namespace of its own for it; anybody else skips these tests.
+// Faults of real file systems, which are mounted for the tests. That takes root and a mount
+// namespace of its own; other users skip these tests.
 
-// ownNamespace gives the test a mount namespace. The calling goroutine keeps its thread, and what
-// it starts sees the same mounts.
+// ownNamespace gives the test a mount namespace. The calling goroutine keeps its thread, and
+// programs that it starts see the same mounts.
 func ownNamespace(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -51,8 +51,8 @@ func onTmpfs(t *testing.T, fig *figures, what, options string) *world {
 	return w
 }
 
-// refuseSome submits messages of many sizes until a number of them have been refused, and looks
-// whether refusals are complete.
+// refuseSome submits messages of many sizes until a number of them have been refused, and checks
+// that refusals are complete.
 func (w *world) refuseSome(refusals int) {
 	for n := 0; refusals > 0 && n < 1000; n++ {
 		m := w.mail(300+n*977%9000, "a@example.com", "later@example.net")
@@ -78,11 +78,11 @@ func (w *world) refuseSome(refusals int) {
 	}
 }
 
-// fill takes the space that is left.
+// fill takes all remaining space.
 func (w *world) fill() {
 	f, err := os.Create(filepath.Join(w.home, "filler"))
 	if err != nil {
-		return // no inode for it: full enough
+		return // no inode is left: full enough
 	}
 	defer f.Close()
 	for page := make([]byte, 4096); ; {
@@ -92,7 +92,8 @@ func (w *world) fill() {
 	}
 }
 
-// fullDisk fills a real disk to its end, and delivers from it: progress has its room already.
+// fullDisk fills a real disk to its end, and delivers from it: the space for progress is
+// reserved.
 func fullDisk(t *testing.T, fig *figures, options string) {
 	w := onTmpfs(t, fig, "tmpfs with "+options, options)
 	w.refuseSome(30)
@@ -108,7 +109,7 @@ func fullDisk(t *testing.T, fig *figures, options string) {
 	w.reckon()
 }
 
-// readOnly lets deliver meet a queue that it cannot write to: it sends nothing.
+// readOnly gives deliver a queue that it cannot write to: it sends nothing.
 func readOnly(t *testing.T, fig *figures) {
 	w := onTmpfs(t, fig, "read-only", "size=1m")
 	w.submit(w.mail(500, "a@example.com"))
@@ -159,13 +160,13 @@ func newImageDisk(t *testing.T, dir string) *imageDisk {
 	return d
 }
 
-// Of ext4 and xfs: forget what is not on the disk, and take nothing more.
+// Calls of ext4 and xfs: forget what is not on the disk, and write nothing more.
 const (
 	ioctlShutdown = 0x8004587d // FS_IOC_SHUTDOWN
 	noLogFlush    = 2
 )
 
-// cutPower stops the file system where it is.
+// cutPower stops the file system at once.
 func (d *imageDisk) cutPower(t *testing.T) {
 	f, err := os.Open(d.dir)
 	if err != nil {
@@ -177,7 +178,7 @@ func (d *imageDisk) cutPower(t *testing.T) {
 	}
 }
 
-// boot mounts what has survived.
+// boot mounts the file system as it has survived.
 func (d *imageDisk) boot(t *testing.T) {
 	for _, args := range [][]string{{"umount", d.dir}, {"mount", "-o", "loop", d.file, d.dir}} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
@@ -244,8 +245,8 @@ func (w *world) blackout(d *imageDisk, rng *rand.Rand) {
 	w.host.settle()
 	w.fig.add(&w.fig.realCuts, 1)
 	d.boot(w.t)
-	// A session sends no final dot before the record of the last is synced: one message
-	// of it can have been taken and not recorded.
+	// A session sends no final dot before the record of the previous message is synced, so one
+	// message can have been taken and not recorded.
 	w.host.mu.Lock()
 	if last := len(w.host.taken) - 1; last >= 0 {
 		for _, to := range w.host.taken[last].To {
@@ -256,8 +257,8 @@ func (w *world) blackout(d *imageDisk, rng *rand.Rand) {
 	w.configure()
 }
 
-// started starts a sendmail for a message, or a deliver for none. It does so on the calling thread,
-// whose mounts the program is to see.
+// started starts a sendmail for a message, or a deliver for nil. It does so on the calling
+// thread, whose mounts the program must see.
 func (w *world) started(m *faultMail) *exec.Cmd {
 	cmd := w.program("deliver")
 	if m != nil {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ailments are what can be wrong with a call, by its name.
+// ailments are the errors that a call can have, by its name.
 var ailments = map[string][]unix.Errno{
 	"openat":   {unix.EMFILE, unix.EACCES, unix.EIO, unix.ENOSPC, unix.EDQUOT, unix.EROFS, unix.EINTR},
 	"mkdir":    {unix.ENOSPC, unix.EDQUOT, unix.EACCES, unix.EIO, unix.EROFS},
@@ -27,9 +27,9 @@ var ailments = map[string][]unix.Errno{
 	"flock":    {unix.EINTR, unix.EIO, unix.ENOLCK},
 }
 
-// faultsAt returns what is done at a call: each error, once and from there on. Error 0 stands for a
-// short write. A call that is interrupted is so a few times: nothing interrupts for good. Without
-// -long each call fails for good with one of its errors only, another one for the next call.
+// faultsAt returns the faults for a call: each error, once and from there on. Error 0 stands for
+// a short write. A call is interrupted a few times, since no interruption lasts. Without -long
+// each call fails for good with only one of its errors, the next call with another one.
 func faultsAt(name string, at int) []fault {
 	var all []fault
 	for i, errno := range ailments[name] {
@@ -68,14 +68,14 @@ func (f fault) String() string {
 type illness struct {
 	scenario
 	fault
-	call *sysCall // which it is about, in a run without it
+	call *sysCall // the call that fails, from a run without faults
 }
 
-// illnesses returns all that can happen to the calls on files of a scenario's program.
+// illnesses returns everything that can happen to the calls on files of a scenario's program.
 func illnesses(t *testing.T, fig *figures, host *faultHost, s scenario) []illness {
 	w := newWorld(t, fig, host, s.name)
 	defer w.end()
-	// The order of some calls is another the next time; what counts is that all numbers are tried.
+	// The order of some calls differs between runs; what matters is that all numbers are tried.
 	var all []illness
 	for i, c := range s.play(w, fault{}).calls {
 		if len(ailments[c.name]) == 0 {
@@ -88,14 +88,14 @@ func illnesses(t *testing.T, fig *figures, host *faultHost, s scenario) []illnes
 	return all
 }
 
-// failingCalls lets every call on files of every scenario's program fail in every way.
+// failingCalls makes every call on files of every scenario's program fail in every way.
 func failingCalls(t *testing.T, fig *figures) {
 	var all []illness
 	host := newFaultHost(t)
 	for _, s := range scenarios {
 		all = append(all, illnesses(t, fig, host, s)...)
 	}
-	// Where time is short, let it be short for all of them.
+	// If time is short, it is short for all of them.
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	inParallel(t, len(all), fig.remaining(), func(host *faultHost, i int) bool {
 		s := all[i]
@@ -115,8 +115,8 @@ func failingCalls(t *testing.T, fig *figures) {
 	})
 }
 
-// refused looks at a sendmail that met trouble: what it did not accept has left nothing, unless
-// what had been written could not be removed either.
+// refused checks a sendmail that met an error: a message that it did not accept has left nothing,
+// unless the files could not be removed either.
 func (w *world) refused(r *traceResult) {
 	last := w.mails[len(w.mails)-1].serial
 	switch {
@@ -136,8 +136,8 @@ func (w *world) refused(r *traceResult) {
 	}
 }
 
-// durable sees that a message was not accepted whose sync has failed: the kernel may have dropped what it
-// could not write. What cannot be synced at all (EINVAL) is as durable as it gets.
+// durable checks that a message is not accepted if a sync of it has failed: the kernel may have
+// dropped the data. A file that cannot be synced at all (EINVAL) is as durable as it gets.
 func (w *world) durable(r *traceResult) {
 	for _, c := range r.calls {
 		switch unix.Errno(-c.ret) {
@@ -150,13 +150,13 @@ func (w *world) durable(r *traceResult) {
 	}
 }
 
-// interrupted looks at a deliver that met trouble: it sent nothing more than it could record, and
-// said so if it left something.
+// interrupted checks a deliver that met an error: it sent no more than it could record, and said
+// so if it left something.
 func (w *world) interrupted(r *traceResult) {
 	w.died()
 	for _, c := range r.calls {
-		// A single octet marks what is about to be sent: without the mark it is not, and the next
-		// may be.
+		// A single octet marks a message that is about to be sent: without the mark it is not
+		// sent, and the next one may be.
 		outcome := c.name == "sync" || c.name == "write" && len(c.data) > 1
 		unrecorded := outcome && c.ret < 0 && c.ret != -int64(unix.EINTR) && filepath.Base(c.path) == "envelope"
 		if unrecorded && w.host.inFlight() == 1 && w.host.number() > c.host {

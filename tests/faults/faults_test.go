@@ -9,8 +9,9 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// TestFaults breaks sendmail and deliver in every way at hand, and counts what that does to mail:
-// nothing may be lost, torn, or, outside the window that docs/reliability.md describes, doubled.
+// TestFaults breaks sendmail and deliver in every possible way, and counts what that does to
+// mail. Nothing may be lost or torn, or doubled outside the window that docs/reliability.md
+// describes.
 func TestFaults(t *testing.T) {
 	if err := canTrace(t); err != nil {
 		stage.Missing(t, err.Error())

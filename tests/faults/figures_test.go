@@ -10,10 +10,10 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// noLimit is for what has to be done to the end.
+// noLimit is for tests that must run to their end.
 const noLimit = 24 * time.Hour
 
-// Figures are what the fault tests come to.
+// figures are the results of the fault tests.
 type figures struct {
 	sync.Mutex
 	began time.Time
@@ -21,8 +21,8 @@ type figures struct {
 	killPoints, randomKills, injected, crashStates, realCuts int
 	lost, torn, doubled, left, hung, silent                  int
 	window                                                   int // second copies inside the window
-	kept                                                     int // refused, yet sent: what it had written could not be removed either
-	reported                                                 int // remains of a removal that deliver reports and leaves alone
+	kept                                                     int // refused, yet sent: the files could not be removed either
+	reported                                                 int // remains of a removal, which deliver reports and leaves alone
 }
 
 func (f *figures) add(n *int, more int) {
@@ -31,7 +31,7 @@ func (f *figures) add(n *int, more int) {
 	*n += more
 }
 
-// remaining is how much time is left for tests that are worth more the longer they go on.
+// remaining returns how much time is left for tests that are worth more the longer they run.
 func (f *figures) remaining() time.Duration {
 	if stage.Long() {
 		return 24 * time.Hour

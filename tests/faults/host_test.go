@@ -16,14 +16,14 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// A faultHost is a smart host that remembers everything for which it took the final dot.
+// A faultHost is a smart host that remembers every message whose final dot it took.
 type faultHost struct {
 	addr string
 
 	mu       sync.Mutex
 	changed  *sync.Cond
 	sessions int  // open
-	busy     bool // "later..." is told to come again
+	busy     bool // "later..." is refused for now
 	chunking bool // messages may come back to back (RFC 3030)
 	taken    []stage.Transaction
 }
@@ -45,7 +45,7 @@ func newFaultHost(t *testing.T) *faultHost {
 	return h
 }
 
-// A faultListener hides CHUNKING where it is not wanted: the server always offers it.
+// A faultListener hides CHUNKING if it is not wanted, since the server always offers it.
 type faultListener struct {
 	net.Listener
 	host *faultHost
@@ -61,8 +61,8 @@ type faultConn struct {
 	host *faultHost
 }
 
-// Read turns the end of the connection into an error: in a chunk, the library would take it for
-// the end of the message, and a truncated message for one that was sent.
+// Read turns the end of the connection into an error. In a chunk, the library would take it for
+// the end of the message, and so a truncated message for one that was sent.
 func (c faultConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if err == io.EOF {
@@ -78,7 +78,7 @@ func (c faultConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// inFlight is how many messages of a session may be taken and not recorded.
+// inFlight returns how many messages of a session may be taken and not recorded.
 func (h *faultHost) inFlight() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -136,7 +136,8 @@ func (s *faultSession) Data(r io.Reader) error {
 	return nil
 }
 
-// settle waits until every connection is closed: what a dead client had sent has been read.
+// settle waits until every connection is closed, so that everything a dead client had sent has
+// been read.
 func (h *faultHost) settle() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -158,7 +159,7 @@ func (h *faultHost) setBusy(busy bool) {
 	h.busy = busy
 }
 
-// number is how many messages it has taken.
+// number returns how many messages it has taken.
 func (h *faultHost) number() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()

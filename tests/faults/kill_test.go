@@ -13,15 +13,15 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// A scenario is a world made ready, and a program that is then run in it.
+// A scenario is a prepared world, and a program that is then run in it.
 type scenario struct {
 	name    string
 	program string
-	ready   func(w *world)            // submits what is there before
-	mail    func(w *world) *faultMail // for sendmail: what is submitted
+	ready   func(w *world)            // submits the mail that is there before
+	mail    func(w *world) *faultMail // for sendmail: the message that is submitted
 }
 
-// scenarios are what the programs do with files.
+// scenarios are the uses that the programs make of files.
 var scenarios = []scenario{
 	{"the first message ever", "sendmail", func(*world) {}, func(w *world) *faultMail {
 		return w.mail(500, "a@example.com")
@@ -68,8 +68,8 @@ func (s *scenario) play(w *world, f fault) *traceResult {
 	return r
 }
 
-// killPoints kills a scenario's program before and after each of its calls on files,
-// the first, the second and so on, until a run comes to its end.
+// killPoints kills a scenario's program before and after each of its calls on files, the first,
+// the second and so on, until a run reaches its end.
 func killPoints(t *testing.T, fig *figures, s scenario) {
 	const ample = 1000
 	inParallel(t, 2*ample, noLimit, func(host *faultHost, i int) bool {
@@ -93,7 +93,7 @@ func killPoints(t *testing.T, fig *figures, s scenario) {
 	})
 }
 
-// randomKills kills several programs, that work at the same time, at random instants.
+// randomKills kills several programs that work at the same time, at random instants.
 func randomKills(t *testing.T, fig *figures, n int) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -113,8 +113,8 @@ func randomKills(t *testing.T, fig *figures, n int) {
 	})
 }
 
-// scramble runs two sendmails, if wanted, and a deliver at the same time and kills most of them
-// somewhere.
+// scramble runs two sendmails, if wanted, and a deliver at the same time, and kills most of them
+// at some point.
 func (w *world) scramble(rng *rand.Rand, submit bool) {
 	mails := []*faultMail{nil} // nil is a deliver
 	if submit {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// A faultMail is a message as it is submitted. Its header is complete, so that it
-// arrives exactly as it is.
+// A faultMail is a message as it is submitted. Its header is complete, so that it arrives
+// unchanged.
 type faultMail struct {
 	serial  int
 	rcpts   []string
@@ -25,7 +25,8 @@ func newFaultMail(serial, size int, rcpts ...string) *faultMail {
 	return &faultMail{serial, rcpts, b.String()}
 }
 
-// serialOf finds out which message a content belongs to, whatever has happened to it; 0 for none.
+// serialOf returns the serial of the message that a content belongs to, whatever has happened to
+// it; 0 for none.
 func serialOf(content string) int {
 	n := 0
 	if _, rest, ok := strings.Cut(content, "Message-ID: <"); ok {
@@ -40,7 +41,7 @@ type copyOf struct {
 	rcpt   string
 }
 
-// copies counts what was taken, and what of it is not what was submitted.
+// copies counts the copies that were taken, and those that differ from what was submitted.
 func (h *faultHost) copies(mails []*faultMail) (counts map[copyOf]int, torn int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -14,15 +14,15 @@ import (
 	"strings"
 )
 
-// The model of a power cut. It is as unkind as POSIX allows: what was written to a file survives
-// for certain only if a sync of that file began afterwards and has ended; a name made, changed or
-// removed, only if a sync of its directory did. Each thing that was not synced may have reached the
-// disk or not, whatever became of those before it.
+// This is the model of a power cut. It is as unkind as POSIX allows. Data written to a file
+// survives for certain only if a sync of that file began afterwards and has ended; a name that
+// was made, changed or removed, only if a sync of its directory did. Each change that was not
+// synced may have reached the disk or not, whatever became of the changes before it.
 
 // A change is one thing that a program did to the disk.
 type change struct {
 	kind             changeKind
-	file             uint64 // what it is about; numbers are never used again
+	file             uint64 // the file; numbers are never used again
 	dir, toDir       uint64
 	name, toName     string
 	data             []byte
@@ -47,11 +47,11 @@ const (
 // aName reports whether a change is one of names.
 func (c *change) aName() bool { return c.kind <= removeName }
 
-// A history is all that was done below a home directory, which was empty at first.
+// A history is everything that was done below a home directory that was empty at first.
 type history struct {
 	root    uint64 // the home directory
 	home    string
-	files   map[uint64]uint64 // by inode: the file that it is at present
+	files   map[uint64]uint64 // by inode: the file that it is now
 	next    uint64
 	changes []change
 }
@@ -63,7 +63,7 @@ func newHistory(home string) *history {
 	return h
 }
 
-// add adds what a traced program did. Behind an error there is nothing.
+// add adds the calls of a traced program. A failed call has no effect.
 func (h *history) add(calls []*sysCall, submitted int) error {
 	base := len(h.changes)
 	ends := make([]int, 1, len(calls)+1) // by number of calls ended: how many changes there were
@@ -109,7 +109,7 @@ func (h *history) addCall(c *sysCall, changesAt func(int) int, submitted int) er
 	case "sync":
 		ch.kind, ch.began = syncFile, changesAt(c.began)
 	case "chmod":
-		ch.kind = chmodFile // of which no promise depends
+		ch.kind = chmodFile // on which no promise depends
 	case "close", "flock":
 		return nil
 	default:
@@ -122,7 +122,7 @@ func (h *history) addCall(c *sysCall, changesAt func(int) int, submitted int) er
 	return nil
 }
 
-// settle works out when each change is on the disk for certain.
+// settle computes when each change is on the disk for certain.
 func (h *history) settle() {
 	for i := range h.changes {
 		c := &h.changes[i]
@@ -138,8 +138,7 @@ func (h *history) settle() {
 	}
 }
 
-// synced returns how many changes there have been when what was done to a file at change i is
-// synced.
+// synced returns the number of changes after which change i, to a file, is synced.
 func (h *history) synced(file uint64, i int) int {
 	for j := i + 1; j < len(h.changes); j++ {
 		if s := &h.changes[j]; s.kind == syncFile && s.file == file && s.began > i {
@@ -149,7 +148,7 @@ func (h *history) synced(file uint64, i int) int {
 	return 0
 }
 
-// A loss says what becomes of a pending change.
+// A loss is what becomes of a pending change.
 type loss byte
 
 const (
@@ -159,7 +158,7 @@ const (
 	zeroed              // a file has its length, and zeros
 )
 
-// pending returns the changes among the first n that a power cut then may take.
+// pending returns those of the first n changes that a power cut may undo.
 func (h *history) pending(n int) (names, writes []int) {
 	for i := range h.changes[:n] {
 		c := &h.changes[i]
@@ -174,33 +173,34 @@ func (h *history) pending(n int) (names, writes []int) {
 	return names, writes
 }
 
-// cuts calls f with each fate of the pending changes that is to be tried for a cut after n changes.
-func (h *history) cuts(n int, f func(fate map[int]loss)) {
+// cuts calls f with each loss among the pending changes that is to be tried for a cut after n
+// changes.
+func (h *history) cuts(n int, f func(lost map[int]loss)) {
 	names, writes := h.pending(n)
 	for _, ns := range combinations(names, []loss{kept, dropped}, 6) {
 		for _, ws := range combinations(writes, []loss{kept, dropped, halved, zeroed}, 3) {
-			fate := map[int]loss{}
+			lost := map[int]loss{}
 			for i, l := range ns {
-				fate[i] = l
+				lost[i] = l
 			}
 			for i, l := range ws {
-				fate[i] = l
+				lost[i] = l
 			}
-			f(fate)
+			f(lost)
 		}
 	}
 }
 
-// combinations returns the ways to give each change one of the fates: all of them if there are at
-// most full changes, else those in which the first of them share one fate and the rest another, and
-// those in which one differs from all others.
-func combinations(changes []int, fates []loss, full int) []map[int]loss {
+// combinations returns the combinations of changes and losses: all of them if there are at most
+// full changes, otherwise those in which the first changes share one loss and the rest another,
+// and those in which one differs from all others.
+func combinations(changes []int, losses []loss, full int) []map[int]loss {
 	if len(changes) <= full || stage.Long() && len(changes) <= full+1 {
 		all := []map[int]loss{{}}
 		for _, i := range changes {
 			var more []map[int]loss
 			for _, m := range all {
-				for _, l := range fates {
+				for _, l := range losses {
 					grown := map[int]loss{i: l}
 					for k, v := range m {
 						grown[k] = v
@@ -213,8 +213,8 @@ func combinations(changes []int, fates []loss, full int) []map[int]loss {
 		return all
 	}
 	var some []map[int]loss
-	for _, a := range fates {
-		for _, b := range fates {
+	for _, a := range losses {
+		for _, b := range losses {
 			if a == b {
 				continue
 			}
@@ -242,24 +242,24 @@ type node struct {
 	data  []byte
 }
 
-// A disk is what there is after a power cut.
+// A disk is the state of the disk after a power cut.
 type disk struct {
 	root  uint64
 	nodes map[uint64]*node
 }
 
-// after returns the disk after a cut behind the first n changes.
-func (h *history) after(n int, fate map[int]loss) *disk {
+// after returns the disk after a cut that follows the first n changes.
+func (h *history) after(n int, lost map[int]loss) *disk {
 	d := &disk{root: h.root, nodes: map[uint64]*node{h.root: {names: map[string]uint64{}}}}
 	for i := range h.changes[:n] {
 		c := &h.changes[i]
-		switch c.kind { // a file is there as soon as one of its names is
+		switch c.kind { // a file exists as soon as one of its names does
 		case makeFile:
 			d.nodes[c.file] = &node{}
 		case makeDir:
 			d.nodes[c.file] = &node{names: map[string]uint64{}}
 		}
-		d.apply(c, fate[i])
+		d.apply(c, lost[i])
 	}
 	return d
 }
@@ -307,7 +307,7 @@ func (d *disk) write(c *change, l loss) {
 	copy(f.data[c.offset:], data)
 }
 
-// sum identifies what can be seen of a disk.
+// sum identifies the visible state of a disk.
 func (d *disk) sum() [sha256.Size]byte {
 	var b bytes.Buffer
 	d.walk(d.root, "", func(path string, n *node) error {
@@ -318,7 +318,7 @@ func (d *disk) sum() [sha256.Size]byte {
 	return sha256.Sum256(b.Bytes())
 }
 
-// walk calls f for what has a name, directories before what is in them.
+// walk calls f for everything that has a name, directories before their content.
 func (d *disk) walk(dir uint64, path string, f func(path string, n *node) error) error {
 	n := d.nodes[dir]
 	var names []string
@@ -338,7 +338,7 @@ func (d *disk) walk(dir uint64, path string, f func(path string, n *node) error)
 	return nil
 }
 
-// restore makes a home directory what the disk says.
+// restore makes a home directory with the state of the disk.
 func (d *disk) restore(home string) error {
 	return d.walk(d.root, "", func(path string, n *node) error {
 		if n.names != nil {

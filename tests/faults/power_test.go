@@ -14,7 +14,7 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// A recording is a history of sendmail and deliver, and what is needed to hold its
+// A recording is a history of sendmail and deliver, with everything that is needed to check its
 // cuts against the promise.
 type recording struct {
 	*history
@@ -24,7 +24,7 @@ type recording struct {
 	chunking bool                // the host offered it
 }
 
-// record lets programs work in a world and records all they do.
+// record lets programs work in a world, and records everything they do.
 func record(w *world, work func(r *recording)) *recording {
 	r := &recording{history: newHistory(w.home)}
 	work(r)
@@ -67,7 +67,8 @@ var recordings = []struct {
 		r.deliver(w)
 	}},
 	{"a submission that died, and another", func(w *world, r *recording) {
-		// Killed when it had made the queue directory, before it could sync its name.
+		// It is killed after it has made the queue directory, before it could sync the
+		// directory's name.
 		r.submit(w, w.mail(400, "a@example.com"), fault{deed: killAfter, at: w.callOf("mkdir")})
 		r.submit(w, w.mail(900, "a@example.com"), fault{})
 		r.deliver(w)
@@ -105,11 +106,11 @@ func (w *world) callOf(name string) int {
 // A cut is one state of the disk after a power cut.
 type cut struct {
 	n    int // how many changes had ended
-	fate map[int]loss
+	lost map[int]loss
 }
 
-// powerCuts cuts the power after each change of a recording, tries what may be on the disk
-// then, and lets deliver go on from there.
+// powerCuts cuts the power after each change of a recording, tries the states that the disk may
+// then have, and lets deliver go on from there.
 func powerCuts(t *testing.T, fig *figures, name string, work func(w *world, r *recording)) {
 	w := newWorld(t, fig, newFaultHost(t), name)
 	r := record(w, func(r *recording) { work(w, r) })
@@ -122,7 +123,7 @@ func powerCuts(t *testing.T, fig *figures, name string, work func(w *world, r *r
 	}
 	inParallel(t, len(cuts), noLimit, func(host *faultHost, i int) bool {
 		c := cuts[i]
-		w := newWorld(t, fig, host, fmt.Sprintf("%s, power cut after change %d, %v", name, c.n, c.fate))
+		w := newWorld(t, fig, host, fmt.Sprintf("%s, power cut after change %d, %v", name, c.n, c.lost))
 		defer w.end()
 		fig.add(&fig.crashStates, 1)
 		r.goOn(w, c)
@@ -130,19 +131,19 @@ func powerCuts(t *testing.T, fig *figures, name string, work func(w *world, r *r
 	})
 }
 
-// all returns every cut that differs from the others in what is on the disk, or in what had
-// happened outside of it.
+// all returns every cut that differs from the others in the state of the disk, or in what had
+// happened outside it.
 func (r *recording) all() []cut {
 	var cuts []cut
 	seen := map[[sha256.Size]byte]bool{}
 	for n := range len(r.changes) + 1 {
-		r.cuts(n, func(fate map[int]loss) {
+		r.cuts(n, func(lost map[int]loss) {
 			submitted, taken := r.outside(n)
-			state := r.after(n, fate).sum()
+			state := r.after(n, lost).sum()
 			key := sha256.Sum256(fmt.Appendf(nil, "%x %d %d %v", state, submitted, taken, r.windowAt(n)))
 			if !seen[key] {
 				seen[key] = true
-				cuts = append(cuts, cut{n, fate})
+				cuts = append(cuts, cut{n, lost})
 			}
 		})
 	}
@@ -159,7 +160,7 @@ func (r *recording) outside(n int) (submitted, taken int) {
 }
 
 // windowAt returns the copies that may be sent a second time after a cut: the host has them, and
-// the record of that was not synced yet.
+// their record was not synced yet.
 func (r *recording) windowAt(n int) map[copyOf]int {
 	_, taken := r.outside(n)
 	in := map[copyOf]int{}
@@ -192,9 +193,9 @@ func (r *recording) holds(j, serial int) bool {
 	return strings.Contains(string(envelope), fmt.Sprintf(`"size":%d,`, len(m.content)))
 }
 
-// goOn brings a world into the state after a cut, lets deliver work and reckons.
+// goOn brings a world into the state after a cut, lets deliver work, and checks the result.
 func (r *recording) goOn(w *world, c cut) {
-	if err := r.after(c.n, c.fate).restore(w.home); err != nil {
+	if err := r.after(c.n, c.lost).restore(w.home); err != nil {
 		w.t.Errorf("%s: %v", w.what, err)
 		return
 	}
@@ -218,8 +219,8 @@ func (r *recording) goOn(w *world, c cut) {
 }
 
 // remains reports whether the content of a message that was being removed has outlived its
-// envelope. The order of two removals is not promised to survive; deliver leaves the content alone
-// and says so. It deals with all other mail as ever.
+// envelope. Nothing promises that the order of two removals survives; deliver leaves the content
+// alone and says so. It delivers all other mail as usual.
 func (w *world) remains() bool {
 	orphans, _ := filepath.Glob(filepath.Join(w.queue(), "*", "mail"))
 	for _, mail := range orphans {

@@ -84,11 +84,11 @@ func (tr *tracer) text(tid int, addr uint64) string {
 	return ""
 }
 
-// memory reads up to n octets of the program's memory: less where it ends.
+// memory reads up to n octets of the program's memory, fewer if it ends.
 func (tr *tracer) memory(tid int, addr uint64, n int) []byte {
 	b := make([]byte, n)
 	got := 0
-	for got < n { // page by page, so that the end of a mapping cuts nothing but itself
+	for got < n { // page by page, so that the end of a mapping cuts off nothing else
 		size := min(n-got, 4096-int((addr+uint64(got))%4096))
 		m, err := unix.ProcessVMReadv(tid, []unix.Iovec{{Base: &b[got], Len: uint64(size)}},
 			[]unix.RemoteIovec{{Base: uintptr(addr) + uintptr(got), Len: size}}, 0)

@@ -31,8 +31,8 @@ func (w *world) queued() map[int]*spool.Message {
 	return in
 }
 
-// doubtful are the copies in the window: the disk says that their final dot was about to be
-// sent, and not what came of it.
+// doubtful are the copies in the window: the disk says that their final dot was about to be sent,
+// and does not say more.
 func (w *world) doubtful() map[copyOf]bool {
 	in := map[copyOf]bool{}
 	for serial, m := range w.queued() {
@@ -45,8 +45,8 @@ func (w *world) doubtful() map[copyOf]bool {
 	return in
 }
 
-// died looks at what a deliver has left that may have died: for what the host took from it, and
-// whose record says no more than that it was about to be sent, there may be one copy more.
+// died checks what is left by a deliver that may have died. If the host took a copy whose record
+// only says that it was about to be sent, there may be one copy more.
 func (w *world) died() {
 	w.host.settle()
 	counts, _ := w.host.copies(w.mails)
@@ -63,8 +63,8 @@ func (w *world) died() {
 	w.arrived = counts
 }
 
-// bounded sees that no more messages are in the window than one session may have in flight: it
-// records each before it ends the next, unless they go back to back.
+// bounded checks that the window has no more messages than one session may have in flight: a
+// session records each message before it ends the next, unless they go back to back.
 func (w *world) bounded(window map[copyOf]int) {
 	serials := map[int]bool{}
 	for c := range window {
@@ -76,8 +76,8 @@ func (w *world) bounded(window map[copyOf]int) {
 	}
 }
 
-// reckon lets a real deliver finish what is in the queue and holds the outcome against
-// the promise.
+// reckon lets a deliver without faults finish the queue, and checks the outcome against the
+// promise.
 func (w *world) reckon() {
 	w.host.setBusy(false)
 	r := w.ended(w.program("deliver"), "")
@@ -94,7 +94,7 @@ func (w *world) reckon() {
 	}
 }
 
-// judge holds what arrived against the promise.
+// judge checks the mail that arrived against the promise.
 func (w *world) judge(counts map[copyOf]int, torn int) {
 	if torn > 0 {
 		w.fig.add(&w.fig.torn, torn)
@@ -120,7 +120,7 @@ func (w *world) judge(counts map[copyOf]int, torn int) {
 // ours are the files in the queue directory that are no messages.
 var ours = []string{".wakeup", ".parked", ".agenda", ".edited", ".sessions"}
 
-// leftovers returns what is in the queue that should not be after everything has gone out.
+// leftovers returns everything in the queue that should be gone after all mail has gone out.
 func (w *world) leftovers() []string {
 	entries, err := os.ReadDir(w.queue())
 	if err != nil && !os.IsNotExist(err) {

@@ -19,12 +19,12 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// The injector. It runs a program under ptrace(2), counts the calls that all its threads make
-// on files below one directory, and does something to the one that is chosen: kills the program
-// before or after it, lets it fail without being executed, or makes it short. What was called
-// with what is recorded, for rebuilding what a power cut would have left.
+// The injector runs a program under ptrace(2), counts the calls that all its threads make on
+// files below one directory, and does something to a chosen one: it kills the program before or
+// after the call, makes the call fail without executing it, or makes it short. It records the
+// calls and their arguments, from which the state after a power cut is rebuilt.
 
-// A deed is what is done to a call.
+// A deed is what the injector does to a call.
 type deed int
 
 const (
@@ -97,7 +97,7 @@ type traceResult struct {
 	stderr  string
 }
 
-// hooked are the calls that count, with the way to learn which file they are about.
+// hooked are the calls that count, each with a way to find out its file.
 var hooked = map[uint64]struct {
 	name string
 	file func(tr *tracer, tid int, r *unix.PtraceRegs, c *sysCall)
@@ -125,14 +125,14 @@ var hooked = map[uint64]struct {
 	unix.SYS_FCHMODAT:  {"chmod", func(tr *tracer, tid int, r *unix.PtraceRegs, c *sysCall) { c.path = tr.pathAt(tid, r.Rdi, r.Rsi) }},
 	unix.SYS_FLOCK:     {"flock", descriptorFile},
 	unix.SYS_CLOSE:     {"close", descriptorFile},
-	// Not used today. Seen here, they would have to be taught to the model of a power cut.
+	// These are not used today. If they were, the model of a power cut would have to learn them.
 	unix.SYS_WRITEV:          {"writev", descriptorFile},
 	unix.SYS_COPY_FILE_RANGE: {"copy_file_range", func(tr *tracer, tid int, r *unix.PtraceRegs, c *sysCall) { c.path = tr.descriptor(int(r.Rdx)) }},
 	unix.SYS_FALLOCATE:       {"fallocate", descriptorFile},
 }
 
-// run starts a program and stays with it to its end. It takes a thread of its own: the
-// kernel lets nobody else trace.
+// run starts a program and stays with it to its end. It needs a thread of its own, since the
+// kernel lets only one thread trace.
 func (tr *tracer) run(path string, argv, env []string, dir, stdin string) (*traceResult, error) {
 	type answer struct {
 		r   *traceResult
@@ -200,7 +200,7 @@ func memoryFile(name, content string) (*os.File, error) {
 	return f, err
 }
 
-const syscallStop = unix.SIGTRAP | 0x80 // what PTRACE_O_TRACESYSGOOD makes of it
+const syscallStop = unix.SIGTRAP | 0x80 // with PTRACE_O_TRACESYSGOOD
 
 // loop handles the stops of all threads until the program has ended.
 func (tr *tracer) loop() (unix.WaitStatus, error) {
@@ -208,7 +208,8 @@ func (tr *tracer) loop() (unix.WaitStatus, error) {
 	started := false
 	for {
 		var status unix.WaitStatus
-		// By process group: what other tests have started is not for us to wait for.
+		// It waits by process group, since other tests wait for the processes that they have
+		// started.
 		tid, err := unix.Wait4(-tr.pid, &status, unix.WALL|unix.WNOTHREAD, nil)
 		switch {
 		case err == unix.EINTR:
@@ -316,7 +317,7 @@ func (tr *tracer) end(tid int, t *threadCall, r *unix.PtraceRegs) {
 	}
 }
 
-// errTrace says that the system lets nobody trace: a container may forbid it.
+// errTrace says that the system does not allow tracing: a container may forbid it.
 var errTrace = errors.New("ptrace is not permitted here")
 
 // canTrace reports whether tracing works on this machine.

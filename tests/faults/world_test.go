@@ -18,7 +18,7 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// A world is a throw-away home, the messages submitted in it and a smart host.
+// A world is a throw-away home, the messages submitted in it, and a smart host.
 type world struct {
 	t        *testing.T
 	fig      *figures
@@ -32,7 +32,7 @@ type world struct {
 	window  map[copyOf]int // second copies that are within the promise
 }
 
-// newWorld makes a world that is gone when its user calls end.
+// newWorld makes a world that exists until its user calls end.
 func newWorld(t *testing.T, fig *figures, host *faultHost, what string) *world {
 	home, err := os.MkdirTemp("", "esmtpq-fault-")
 	if err != nil {
@@ -68,7 +68,7 @@ func (w *world) mail(size int, rcpts ...string) *faultMail {
 	return m
 }
 
-// program returns a program of ours, in this world.
+// program prepares a program of ours, in this world.
 func (w *world) program(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(stage.Program(w.t, name), args...)
 	cmd.Args[0] = name
@@ -158,7 +158,7 @@ func inParallel(t *testing.T, n int, limit time.Duration, f func(host *faultHost
 	}
 }
 
-// unreachable configures a smart host that nobody listens at.
+// unreachable configures a smart host at an address where nothing listens.
 func (w *world) unreachable() {
 	rc := "identity = me@example.org\nhostname = 127.0.0.1:1\n"
 	if err := os.WriteFile(filepath.Join(w.home, ".esmtprc"), []byte(rc), 0o600); err != nil {

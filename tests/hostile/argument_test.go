@@ -12,9 +12,9 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// What callers put into arguments, headers and names, in the hope that it becomes a command.
+// Texts that callers put into arguments, headers and names in the hope that they become commands.
 
-// evilTexts are those; pwned is a file that none of them may make.
+// evilTexts are those texts; pwned is a file that none of them may make.
 var evilTexts = []string{
 	"\r\nRCPT TO:<evil@example.net>", "\nRCPT TO:<evil@example.net>", "\rRCPT TO:<evil@example.net>",
 	"a@example.net\r\nRCPT TO:<evil@example.net>", "a@example.net\nBcc: evil@example.net", "a@example.net\rBcc: evil@example.net",
@@ -28,7 +28,7 @@ var evilTexts = []string{
 	strings.Repeat("a", 64<<10) + "@example.net", "a@" + strings.Repeat("b.", 32<<10) + "net", `"` + strings.Repeat("a", 64<<10), strings.Repeat("(", 64<<10), strings.Repeat("<", 10<<10),
 }
 
-// evilPlaces are where such a text can stand. %s in an argument is replaced by it.
+// evilPlaces are the places for such a text, which replaces %s in an argument.
 var evilPlaces = [][]string{
 	{"-f", "%s", "friend@example.net"}, {"-r", "%s", "friend@example.net"}, {"-f%s", "friend@example.net"},
 	{"-F", "%s", "friend@example.net"}, {"-N", "%s", "friend@example.net"}, {"-V", "%s", "friend@example.net"},
@@ -38,15 +38,15 @@ var evilPlaces = [][]string{
 	{"--", "%s"}, {"friend@example.net", "%s"}, {"%s"},
 }
 
-// The commands that a host may hear, and nothing else.
+// The only commands that a host may hear.
 var heardInOrder = regexp.MustCompile(`^(EHLO \S+|STARTTLS|DATA|RSET|QUIT|` +
 	`MAIL FROM:<` + aPath + `?>( (SIZE=\d+|BODY=(7BIT|8BITMIME)|SMTPUTF8|RET=(FULL|HDRS)|ENVID=[!-~]+))*|` +
 	`RCPT TO:<` + aPath + `>( (NOTIFY=[A-Z,]+|ORCPT=(rfc822|utf-8);[!-~]+))*)$`)
 
-// aPath is a local part, which may be in quotes and then hold almost anything, and a domain.
+// aPath is a local part, which may be in quotes and then contain almost anything, and a domain.
 const aPath = `(("([^"\\\x00-\x1f]|\\[ -~])*"|[^<>"\x00- ]+)(@[^<>"\x00- ]+)?)`
 
-// An evilArgument is one command line, and the header it comes with.
+// An evilArgument is one command line with its header.
 type evilArgument struct {
 	place, text string
 	args        []string
@@ -73,8 +73,9 @@ func evilArguments() []evilArgument {
 	return list
 }
 
-// evilCommandLines calls sendmail with each text at each place. It may refuse; what it takes must
-// go to nobody who was not named, and say nothing to the host but what a message needs.
+// evilCommandLines calls sendmail with each text in each place. sendmail may refuse. Mail that it
+// takes must only go to people who were named, and the host may only hear the commands that a
+// message needs.
 func evilCommandLines(t *testing.T, fig *hostileFigures) {
 	host := newHostileHost(t, "PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 10000000", "DSN")
 	mda := `cat >>mailbox; printf '%s|' %T %F >>names; touch ran`
@@ -112,12 +113,12 @@ func evilCommandLines(t *testing.T, fig *hostileFigures) {
 	nothingEvil(t, host)
 }
 
-// onlyTranscripts checks that nothing was made in a directory but what -X asks for.
+// onlyTranscripts checks that nothing was made in a directory except the files that -X asks for.
 func onlyTranscripts(t *testing.T, dir string) {
 	t.Helper()
 	left, _ := filepath.Glob(dir + "/*")
 	for _, file := range left {
-		// -X makes the file it is given, for whoever may.
+		// -X makes its file, if the caller may.
 		if st, err := os.Lstat(file); err != nil || !st.Mode().IsRegular() || st.Size() > 0 && !strings.Contains(stage.Read(t, file), " > QUIT") {
 			t.Errorf("%q was made", file)
 		}
@@ -143,7 +144,7 @@ func nothingEvil(t *testing.T, host *hostileHost) {
 	}
 }
 
-// transcriptPaths: -X appends to a regular file of its caller's, to nothing else.
+// transcriptPaths: -X only appends to a regular file of its caller.
 func transcriptPaths(t *testing.T, fig *hostileFigures) {
 	host := newHostileHost(t)
 	me := stage.NewPerson(t, "identity = me@example.org", "hostname = "+host.addr)

@@ -9,17 +9,18 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// What mail hosts have disagreed about as the end of a content, with a second message behind it.
-// Whatever there is between the lines of a body, the host sees one message, with CR LF line ends.
+// Texts that some mail hosts took for the end of a content and others did not, with a second
+// message after it. Whatever there is between the lines of a body, the host sees one message,
+// with CR LF line ends.
 
-// A smuggler is a body that means to be two messages.
+// A smuggler is a body that is meant to become two messages.
 type smuggler struct {
 	name, body string
 }
 
 const smuggled = "MAIL FROM:<evil@example.net>\r\nRCPT TO:<evil@example.net>\r\nDATA\r\nSubject: smuggled\r\n\r\nevil\r\n.\r\n"
 
-// smugglers are all mixes of line ends before and behind a dot, and the best known of them
+// smugglers are all combinations of line ends before and after a dot, and the best known of them
 // across the borders of buffers.
 func smugglers() []smuggler {
 	var list []smuggler
@@ -53,7 +54,7 @@ func smugglers() []smuggler {
 	return list
 }
 
-// onTheWire is how a text is to go to a host: each CR, LF and CR LF is one CR LF.
+// onTheWire returns a text as it must go to a host: each CR, LF and CR LF is one CR LF.
 func onTheWire(text string) string {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	text = strings.ReplaceAll(text, "\r", "\n")
@@ -102,7 +103,7 @@ func smugglingBodies(t *testing.T, fig *hostileFigures) {
 	}
 }
 
-// strictWire checks that nobody can see another end of the content than the strictest reader.
+// strictWire checks that every reader sees the same end of the content as the strictest one.
 func strictWire(t *testing.T, m hostileMail, chunked bool) {
 	t.Helper()
 	rest := strings.ReplaceAll(m.wire, "\r\n", "")
@@ -117,8 +118,8 @@ func strictWire(t *testing.T, m hostileMail, chunked bool) {
 	}
 }
 
-// A header that a CR, which is a line end to some and not to others, gives fields that nobody has
-// looked at.
+// A CR, which only some programs take for a line end, gives a header fields that were not
+// checked.
 func smugglingHeaders(t *testing.T, fig *hostileFigures) {
 	host := newHostileHost(t)
 	me := stage.NewPerson(t, "identity = me@example.org", "hostname = "+host.addr)
@@ -131,7 +132,7 @@ func smugglingHeaders(t *testing.T, fig *hostileFigures) {
 				switch r.Code {
 				case 0:
 					n++
-				case 65: // the folding makes two addresses of one
+				case 65: // the folding turns one address into two
 				default:
 					t.Errorf("%q%q: %+v", end, field, r)
 				}

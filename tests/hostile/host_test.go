@@ -15,8 +15,8 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// A hostileHost is a smart host that does everything as it should, but for one step of the
-// session, where it plays a script instead:
+// A hostileHost is a smart host that does everything right except for one step of the session, at
+// which it plays a script instead:
 //
 //	S: line          is sent
 //	S" "quoted"      is sent as it is, without a line end
@@ -30,7 +30,7 @@ import (
 //	! challenge      one challenge after the other, whatever the answer
 //	! tls            the host's side of a handshake
 //
-// It takes mail in its strictest reading: only CR LF . CR LF ends a content.
+// It reads mail strictly: only CR LF . CR LF ends a content.
 type hostileHost struct {
 	addr, port string
 	offers     []string // by EHLO
@@ -40,8 +40,8 @@ type hostileHost struct {
 	mu     sync.Mutex
 	step   string // where it is hostile; "" for nowhere
 	script string
-	only   string // the reverse-path of the one message to which it is; "" for all
-	played int    // how often the script was
+	only   string // reverse-path of the one message to which it is hostile; "" for all
+	played int    // how often the script was played
 	auths  int
 	heard  []string // every command
 	taken  []hostileMail
@@ -49,7 +49,7 @@ type hostileHost struct {
 	closed *sync.Cond
 }
 
-// A hostileMail is what was taken with a final dot.
+// A hostileMail is a mail that was taken with a final dot.
 type hostileMail struct {
 	from    string
 	to      []string
@@ -57,7 +57,7 @@ type hostileMail struct {
 	content string // the same without the dots that SMTP adds
 }
 
-// newHostileHost starts a host; it is a good one until attack is called.
+// newHostileHost starts a host, which is a good one until attack is called.
 func newHostileHost(t testing.TB, offers ...string) *hostileHost {
 	t.Helper()
 	l := stage.Listen(t)
@@ -104,7 +104,7 @@ func (h *hostileHost) attack(step, script, only string) {
 	h.step, h.script, h.only = step, script, only
 }
 
-// copies counts what has been taken by recipient and returns it with what was taken.
+// copies returns the mail that has been taken, and the number of copies by recipient.
 func (h *hostileHost) copies() map[string]int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -218,7 +218,7 @@ func (s *hostileSession) refused() bool {
 	return strings.HasPrefix(s.last, "4") || strings.HasPrefix(s.last, "5")
 }
 
-// tlsStep tells the EHLO inside TLS from the one before it.
+// tlsStep distinguishes the EHLO inside TLS from the one before.
 func (s *hostileSession) tlsStep(step string) string {
 	if s.safe {
 		return step + " in TLS"
@@ -226,7 +226,7 @@ func (s *hostileSession) tlsStep(step string) string {
 	return step
 }
 
-// path returns what stands between angle brackets.
+// path returns the text between angle brackets.
 func path(arg string) string {
 	_, arg, _ = strings.Cut(arg, "<")
 	arg, _, _ = strings.Cut(arg, ">")
@@ -297,7 +297,7 @@ func (s *hostileSession) take() {
 	s.mail = hostileMail{}
 }
 
-// at plays what is due at a step, and reports whether the session goes on.
+// at plays the script if it is due at a step, and reports whether the session goes on.
 func (s *hostileSession) at(step, good string) bool {
 	h := s.host
 	h.mu.Lock()
@@ -369,7 +369,7 @@ func (s *hostileSession) send(text string) bool {
 	return err == nil
 }
 
-// repeat says 1 KB two hundred thousand times.
+// repeat sends 1 KB two hundred thousand times.
 func (s *hostileSession) repeat(text string) {
 	block := strings.Repeat(text, 64)
 	for said := 0; said < 200<<20 && s.send(block); said += len(block) {

@@ -9,9 +9,9 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// TestHostile attacks the program from everywhere: as a smart host, as the author of a message, as
-// a caller, as another user, and by chance. Nothing may be lost, torn or sent twice, nothing may
-// hang, and nobody may get in.
+// TestHostile attacks the program from everywhere: as a smart host, as the author of a message,
+// as a caller, as another user, and by chance. Nothing may be lost, torn or sent twice, nothing
+// may hang, and no attacker may get in.
 func TestHostile(t *testing.T) {
 	fig := &hostileFigures{}
 	defer func() { stage.PrintFigures(t, fig) }()
@@ -46,7 +46,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// hostileFigures are what the attacks come to.
+// hostileFigures are the results of the attacks.
 type hostileFigures struct {
 	dialogues, arguments, bodies, plants, kills, submissions atomic.Int64
 	lost, torn, doubled, window                              atomic.Int64
@@ -59,8 +59,8 @@ func (f *hostileFigures) String() string {
 		f.lost.Load(), f.torn.Load(), f.doubled.Load(), f.window.Load())
 }
 
-// sideBySide runs subtests on some workers: most of what these do is waiting, which the
-// number of processors says nothing about.
+// sideBySide runs subtests on some workers. They mostly wait, so their number does not depend on
+// that of the processors.
 func sideBySide[T any](t *testing.T, workers int, cases []T, name func(T) string, run func(*testing.T, T)) {
 	next := make(chan T)
 	done := make(chan struct{})
@@ -81,5 +81,5 @@ func sideBySide[T any](t *testing.T, workers int, cases []T, name func(T) string
 	}
 }
 
-// asRoot reports whether the tests may make what only root can.
+// asRoot reports whether the tests may do what only root can.
 func asRoot() bool { return os.Geteuid() == 0 }

@@ -16,7 +16,7 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// showsPrintable checks that text for people has nothing in it that a terminal would obey.
+// showsPrintable checks that text for people contains nothing that a terminal would obey.
 func showsPrintable(t *testing.T, text string) {
 	t.Helper()
 	if !utf8.ValidString(text) {
@@ -30,7 +30,7 @@ func showsPrintable(t *testing.T, text string) {
 	}
 }
 
-// A networkCase is somebody between us and a host that knows TLS.
+// A networkCase is an attacker between us and a host with TLS.
 type networkCase struct {
 	name         string
 	step, script string // as in a hostileCase
@@ -79,7 +79,7 @@ func (c networkCase) String() string {
 	return c.name
 }
 
-// hostileNetwork puts somebody between us and a host: no mail is sent and no password said, until
+// hostileNetwork puts an attacker between us and a host: no mail and no password is sent until
 // the right host is there.
 func hostileNetwork(t *testing.T, fig *hostileFigures) {
 	ca := newAuthority(t)

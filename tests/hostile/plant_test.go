@@ -15,9 +15,9 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// What somebody with access to the queue directory, or a program gone wild, may leave there.
+// What an attacker with access to the queue directory, or a program gone wild, may leave there.
 
-// plantID is the queue ID of what is planted: older than any mail, so that it is met first.
+// plantID is the queue ID of the planted entry: older than any mail, so that it is met first.
 const plantID = "0000000000000001"
 
 // A plant makes something at a path. victim is a file beside the queue that must not change.
@@ -27,10 +27,10 @@ type plant struct {
 	make func(path, victim string) error
 }
 
-// notOurs are the names of plants after which the entry, whole as it is, is no longer ours to send.
+// notOurs are the names of plants after which the entry is complete, but no longer ours to send.
 var notOurs = []string{"entry elsewhere", "another's entry", "only the directory another's"}
 
-// plantedFiles can stand in place of anything.
+// plantedFiles can take the place of anything.
 var plantedFiles = []plant{
 	{"symbolic link to a file", false, func(p, v string) error { return os.Symlink(v, p) }},
 	{"dangling link", false, func(p, _ string) error { return os.Symlink("/nonexistent/file", p) }},
@@ -54,7 +54,7 @@ var plantedFiles = []plant{
 	}},
 }
 
-// plantings are the places where they are put; the others are changes to a good entry.
+// plantings are the places where they are put, and changes to a good entry.
 func plantings() []plant {
 	var list []plant
 	for _, place := range []string{
@@ -105,7 +105,7 @@ func plantings() []plant {
 	return list
 }
 
-// plantedEntries puts each into a queue with a good mail: what is not ours is never followed, sent,
+// plantedEntries puts each into a queue with a good mail: foreign files are never followed, sent,
 // waited for or written to, and the good mail goes out.
 func plantedEntries(t *testing.T, fig *hostileFigures) {
 	template := queuedMessages(t)
@@ -150,14 +150,14 @@ func plantedEntry(t *testing.T, fig *hostileFigures, template string, planted pl
 	if slices.Contains(notOurs, planted.name) && len(planters.mails()) > 0 {
 		t.Error("an entry that is not ours went out")
 	}
-	empty := planted.name == fmt.Sprintf("%q/directory", plantID) // what a removal leaves that was cut short
+	empty := planted.name == fmt.Sprintf("%q/directory", plantID) // as left by a removal that was cut short
 	if len(planters.mails()) == 0 && !empty && strings.HasPrefix(planted.name, fmt.Sprintf("%q", plantID)[:17]) && !strings.Contains(said.Stderr, plantID) {
 		t.Errorf("deliver does not tell of it: %+v", said)
 	}
 	worksOn(t, me, good, victim)
 }
 
-// worksOn checks that nothing else that works on the queue is stopped by what was planted.
+// worksOn checks that the plant stops no other command on the queue.
 func worksOn(t *testing.T, me *stage.Person, good *hostileHost, victim string) {
 	t.Helper()
 	me.Run("text\n", "sendmail", "-i", "-f", "other@example.com", "again@example.net")
@@ -176,7 +176,7 @@ func worksOn(t *testing.T, me *stage.Person, good *hostileHost, victim string) {
 	}
 }
 
-// keepTwo leaves of the queue the mail of the other identity, and one entry to be changed.
+// keepTwo keeps the mail of the other identity, and one entry to be changed.
 func keepTwo(p *stage.Person, queue string) {
 	p.T.Helper()
 	entries, err := filepath.Glob(queue + "/[0-9A-F]*")
@@ -197,7 +197,7 @@ func keepTwo(p *stage.Person, queue string) {
 	}
 }
 
-// foreignQueues: a queue directory that is not ours is not used, ours is mended.
+// foreignQueues: a queue directory that is not ours is not used; the mode of ours is corrected.
 func foreignQueues(t *testing.T, fig *hostileFigures) {
 	for _, f := range plantedFiles {
 		if f.root && !asRoot() || f.name == "directory" {
@@ -245,7 +245,7 @@ func anothersQueue(t *testing.T) {
 	queueRefused(me)
 }
 
-// openQueue: whatever its mode was, afterwards it is its owner's alone, and the mail goes out.
+// openQueue: whatever the mode was, afterwards only the owner has access, and the mail goes out.
 func openQueue(t *testing.T, mode fs.FileMode) {
 	host := newHostileHost(t)
 	me := stage.NewPerson(t, "identity = me@example.org", "hostname = "+host.addr)
@@ -264,7 +264,7 @@ func openQueue(t *testing.T, mode fs.FileMode) {
 	}
 }
 
-// queueRefused checks that nothing uses what stands in place of the queue directory.
+// queueRefused checks that no command uses what is in place of the queue directory.
 func queueRefused(p *stage.Person) {
 	p.T.Helper()
 	for _, args := range [][]string{{"sendmail", "-i", "friend@example.net"}, {"deliver"}, {"mailq"}} {
@@ -275,8 +275,8 @@ func queueRefused(p *stage.Person) {
 	}
 }
 
-// clockJumps: mail from a future or a far past, as a clock that was set wrong leaves it, is
-// delivered as any other.
+// clockJumps: mail from the future or a distant past, as a wrong clock leaves it, is delivered
+// like any other.
 func clockJumps(t *testing.T, fig *hostileFigures) {
 	now := time.Now()
 	for _, jump := range []time.Duration{24 * time.Hour, -24 * time.Hour, 10 * 365 * 24 * time.Hour, -50 * 365 * 24 * time.Hour} {
@@ -289,7 +289,7 @@ func clockJumps(t *testing.T, fig *hostileFigures) {
 				redate(me, now.Add(jump))
 				me.Run("", "mailq", "-v")
 				if background {
-					// The run that a second submission leaves behind takes what is due: both.
+					// The background run of a second submission takes what is due, which is both.
 					me.Run("more\n", "env", "ESMTPQ_DELAY=0s", "sendmail", "-i", "friend@example.net")
 					host.Next(t)
 					host.Next(t)

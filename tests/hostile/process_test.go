@@ -13,9 +13,9 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// What a caller may do to the process it starts.
+// What a caller may do to the process that it starts.
 
-// oddMasks: files are their owner's alone, and readable to their owner, whatever the umask.
+// oddMasks: only the owner has access to the files, and can read them, whatever the umask.
 func oddMasks(t *testing.T, _ *hostileFigures) {
 	for _, mask := range []string{"000", "777", "277", "077"} {
 		host := newHostileHost(t)
@@ -44,8 +44,7 @@ func oddMasks(t *testing.T, _ *hostileFigures) {
 	}
 }
 
-// tightLimits: under any limit of the system's a message is accepted whole or refused; nothing
-// between.
+// tightLimits: under any limit of the system a message is either accepted completely or refused.
 func tightLimits(t *testing.T, _ *hostileFigures) {
 	var limits []string
 	for n := 3; n <= 12; n++ {
@@ -85,7 +84,7 @@ func tightLimits(t *testing.T, _ *hostileFigures) {
 	}
 }
 
-// closedDescriptors closes 0, 1 and 2 in every combination: what is opened in their place must not
+// closedDescriptors closes 0, 1 and 2 in every combination: files opened in their place must not
 // be taken for them.
 func closedDescriptors(t *testing.T, _ *hostileFigures) {
 	for closed := range 8 {
@@ -117,8 +116,8 @@ func closedDescriptors(t *testing.T, _ *hostileFigures) {
 	}
 }
 
-// signalsAtAnyTime sends sendmail and deliver a signal at any instant. What was accepted arrives
-// once; what was not may.
+// signalsAtAnyTime sends sendmail and deliver a signal at any instant. Accepted mail arrives
+// once; other mail may arrive.
 func signalsAtAnyTime(t *testing.T, fig *hostileFigures) {
 	signals := []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE, syscall.SIGXFSZ, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGKILL}
 	host := newHostileHost(t, "PIPELINING")
@@ -183,8 +182,8 @@ func signalled(p *stage.Person, sig syscall.Signal, stdin, name string, args ...
 	return cmd.ProcessState.ExitCode()
 }
 
-// suspended: a run that is stopped for longer than every time limit, and a host that has given it
-// up meanwhile, cost nothing but another try.
+// suspended: a run that is stopped for longer than every time limit, while the host gives up,
+// only costs another attempt.
 func suspended(t *testing.T, fig *hostileFigures) {
 	for _, step := range []string{"greeting", "MAIL", "DATA", "final"} {
 		t.Run(step, func(t *testing.T) {

@@ -16,10 +16,10 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// What a host says in place of a reply.
+// What a host may say in place of a reply.
 var hostileActs = []struct {
 	name, script string
-	yes          bool // in place of a 2xx it is a consent
+	yes          bool // in place of a 2xx it counts as consent
 }{
 	{"close", "! close", false},
 	{"reset", "! reset", false},
@@ -45,11 +45,11 @@ var hostileActs = []struct {
 	{"more than asked", `S" "250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n"` + "\n! close", true},
 }
 
-// Where it does. Of the stages of a transaction, it does so to one message: the others must go out
-// in the same run.
+// The steps at which it does so. Within a transaction, it does so to one message: the others must
+// go out in the same run.
 var hostileSteps = []struct {
 	name   string
-	offers []string // extensions beside AUTH, for each of which the step is tried
+	offers []string // extensions besides AUTH, with each of which the step is tried
 }{
 	{"greeting", []string{""}}, {"EHLO", []string{""}}, {"AUTH", []string{""}}, {"QUIT", []string{""}},
 	{"MAIL", []string{"", "PIPELINING"}},
@@ -62,7 +62,7 @@ type hostileCase struct {
 	step, act, script string
 	only              string // reverse-path of the one message that the host is hostile to
 	offers            string
-	logins            int // how many a run may try
+	logins            int // logins that a run may try
 }
 
 func (c hostileCase) String() string {
@@ -80,7 +80,7 @@ var hostileMessages = []struct {
 	{"other@example.com", []string{"friend@example.net"}},
 }
 
-// hostileReplies lets a host do every such thing at every step.
+// hostileReplies makes a host say each of these at each step.
 func hostileReplies(t *testing.T, fig *hostileFigures) {
 	template := queuedMessages(t)
 	sideBySide(t, 12, hostileCases(), hostileCase.String, func(t *testing.T, c hostileCase) {
@@ -110,17 +110,19 @@ func hostileCases() []hostileCase {
 				switch st.name {
 				case "greeting", "EHLO", "QUIT":
 					c.only = ""
+				case "RCPT":
+					c.logins = 4 // of two recipients each may end a session, and one is tried alone
 				case "AUTH":
 					c.only = ""
 					if !act.yes {
-						c.logins = 2 // one more would bring the account nearer to being locked
+						c.logins = 2 // one more would bring the login nearer to being locked
 					}
 				case "final":
 					if act.yes {
 						c.script = "! take\n" + c.script
 					}
 					if act.name == "more than asked" && strings.Contains(offers, "CHUNKING") {
-						continue // asked it has been by then, and a lie is as good as an answer
+						continue // the host has been asked by then, and a lie is as good as an answer
 					}
 				}
 				cases = append(cases, c)
@@ -156,7 +158,7 @@ identities:
 `, hostile, canary, strings.Join(settings, "\n  "), other))
 }
 
-// canary is the password of everybody here: it must show nowhere.
+// canary is everybody's password here: it must not show anywhere.
 const canary = "kumquat-9317"
 
 // takeQueue gives the person a copy of a queue.
@@ -182,7 +184,7 @@ func errorOr(err error, f func() error) error {
 	return f()
 }
 
-// surviveReplies plays one case: a run while the host is hostile, and one when it has healed.
+// surviveReplies plays one case: a run while the host is hostile, and one when it is good again.
 func surviveReplies(t *testing.T, template string, c hostileCase) {
 	bad, other := newHostileHost(t, append(strings.Fields(c.offers), "AUTH PLAIN LOGIN")...), newHostileHost(t)
 	me := stage.NewPerson(t)
@@ -195,8 +197,8 @@ func surviveReplies(t *testing.T, template string, c hostileCase) {
 	if n := other.copies()["friend@example.net"]; n != 1 {
 		t.Errorf("the mail of the other identity arrived %d times in the same run", n)
 	}
-	// With chunks sent back to back, the messages behind a lost one are in doubt, and wait for the
-	// next run.
+	// If chunks are sent back to back, the messages behind a lost one are in doubt and wait for
+	// the next run.
 	if c.only != "" && !strings.Contains(c.offers, "CHUNKING") {
 		for _, to := range []string{"a2@example.net", "a3@example.net"} {
 			if n := bad.copies()[to]; n != 1 {
@@ -216,7 +218,7 @@ func surviveReplies(t *testing.T, template string, c hostileCase) {
 	hasOneCopyEach(me, bad, other)
 }
 
-// deliverBounded runs deliver and returns what it said; it must end by itself and stay small.
+// deliverBounded runs deliver and returns its output; deliver must end by itself and stay small.
 func deliverBounded(p *stage.Person) string {
 	p.T.Helper()
 	cmd := p.Command("deliver")
@@ -228,8 +230,8 @@ func deliverBounded(p *stage.Person) string {
 	return r.Stdout + r.Stderr
 }
 
-// staysSmall runs a command to its end and checks how much memory it takes meanwhile. Its
-// rusage would not tell: the peak in it begins with that of the process it was forked from.
+// staysSmall runs a command to its end and checks how much memory it takes meanwhile. Its rusage
+// does not show that: the peak there begins with that of the process that it was forked from.
 func staysSmall(p *stage.Person, cmd *exec.Cmd, stdin string) stage.Result {
 	p.T.Helper()
 	return staysSmaller(p, cmd, stdin, 64<<10)
@@ -244,7 +246,7 @@ func staysSmaller(p *stage.Person, cmd *exec.Cmd, stdin string, most int) stage.
 		p.T.Fatal(err)
 	}
 	defer in.Close()
-	// The shell tells its process ID, which exec keeps.
+	// The shell prints its process ID, which exec keeps.
 	sh := exec.Command("/bin/sh", append([]string{"-c", `echo $$ >&3; exec "$0" "$@" 3>&-`, cmd.Path}, cmd.Args[1:]...)...)
 	sh.Dir, sh.Env, sh.ExtraFiles = cmd.Dir, cmd.Env, []*os.File{out}
 	go func() {
@@ -273,8 +275,8 @@ func staysSmaller(p *stage.Person, cmd *exec.Cmd, stdin string, most int) stage.
 	return r
 }
 
-// hasOneCopyEach tries everything again, at hosts that are good now: each recipient must have one
-// copy in the end, and nothing be left.
+// hasOneCopyEach tries everything again with hosts that are good now: in the end each recipient
+// must have one copy, and nothing may be left.
 func hasOneCopyEach(p *stage.Person, hosts ...*hostileHost) {
 	p.T.Helper()
 	if p.Run("", "mailq", "--count") != "0\n" {

@@ -9,8 +9,8 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// secretProcesses looks at every process of ours, and of what we start, while a session is open:
-// nobody who can run ps learns the password, and no core dump holds it.
+// secretProcesses examines every process of ours, and those that we start, while a session is
+// open: ps does not show the password, and no core dump contains it.
 func secretProcesses(t *testing.T, fig *hostileFigures) {
 	if _, err := os.Stat("/proc/self/environ"); err != nil {
 		t.Skip("needs /proc")

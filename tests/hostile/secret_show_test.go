@@ -12,9 +12,9 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// Where a password must not show: anywhere but in the file it was written in.
+// A password must not show anywhere but in the file that it was written to.
 
-// spellings of the canary: as it is, and as AUTH puts it.
+// spellings are the forms of the canary: as it is, and as AUTH sends it.
 var spellings = []string{
 	canary,
 	base64.StdEncoding.EncodeToString([]byte(canary)),
@@ -22,7 +22,7 @@ var spellings = []string{
 	fmt.Sprintf("%x", canary),
 }
 
-// silentAbout checks that a text does not tell the password.
+// silentAbout checks that a text does not contain the password.
 func silentAbout(t testing.TB, what, text string) {
 	t.Helper()
 	for _, s := range spellings {
@@ -32,7 +32,7 @@ func silentAbout(t testing.TB, what, text string) {
 	}
 }
 
-// Configurations that hold the password in each of the ways there are. %s is the smart host.
+// Configurations with the password in each possible place. %s is the smart host.
 var secretConfigurations = []struct{ name, file, text string }{
 	{"esmtprc", ".esmtprc", "identity = me@example.org\nhostname = %s\nusername = me\npassword = " + canary + "\nmda = '/bin/cat >>mailbox'\n"},
 	{"YAML", ".config/esmtpq/config.yaml", "identities:\n- name: me@example.org\n  host: %s\n  tls: off\n  username: me\n  password: " + canary + "\nmda: /bin/cat >>mailbox\n"},
@@ -40,7 +40,7 @@ var secretConfigurations = []struct{ name, file, text string }{
 	{"command that fails", ".config/esmtpq/config.yaml", "identities:\n- name: me@example.org\n  host: %s\n  tls: off\n  username: me\n  password_command: cat ~/secret; echo the secret is `cat ~/secret` >&2; exit 1\nmda: /bin/cat >>mailbox\n"},
 }
 
-// Endings of a session: each leaves other traces.
+// Endings of a session, each of which leaves other traces.
 var secretEndings = []struct{ name, step, script string }{
 	{"accepted", "", ""},
 	{"wrong password", "AUTH", "S: 535 5.7.8 no"},
@@ -52,8 +52,8 @@ var secretEndings = []struct{ name, step, script string }{
 	{"lost at the end", "final", "! close"},
 }
 
-// secretArtefacts greps everything that a session leaves, for every way to configure a password and
-// every ending.
+// secretArtefacts searches everything that a session leaves, for every way to configure a
+// password and every ending.
 func secretArtefacts(t *testing.T, fig *hostileFigures) {
 	for _, c := range secretConfigurations {
 		for _, end := range secretEndings {
@@ -82,7 +82,7 @@ func secretArtefacts(t *testing.T, fig *hostileFigures) {
 	}
 }
 
-// searchHome looks for the password in every file but those that are meant to hold it.
+// searchHome searches every file for the password, except for those that are meant to contain it.
 func searchHome(p *stage.Person, except ...string) {
 	p.T.Helper()
 	files := 0
@@ -104,8 +104,8 @@ func searchHome(p *stage.Person, except ...string) {
 	}
 }
 
-// misplacedSecrets puts the password in the place of every word and every line of a configuration:
-// what is wrong with the file is told without quoting it.
+// misplacedSecrets puts the password in place of every word and every line of a configuration:
+// errors about the file must not quote it.
 func misplacedSecrets(t *testing.T, fig *hostileFigures) {
 	esmtprc := "# remark\nidentity = me@example.org\n  default\n  hostname = localhost:25\n  username = me\n  password = \"x\"\n  starttls = enabled\n  force_reverse_path = a@example.org\n  qualifydomain = example.org\n  preconnect = 'true'\nmda = '/bin/true %T'\n"
 	yaml := "batch_delay: 5s\nmda: /bin/true %T\nidentities:\n- name: me\n  match: [me@example.org, \"*@example.com\"]\n  host: localhost\n  port: 25\n  tls: off\n  username: me\n  password: x\n  timeout: 2m\n  message_id: true\n- name: other\n  host: localhost\n  default: true\n"
@@ -142,7 +142,7 @@ func misplacedSecrets(t *testing.T, fig *hostileFigures) {
 	}
 }
 
-// openSecrets: a configuration with a password that somebody else can read is refused, with what
+// openSecrets: a configuration with a password that others can read is refused, with the command
 // to type.
 func openSecrets(t *testing.T, fig *hostileFigures) {
 	for _, c := range secretConfigurations[:2] {

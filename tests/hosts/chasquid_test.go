@@ -10,7 +10,7 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// chasquid wants TLS and a login before it takes anything for submission.
+// chasquid requires TLS and a login before it takes mail for submission.
 func TestChasquid(t *testing.T) {
 	for _, test := range []struct{ name, starttls string }{
 		{"starttls", "required"},
@@ -39,8 +39,8 @@ func TestChasquidRefusesPassword(t *testing.T) {
 	me.Waits("535")
 }
 
-// newChasquid starts one that knows the user me@example.org, and returns its submission port and
-// where it delivers to.
+// newChasquid starts a chasquid that knows the user me@example.org, and returns its submission
+// port and the directory that it delivers to.
 func newChasquid(p *stage.Person, cert stage.Certificate, implicit bool) (port, dir string) {
 	p.T.Helper()
 	root := stage.Debian(p.T, "usr/bin/chasquid")
@@ -76,7 +76,7 @@ mail_log_path: "<stderr>"
 	p.Write("chasquid/domains/example.org/aliases", "")
 }
 
-// startChasquid starts it until the test ends, and waits until it listens.
+// startChasquid runs it until the test ends, and waits until it listens.
 func startChasquid(p *stage.Person, root, port string) {
 	t := p.T
 	t.Helper()

@@ -10,11 +10,11 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// receives writes a delivery agent that stores what it is given, and returns its path and
-// the directory that it stores to.
+// receives writes a delivery agent that stores its input, and returns its path and the directory
+// that it stores to.
 func receives(p *stage.Person) (agent, dir string) {
 	p.T.Helper()
-	// outside of the home: mail servers run the agent as somebody else
+	// outside the home: mail servers run the agent as another user
 	dir, err := os.MkdirTemp("", "esmtpq-received-")
 	if err != nil {
 		p.T.Fatal(err)
@@ -59,8 +59,8 @@ func awaitMails(t testing.TB, dir string, n int) []string {
 	return mails
 }
 
-// sendSeries sends n awkward mails and checks what the delivery agent stored: each once,
-// its body as it was.
+// sendSeries sends n awkward mails and checks what the delivery agent has stored: each mail once,
+// with its body unchanged.
 func sendSeries(p *stage.Person, n int, dir string) {
 	t := p.T
 	t.Helper()

@@ -1,5 +1,5 @@
-// Package mutate proves the tests: it makes one deliberate fault at a time in the source and sees
-// that the tests named with it fail.
+// Package mutate tests the tests: it makes one deliberate fault at a time in the source and
+// checks that the tests named with it fail.
 //
 //	go test ./tests/mutate                     each fault finds its place; three are made
 //	go test -v ./tests/mutate -long            all are made, which takes some minutes
@@ -21,7 +21,7 @@ import (
 type fault struct {
 	name     string // what is wrong then
 	room     string // directory; the text may be in any file in it or below
-	old, new string // the text, which occurs once in the room, and what comes in its place
+	old, new string // the text, which occurs once in the room, and its replacement
 	tests    []test // all of which must fail
 }
 
@@ -30,7 +30,7 @@ type test struct{ room, name string }
 
 func (f *fault) String() string { return f.room + "/" + strings.ReplaceAll(f.name, " ", "_") }
 
-// site finds the one file that has the fault's text, and returns it as it is to become.
+// site finds the one file that has the fault's text, and returns it with the fault.
 func (f *fault) site(root string) (path string, changed []byte, err error) {
 	found := 0
 	err = eachFile(filepath.Join(root, f.room), false, func(file, text string) {
@@ -60,7 +60,7 @@ func (t *test) dir(root string) (string, error) {
 	return dir, err
 }
 
-// eachFile calls f for each Go file in a directory or below: those of tests, or the others.
+// eachFile calls f for each Go file in a directory or below, either test files or the others.
 func eachFile(dir string, tests bool, f func(file, text string)) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		isTest := strings.HasSuffix(path, "_test.go")
@@ -75,8 +75,8 @@ func eachFile(dir string, tests bool, f func(file, text string)) error {
 	})
 }
 
-// overlay writes what tells the go command to take changed in the place of a file. Dir is for the
-// test's own files.
+// overlay writes a file that tells the go command to take changed in place of a file. dir is for
+// the test's own files.
 func overlay(dir, path string, changed []byte) (file string, err error) {
 	replacement := filepath.Join(dir, "replacement.go")
 	file = filepath.Join(dir, "overlay.json")

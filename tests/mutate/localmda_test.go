@@ -1,6 +1,6 @@
 package mutate
 
-// What the local delivery agent is given, and what its end is taken for.
+// Faults in the input of the local delivery agent, and in the meaning of its exit status.
 var mdaFaults = []fault{
 	{
 		"a name is not in quotes", "localmda",

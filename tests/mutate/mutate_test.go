@@ -15,12 +15,12 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// limit is how long the tests may take with one fault; one that hangs is caught.
+// limit is how long the tests may take with one fault; a fault that makes them hang is caught.
 const limit = 5 * time.Minute
 
 func all() []fault { return slices.Concat(queueFaults, mdaFaults) }
 
-// A text that is there no longer, or twice, or a test that has another name now, is noticed.
+// A text that no longer exists or occurs twice, and a test that was renamed, are noticed.
 func TestFaultsFindTheirPlace(t *testing.T) {
 	root := stage.Source(t, "")
 	names := map[string]bool{}
@@ -40,7 +40,7 @@ func TestFaultsFindTheirPlace(t *testing.T) {
 	}
 }
 
-// Each fault is caught by every test that is named with it. By default three are made, of those
+// Each fault is caught by every test that is named with it. By default, three faults are made
 // that take seconds: the tests of the built program can take minutes.
 func TestFaultsAreCaught(t *testing.T) {
 	stage.NeedsCompiler(t)
@@ -54,7 +54,7 @@ func TestFaultsAreCaught(t *testing.T) {
 	}
 }
 
-// takesLong reports whether the built program is needed to catch it.
+// takesLong reports whether catching the fault takes the built program.
 func (f fault) takesLong() bool {
 	return slices.ContainsFunc(f.tests, func(t test) bool { return strings.HasPrefix(t.room, "tests/") })
 }
@@ -80,26 +80,27 @@ func (f *fault) isCaught(t *testing.T) {
 	}
 }
 
-// runTest runs one test with an overlay, and reports whether it fails. What cannot be compiled proves
-// nothing, and is a mistake in the fault.
+// runTest runs one test with an overlay, and reports whether it fails. A fault that cannot be
+// compiled proves nothing, and is a mistake.
 func runTest(t *testing.T, dir, name, overlay string) (out string, failed bool) {
 	t.Helper()
 	cmd := exec.Command("go", "test", "-count=1", "-failfast", "-timeout", limit.String(),
 		"-run", anchored(name), ".")
 	cmd.Dir = dir
-	// By the environment: a test that builds the program builds it with the fault, too.
+	// The environment carries the overlay, so that a test that builds the program builds it with
+	// the fault, too.
 	flags := strings.TrimSpace(os.Getenv("GOFLAGS") + " -overlay=" + overlay)
 	cmd.Env = append(os.Environ(), "GOFLAGS="+flags)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
-	cmd.WaitDelay = time.Second // what a test has left may hold the output
+	cmd.WaitDelay = time.Second // processes left by a test may hold the output open
 	err := cmd.Start()
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = cmd.Wait()
-	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what a fault has left running
+	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // processes that a fault has left running
 	out = output.String()
 	for _, trouble := range []string{"[build failed]", "[setup failed]", "no tests to run", "go build: exit"} {
 		if strings.Contains(out, trouble) {
@@ -109,7 +110,8 @@ func runTest(t *testing.T, dir, name, overlay string) (out string, failed bool) 
 	return out, err != nil
 }
 
-// anchored makes the name of a test, with that of a subtest or without, the pattern of no other.
+// anchored turns the name of a test, with or without a subtest, into a pattern that matches no
+// other test.
 func anchored(name string) string {
 	parts := strings.Split(name, "/")
 	for i, part := range parts {

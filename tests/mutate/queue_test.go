@@ -1,6 +1,6 @@
 package mutate
 
-// The order of the spool, what is synced, what is recorded, and the schedule.
+// Faults in the order of the spool, in syncs, in records, and in the schedule.
 var queueFaults = []fault{
 	{
 		"the content is not synced before the message is accepted", "queue",

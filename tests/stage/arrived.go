@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// SameAs checks that what arrived is what was meant, byte for byte, apart from the fields
-// that every mail must have and that were added if they were not there: Date, Message-ID
-// and From. Each must be there once.
+// SameAs checks that the mail arrived as it was meant, octet for octet, except for the fields
+// that every mail must have and that are added if they are missing: Date, Message-ID and From.
+// Each must occur once.
 func (tr Transaction) SameAs(t testing.TB, meant string) {
 	t.Helper()
 	meantHeader, meantBody := SplitMail(t, meant)
@@ -35,8 +35,8 @@ func (tr Transaction) SameAs(t testing.TB, meant string) {
 	tr.WellFormed(t)
 }
 
-// WellFormed checks what must hold for every mail: the fields that RFC 5322 asks for are
-// there, once, and no blind copy is named.
+// WellFormed checks what must hold for every mail: the fields that RFC 5322 requires occur once,
+// and no blind copy is named.
 func (tr Transaction) WellFormed(t testing.TB) {
 	t.Helper()
 	header, _ := SplitMail(t, Lines(t, tr.Content))
@@ -75,7 +75,7 @@ func (tr Transaction) Text(t testing.TB) string {
 	return strings.ReplaceAll(string(decoded), "\r\n", "\n")
 }
 
-// Parse returns the mail as a reader of mail sees it.
+// Parse returns the mail as a mail reader sees it.
 func (tr Transaction) Parse(t testing.TB) *mail.Message {
 	t.Helper()
 	return ParseMail(t, tr.Content)
@@ -89,7 +89,7 @@ func (tr Transaction) Is(t testing.TB, from string, to ...string) {
 	}
 }
 
-// Says checks the body, decoded, and that the header is a proper one.
+// Says checks the decoded body, and that the header is well-formed.
 func (tr Transaction) Says(t testing.TB, want string) {
 	t.Helper()
 	tr.WellFormed(t)

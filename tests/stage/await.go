@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// Limit is when a test gives up on something that should have happened long ago.
+// Limit is how long a test waits before it gives up on something that should have happened.
 const Limit = 2 * time.Minute
 
-// Await waits until come reports true. What says what did not come about when it never does.
+// Await waits until come reports true. what says what did not happen if it never does.
 func Await(t testing.TB, what string, come func() bool) {
 	t.Helper()
 	for end := time.Now().Add(Limit); !come(); time.Sleep(2 * time.Millisecond) {
@@ -63,7 +63,8 @@ func Listen(t testing.TB) net.Listener {
 	return l
 }
 
-// FreePort returns a port of loopback on which nobody listens, for a server that is told its port.
+// FreePort returns a port of loopback on which nothing listens, for a server that is told its
+// port.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

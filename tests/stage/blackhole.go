@@ -39,7 +39,7 @@ func NewBlackHole(t testing.TB) *BlackHole {
 	return hole
 }
 
-// Release lets the hole vanish, and waits until the person's background run has noticed.
+// Release removes the hole, and waits until the person's background run has noticed.
 func (hole *BlackHole) Release(p *Person) {
 	p.T.Helper()
 	hole.listener.Close()

@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// Names are those under which the program is known, beside its own.
+// Names are the names of the program besides its own.
 var Names = []string{"sendmail", "deliver", "mailq", "newaliases"}
 
-// Main runs the tests of a package, and removes the program that they were about.
+// Main runs the tests of a package, and then removes the program that they tested.
 func Main(m *testing.M) int {
 	code := m.Run()
 	if built != "" {
@@ -23,10 +23,10 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// BinDir returns the directory that holds esmtpq and the symbolic links that install.sh makes. The
-// program is built by the first test that asks for it, once, as install.sh builds it. Where the
-// tests run without the go command (compiled, as another user), ESMTPQ_TEST_BIN names a directory
-// that has it.
+// BinDir returns the directory with esmtpq and the symbolic links that install.sh makes. The
+// first test that asks for the program builds it, once, as install.sh does. If the tests run
+// without the go command (compiled, as another user), ESMTPQ_TEST_BIN names the directory of the
+// program.
 func BinDir(t testing.TB) string {
 	t.Helper()
 	dir, err := binDir()
@@ -80,9 +80,10 @@ func build(dir string) error {
 }
 
 // dependOn makes the outcome of the tests depend on the source of the program. The go command
-// keeps the outcome of tests as long as their package, and what they have opened, is as it was. It
-// does not know what a compiler reads that a test starts, so a test looks at all of that. (A test:
-// what is opened before the first one begins, the go command does not see either.)
+// keeps the outcome of tests as long as their package, and the files that they have opened, are
+// unchanged. It does not know which files are read by a compiler that a test starts, so a test
+// looks at all of these. (It must be a test: the go command does not see files that are opened
+// before the first test begins either.)
 func dependOn(root string) error {
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -124,7 +125,7 @@ func Source(t testing.TB, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// NeedsCompiler skips the test where the tests run without the go command.
+// NeedsCompiler skips the test if the tests run without the go command.
 func NeedsCompiler(t testing.TB) {
 	t.Helper()
 	if os.Getenv("ESMTPQ_TEST_BIN") != "" {

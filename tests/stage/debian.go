@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// Needs skips the test where a program is missing. Where the tests are the gate (CI=true)
-// nothing may be missing.
+// Needs skips the test if a program is missing. In CI (CI=true) nothing may be missing.
 func Needs(t testing.TB, programs ...string) {
 	t.Helper()
 	for _, program := range programs {
@@ -19,7 +18,7 @@ func Needs(t testing.TB, programs ...string) {
 	}
 }
 
-// Missing skips the test for want of something; where the tests are the gate, it fails.
+// Missing skips the test because something is missing; in CI the test fails.
 func Missing(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
@@ -28,9 +27,9 @@ func Missing(t testing.TB, what string) {
 	t.Skip(what)
 }
 
-// Debian returns the directory into which test.sh unpacks the packages that must not be installed
-// on a machine just for a test: daemons, and what asks for them. Where the file is not there, the
-// test is skipped.
+// Debian returns the directory into which test.sh unpacks packages that must not be installed on
+// a machine just for a test: daemons, and packages that depend on them. If the file does not
+// exist, the test is skipped.
 func Debian(t testing.TB, file string) string {
 	t.Helper()
 	root := os.Getenv("ESMTPQ_TEST_DEBIAN")

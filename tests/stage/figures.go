@@ -10,7 +10,7 @@ import (
 var long = flag.Bool("long", false,
 	"run in exhaustive form the tests that sample by default: some ten minutes rather than two")
 
-// Long reports whether the exhaustive form is asked for of tests that sample by default.
+// Long reports whether tests that sample by default are to be exhaustive.
 func Long() bool { return *long }
 
 // Pick returns one value by default, and another with -long.

@@ -9,9 +9,8 @@ import (
 	"syscall"
 )
 
-// RoomOfOwn prepares a command in a mount namespace in which the password file names the
-// person's home and the shell lines have been run. Where even that takes root, the
-// test is skipped.
+// RoomOfOwn prepares a command in a mount namespace in which the password file names the person's
+// home and the shell lines have been run. If even that takes root, the test is skipped.
 func (p *Person) RoomOfOwn(lines, name string, args ...string) *exec.Cmd {
 	p.T.Helper()
 	Needs(p.T, "unshare", "mount")
@@ -28,7 +27,7 @@ func (p *Person) RoomOfOwn(lines, name string, args ...string) *exec.Cmd {
 	return p.Command("unshare", append(append(enter, "sh", "-c", script, "sh", name), args...)...)
 }
 
-// The accounts of a namespace; %s is the person's home.
+// The password file of a namespace; %s is the person's home.
 const passwd = `root:x:0:0:root:%s:/bin/sh
 daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
@@ -44,7 +43,8 @@ postfix:x:64992:
 postdrop:x:64993:
 `
 
-// What makes a namespace: of a directory, that of our program, and that of the unpacked packages.
+// The script that makes a namespace from a directory, that of our program, and that of the
+// unpacked packages.
 const setup = `set -e
 over() { mount -t overlay overlay -o "lowerdir=$1" "$2"; }
 mkdir -p %[1]s/sbin %[1]s/work
@@ -68,8 +68,8 @@ type Namespace struct {
 	setup  string
 }
 
-// NewNamespace prepares one with what is unpacked below root. Only the user root can make it:
-// otherwise the test is skipped.
+// NewNamespace prepares a namespace with the packages that are unpacked below root. Only the user
+// root can make it: otherwise the test is skipped.
 func (p *Person) NewNamespace(root string) *Namespace {
 	p.T.Helper()
 	if os.Geteuid() != 0 {
@@ -83,7 +83,7 @@ func (p *Person) NewNamespace(root string) *Namespace {
 	return ns
 }
 
-// Script adds shell lines to what the namespace runs.
+// Script adds shell lines that the namespace runs.
 func (ns *Namespace) Script(lines string) { ns.setup += lines }
 
 // Command prepares the process of the namespace, with the environment of a daemon.
@@ -116,7 +116,7 @@ func (ns *Namespace) Start(cmd *exec.Cmd) {
 	})
 }
 
-// end ends the first process of the namespace, which ends them all. A process that changes its
+// end ends the first process of the namespace, which ends all of them. A process that changes its
 // user, as a daemon does, no longer dies with its parent.
 func (ns *Namespace) end(cmd *exec.Cmd) {
 	pid := cmd.Process.Pid

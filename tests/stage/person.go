@@ -19,8 +19,8 @@ type Person struct {
 	env  []string
 }
 
-// NewPerson makes a home whose ~/.esmtprc has these lines; without any there is none. Nothing is
-// sent until deliver is called.
+// NewPerson makes a home whose ~/.esmtprc has these lines; without lines there is no such file.
+// Nothing is sent until deliver is called.
 func NewPerson(t testing.TB, esmtprc ...string) *Person {
 	t.Helper()
 	p := &Person{T: t, Home: t.TempDir()}
@@ -47,7 +47,7 @@ func Identity(host *SmartHost) []string {
 // Path returns the path of a file in the home.
 func (p *Person) Path(name string) string { return filepath.Join(p.Home, name) }
 
-// Write writes a file in the home that is its owner's alone, and the directories to it.
+// Write writes a file in the home that only its owner can read, and makes its directories.
 func (p *Person) Write(name, content string) {
 	p.T.Helper()
 	if err := os.MkdirAll(filepath.Dir(p.Path(name)), 0o700); err != nil {
@@ -71,7 +71,7 @@ func (p *Person) WriteScript(name, content string) string {
 // Setenv sets a variable in the person's environment; the last one of a name counts.
 func (p *Person) Setenv(assignment string) { p.env = append(p.env, assignment) }
 
-// Command prepares a program of the person's PATH, in the person's home.
+// Command prepares a program on the person's PATH, to run in the person's home.
 func (p *Person) Command(name string, args ...string) *exec.Cmd {
 	p.T.Helper()
 	path := name
@@ -125,8 +125,8 @@ func (p *Person) Run(stdin, name string, args ...string) string {
 	return r.Stdout
 }
 
-// Finish runs a prepared command to its end. A limit far above anything expected turns a
-// hang into a failure that names the command.
+// Finish runs a prepared command to its end. A limit far above anything expected turns a hang
+// into a failure that names the command.
 func Finish(t testing.TB, cmd *exec.Cmd, stdin string) Result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -173,8 +173,7 @@ func (p *Person) AwaitQueued(n int) {
 	Await(p.T, want, func() bool { return strings.Contains(p.Run("", "mailq"), want) })
 }
 
-// Waits submits a message, tries to deliver it, and checks that it stays, for a reason that is
-// shown.
+// Waits submits a message, tries to deliver it, and checks that it stays, with a reason.
 func (p *Person) Waits(reason string) {
 	p.T.Helper()
 	p.Run("text\n", "sendmail", "-i", "friend@example.net")
@@ -191,7 +190,7 @@ func (p *Person) Waits(reason string) {
 	}
 }
 
-// Succeeds runs a command that must succeed in silence.
+// Succeeds runs a command that must succeed silently.
 func (p *Person) Succeeds(cmd *exec.Cmd, stdin string) {
 	p.T.Helper()
 	if r := Finish(p.T, cmd, stdin); r != (Result{}) {

@@ -16,7 +16,7 @@ import (
 type Transaction struct {
 	Session int    // counts the connections, from 1
 	TLS     bool   // the connection was encrypted
-	User    string // who had logged in
+	User    string // the user who had logged in
 	From    string
 	To      []string
 	Content string // as received, CRLF line ends, dots unstuffed
@@ -25,7 +25,7 @@ type Transaction struct {
 // A SmartHost takes every mail and remembers it.
 type SmartHost struct {
 	Addr, Port string
-	arrived    chan Transaction // every mail, too
+	arrived    chan Transaction // every mail, as well
 
 	mu       sync.Mutex
 	sessions int
@@ -76,7 +76,7 @@ func (h *SmartHost) One(t testing.TB) Transaction {
 	return mails[0]
 }
 
-// Next waits for a mail, and returns each but once.
+// Next waits for a mail, and returns each only once.
 func (h *SmartHost) Next(t testing.TB) Transaction {
 	t.Helper()
 	select {
@@ -88,7 +88,7 @@ func (h *SmartHost) Next(t testing.TB) Transaction {
 	}
 }
 
-// A Session is one connection to a SmartHost. A test whose host differs in something embeds it.
+// A Session is one connection to a SmartHost. A test with a different host embeds it.
 type Session struct {
 	Host   *SmartHost
 	Conn   *smtp.Conn
@@ -144,7 +144,7 @@ func (s *Session) Data(r io.Reader) error {
 	return nil
 }
 
-// Reset has nothing to undo: Mail begins anew.
+// Reset has nothing to undo, since Mail begins anew.
 func (s *Session) Reset() {}
 
 // Logout ends the session.

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Awkward is a text that mail systems like to spoil.
+// Awkward is a text that mail systems tend to spoil.
 var Awkward = strings.Join([]string{
 	"From the first line on.",
 	".",
@@ -27,7 +27,7 @@ var Awkward = strings.Join([]string{
 	"",
 }, "\n")
 
-// Lines turns the CRLF line ends of SMTP into LF, and fails where the wire had others.
+// Lines turns the CRLF line ends of SMTP into LF, and fails if there are others.
 func Lines(t testing.TB, content string) string {
 	t.Helper()
 	text := strings.ReplaceAll(content, "\r\n", "\n")
@@ -69,7 +69,7 @@ func hasField(list []string, name string) bool {
 	return slices.ContainsFunc(list, func(f string) bool { return fieldName(f) == name })
 }
 
-// ParseMail parses a mail as a reader of mail does.
+// ParseMail parses a mail as a mail reader does.
 func ParseMail(t testing.TB, content string) *mail.Message {
 	t.Helper()
 	m, err := mail.ReadMessage(strings.NewReader(content))
@@ -109,7 +109,7 @@ func Read(t testing.TB, file string) string {
 	return string(b)
 }
 
-// Exists reports whether there is something at a path, be it a link to nothing.
+// Exists reports whether there is something at a path, even a dangling link.
 func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil

@@ -1,5 +1,5 @@
-// Package command reads the command that a tunnel runs. It needs no network, so that a
-// submission can check a configuration without what a connection takes.
+// Package command reads the command that a tunnel runs. It needs no network, so that a submission
+// can check a configuration without the packages that a connection takes.
 package command
 
 import (
@@ -16,8 +16,8 @@ type Command struct {
 	ssh   bool // words lack the options that make ssh a connection
 }
 
-// sshOptions make ssh carry one connection and nothing else, and fail where it
-// would ask. They precede the user's own, for ssh takes the first it sees.
+// sshOptions make ssh carry one connection and nothing else, and fail where it would ask. They
+// come before the person's own, since ssh takes the first that it sees.
 var sshOptions = []string{"-T", "-o", "BatchMode=yes", "-o", "ClearAllForwardings=yes", "-W"}
 
 // Parse reads a command from a line of words, split and quoted as in a
@@ -28,7 +28,7 @@ var sshOptions = []string{"-T", "-o", "BatchMode=yes", "-o", "ClearAllForwarding
 //   - any command in which %h and %p stand for the smart host and its port, such as
 //     `nc -X 5 -x localhost:9050 %h %p`. It is run as given.
 //
-// In the arguments of ssh's -o, -S, -E and -F these two are ssh's own and left to it.
+// In the arguments of ssh's -o, -S, -E and -F these two belong to ssh and are left alone.
 func Parse(line string) (*Command, error) {
 	words, err := splitWords(line)
 	if err != nil {
@@ -49,7 +49,7 @@ func Parse(line string) (*Command, error) {
 	return &Command{words: words, ssh: true}, nil
 }
 
-// mentionsHost tells whether %h or %p is among the words for us to replace.
+// mentionsHost reports whether the words contain a %h or %p that is to be replaced here.
 func mentionsHost(words []string) bool {
 	for i := range words {
 		if !sshTokens(words, i) && (strings.Contains(words[i], "%h") || strings.Contains(words[i], "%p")) {
@@ -59,8 +59,8 @@ func mentionsHost(words []string) bool {
 	return false
 }
 
-// sshTokens tells whether a percent sign in the word at i is for ssh to expand, as
-// in `ssh -o ControlPath=~/.ssh/%h gateway`.
+// sshTokens reports whether ssh expands percent signs in the word at i, as in `ssh -o
+// ControlPath=~/.ssh/%h gateway`.
 func sshTokens(words []string, i int) bool {
 	if i == 0 || path.Base(words[0]) != "ssh" {
 		return false
@@ -100,5 +100,5 @@ func (c *Command) Argv(host, port string) ([]string, error) {
 	return argv, nil
 }
 
-// Name is the program, for error texts.
+// Name returns the name of the program, for error texts.
 func (c *Command) Name() string { return path.Base(c.words[0]) }

@@ -6,15 +6,13 @@ import (
 	"strings"
 )
 
-// unquotedSpecial are the characters that would need a shell to mean what they mean
-// there. As plain text they have to be quoted, lest someone believe that a
-// shell is at work.
+// unquotedSpecial are the characters with a meaning to a shell. As plain text they must be
+// quoted, lest someone believe that a shell runs the line.
 const unquotedSpecial = "|&;<>()$`"
 
-// splitWords splits a command line into words at blanks and line ends, as a shell
-// would, minus the shell: single quotes keep everything; double quotes keep everything but
-// a backslash before one of $ ` " \ ; a backslash outside quotes keeps the next
-// character. Nothing is expanded.
+// splitWords splits a command line into words at blanks and line ends, as a shell would: single
+// quotes keep everything; double quotes keep everything but a backslash before one of $ ` " \ ; a
+// backslash outside quotes keeps the next character. Nothing is expanded.
 func splitWords(line string) ([]string, error) {
 	if strings.ContainsRune(line, 0) {
 		return nil, errors.New("a NUL character in the command")

@@ -1,5 +1,5 @@
-// Package limit is the least that sending a batch of messages can take: one connection, nothing written to
-// disk, and as much sent ahead as the protocol allows.
+// Package limit is the least time that sending a batch of messages can take: with one connection,
+// nothing written to disk, and as much sent ahead as the protocol allows.
 package limit
 
 import (
@@ -51,14 +51,14 @@ func (c *client) command(line, code string) error {
 
 // Options say how messages are sent.
 type Options struct {
-	TLS      *tls.Config // nil: in clear; else there is a login, too
+	TLS      *tls.Config // nil: in clear; otherwise there is a login, too
 	Implicit bool        // TLS from the start, and not by STARTTLS
 	Chunked  bool        // with BDAT
 }
 
-// Send sends messages, whose lines end in CRLF, to the server at addr: with BDAT and all of them in one
-// flight (RFC 3030), or with DATA, where the end of a message travels with the envelope of the
-// next (RFC 2920).
+// Send sends messages, whose lines end in CRLF, to the server at addr: with BDAT and all of them
+// in one flight (RFC 3030), or with DATA, where the end of a message travels with the envelope of
+// the next (RFC 2920).
 func Send(addr string, opt Options, messages [][]byte) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"esmtpq/bench/internal/sink"
 )
 
-// secured returns what a client and a server need for TLS.
+// secured returns the TLS configurations of a client and a server.
 func secured(t *testing.T) (client, server *tls.Config) {
 	authority, server, err := sink.Certificate()
 	if err != nil {

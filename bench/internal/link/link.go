@@ -1,7 +1,7 @@
-// Package link relays TCP connections as a long link would: each octet arrives later, and not more than so many
-// in a second, all connections of a direction sharing that.
+// Package link relays TCP connections as a long link would: each octet arrives later, and only so
+// many arrive in a second, for all connections of one direction together.
 //
-// Opening a connection takes two round trips until the server's greeting is there, as on a real
+// Opening a connection takes two round trips until the server's greeting has come, as on a real
 // link. TCP's slow start is not modelled: on a real link a connection that sends 400 kB in one go
 // would take four or five round trips more, once.
 package link
@@ -24,10 +24,10 @@ type Link struct {
 type line struct {
 	rate int64 // bits a second; 0: any number
 	mu   sync.Mutex
-	free time.Time // when the last octet that was given to it has left
+	free time.Time // when the last octet given to it has left
 }
 
-// leaves returns when the last of n octets given to the line now has left it.
+// leaves returns when the last of n octets that are given to the line now will have left it.
 func (l *line) leaves(n int) time.Time {
 	now := time.Now()
 	if l.rate <= 0 {
@@ -42,8 +42,8 @@ func (l *line) leaves(n int) time.Time {
 	return l.free
 }
 
-// Listen starts a link from addr to target, with a round-trip time and a rate in bits a second; 0 is
-// no limit.
+// Listen starts a link from addr to target, with a round-trip time and a rate in bits a second; 0
+// is no limit.
 func Listen(addr, target string, roundTrip time.Duration, rate int64) (*Link, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -71,8 +71,9 @@ func (k *Link) Close() error { return k.listener.Close() }
 
 func (k *Link) relay(near *net.TCPConn) {
 	defer near.Close()
-	// The handshake is local here: on the link it would take a round trip until the client
-	// can say something, and half of one more until the server has its last part and can send a greeting.
+	// The handshake is local here. On the link it would take a round trip until the client can
+	// send something, and half of one more until the server has the last part and can send a
+	// greeting.
 	time.Sleep(2 * k.delay)
 	said := k.read(near, &k.up)
 	time.Sleep(k.delay)
@@ -91,13 +92,13 @@ func (k *Link) relay(near *net.TCPConn) {
 	both.Wait()
 }
 
-// A packet is what was read at once, and when it arrives; empty at the end.
+// A packet is the octets of one read, and when they arrive; it is empty at the end.
 type packet struct {
 	octets []byte
 	at     time.Time
 }
 
-// read returns what comes from one side, up to its end.
+// read returns the packets from one side, up to the end.
 func (k *Link) read(src *net.TCPConn, l *line) <-chan packet {
 	under := make(chan packet, 1024) // way
 	go func() {
@@ -117,7 +118,7 @@ func (k *Link) read(src *net.TCPConn, l *line) <-chan packet {
 	return under
 }
 
-// write gives the other side what has come, each packet in its time.
+// write passes the packets to the other side, each at its time.
 func write(dst, src *net.TCPConn, under <-chan packet) {
 	for p := range under {
 		time.Sleep(time.Until(p.at))

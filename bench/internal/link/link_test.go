@@ -9,7 +9,8 @@ import (
 
 const roundTrip = 40 * time.Millisecond
 
-// near connects to a server through a link; the server says hello, if there is one, and echoes the rest.
+// near connects to a server through a link. The server says hello, if that is not empty, and
+// echoes the rest.
 func near(t *testing.T, hello string) net.Conn {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -40,7 +41,7 @@ func near(t *testing.T, hello string) net.Conn {
 	return c
 }
 
-// What takes less than it can is a mistake; how much longer it takes is up to the machine.
+// Taking less time than possible is a mistake; how much longer it takes depends on the machine.
 func TestALinkIsNeverFasterThanItsRoundTrips(t *testing.T) {
 	for _, c := range []struct {
 		hello   string

@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// Certificate makes a certificate for localhost that is its own authority, good for a day. It returns it in
-// PEM, for clients to trust, and the configuration of a server that has it.
+// Certificate makes a certificate for localhost that is its own authority and is valid for a day.
+// It returns the certificate in PEM, for clients to trust, and the configuration of a server with
+// it.
 func Certificate() (authority []byte, server *tls.Config, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

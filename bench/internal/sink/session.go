@@ -14,7 +14,7 @@ import (
 
 const (
 	bufferSize = 64 << 10
-	// headSize is how much of a message is kept, to look for its number.
+	// headSize is how much of a message is kept, to find its number.
 	headSize = 8 << 10
 	// idle ends a session whose client has gone to sleep.
 	idle = 5 * time.Minute
@@ -23,7 +23,7 @@ const (
 // A session is one connection.
 type session struct {
 	sink *Sink
-	conn net.Conn // under TLS, if there is any
+	conn net.Conn // below TLS, if there is any
 	r    *bufio.Reader
 	w    *bufio.Writer
 
@@ -31,7 +31,7 @@ type session struct {
 	recipients          int
 	messages            int
 
-	head    []byte // of the message that is coming
+	head    []byte // of the message that is being received
 	octets  int64
 	chunked bool
 }
@@ -48,8 +48,8 @@ func (x *session) use(c net.Conn) {
 	x.r, x.w = bufio.NewReaderSize(x, bufferSize), bufio.NewWriterSize(c, bufferSize)
 }
 
-// Read reads from the connection, all that was read from it before being used up: first the client gets
-// what it is owed, for it may wait for that.
+// Read reads from the connection when all input has been used. First it sends the client its
+// replies, since the client may wait for them.
 func (x *session) Read(p []byte) (int, error) {
 	if err := x.w.Flush(); err != nil {
 		return 0, err

@@ -1,7 +1,8 @@
-// Package sink is an SMTP server that accepts every message, throws it away, and counts what its clients did.
+// Package sink is an SMTP server that accepts and drops every message, and counts what its
+// clients did.
 //
-// It offers PIPELINING, CHUNKING, 8BITMIME, SIZE, STARTTLS and AUTH. Replies are written when no more input is
-// waiting, so that a client that pipelines gets them together, as from a good server.
+// It offers PIPELINING, CHUNKING, 8BITMIME, SIZE, STARTTLS and AUTH. Replies are written when no
+// more input is waiting, so that a pipelining client gets them together, as from a good server.
 package sink
 
 import (
@@ -13,7 +14,7 @@ import (
 
 // Config says what a sink offers.
 type Config struct {
-	TLS        *tls.Config // nil: no TLS; else MAIL is refused before TLS and AUTH
+	TLS        *tls.Config // nil: no TLS; otherwise MAIL is refused before TLS and AUTH
 	Implicit   bool        // TLS is there from the start (RFC 8314), and not by STARTTLS
 	NoChunking bool        // CHUNKING is not offered
 	Defer      bool        // every recipient is refused for now
@@ -23,7 +24,7 @@ type Config struct {
 type Counts struct {
 	Opened   int // connections
 	Resumed  int // TLS sessions that went on from an earlier one
-	Sessions int // that brought a message
+	Sessions int // that transferred a message
 	AtOnce   int // most connections open at the same time
 	Messages int
 	Octets   int64
@@ -43,7 +44,7 @@ type Sink struct {
 	mu      sync.Mutex
 	counts  Counts
 	open    int
-	arrived chan struct{} // a token where messages arrived since somebody looked
+	arrived chan struct{} // a token if messages have arrived since the last look
 }
 
 // Listen starts a sink on addr.
@@ -70,7 +71,7 @@ func (s *Sink) Counts() Counts {
 	return s.counts
 }
 
-// Wait waits until n messages have arrived, and tells whether they have.
+// Wait waits until n messages have arrived, and reports whether they have.
 func (s *Sink) Wait(n int, limit time.Duration) bool {
 	end := time.NewTimer(limit)
 	defer end.Stop()
@@ -114,7 +115,7 @@ func (s *Sink) count(f func(*Counts)) {
 	f(&s.counts)
 }
 
-// accepted counts a message; its sequence number is 0 where it has none.
+// accepted counts a message; its sequence number is 0 if it has none.
 func (s *Sink) accepted(first bool, octets int64, chunked bool, sequence int) {
 	s.mu.Lock()
 	c := &s.counts

@@ -15,11 +15,11 @@ import (
 // Parsing follows getopt as the C library does it: single letters, clustered or not; a value
 // attached or in the next argument; options also after operands; "--" ends them.
 
-// Names are the names that a program is called by when it is to be sendmail, the usual one first.
+// Names are the names by which the program is called as sendmail, the usual one first.
 var Names = []string{"sendmail", "esmtp", "send-mail"}
 
-// AsksHelp reports whether a command line, without argv[0], is a call for help. Behind "--"
-// there are operands.
+// AsksHelp reports whether a command line, without argv[0], asks for help. Everything after "--"
+// is an operand.
 func AsksHelp(args []string) bool {
 	if end := slices.Index(args, "--"); end >= 0 {
 		args = args[:end]
@@ -41,7 +41,7 @@ const (
 	Count                  // -bP
 )
 
-// An Invocation is a command line, parsed.
+// An Invocation is a parsed command line.
 type Invocation struct {
 	Mode        Mode
 	Operands    []string
@@ -64,8 +64,8 @@ type Invocation struct {
 // maxTag is how much of a name given with -L is used, in octets.
 const maxTag = 64
 
-// ShownTag returns the name to begin messages with that was given with -L, "" for none, as it can
-// be shown.
+// ShownTag returns the name given with -L, to begin messages with, in a printable form; "" for
+// none.
 func (inv *Invocation) ShownTag() string {
 	return spool.Printable(inv.Tag[:min(len(inv.Tag), maxTag)])
 }
@@ -74,7 +74,7 @@ func (inv *Invocation) ShownTag() string {
 type Selection struct {
 	By     byte   // 'I', 'R' or 'S'
 	Not    bool   // -q!
-	Substr string // to be found in the queue ID, a recipient, the sender
+	Substr string // part of the queue ID, of a recipient or of the sender
 }
 
 // A valueKind says whether an option has a value.
@@ -95,7 +95,7 @@ type Option struct {
 	set    func(inv *Invocation, value string) error
 }
 
-// options are all there are; "ignored" ones are accepted because callers pass them.
+// options are all options; "ignored" ones are accepted because callers pass them.
 var options = []Option{
 	{'A', needsValue, "c|m", "ignored: choice of sendmail's configuration", ignore},
 	{'B', needsValue, "type", "body type: 7BIT or 8BITMIME", setBody},
@@ -136,7 +136,7 @@ func Options() []Option { return slices.Clone(options) }
 
 func ignore(*Invocation, string) error { return nil }
 
-// findOption returns the row of a letter, nil if there is none.
+// findOption returns the row of a letter; nil if there is none.
 func findOption(letter byte) *Option {
 	for i := range options {
 		if options[i].Letter == letter {
@@ -152,7 +152,7 @@ func Parse(args []string) (*Invocation, error) {
 	return inv, inv.Parse(args)
 }
 
-// Parse adds what more arguments say.
+// Parse adds further arguments.
 func (inv *Invocation) Parse(args []string) error {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
@@ -182,8 +182,8 @@ func (inv *Invocation) Parse(args []string) error {
 	return nil
 }
 
-// cluster parses one argument's options, and reports whether it took the next
-// argument for a value.
+// cluster parses the options of one argument, and reports whether it took the next argument as a
+// value.
 func (inv *Invocation) cluster(letters string, next *string) (took bool, err error) {
 	for len(letters) > 0 {
 		opt := findOption(letters[0])
@@ -323,8 +323,8 @@ func setShortOption(inv *Invocation, v string) error {
 	return nil
 }
 
-// setQueueRun takes -q in its forms. An interval asks for a daemon that sendmail does not need
-// to be: it is one run.
+// setQueueRun takes -q in all its forms. An interval would ask for a daemon; here it means one
+// run.
 func setQueueRun(inv *Invocation, v string) error {
 	inv.Mode = Run
 	not := strings.HasPrefix(v, "!")

@@ -14,7 +14,7 @@ import (
 
 func ptr(s string) *string { return &s }
 
-// Every option in every spelling that some program uses; what it must come to.
+// Every option in every spelling that some program uses, and what it must mean.
 var commandLines = []struct {
 	args string // split at blanks; "''" is the empty argument
 	want Invocation
@@ -39,10 +39,10 @@ var commandLines = []struct {
 	{"-f a@x -f b@x r", Invocation{ReversePath: ptr("b@x"), Operands: []string{"r"}}},
 	{"-f '' r", Invocation{ReversePath: ptr(""), Operands: []string{"r"}}},
 	{"-f <> r", Invocation{ReversePath: ptr("<>"), Operands: []string{"r"}}},
-	// Options behind operands, and what "--" does about it.
+	// Options after operands, and the effect of "--".
 	{"r@x -i s@x", Invocation{IgnoreDots: true, Operands: []string{"r@x", "s@x"}}},
 	{"r@x -- -i", Invocation{Operands: []string{"r@x", "-i"}}},
-	// What is done.
+	// Modes.
 	{"-bm r", Invocation{Operands: []string{"r"}}},
 	{"-bp", Invocation{Mode: List}},
 	{"-b p", Invocation{Mode: List}},
@@ -52,7 +52,7 @@ var commandLines = []struct {
 	{"-I", Invocation{Mode: Newaliases}},
 	{"-bh", Invocation{Mode: Nothing}},
 	{"-bH", Invocation{Mode: Nothing}},
-	// Queue runs: -q takes an attached value alone.
+	// Queue runs: -q only takes an attached value.
 	{"-q", Invocation{Mode: Run}},
 	{"-q r", Invocation{Mode: Run, Operands: []string{"r"}}},
 	{"-q15m", Invocation{Mode: Run}},
@@ -61,7 +61,7 @@ var commandLines = []struct {
 	{"-qf", Invocation{Mode: Run}},
 	{"-qIABC", Invocation{Mode: Run, Selections: []Selection{{'I', false, "ABC"}}}},
 	{"-qRexample.org -q!Sme", Invocation{Mode: Run, Selections: []Selection{{'R', false, "example.org"}, {'S', true, "me"}}}},
-	// The rest that does something.
+	// The other options with an effect.
 	{"-B 7bit r", Invocation{Body: "7BIT", Operands: []string{"r"}}},
 	{"-R full r", Invocation{Return: "FULL", Operands: []string{"r"}}},
 	{"-V id-1 r", Invocation{EnvelopeID: "id-1", Operands: []string{"r"}}},
@@ -75,7 +75,7 @@ var commandLines = []struct {
 	{"-O DeliveryMode=q r", Invocation{QueueOnly: true, Operands: []string{"r"}}},
 	{"-ODeliveryMode=background r", Invocation{Operands: []string{"r"}}},
 	{"-oitrue r", Invocation{IgnoreDots: true, Operands: []string{"r"}}},
-	// What is accepted and changes nothing.
+	// Options that are accepted and change nothing.
 	{"-Ac -Am -G -U -m -n -s -x -c r", Invocation{Operands: []string{"r"}}},
 	{"-d -d9 -D log -e m -em -h 3 -T 5 -p SMTP:host r", Invocation{Operands: []string{"r"}}},
 	{"-O QueueDirectory=/tmp -oQ/tmp -o7 -o8 -oo -os -oT -of -oee -oew -oeq -odb -odd r", Invocation{Operands: []string{"r"}}},
@@ -117,7 +117,7 @@ func TestCommandLinesRefused(t *testing.T) {
 	}
 }
 
-// Each letter stands in the table once, in the help, and in the manual page.
+// Each letter is in the table once, and is in the help and in the manual page.
 func TestOptionsAreDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../../docs/sendmail.1")
 	if err != nil {

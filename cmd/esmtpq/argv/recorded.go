@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// The queue that esmtp-wrapper left has sendmail's arguments joined by single blanks, so that
-// where one ends is not always known. What is not known is not guessed: such an entry is
-// held, and its owner told why.
+// The queue of esmtp-wrapper has sendmail's arguments joined by single blanks, so it is not
+// always known where one ends. That is not guessed: such an entry is held, and its owner is told
+// why.
 
 var errAmbiguous = errors.New("where its arguments end is not known: send it by hand from the file mail, then remove it")
 
@@ -16,7 +16,7 @@ func Recorded(cmd string) (*Invocation, error) {
 	if strings.ContainsAny(cmd, "\n\r\x00") {
 		return nil, errAmbiguous
 	}
-	// A single blank joins: two in a row have an empty argument between them.
+	// Arguments are joined by a single blank: between two in a row, there is an empty argument.
 	args, err := joinName(strings.Split(cmd, " "))
 	if err != nil {
 		return nil, err
@@ -29,11 +29,13 @@ func Recorded(cmd string) (*Invocation, error) {
 		return nil, errors.New("its arguments ask for something else than sending a message")
 	}
 	for i, o := range inv.Operands {
-		// A name before an address in angle brackets: two arguments, or one mailbox.
+		// There is a name before an address in angle brackets: it is two arguments or one
+		// mailbox.
 		if plainAngle(o) && i > 0 && !strings.Contains(inv.Operands[i-1], "@") {
 			return nil, errAmbiguous
 		}
-		// A piece of a display name, of a list or of a quoted local part: it was one argument once.
+		// It is a piece of a display name, of a list or of a quoted local part, which was one
+		// argument.
 		if o == "" || strings.ContainsAny(o, `"'(),;:\`) || strings.Contains(o, "<") && !plainAngle(o) {
 			return nil, errAmbiguous
 		}
@@ -46,9 +48,8 @@ func plainAngle(s string) bool {
 	return len(s) > 2 && s[0] == '<' && s[len(s)-1] == '>' && strings.Count(s, "<") == 1 && strings.Contains(s, "@")
 }
 
-// joinName puts the words of a full name (-F) together again, where what follows it up to the next
-// option can be nothing else: recipients come last. A word that could as well be a local
-// recipient is an error.
+// joinName joins the words of a full name (-F) again, if the words up to the next option can be
+// nothing else: recipients come last. A word that could also be a local recipient is an error.
 func joinName(args []string) ([]string, error) {
 	out := make([]string, 0, len(args))
 	for i := 0; i < len(args); i++ {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What esmtp-wrapper wrote into cmd, and what it was.
+// What esmtp-wrapper wrote into cmd, and the arguments that it was.
 func TestLegacyCommands(t *testing.T) {
 	for _, tt := range []struct {
 		cmd      string
@@ -18,7 +18,7 @@ func TestLegacyCommands(t *testing.T) {
 		{"-i -f me@x a@x", []string{"a@x"}, ptr("me@x"), ""},
 		{"-f  -i bob@x", []string{"bob@x"}, ptr(""), ""}, // an empty argument between two blanks
 		{"-FCronDaemon -i -B8BITMIME -oem root", []string{"root"}, nil, "CronDaemon"},
-		{"-F Full Name -i bob@x", []string{"bob@x"}, nil, "Full Name"}, // nothing else can stand before an option
+		{"-F Full Name -i bob@x", []string{"bob@x"}, nil, "Full Name"}, // nothing else can be before an option
 		{"-FFull Middle Name -f me@x bob@x", []string{"bob@x"}, ptr("me@x"), "Full Middle Name"},
 		{"-F Name bob@x", []string{"bob@x"}, nil, "Name"},
 		{"<bob@x>", []string{"<bob@x>"}, nil, ""},
@@ -35,7 +35,7 @@ func TestLegacyCommands(t *testing.T) {
 	}
 }
 
-// Never guessed.
+// These are never guessed.
 func TestLegacyCommandsHeld(t *testing.T) {
 	for _, cmd := range []string{
 		"-F Full Name bob@x",  // is Name a local recipient?

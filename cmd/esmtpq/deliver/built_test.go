@@ -49,7 +49,7 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
-// hangs is when a test gives up on something that should have happened long ago.
+// hangs is how long a test waits before it gives up on something that should have happened.
 const hangs = time.Minute
 
 // A host is a smart host that can be made to wait at the end of each message.
@@ -57,7 +57,7 @@ type host struct {
 	addr    string
 	refuses bool          // each recipient, for good
 	ending  chan string   // the content, when its end has come
-	answer  chan struct{} // what the answer to the end waits for; closed: nothing
+	answer  chan struct{} // the answer to the end waits for this; closed: no wait
 
 	mu    sync.Mutex
 	mails []string
@@ -141,7 +141,7 @@ func newPerson(t *testing.T, host string, more ...string) *person {
 	return p
 }
 
-// command prepares one of our names, or a line for the shell.
+// command prepares a call of one of our names, or of the shell.
 func (p *person) command(stdin, name string, args ...string) *exec.Cmd {
 	path := filepath.Join(binDir, name)
 	if name == "sh" {
@@ -154,7 +154,7 @@ func (p *person) command(stdin, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a command that must end with a code, and returns what it printed.
+// run runs a command that must exit with a code, and returns what it printed.
 func (p *person) run(code int, stdin, name string, args ...string) string {
 	p.t.Helper()
 	cmd := p.command(stdin, name, args...)

@@ -26,11 +26,11 @@ const help = door.ChoiceHelp + `Without any: everything that is neither held nor
   -C FILE                use this configuration for everything
 `
 
-// options are what a queue run can be told.
+// options are the options of a queue run.
 type options struct {
 	inv        *argv.Invocation // sendmail's options, as far as they have a meaning here
 	choice     *door.Choice     // which messages; an empty one is everything
-	background bool             // left behind by a submission: what is due, and silently
+	background bool             // started by a submission: only due mail, silently
 	delay      time.Duration    // with background: how long to wait for more mail first
 }
 
@@ -59,8 +59,8 @@ func Verb(c *door.Call) error {
 	return deliver(c, opt)
 }
 
-// parse reads the command line of deliver. Queue IDs and the rest of a choice are words of their
-// own; options are sendmail's.
+// parse reads the command line of deliver: queue IDs and the other words of a choice, and
+// sendmail's options.
 func parse(args []string) (*options, error) {
 	short, words := splitOptions(args)
 	inv, err := argv.Parse(short)
@@ -91,7 +91,7 @@ func splitOptions(args []string) (short, long []string) {
 	return short, long
 }
 
-// filter returns which messages the run is about; nil for all.
+// filter returns a filter for the messages of the run; nil for all.
 func (opt *options) filter(c *door.Call, q *spool.Queue) (func(*spool.Message) bool, error) {
 	if c.Messages != nil {
 		return func(m *spool.Message) bool { return slices.Contains(c.Messages, m.ID) }, nil
@@ -148,13 +148,13 @@ func (opt *options) transcript(c *door.Call) (*door.Transcript, error) {
 	return door.OpenTranscript(opt.inv, c.Err)
 }
 
-// runBehind is the process that a submission leaves behind: it waits for more mail, and tries what
-// is due. It holds the wake-up lock while it waits, and lets go of it before it looks at the queue:
-// whoever finds it taken relies on being seen.
+// runBehind is the background process that a submission starts: it waits for more mail, and tries
+// what is due. It holds the wake-up lock while it waits, and lets go of the lock before it looks
+// at the queue: a submission that finds the lock taken relies on its mail being seen.
 func runBehind(c *door.Call, q *spool.Queue, r *router, delay time.Duration) error {
 	lock, err := wakeupLock(q)
 	if lock == nil {
-		return err // another one sleeps, and will see to all there is
+		return err // another one sleeps, and will deliver everything
 	}
 	defer lock.Close()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -171,9 +171,8 @@ const patience = 10 * time.Second
 
 var errBusy = errors.New("another queue run is still going on")
 
-// runNow delivers the mail that sendmail -v or -X has just taken, unless another run keeps it from
-// that for too long: the mail is safe, and the caller of sendmail does not wait for others'
-// mail.
+// runNow delivers the mail that sendmail -v or -X has just taken, unless another run is at work
+// for too long: the mail is safe, and the caller of sendmail does not wait for other mail.
 func runNow(ctx context.Context, c *door.Call, q *spool.Queue, r *router, run queue.RunOptions) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -206,7 +205,7 @@ func (r *router) options(c *door.Call, q *spool.Queue) queue.RunOptions {
 	return run
 }
 
-// run runs the queue, and says what it came to.
+// run runs the queue and reports the result.
 func (r *router) run(ctx context.Context, c *door.Call, q *spool.Queue, run queue.RunOptions) error {
 	r.announce(&run, q, run.All && !submit.IsNull(c.Err))
 	sum, err := queue.Run(ctx, q, r, run)
@@ -220,7 +219,7 @@ func (r *router) run(ctx context.Context, c *door.Call, q *spool.Queue, run queu
 	return summarize(c, sum)
 }
 
-// age returns how old mail must be to be taken by a run that is going on already.
+// age returns how old new mail must be before a run that is going on takes it.
 func (r *router) age() time.Duration {
 	if cfg, err := r.load(&spool.Envelope{}); err == nil {
 		if d, err := submit.BatchDelay(cfg); err == nil {
@@ -230,7 +229,7 @@ func (r *router) age() time.Duration {
 	return 0
 }
 
-// changed returns when the configuration was last changed, and what it is known by.
+// changed returns when the configuration was last changed, and a text that identifies it.
 func (r *router) changed() (time.Time, string) {
 	cfg, err := r.load(&spool.Envelope{})
 	if err != nil {
@@ -240,8 +239,8 @@ func (r *router) changed() (time.Time, string) {
 	return changed, fmt.Sprintf("%s %d %d %s@%s", cfg.File, changed.UnixNano(), cfg.Info.Size(), r.login(), whoami.Host())
 }
 
-// summarize says what a queue run could not do, a line for each reason, and returns the exit code
-// that goes with it.
+// summarize reports what a queue run could not do, one line for each reason, and returns the exit
+// code.
 func summarize(c *door.Call, sum *queue.Summary) error {
 	say := func(format string, args ...any) {
 		fmt.Fprintf(c.Err, "%s: %s\n", c.Name, fmt.Sprintf(format, args...))

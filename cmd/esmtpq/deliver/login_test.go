@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A login name that no address can have without quotes, as of a Windows domain, gets its bounces.
+// A login name that an address can only have in quotes, as in a Windows domain, gets its bounces.
 func TestBounceToQuotedLogin(t *testing.T) {
 	enter := []string{"--mount", "--propagation", "private"}
 	if os.Geteuid() != 0 {

@@ -27,7 +27,7 @@ type notifier struct {
 	attended bool // a person reads what we print
 }
 
-// announce makes a queue run tell the owner of what it could not do.
+// announce makes a queue run tell the owner what it could not do.
 func (r *router) announce(opt *queue.RunOptions, q *spool.Queue, attended bool) {
 	opt.Notifier, opt.Attended = &notifier{q, r, attended}, attended
 	if cfg, err := r.load(&spool.Envelope{}); err == nil {
@@ -45,7 +45,7 @@ func (n *notifier) Notify(ctx context.Context, notice *queue.Notice) error {
 	}
 	words := describeNotice(notice)
 	switch {
-	case cfg.MDA != "" && !local: // never by the way that failed
+	case cfg.MDA != "" && !local: // never by the route that failed
 		return n.bounce(notice, words)
 	case cfg.Notify != "":
 		return n.run(ctx, cfg.Notify, words)
@@ -55,8 +55,8 @@ func (n *notifier) Notify(ctx context.Context, notice *queue.Notice) error {
 	return queue.ErrNobody
 }
 
-// maxReturned is how long a message may be, in octets, to be returned whole. The queue has it
-// all the same.
+// maxReturned is the greatest size of a message that is returned whole, in octets. A larger one
+// is still in the queue.
 const maxReturned = 64 << 10
 
 // bounce spools a report for the local mailbox of the queue's owner.
@@ -69,8 +69,7 @@ func (n *notifier) bounce(notice *queue.Notice, words wording) error {
 	if report.From, err = message.FormatMailbox("Mail Delivery System", from); err != nil {
 		return err
 	}
-	// The agent is given the name as it is; in a header some have to be quoted, such as
-	// DOMAIN\user.
+	// The agent gets the name as it is; in a header, names such as DOMAIN\user must be quoted.
 	if report.To, err = message.FormatMailbox("", message.Address{Local: login}.Spec()); err != nil {
 		return err
 	}
@@ -148,8 +147,7 @@ func (n *notifier) run(ctx context.Context, line string, words wording) error {
 	return exit.Err("notify")
 }
 
-// popUp shows a notice on the owner's screen, if there is one in sight. What goes wrong
-// there is nobody's trouble.
+// popUp shows a notice on the owner's screen, if there is one. A failure there does not matter.
 func (n *notifier) popUp(ctx context.Context, notice *queue.Notice, words wording) error {
 	screen := false
 	for _, name := range [...]string{"DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"} {
@@ -159,7 +157,7 @@ func (n *notifier) popUp(ctx context.Context, notice *queue.Notice, words wordin
 	if !screen || err != nil {
 		return queue.ErrNobody
 	}
-	// The body is markup to some of those that show it.
+	// Some programs that show the body take it for markup.
 	body := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(words.reasons)
 	c := helper.Command{Argv: []string{path, "--", words.subject, body + "esmtpq show " + notice.Message.ID}, Limit: popUpLimit}
 	if exit, err := c.Run(ctx); err != nil || !exit.OK() {

@@ -12,11 +12,11 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A wording is a notice in words.
+// A wording is the text of a notice.
 type wording struct {
 	subject string
 	text    string // what happened, why, and what to do
-	reasons string // the recipients and why, a line each
+	reasons string // the recipients and the reasons, one line each
 }
 
 // describeNotice puts a notice into words.
@@ -36,7 +36,7 @@ func describeNotice(n *queue.Notice) wording {
 	case queue.Lost:
 		w.subject = "Undelivered mail"
 		fmt.Fprintf(&b, "Your mail could not be delivered:\n\n%s\n%s", indented(w.reasons), about(n))
-		b.WriteString("\nIt will not be tried again by itself. Once the cause is mended, try again with\n\n")
+		b.WriteString("\nIt will not be tried again by itself. Once the cause is gone, try again with\n\n")
 		fmt.Fprintf(&b, "  esmtpq retry %s\n\nor remove it from the queue with\n\n  esmtpq rm %s\n", id, id)
 		if !n.Until.IsZero() {
 			fmt.Fprintf(&b, "\nOtherwise it is kept until %s and dropped then.\n", door.Stamp(n.Until))
@@ -47,7 +47,7 @@ func describeNotice(n *queue.Notice) wording {
 		if n.Others > 0 {
 			fmt.Fprintf(&b, "\n%s for the same reason: see mailq.\n", door.Plural(n.Others, "more message waits", "more messages wait"))
 		}
-		b.WriteString("\nThere is no need to send it again: it will be tried further")
+		b.WriteString("\nThere is no need to send it again: it will be tried again")
 		if !n.Until.IsZero() {
 			fmt.Fprintf(&b, ", at least until %s", door.Stamp(n.Until))
 		}
@@ -64,7 +64,7 @@ func indented(lines string) string {
 	return "  " + strings.ReplaceAll(strings.TrimSuffix(lines, "\n"), "\n", "\n  ") + "\n"
 }
 
-// roughly says a length of time as people do.
+// roughly returns a length of time as people say it.
 func roughly(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
@@ -76,7 +76,7 @@ func roughly(d time.Duration) string {
 	return fmt.Sprintf("%d minutes", d/time.Minute)
 }
 
-// about says which mail a notice is about.
+// about returns which mail a notice is about.
 func about(n *queue.Notice) string {
 	var b strings.Builder
 	field := func(name, value string) {

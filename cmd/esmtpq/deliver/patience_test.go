@@ -53,8 +53,8 @@ func (s *silent) connects(t *testing.T) {
 	}
 }
 
-// While another run is busy with a slow host, sendmail -v says that it waits, and does not wait for
-// long: the mail is in the queue.
+// While another run is busy with a slow host, sendmail -v says that it waits, and does not wait
+// for long, since the mail is in the queue.
 func TestSendmailWaitsForAnotherRun(t *testing.T) {
 	s := newSilent(t)
 	me := newPerson(t, s.addr)

@@ -11,15 +11,16 @@ import (
 )
 
 const (
-	// fresh is how old mail may be to be what the process that a submission leaves behind waits for.
+	// fresh is the greatest age of mail that the background process of a submission can be
+	// waiting with.
 	fresh = time.Minute
-	// glance is how many of the newest messages are looked at: a series is of one identity.
+	// glance is how many of the newest messages are read: all mail of a series has one identity.
 	glance = 50
 )
 
-// prepare opens the sessions that the mail which has just come in will need, while more of it is
-// waited for: what the delay brings then goes out at once. It returns at once, and ctx is that of
-// the run. What a host says to it costs nobody an attempt; identities that wait are left alone.
+// prepare opens the sessions that the newest mail will need, while the delay for more mail goes
+// on, so that all of it goes out as soon as the delay is over. It returns at once; ctx is that of
+// the run. A failure is charged to no message, and identities that wait are left alone.
 func (r *router) prepare(ctx context.Context, q *spool.Queue) {
 	listing, err := q.List()
 	if err != nil {
@@ -42,8 +43,8 @@ func (r *router) prepare(ctx context.Context, q *spool.Queue) {
 	}
 }
 
-// destinations returns those of a message's recipients that are to be tried. There may be many
-// recipients; those of the first few show what the message needs.
+// destinations returns the destinations of a message's pending recipients. There may be many
+// recipients; the first few show what the message needs.
 func (r *router) destinations(m *spool.Message) []string {
 	var names []string
 	for i, rcpt := range m.Envelope.Recipients {
@@ -61,7 +62,7 @@ func (r *router) destinations(m *spool.Message) []string {
 	return names
 }
 
-// closeUnused ends the sessions that were opened and that no mail was left for.
+// closeUnused ends the sessions that were opened and for which no mail was left.
 func (r *router) closeUnused() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -20,8 +20,8 @@ func leave(t *testing.T, r *os.File, line string) {
 	t.Fatalf("no line %q in\n%s", line, seen)
 }
 
-// A reader of the dialogue that goes away while the host is about to accept a message does not keep
-// its acceptance from being recorded: it is sent once.
+// If a reader of the dialogue goes away while the host is about to accept a message, the
+// acceptance is still recorded: the message is sent once.
 func TestReaderOfTranscriptGoesAway(t *testing.T) {
 	for _, name := range []string{"deliver", "sendmail"} {
 		t.Run(name, func(t *testing.T) {
@@ -64,7 +64,7 @@ func TestReaderOfTranscriptGoesAway(t *testing.T) {
 	}
 }
 
-// A reader that stays and does not read holds up nothing: what it is to read waits for it.
+// A reader that stays and does not read holds up nothing: its text is kept for it.
 func TestReaderOfTranscriptStandsStill(t *testing.T) {
 	const messages = 400 // more dialogue than a pipe holds
 	h := newHost(t, false)
@@ -97,7 +97,8 @@ func TestReaderOfTranscriptStandsStill(t *testing.T) {
 	}
 }
 
-// The shell's usual way to go away, and sendmail's promise: 0 is queued, or sent.
+// The usual way in which a reader goes away in a shell; sendmail promises that 0 means queued or
+// sent.
 func TestSendmailIntoHead(t *testing.T) {
 	h := newHost(t, false)
 	me := newPerson(t, h.addr)

@@ -12,8 +12,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A router makes the transports of the routes that mail takes. It is the one place where
-// identities, tunnels, smart hosts and the local agent meet; it implements queue.Router.
+// A router makes the transports for the routes of mail. It is the one place where identities,
+// tunnels, smart hosts and the local agent meet; it implements queue.Router.
 type router struct {
 	home       string
 	transcript *door.Transcript // where the SMTP dialogue is shown; nil for nowhere
@@ -45,8 +45,8 @@ func (r *router) login() string {
 // localMail is the destination of mail for the local agent.
 const localMail = "local mail"
 
-// destination names where a route leads to. A configuration of its own (-C) has destinations of
-// its own.
+// destination returns the name of a route's destination. A configuration of its own (-C) has
+// destinations of its own.
 func destination(route *submit.Route, own bool) string {
 	name := localMail
 	if route.Identity != nil {
@@ -82,7 +82,7 @@ func (r *router) Route(env *spool.Envelope, rcpt spool.Recipient) (queue.Route, 
 	}, nil
 }
 
-// transport makes the transport of a route.
+// transport makes the transport for a route.
 func (r *router) transport(route *submit.Route) (queue.Transport, error) {
 	if route.Identity != nil {
 		return r.smartHost(route.Config, route.Identity)

@@ -12,8 +12,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// ends are the signals that ask a process to end. They are taken even where the caller ignored
-// them: mutt and cron do, for themselves.
+// ends are the signals that ask a process to end. They are taken even if the caller ignores them,
+// as mutt and cron do.
 var ends = [...]os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM}
 
 // interruptible returns a context that ends with the first of these signals.
@@ -21,14 +21,14 @@ func interruptible() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), ends[:]...)
 }
 
-// outlive keeps the process from being killed by a write: to a file that has grown too large, or
-// to a reader of ours that has gone away. The signals are taken rather than ignored: what a
-// delivery runs would inherit that.
+// outlive prevents that a write kills the process: to a file that has grown too large, or to a
+// reader that has gone away. The signals are not ignored, since the programs that a delivery runs
+// would inherit that.
 func outlive() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGXFSZ, syscall.SIGPIPE)
 }
 
-// opensBefore is how long before the end of the sleep sessions are opened: a slow link takes some
+// opensBefore is how long before the end of the sleep sessions are opened: a slow link needs some
 // seconds for that, and hosts do not wait for mail for long.
 const opensBefore = 5 * time.Second
 
@@ -45,10 +45,10 @@ func pause(d time.Duration, asked <-chan os.Signal) bool {
 	}
 }
 
-// sleep is the first half of the background process that sendmail leaves behind. A signal ends the
-// sleep, and the run begins: at the end of a session or of a job, the mail that was slept for
-// still goes out. The next signal ends the run, by cancel. What is to be done meanwhile is called
-// some seconds before the end, and once more shortly before it.
+// sleep is the first half of the background process that sendmail starts. A signal ends the
+// sleep, and the run begins: at the end of a session or of a job, the mail still goes out. The
+// next signal ends the run, by cancel. meanwhile is called some seconds before the end of the
+// sleep, and once more shortly before it.
 func sleep(delay time.Duration, meanwhile func(), cancel context.CancelFunc) (stop func()) {
 	asked := make(chan os.Signal, 2)
 	signal.Notify(asked, ends[:]...)
@@ -72,12 +72,12 @@ func sleep(delay time.Duration, meanwhile func(), cancel context.CancelFunc) (st
 	return func() { signal.Stop(asked); close(done) }
 }
 
-// wakeupLock returns the lock of the one sleeper: the one that the submission has handed over, or a
-// new one.
+// wakeupLock returns the lock of the one sleeper: the lock that the submission has handed over,
+// or a new one.
 func wakeupLock(q *spool.Queue) (*os.File, error) {
 	lock := os.NewFile(submit.WakeupFD, "wakeup lock")
 	if !q.IsWakeup(lock) {
-		// Typed by hand: descriptor 3 is something else, and stays as it is.
+		// The command was typed by hand: descriptor 3 is something else, and stays as it is.
 		runtime.SetFinalizer(lock, nil)
 		var err error
 		if lock, err = q.TryWakeup(); lock == nil {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// sleeper returns the process that a submission has left behind.
+// sleeper returns the background process that a submission has started.
 func (p *person) sleeper() int {
 	p.t.Helper()
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
@@ -92,7 +92,7 @@ func TestSignalToSleeper(t *testing.T) {
 	}
 }
 
-// A second one ends the delivery, at once where the host is not to answer the end of a message.
+// A second signal ends the delivery, at once if no reply to the end of a message is due.
 func TestSecondSignalToSleeper(t *testing.T) {
 	if _, err := os.Stat("/proc/self/cmdline"); err != nil {
 		t.Skip("no /proc to find the sleeper in")

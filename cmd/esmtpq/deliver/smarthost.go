@@ -20,8 +20,8 @@ import (
 	"esmtpq/tunnel"
 )
 
-// stateName is the name of the directory in the queue directory that sessions leave
-// something for later ones in.
+// stateName is the name of the directory in the queue directory in which sessions leave state for
+// later ones.
 const stateName = ".sessions"
 
 // Limits of what happens around a session.
@@ -53,15 +53,15 @@ func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.T
 	return relay.New(id, opt), nil
 }
 
-// followed returns what makes a connection by dial, nil for one without a detour, and runs the postconnect
-// line behind it. What the line comes to changes nothing: the mail has been accepted, and sending it
-// again would be the worse mistake.
+// followed returns a function that makes a connection by dial, nil being a direct one, and runs
+// the postconnect line after it. The result of the line changes nothing: the mail has been
+// accepted, and sending it again would be worse.
 func (r *router) followed(id *identity.Identity, dial func(context.Context) (net.Conn, error)) func(context.Context) (net.Conn, error) {
 	if dial == nil {
 		dial = func(ctx context.Context) (net.Conn, error) {
 			name, err := idna.Lookup.ToASCII(id.Host)
 			if err != nil {
-				name = id.Host // an address, or what the resolver will refuse
+				name = id.Host // an address, or a name that the resolver will refuse
 			}
 			return (&net.Dialer{Timeout: r.limit(dialLimit)}).DialContext(ctx, "tcp", net.JoinHostPort(name, id.Port))
 		}
@@ -72,8 +72,8 @@ func (r *router) followed(id *identity.Identity, dial func(context.Context) (net
 	return func(ctx context.Context) (net.Conn, error) { return f.Dial(ctx, dial) }
 }
 
-// dialer returns what makes the connection: the tunnel, or a dial behind the preconnect line. Nil
-// is the transport's own.
+// dialer returns the function that makes the connection: through the tunnel, or after the
+// preconnect line. Nil leaves it to the transport.
 func (r *router) dialer(cfg *identity.Config, id *identity.Identity) (func(context.Context) (net.Conn, error), error) {
 	cmd, err := submit.Tunnel(cfg, id)
 	if err != nil {

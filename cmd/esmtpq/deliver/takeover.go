@@ -10,8 +10,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// takeOver moves entries that esmtp-wrapper has queued into our form. What cannot be
-// moved stays as it is; mailq shows it with the reason.
+// takeOver converts entries that esmtp-wrapper has queued. An entry that cannot be converted
+// stays as it is; mailq shows it with the reason.
 func takeOver(c *door.Call, q *spool.Queue, r *router, names []string) {
 	for _, name := range names {
 		e, err := q.ReadLegacy(name)

@@ -28,8 +28,8 @@ Subject: It works
 This mail went into the queue, and out of it to a smart host.
 `
 
-// Verb shows the whole way of a message, in a home directory of its own and with a smart
-// host of its own on loopback. Nothing leaves the machine.
+// Verb shows the whole way of a message, with a home directory and a smart host on loopback that
+// exist only for this. Nothing leaves the machine.
 func Verb(c *door.Call) error {
 	if c.AsksHelp() {
 		return c.Help("")
@@ -69,7 +69,7 @@ func Verb(c *door.Call) error {
 	return err
 }
 
-// A demo runs our names as a person at a terminal would.
+// A demo runs the program's names as a person at a terminal would.
 type demo struct {
 	c    *door.Call
 	home string
@@ -115,7 +115,7 @@ func (d *demo) run(input, name string, args ...string) {
 	cmd.Dir = d.home
 	cmd.Stdin = strings.NewReader(input)
 	cmd.Stdout, cmd.Stderr = d.c.Out, d.c.Err
-	// Nothing of the person's own set-up, and deliver when the demo says so.
+	// The person's own set-up is left out, and deliver runs when the demo says so.
 	env := os.Environ()
 	for _, v := range [][2]string{
 		{"HOME", d.home}, {"ESMTPQ_DELAY", "never"}, {"ESMTPQ_TIMEOUT", "10s"},

@@ -13,8 +13,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A Choice is which messages of the queue a command is about: by queue ID, all or the last, and
-// narrowed by what they are. The zero Choice names none.
+// A Choice says which messages of the queue a command is about: by queue ID, all or the last one,
+// and narrowed by their properties. The zero Choice names none.
 type Choice struct {
 	ids       []string
 	all, last bool
@@ -85,7 +85,7 @@ func (c *Choice) narrow(name, value string) error {
 	return nil
 }
 
-// Narrow leaves of the messages those that all selections (-qI, -qR, -qS) agree to.
+// Narrow limits the choice to messages that match all selections (-qI, -qR, -qS).
 func (c *Choice) Narrow(selections ...argv.Selection) { c.parts = append(c.parts, selections...) }
 
 // plainName reports whether s can be the name of an entry, ours or esmtp-wrapper's: never a path.
@@ -102,14 +102,14 @@ func plainName(s string) bool {
 // Empty reports whether nothing at all was chosen.
 func (c *Choice) Empty() bool { return len(c.ids) == 0 && !c.all && !c.last && !c.narrowed() }
 
-// Named reports whether each message was named: by its queue ID, or as the last.
+// Named reports whether each message was named, by its queue ID or as the last one.
 func (c *Choice) Named() bool { return !c.Empty() && !c.all && !c.narrowed() }
 
-// narrowed reports whether the choice asks for some property.
+// narrowed reports whether the choice asks for any property.
 func (c *Choice) narrowed() bool { return len(c.parts) > 0 || c.older > 0 }
 
-// Filter returns the choice as a filter of a queue run, in which nothing chosen is everything; nil
-// for everything.
+// Filter returns the choice as a filter for a queue run. For a queue run an empty choice means
+// everything, for which Filter returns nil.
 func (c *Choice) Filter(q *spool.Queue) (func(*spool.Message) bool, error) {
 	if len(c.ids) == 0 && !c.last {
 		if !c.narrowed() {
@@ -121,14 +121,14 @@ func (c *Choice) Filter(q *spool.Queue) (func(*spool.Message) bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	// One of esmtp-wrapper's has got a queue ID by then.
+	// An entry of esmtp-wrapper has got a queue ID by then.
 	return func(m *spool.Message) bool {
 		return slices.Contains(names, m.ID) || m.Envelope.Legacy != "" && slices.Contains(names, m.Envelope.Legacy)
 	}, nil
 }
 
-// Resolve returns the names of the entries that are meant, in the order of their arrival. An ID
-// that is not there is an error.
+// Resolve returns the names of the chosen entries, in the order of their arrival. An ID that does
+// not exist is an error.
 func (c *Choice) Resolve(q *spool.Queue) ([]string, error) {
 	l, err := q.List()
 	if err != nil {
@@ -168,8 +168,7 @@ func (c *Choice) matches(m *spool.Message) bool {
 	return c.older == 0 || time.Since(m.Envelope.Arrival) >= c.older
 }
 
-// contains reports whether a selection's text is a part of what it is about, without regard to
-// case.
+// contains reports whether s has the text of a selection in it, without regard to case.
 func contains(m *spool.Message, s argv.Selection) bool {
 	in := func(text string) bool {
 		return strings.Contains(strings.ToLower(text), strings.ToLower(s.Substr))

@@ -8,7 +8,7 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// An age that is nothing, less than nothing, or more than fits is a mistake, never any age.
+// An age that is zero, negative or too large is a mistake, and never means any age.
 func TestChoiceOlder(t *testing.T) {
 	for text, want := range map[string]time.Duration{"30m": 30 * time.Minute, "12h": 12 * time.Hour, "3d": 72 * time.Hour, "100000d": 2400000 * time.Hour} {
 		c, _, err := ParseChoice([]string{"all", "--older", text})
@@ -44,7 +44,7 @@ func TestChoiceNamed(t *testing.T) {
 	}
 }
 
-// Whatever a choice says of a message must hold, be it in words or as selections of -q.
+// Everything that a choice says of a message must hold, in words and as selections of -q.
 func TestChoiceFilter(t *testing.T) {
 	sender := "One@example.org"
 	m := &spool.Message{ID: "00AB", Envelope: spool.Envelope{

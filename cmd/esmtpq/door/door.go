@@ -1,8 +1,8 @@
-// Package door is what the doors of esmtpq have in common: how one is called, how it hands a call
-// on to another, and how a command line says which messages it is about.
+// Package door has what the doors of esmtpq share: the form of a call, how a door hands a call on
+// to another, and how a command line says which messages it is about.
 //
 // A door is a package that exports one Verb. Doors do not know each other: the table in package
-// main knows them all, and a Call carries it.
+// main knows them all, and each Call carries it.
 package door
 
 import (
@@ -26,12 +26,12 @@ type Call struct {
 	Err  *os.File
 
 	// Sendmail is the command line of sendmail (or mailq) that asked for this door by an option,
-	// such as -bp; nil where the door was called by its name. Args are then those of sendmail.
+	// such as -bp; nil if the door was called by its name. Otherwise Args are those of sendmail.
 	Sendmail *argv.Invocation
-	// Messages are the queue IDs that another door hands over to deliver; nil where Args say which.
+	// Messages are the queue IDs that another door hands over to deliver; nil if Args say which.
 	Messages []string
-	// Transcript is that of the submission of Messages, for whose delivery sendmail -v waits; nil
-	// where there is none.
+	// Transcript is the transcript of a submission, for sendmail -v, which waits for the delivery
+	// of Messages; nil if there is none.
 	Transcript *Transcript
 
 	table *Table
@@ -46,8 +46,8 @@ func (c *Call) AsksHelp() bool { return argv.AsksHelp(c.Args) }
 // Help prints how the verb is called and, below that, its options.
 func (c *Call) Help(options string) error { return c.table.help(c, options) }
 
-// Hand hands the call on to the door that an option of sendmail's asks for; it does nothing where
-// there is nothing to do, as with -bi.
+// Hand hands the call on to the door that an option of sendmail asks for. It does nothing for an
+// option without a door, such as -bi.
 func (c *Call) Hand(inv *argv.Invocation) error {
 	verb := c.table.Modes[inv.Mode]
 	if verb == nil {
@@ -58,7 +58,7 @@ func (c *Call) Hand(inv *argv.Invocation) error {
 	return verb(&next)
 }
 
-// Deliver has messages delivered now, in the foreground.
+// Deliver delivers messages now, in the foreground.
 func (c *Call) Deliver(ids []string, transcript *Transcript) error {
 	next := *c
 	next.Sendmail, next.Messages, next.Transcript = &argv.Invocation{Mode: argv.Run}, ids, transcript

@@ -13,11 +13,12 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A Table is all that the program can do.
+// A Table has everything that the program can do.
 type Table struct {
 	Version string
 	Entries []Entry
-	// Modes are the doors that options of sendmail's ask for; nil is nothing to do.
+	// Modes are the doors that options of sendmail ask for; nil means that there is nothing to
+	// do.
 	Modes map[argv.Mode]Verb
 }
 
@@ -52,7 +53,7 @@ func (t *Table) run(c *Call) error {
 	return e.Verb(c)
 }
 
-// entry finds the verb from argv[0], or behind our own name from the first argument.
+// entry finds the verb from argv[0] or, if that is our own name, from the first argument.
 func (t *Table) entry(c *Call) (*Entry, error) {
 	if e := t.find(c.Name); e != nil && e.Program {
 		c.Verb = e.Name
@@ -112,7 +113,7 @@ func PrintVersion(c *Call) error {
 // Nothing is the verb that does nothing, for programs that expect it.
 func Nothing(*Call) error { return nil }
 
-// Explain is the verb help: of all verbs, or of one.
+// Explain is the verb help, for all verbs or one.
 func Explain(c *Call) error {
 	t := c.table
 	if len(c.Args) > 0 {

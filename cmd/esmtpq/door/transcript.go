@@ -12,9 +12,9 @@ import (
 	"esmtpq/cmd/esmtpq/exit"
 )
 
-// A Transcript shows the SMTP dialogue: on standard error (-v), in a file (-X), or both. No reader
-// of it can hold up a delivery, let alone end it: lines wait in memory for one that is slow, and
-// are lost to one that has gone away. A nil Transcript shows nothing.
+// A Transcript shows the SMTP dialogue: on standard error (-v), in a file (-X), or both. No
+// reader of it can hold up a delivery, let alone end it: for a slow reader, lines wait in memory;
+// a reader that has gone away misses them. A nil Transcript shows nothing.
 type Transcript struct {
 	streams []*stream
 	file    *os.File
@@ -53,10 +53,10 @@ func (t *Transcript) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// lastLines bounds how long the end of a transcript is waited for once the person has interrupted.
+// lastLines bounds the wait for the end of a transcript once the person has interrupted.
 const lastLines = time.Second
 
-// Flush waits until all has been written, or lost; not for long once ctx has ended.
+// Flush waits until everything has been written or lost, but not for long once ctx has ended.
 func (t *Transcript) Flush(ctx context.Context) {
 	if t == nil {
 		return
@@ -82,16 +82,17 @@ func (t *Transcript) Close() {
 	}
 }
 
-// maxUnwritten bounds what waits for a reader, in octets. What goes beyond is left out.
+// maxUnwritten bounds the text that waits for a reader, in octets. Text beyond that is left out.
 const maxUnwritten = 16 << 20
 
-// A stream writes to one writer from a goroutine of its own, which ends when all is written.
+// A stream writes to one writer from a goroutine of its own, which ends when everything is
+// written.
 type stream struct {
 	to io.Writer
 
 	mu      sync.Mutex
 	waiting []byte
-	written chan struct{} // closed when all is written; nil while nothing is being written
+	written chan struct{} // closed when everything is written; nil while nothing is being written
 }
 
 func newStream(to io.Writer) *stream { return &stream{to: to} }
@@ -109,7 +110,7 @@ func (s *stream) add(p []byte) {
 	}
 }
 
-// write writes what waits. What cannot be written is lost.
+// write writes the waiting text. Text that cannot be written is lost.
 func (s *stream) write() {
 	for {
 		s.mu.Lock()
@@ -126,7 +127,7 @@ func (s *stream) write() {
 	}
 }
 
-// flush returns a channel that is closed when all is written.
+// flush returns a channel that is closed when everything is written.
 func (s *stream) flush() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"esmtpq/cmd/esmtpq/argv"
 )
 
-// A gate is a reader who begins to read late.
+// A gate is a reader that begins to read late.
 type gate struct {
 	open chan struct{}
 	mu   sync.Mutex
@@ -34,12 +34,13 @@ func (g *gate) String() string {
 	return g.text.String()
 }
 
-// gone is a reader who has gone away.
+// gone is a reader that has gone away.
 type gone struct{}
 
 func (gone) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
 
-// Each reader is served by itself: one late, in order and whole, whatever becomes of the other.
+// Readers are served independently: a late one gets everything, in order, whatever becomes of the
+// other.
 func TestTranscriptWaitsForNobody(t *testing.T) {
 	late := &gate{open: make(chan struct{})}
 	tr := &Transcript{streams: []*stream{newStream(gone{}), newStream(late)}}
@@ -64,7 +65,7 @@ func TestTranscriptWaitsForNobody(t *testing.T) {
 	}
 }
 
-// What waits for a reader is bounded.
+// The text that waits for a reader is bounded.
 func TestTranscriptIsBounded(t *testing.T) {
 	late := &gate{open: make(chan struct{})}
 	s := newStream(late)
@@ -74,7 +75,7 @@ func TestTranscriptIsBounded(t *testing.T) {
 	}
 	close(late.open)
 	<-s.flush()
-	// What is being written is no longer waiting.
+	// Text that is being written is no longer waiting.
 	if n := len(late.String()); n < maxUnwritten || n > 2*maxUnwritten {
 		t.Errorf("%d octets", n)
 	}

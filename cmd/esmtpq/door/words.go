@@ -13,7 +13,7 @@ func Plural(n int, one, more string) string {
 	return fmt.Sprintf("%d %s", n, more)
 }
 
-// Stamp returns an instant as people read it; the zero one is now.
+// Stamp returns an instant for people to read; the zero time is "now".
 func Stamp(t time.Time) string {
 	if t.IsZero() {
 		return "now"

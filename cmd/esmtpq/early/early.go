@@ -1,26 +1,26 @@
 // Package early takes a message into the queue before the rest of the program is initialised.
 //
-// A program in Go initialises every package that is linked into it before it calls main: here
-// those for TLS, YAML and SMTP too, which a submission does not need. Of the packages whose
-// imports are done, the one whose path sorts first is always next. So a package that imports only
-// what a submission needs has its turn while net still waits for what net imports, and all that
-// imports net waits behind it. It does the work in its own initialisation, and the program then
-// ends without the rest.
+// A program in Go initialises every package that is linked into it before it calls main. Here
+// that includes those for TLS, YAML and SMTP, which a submission does not need. Of the packages
+// whose imports are initialised, the one whose path sorts first is always next. So a package that
+// imports only what a submission needs has its turn while net still waits for its own imports,
+// and everything that imports net waits for net. This package does the work in its own
+// initialisation, and the program then ends without the rest.
 //
-// Importing this package is enough. It takes a message if the program is called as sendmail, for
-// no more than that, and with a configuration that is plain (see [tree.Scan]). All else, errors in
-// the command line or the configuration included, it leaves to main, which can do this too and
-// begins anew: nothing is read from standard input before that is decided.
+// Importing this package is enough. It takes a message if the program is called as sendmail for
+// nothing else, and if the configuration is plain (see [tree.Scan]). It leaves everything else to
+// main, including errors in the command line or the configuration. main can take messages, too,
+// and begins anew: nothing is read from standard input before that is decided.
 //
-// The limits of it:
+// Its limits:
 //
-//   - Only what package submit imports matters, and all of that does: none of it may import net, or
-//     a package that sorts behind net, for whose sake everything before it would be initialised
-//     first. One such is unique, which net/netip imports.
-//   - The module may have any path. Under one that sorts before "net", such as esmtpq or
-//     github.com/someone/esmtpq, a submission is early. Under one that sorts behind it the order puts
-//     net, TLS and YAML first, and nothing that a program can say changes that: messages are taken
-//     here all the same, and no sooner than by main.
+//   - Everything that package submit imports matters, and nothing else does. None of it may
+//     import net, or a package that sorts after net, since everything that sorts before such a
+//     package would be initialised first. One of them is unique, which net/netip imports.
+//   - The module may have any path. Under a path that sorts before "net", such as esmtpq or
+//     github.com/someone/esmtpq, a submission is early. Under a path that sorts after it, net,
+//     TLS and YAML come first, and a program cannot change that. Messages are still taken here,
+//     but no sooner than by main.
 package early
 
 import (
@@ -58,7 +58,7 @@ func init() {
 	os.Exit(exit.Report(os.Stderr, name, submit.Send(c, inv, router)))
 }
 
-// simple returns the command line, if it asks for nothing but to take a message; nil if not.
+// simple returns the command line if it only asks to take a message; nil if not.
 func simple(args []string) *argv.Invocation {
 	if argv.AsksHelp(args) {
 		return nil
@@ -90,11 +90,11 @@ func plain(inv *argv.Invocation) *submit.Router {
 	return r
 }
 
-// growStack makes the stack as large as it will have to be while there is next to nothing on it,
-// which would have to be moved.
+// growStack makes the stack as large as it will have to be, while there is next to nothing on it
+// that has to be moved.
 //
 //go:noinline
 func growStack() byte {
 	var room [5 << 10]byte
-	return room[len(os.Args)%len(room)] // what the compiler cannot leave out
+	return room[len(os.Args)%len(room)] // the compiler cannot leave this out
 }

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// Packages are initialised in the order of their paths, where what they import leaves a choice: so
-// what this package relies on is looked at under other module paths too. Wherever the program
-// lives, a message is taken, once; and before net has had its turn if the path sorts before it.
+// Where imports leave a choice, packages are initialised in the order of their paths. So the
+// assumptions of this package are tested under other module paths, too. Under every path a
+// message is taken, once; and before net has had its turn, if the path sorts before "net".
 func TestModulePath(t *testing.T) {
 	for _, test := range []struct {
 		path  string
@@ -32,7 +32,7 @@ func TestModulePath(t *testing.T) {
 					t.Errorf("%s: early: %t", name, early)
 				}
 			}
-			// What is left to main.
+			// Cases that are left to main.
 			submit(t, program, ".config/esmtpq/config.yaml", "identities:\n  - {name: me@example.org, host: smtp.example.org}\n")
 		})
 	}
@@ -74,7 +74,7 @@ func buildAs(t *testing.T, module string) string {
 	return program
 }
 
-// submit queues a message and returns what the runtime says of what it initialises.
+// submit queues a message and returns what the runtime says about its initialisations.
 func submit(t *testing.T, program, name, config string) string {
 	t.Helper()
 	home := t.TempDir()

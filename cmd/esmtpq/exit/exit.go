@@ -1,4 +1,4 @@
-// Package exit has the exit codes that we give, and the errors that carry them.
+// Package exit has the program's exit codes, and the errors that carry them.
 package exit
 
 import (
@@ -13,23 +13,23 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// The exit codes, from sysexits.h. Callers tell zero from everything else; the rest is
-// for people and logs.
+// The exit codes, from sysexits.h. Callers distinguish zero from everything else; the rest is for
+// people and logs.
 const (
 	OK          = 0
 	Usage       = 64 // the command line is wrong
-	DataErr     = 65 // the message names nobody to send it to
+	DataErr     = 65 // the message names no recipients
 	NoInput     = 66 // the message cannot be read
 	Unavailable = 69 // what was asked for does not exist here
 	Software    = 70 // our own mistake
-	OSErr       = 71 // the system refuses something it should not
+	OSErr       = 71 // the system refuses something that it should not
 	CantCreat   = 73 // the queue cannot be created
 	IOErr       = 74 // reading or writing failed
 	TempFail    = 75 // not now: a full disk; or mail remains to be tried
 	Config      = 78 // the configuration, or none
 )
 
-// A Failure is an error with the exit code that goes with it, and what to try.
+// A Failure is an error with its exit code and a hint what to try.
 type Failure struct {
 	Code int
 	Err  error
@@ -47,7 +47,7 @@ func (f *Failure) Error() string {
 // Unwrap returns Err.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// ErrSilent is an error whose words have been said already.
+// ErrSilent is an error that has been reported already.
 var ErrSilent = errors.New("said already")
 
 // Silent gives an exit code without words.
@@ -58,7 +58,7 @@ func Fail(code int, format string, args ...any) error {
 	return &Failure{Code: code, Err: fmt.Errorf(format, args...)}
 }
 
-// Spool gives an error of the spool its exit code: a condition that may pass is EX_TEMPFAIL.
+// Spool gives an error of the spool its exit code: EX_TEMPFAIL for a condition that may pass.
 func Spool(what string, err error) error {
 	code := TempFail
 	hint := "try again"
@@ -86,7 +86,7 @@ func Queue(err error) error {
 	return Spool("cannot use the queue", err)
 }
 
-// Report says on w what an error is about, in the name of a program, and returns the exit code.
+// Report reports an error on w, in the name of a program, and returns the exit code.
 func Report(w io.Writer, name string, err error) int {
 	if err != nil && !errors.Is(err, ErrSilent) {
 		fmt.Fprintf(w, "%s: %s\n", name, spool.Printable(shortened(err.Error())))
@@ -94,18 +94,19 @@ func Report(w io.Writer, name string, err error) int {
 	return Code(err)
 }
 
-// Remark says something on w in the name of a program, if a person waits at that terminal.
+// Remark prints a remark on w in the name of a program, if w is a terminal at which a person
+// waits.
 func Remark(w *os.File, name, text string) {
 	if term.IsTerminal(int(w.Fd())) {
 		fmt.Fprintf(w, "%s: %s\n", name, text)
 	}
 }
 
-// maxError is how much of an error is shown, in octets: it may quote an argument, which can be of
-// any length.
+// maxError is how much of an error is shown, in octets: an error may quote an argument of any
+// length.
 const maxError = 4000
 
-// shortened leaves out the middle of a text that is too long. What to try stands at the end.
+// shortened leaves out the middle of a text that is too long. The hint what to try is at the end.
 func shortened(s string) string {
 	if len(s) <= maxError {
 		return s

@@ -12,8 +12,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// printConfig prints the configuration as YAML, secrets masked: the way from an esmtprc to a
-// config.yaml, and to see what is in force.
+// printConfig prints the configuration as YAML with secrets masked. This shows which settings
+// apply, and is the way from an esmtprc to a config.yaml.
 func printConfig(c *door.Call, inv *argv.Invocation) error {
 	if len(inv.Operands) > 0 {
 		return exit.Fail(exit.Usage, "unexpected argument %s: see esmtpq help config", spool.Printable(inv.Operands[0]))

@@ -37,8 +37,8 @@ func Verb(c *door.Call) error {
 	return explain(c, inv)
 }
 
-// explain says for each address what would be done to mail for it, and why. It reads no message
-// and needs no network.
+// explain says for each address how mail for it would be sent, and why. It reads no message and
+// needs no network.
 func explain(c *door.Call, inv *argv.Invocation) error {
 	home, err := whoami.Home()
 	if err != nil {
@@ -112,7 +112,7 @@ var tlsPolicy = map[identity.TLSMode]string{
 	identity.TLSImplicit:      "implicit: from the start, certificate verified",
 }
 
-// explainHeader says what happens to a header on submission.
+// explainHeader says how a submission changes a header.
 func explainHeader(w io.Writer, id *identity.Identity) {
 	added := "From, Date, Message-ID"
 	if id != nil && id.NoMessageID {
@@ -121,8 +121,8 @@ func explainHeader(w io.Writer, id *identity.Identity) {
 	fmt.Fprintf(w, "Header fields added where missing: %s. Removed: Bcc, Return-Path.\n", added)
 }
 
-// checkMessage says what is wrong with a message, or may be to some host: nothing of it keeps
-// sendmail from taking it.
+// checkMessage says what is wrong with a message, or may be wrong for some host. sendmail takes
+// such a message all the same.
 func checkMessage(c *door.Call) error {
 	in := io.Reader(c.In)
 	switch {

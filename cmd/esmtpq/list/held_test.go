@@ -6,7 +6,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A message that is held because the host may have it says so; one that its owner holds says no more than that.
+// The list says so if a message is held because it may have been delivered; for one that its
+// owner holds, it only says that.
 func TestHeldSaysWhy(t *testing.T) {
 	lost := spool.Progress{State: spool.Unsure, Text: "connection lost", Unsure: 3}
 	tests := []struct {

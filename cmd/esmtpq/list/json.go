@@ -7,8 +7,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// jsonList prints one JSON object per message and line. The names of the members are
-// those of Postfix's postqueue -j where it has them.
+// jsonList prints one JSON object for each message, each on a line of its own. The names of the
+// members are those of Postfix's postqueue -j where it has them.
 type jsonList struct {
 	enc *json.Encoder
 }

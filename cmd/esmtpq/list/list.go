@@ -31,11 +31,11 @@ const help = `  -q                     run the queue instead, as deliver does
   --count                just how many there are
 `
 
-// options are what mailq can be told.
+// options are the options of mailq.
 type options struct {
 	json    bool // one object per message
-	count   bool // just how many
-	verbose bool // attempts and the next one
+	count   bool // only the number of messages
+	verbose bool // attempts, and when the next one is due
 }
 
 // Verb is mailq, and sendmail -bp.
@@ -116,7 +116,7 @@ func count(c *door.Call, q *spool.Queue) error {
 	return err
 }
 
-// A listWriter prints the queue in some form.
+// A listWriter prints the queue in one of the forms.
 type listWriter interface {
 	message(m *spool.Message)
 	damaged(id string, arrival time.Time, reason string)
@@ -124,7 +124,7 @@ type listWriter interface {
 	end() error
 }
 
-// walk gives each message in the queue to w, old to new.
+// walk passes each message in the queue to w, the oldest first.
 func walk(c *door.Call, q *spool.Queue, l *spool.Listing, w listWriter) {
 	for _, name := range l.Legacy {
 		e, err := q.ReadLegacy(name)
@@ -160,7 +160,7 @@ type postfixList struct {
 
 const (
 	listHeading = "-Queue ID-------- --Size-- ----Arrival Time---- -Sender/Recipient-------\n"
-	listIndent  = 48 // where senders and recipients stand
+	listIndent  = 48 // column of senders and recipients
 	listWidth   = 77 // to which reasons are right-aligned
 )
 
@@ -175,8 +175,7 @@ func (w *postfixList) entry(id string, mark string, size int64, arrival time.Tim
 	if sender == "" {
 		sender = "MAILER-DAEMON"
 	}
-	// "%-17s %8d  %s %s\n", but in a queue of many thousands fmt would take a tenth of all the
-	// time.
+	// This is "%-17s %8d  %s %s\n"; in a queue of many thousands, fmt would take a tenth of the time.
 	octets := strconv.FormatInt(size, 10)
 	b := append(append(w.out.AvailableBuffer(), id...), mark...)
 	b = append(pad(b, 17), ' ')
@@ -194,7 +193,8 @@ func pad(b []byte, n int) []byte {
 	return b
 }
 
-// reason prints why something waits; failed marks what will not be tried again by itself.
+// reason prints why something waits; failed marks a recipient that will not be tried again by
+// itself.
 func (w *postfixList) reason(text string, failed bool) {
 	b := pad(w.out.AvailableBuffer(), listWidth-len("()")-utf8.RuneCountInString(text))
 	if w.colour && failed {
@@ -206,7 +206,7 @@ func (w *postfixList) reason(text string, failed bool) {
 	w.out.Write(b)
 }
 
-// colourful reports whether colours are welcome: at a terminal that has them, unless NO_COLOR is
+// colourful reports whether to print colours: at a terminal that has them, unless NO_COLOR is
 // set.
 func colourful(f *os.File) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
@@ -245,7 +245,7 @@ func (w *postfixList) damaged(id string, arrival time.Time, reason string) {
 	w.reason(reason+", not sent", true)
 }
 
-// listSender is the sender to show: the one given, be it null, else the author.
+// listSender returns the sender to show: the one given, even if it is null, or else the author.
 func listSender(env *spool.Envelope) string {
 	if env.ReversePath != nil {
 		return *env.ReversePath
@@ -253,8 +253,8 @@ func listSender(env *spool.Envelope) string {
 	return env.From
 }
 
-// mark is what follows the queue ID: "*" for what is being sent, "!" for what is not tried until
-// its owner says so.
+// mark returns the mark behind the queue ID: "*" for a message that is being sent, "!" for one
+// that is not tried until its owner says so.
 func (w *postfixList) mark(m *spool.Message) string {
 	switch {
 	case m.Held || !m.Pending():
@@ -269,7 +269,7 @@ func sending(m *spool.Message) bool {
 	return slices.ContainsFunc(m.Progress, func(s spool.Progress) bool { return s.State == spool.Sending })
 }
 
-// why says for what a recipient waits.
+// why returns what a recipient waits for.
 func why(m *spool.Message, s *spool.Progress) string {
 	switch {
 	case s.State == spool.Refused:
@@ -286,7 +286,8 @@ func why(m *spool.Message, s *spool.Progress) string {
 	return s.Explain()
 }
 
-// lineHint says what may be behind a refusal, where a line is longer than SMTP has it.
+// lineHint names a possible reason of a refusal, if the message has a line that is longer than
+// SMTP allows.
 func lineHint(env *spool.Envelope) string {
 	if env.MaxLine <= message.MaxLine {
 		return ""
@@ -314,7 +315,7 @@ func (w *postfixList) end() error {
 		_, err := io.WriteString(w.out, "Mail queue is empty\n")
 		return err
 	}
-	// The line before the last is sendmail's, for check_mailq in its default mode.
+	// The last line but one is that of sendmail, for check_mailq in its default mode.
 	_, err := fmt.Fprintf(w.out, "\n\t\tTotal requests: %d\n-- %d Kbytes in %s.\n",
 		w.n, (w.size+1023)/1024, door.Plural(w.n, "Request", "Requests"))
 	return err

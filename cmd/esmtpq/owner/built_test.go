@@ -32,8 +32,8 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
-// esmtpq returns what runs the program in a home that has mail for some recipients, without a
-// terminal: it checks the exit status and returns what is printed.
+// esmtpq returns a function that runs the program without a terminal, in a home with mail for
+// some recipients. The function checks the exit status and returns what is printed.
 func esmtpq(t *testing.T, recipients ...string) func(code int, args ...string) string {
 	t.Helper()
 	home := t.TempDir()
@@ -58,8 +58,8 @@ func esmtpq(t *testing.T, recipients ...string) func(code int, args ...string) s
 	return run
 }
 
-// The mail that came last is named by that word, as the README and the manual have it; what was not
-// named takes --yes.
+// "last" names the mail that arrived last, as the README and the manual say; mail that was not
+// named needs --yes.
 func TestRemoveLast(t *testing.T) {
 	run := esmtpq(t, "first@example.net", "second@example.net", "third@example.net")
 	run(0, "rm", "last")
@@ -76,7 +76,7 @@ func TestRemoveLast(t *testing.T) {
 	}
 }
 
-// An age that no duration holds is not any age.
+// An age that is too large for a duration does not mean any age.
 func TestRemoveOlderThanTime(t *testing.T) {
 	run := esmtpq(t, "first@example.net")
 	for _, age := range []string{"200000d", "106752d", "-1d", "-3h", "0d"} {
@@ -90,7 +90,7 @@ func TestRemoveOlderThanTime(t *testing.T) {
 	}
 }
 
-// Each verb explains itself.
+// Each verb has help.
 func TestHelp(t *testing.T) {
 	run := esmtpq(t)
 	for verb, option := range map[string]string{"rm": "--yes", "show": "--raw", "hold": "--older", "retry": "last"} {

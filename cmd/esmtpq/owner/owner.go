@@ -1,5 +1,5 @@
-// Package owner has the verbs with which its owner works on the queue: show, hold, release, retry
-// and rm. They need no privilege: the queue is the owner's.
+// Package owner has the verbs for the owner of the queue: show, hold, release, retry and rm. They
+// need no privilege, since the queue belongs to its owner.
 package owner
 
 import (
@@ -46,11 +46,11 @@ func help(verb string) string {
 	return door.ChoiceHelp
 }
 
-// A selection is the queue, and the entries of it that a command line means.
+// A selection is the queue, together with the entries that a command line means.
 type selection struct {
 	*spool.Queue
 	names []string
-	named bool            // each of them by its name
+	named bool            // each of them was named
 	set   map[string]bool // the switches that were given
 }
 
@@ -79,8 +79,8 @@ func chosen(c *door.Call, flags ...string) (*selection, error) {
 	return &selection{q, names, choice.Named(), set}, nil
 }
 
-// each does something to each entry, tells what went wrong with which, and returns one error for
-// all.
+// each applies a function to each entry, reports what went wrong with which, and returns one
+// error for all.
 func each(c *door.Call, names []string, do func(name string) error) error {
 	code := exit.OK
 	for _, name := range names {
@@ -130,7 +130,8 @@ func remove(c *door.Call) error {
 	})
 }
 
-// confirm asks a person at a terminal; a script must have said --yes to drop more than it named.
+// confirm asks a person at a terminal. A script must say --yes to drop entries that it has not
+// named.
 func confirm(c *door.Call, sel *selection) error {
 	count := door.Plural(len(sel.names), "message", "messages")
 	if !term.IsTerminal(int(c.In.Fd())) {
@@ -150,7 +151,7 @@ func confirm(c *door.Call, sel *selection) error {
 	return nil
 }
 
-// describe says in a few words which message an entry is.
+// describe describes the message of an entry in a few words.
 func describe(q *spool.Queue, name string) string {
 	m, err := q.Read(name)
 	if err != nil {
@@ -277,7 +278,8 @@ func showEnvelope(w io.Writer, path string, m *spool.Message) {
 	fmt.Fprintln(w)
 }
 
-// stateNames is no map: one would be made at the start of each submission, see package early.
+// stateNames is no map, since that would be made at the start of each submission; see package
+// early.
 var stateNames = [...]string{
 	spool.Untried: "not tried yet", spool.Deferred: "delayed", spool.Sending: "being sent",
 	spool.Unsure: "possibly delivered", spool.Accepted: "relayed", spool.LocalDone: "delivered", spool.Refused: "failed",

@@ -34,7 +34,7 @@ func Verb(c *door.Call) error {
 	}))
 	s.Domain = whoami.Host()
 	s.EnableSMTPUTF8, s.EnableDSN = true, true
-	s.MaxLineLength = 1 << 20 // a longer one would end the session, with what was said before it
+	s.MaxLineLength = 1 << 20 // a longer one would end the session, and lose what came before it
 	s.MaxRecipients, s.MaxMessageBytes = 0, 0
 	s.ErrorLog = log.New(io.Discard, "", 0)
 	err = s.Serve(&stdioListener{conn: conn})
@@ -56,7 +56,7 @@ var errNoMail = &smtp.SMTPError{Code: 503, EnhancedCode: smtp.EnhancedCode{5, 5,
 func (s *submissionSession) Reset()        { s.env = nil }
 func (s *submissionSession) Logout() error { return nil }
 
-// Mail begins a transaction; one that was not ended is forgotten, recipients and all.
+// Mail begins a transaction. An unfinished one is forgotten, with its recipients.
 func (s *submissionSession) Mail(from string, opts *smtp.MailOptions) error {
 	s.env = nil
 	spec := ""
@@ -99,8 +99,8 @@ func (s *submissionSession) Rcpt(to string, opts *smtp.RcptOptions) error {
 	return nil
 }
 
-// checkRoute refuses a recipient that no identity can send to. With a null reverse-path the From:
-// field, which is not known yet, chooses the identity.
+// checkRoute refuses a recipient that no identity can send to. With a null reverse-path, the
+// From: field chooses the identity, and is not known yet.
 func (s *submissionSession) checkRoute(rcpt spool.Recipient) error {
 	if *s.env.ReversePath == "" {
 		return nil
@@ -108,8 +108,8 @@ func (s *submissionSession) checkRoute(rcpt spool.Recipient) error {
 	return (&submit.Router{Home: s.home, Config: s.inv.Config}).CheckRoute(s.env, rcpt)
 }
 
-// requote restores an address as the library hands it over: without the quotes of its local part,
-// and with a domain it may not have had.
+// requote restores an address from the library's form, which lacks the quotes of the local part,
+// and has a domain that the address may not have had.
 func requote(addr string) (string, error) {
 	addr = strings.TrimSuffix(addr, "@"+unqualified)
 	a := message.Address{Local: addr}
@@ -120,7 +120,7 @@ func requote(addr string) (string, error) {
 	return spec, message.CheckAddress(spec)
 }
 
-// Data takes the message. 250 is said when it is durable, and not before.
+// Data takes the message. The reply is 250 only when the message is durable.
 func (s *submissionSession) Data(r io.Reader) error {
 	if s.env == nil {
 		return errNoMail

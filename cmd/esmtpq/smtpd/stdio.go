@@ -10,23 +10,23 @@ import (
 	"time"
 )
 
-// unqualified stands behind a local name on its way through the SMTP library, which knows no
-// addresses without a domain. RFC 6761 keeps the name from being anybody's.
+// unqualified is the domain of a local name on its way through the SMTP library, which does not
+// know addresses without a domain. RFC 6761 makes sure that nobody owns that name.
 const unqualified = "unqualified.esmtpq.invalid"
 
-// A stdioConn is SMTP on a pair of pipes as a net.Conn for the library, and guards it against
-// what it takes amiss. It hands out one command line at a time, so that it always
-// knows whether a line is a command: that depends on the reply to the one before.
+// A stdioConn is a net.Conn for the library on a pair of pipes, and protects the library from
+// input that it does not handle. It hands out one command line at a time, so that it always knows
+// whether a line is a command, which depends on the reply to the command before.
 type stdioConn struct {
 	in  io.Reader
 	out io.Writer
 
 	buf   []byte // read and not handed out
-	ready int    // octets of buf that may be handed out as they are
+	ready int    // octets of buf that may be handed out unchanged
 	state stdioState
 	chunk int64  // octets left of a BDAT chunk
 	tail  []byte // the last octets of a message, to find its end
-	err   error  // what reading ended with
+	err   error  // error that ended the reading
 
 	mu    sync.Mutex
 	reply string // the last reply line
@@ -43,7 +43,7 @@ const (
 	inChunk
 )
 
-// maxCommand bounds a command line: more than anyone sends.
+// maxCommand bounds a command line. No client sends longer ones.
 const maxCommand = 64 << 10
 
 func newStdioConn(in io.Reader, out io.Writer) *stdioConn {
@@ -72,7 +72,8 @@ func (c *stdioConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill reads more input. Its end in the middle of anything is not the end of a message.
+// fill reads more input. If the input ends in the middle of a message, that is not the end of the
+// message.
 func (c *stdioConn) fill() {
 	b := make([]byte, 32<<10)
 	n, err := c.in.Read(b)
@@ -83,8 +84,8 @@ func (c *stdioConn) fill() {
 	c.err = err
 }
 
-// prepare finds out how much of what was read may be handed out now, and reports whether
-// that is anything.
+// prepare decides how much of the input that was read may be handed out now, and reports whether
+// there is any.
 func (c *stdioConn) prepare() bool {
 	if len(c.buf) == 0 {
 		return false
@@ -110,8 +111,8 @@ func (c *stdioConn) prepare() bool {
 	return c.ready > 0
 }
 
-// untilEnd returns how much of what was read belongs to the message, whose end is CR LF . CR LF
-// and nothing else.
+// untilEnd returns how much of the input that was read belongs to the message, whose end is CR LF
+// . CR LF and nothing else.
 func (c *stdioConn) untilEnd() int {
 	const end = "\r\n.\r\n"
 	look := append(c.tail, c.buf...)
@@ -125,7 +126,7 @@ func (c *stdioConn) untilEnd() int {
 	return n
 }
 
-// command looks at a command line of n octets and makes it ready.
+// command examines a command line of n octets and makes it ready.
 func (c *stdioConn) command(n int) {
 	line := string(c.buf[:n])
 	verb, arg, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
@@ -144,7 +145,7 @@ func (c *stdioConn) command(n int) {
 	c.ready = len(line)
 }
 
-// qualify gives the path in a MAIL or RCPT command a domain if it has none.
+// qualify adds a domain to the path in a MAIL or RCPT command if it has none.
 func qualify(line string) string {
 	open := strings.IndexByte(line, '<')
 	if open < 0 {
@@ -189,8 +190,7 @@ func (c *stdioConn) SetDeadline(time.Time) error      { return nil }
 func (c *stdioConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *stdioConn) SetWriteDeadline(time.Time) error { return nil }
 
-// A stdioListener accepts one connection, and waits for its end before it says that there are no
-// more.
+// A stdioListener accepts one connection, and reports that there are no more when that has ended.
 type stdioListener struct {
 	conn     *stdioConn
 	accepted bool

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// feed gives its pieces out one Read at a time.
+// feed returns one piece for each Read.
 type feed struct{ pieces []string }
 
 func (f *feed) Read(p []byte) (int, error) {
@@ -21,7 +21,7 @@ func (f *feed) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// talk reads all of a session, answering each command that is handed out as a server would.
+// talk reads a whole session, and answers each command that is handed out as a server would.
 func talk(c *stdioConn, answer func(line string) string) (string, error) {
 	var got strings.Builder
 	buf := make([]byte, 4096)
@@ -62,7 +62,7 @@ func TestStdioQualifiesCommandsOnly(t *testing.T) {
 	}
 }
 
-// Where DATA is refused, what follows are commands.
+// If DATA is refused, commands follow.
 func TestStdioRefusedData(t *testing.T) {
 	in := "DATA\r\nRCPT TO:<bob>\r\n"
 	got, _ := talk(newStdioConn(strings.NewReader(in), io.Discard), func(string) string { return "503 no" })
@@ -71,7 +71,7 @@ func TestStdioRefusedData(t *testing.T) {
 	}
 }
 
-// The end of the input is the end of a session between commands, and of nothing else.
+// The end of the input is the end of a session only between commands.
 func TestStdioCutShort(t *testing.T) {
 	for in, want := range map[string]error{
 		"":                                 io.EOF,
@@ -123,7 +123,7 @@ func TestRequote(t *testing.T) {
 	}
 }
 
-// Whatever arrives in whatever pieces: nothing is lost, and nothing is changed but commands.
+// Whatever the input and its pieces, nothing is lost, and only commands are changed.
 func FuzzStdio(f *testing.F) {
 	f.Add("MAIL FROM:<a>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n", uint8(3))
 	f.Add("BDAT 5 LAST\r\nhello\r\n", uint8(1))

@@ -17,18 +17,18 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A Draft is a message that is being submitted: its envelope, its header, and
-// the body that is still to be read.
+// A Draft is a message that is being submitted: its envelope, its header, and its body, which is
+// still to be read.
 type Draft struct {
 	Env    *spool.Envelope
-	Bad    []error // what stands for recipients in the header and cannot be read
+	Bad    []error // recipients in the header that cannot be read
 	header *message.Header
 	body   *bufio.Reader
-	known  map[string]bool // the recipients, as sameFor has them
+	known  map[string]bool // the recipients, as returned by sameFor
 }
 
-// Compose reads a message's header from in and makes its envelope, as the command line
-// says. Nothing is written yet.
+// Compose reads a message's header from in and makes the envelope that the command line asks for.
+// Nothing is written yet.
 func Compose(inv *argv.Invocation, in io.Reader) (*Draft, error) {
 	d, err := begin(inv)
 	if err != nil {
@@ -48,7 +48,7 @@ func Compose(inv *argv.Invocation, in io.Reader) (*Draft, error) {
 	return d, nil
 }
 
-// Read reads a message's header from in, for an envelope that is known.
+// Read reads a message's header from in, for a known envelope.
 func Read(env *spool.Envelope, in io.Reader) (*Draft, error) {
 	d := &Draft{Env: env}
 	if err := d.read(in); err != nil {
@@ -84,7 +84,7 @@ func ConfigFile(inv *argv.Invocation) (string, error) {
 	return path, nil
 }
 
-// Envelope returns what the envelope has from the command line.
+// Envelope returns the part of the envelope that comes from the command line.
 func Envelope(inv *argv.Invocation) (*spool.Envelope, error) {
 	d, err := begin(inv)
 	if err != nil {
@@ -93,7 +93,7 @@ func Envelope(inv *argv.Invocation) (*spool.Envelope, error) {
 	return d.Env, nil
 }
 
-// begin makes a draft of what the command line says.
+// begin makes a draft from the command line.
 func begin(inv *argv.Invocation) (*Draft, error) {
 	env := &spool.Envelope{Return: inv.Return, EnvelopeID: inv.EnvelopeID, Body: inv.Body}
 	var err error
@@ -143,8 +143,8 @@ func (d *Draft) add(inv *argv.Invocation, addrs []message.Address) {
 	}
 }
 
-// sameFor returns what is the same for all spellings of an address: the case of its domain is of
-// no account.
+// sameFor returns the same text for all spellings of an address: the case of its domain does not
+// matter.
 func sameFor(spec string) string {
 	at := strings.LastIndexByte(spec, '@')
 	if at < 0 {
@@ -153,7 +153,7 @@ func sameFor(spec string) string {
 	return spec[:at] + strings.ToLower(spec[at:])
 }
 
-// Complete takes out of the header what must not be sent, and adds what is missing.
+// Complete removes fields from the header that must not be sent, and adds missing ones.
 func (d *Draft) Complete(inv *argv.Invocation, r *Router, now time.Time) error {
 	cfg, id, rule, err := r.Identity(d.Env)
 	if err != nil {
@@ -182,7 +182,7 @@ func (d *Draft) Complete(inv *argv.Invocation, r *Router, now time.Time) error {
 	return nil
 }
 
-// addFrom adds a From: field with the address the message will be sent as.
+// addFrom adds a From: field with the address that the message will be sent as.
 func (d *Draft) addFrom(
 	inv *argv.Invocation, r *Router, cfg *identity.Config, id *identity.Identity, rule identity.Rule,
 ) (string, error) {
@@ -231,7 +231,7 @@ func (d *Draft) Spool(q *spool.Queue) (string, error) {
 	return id, nil
 }
 
-// Write writes the content, and tells an error of reading from one of writing.
+// Write writes the content. Its error distinguishes reading from writing.
 func (d *Draft) Write(w *spool.Writer) error {
 	for _, err := range d.Bad {
 		w.Refuse(err.Error())

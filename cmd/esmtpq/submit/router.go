@@ -16,16 +16,16 @@ import (
 	"esmtpq/tunnel/command"
 )
 
-// A Router decides the route of mail for a recipient: by which identity, or to the local agent.
+// A Router decides the route of mail for a recipient: by an identity, or to the local agent.
 type Router struct {
 	Home   string
-	Config string // configuration file to use whatever the envelope says; "" for none
+	Config string // configuration file that overrides the envelope's; "" for none
 
 	configs map[string]*loaded
-	login   string // once asked for
+	login   string // once it has been asked for
 }
 
-// loaded is a configuration file, or why there is none.
+// loaded is a configuration file, or the reason why there is none.
 type loaded struct {
 	cfg *identity.Config
 	err error
@@ -57,7 +57,7 @@ func (r *Router) Login() string {
 	return r.login
 }
 
-// Identity returns the identity that an envelope is sent as. It is nil where the configuration has
+// Identity returns the identity that an envelope is sent as. It is nil if the configuration has
 // none for it; local mail needs none.
 func (r *Router) Identity(env *spool.Envelope) (*identity.Config, *identity.Identity, identity.Rule, error) {
 	cfg, err := r.Load(env)
@@ -71,8 +71,8 @@ func (r *Router) Identity(env *spool.Envelope) (*identity.Config, *identity.Iden
 	return cfg, id, rule, nil
 }
 
-// Check makes sure that a message can be sent at all, as far as that can be known now: while
-// its author is still there. It returns the batching delay.
+// Check makes sure that a message can be sent at all, as far as that can be known now, while its
+// author is still there. It returns the batching delay.
 func (r *Router) Check(env *spool.Envelope) (time.Duration, error) {
 	cfg, err := r.Load(env)
 	if err != nil {
@@ -86,8 +86,8 @@ func (r *Router) Check(env *spool.Envelope) (time.Duration, error) {
 	return BatchDelay(cfg)
 }
 
-// BatchDelay returns the configured delay, or that of the environment; negative means to start
-// nothing.
+// BatchDelay returns the configured delay, or that of the environment; if it is negative, nothing
+// is started.
 func BatchDelay(cfg *identity.Config) (time.Duration, error) {
 	v := os.Getenv("ESMTPQ_DELAY")
 	switch v {
@@ -108,7 +108,7 @@ func ConfigFailure(err error) error {
 	f := &exit.Failure{Code: exit.Config, Err: err}
 	for _, passing := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EIO, syscall.ENOMEM} {
 		if errors.Is(err, passing) {
-			f.Code = exit.TempFail // the file may be as right as ever
+			f.Code = exit.TempFail // there may be nothing wrong with the file
 		}
 	}
 	var ce *identity.ConfigError
@@ -118,7 +118,7 @@ func ConfigFailure(err error) error {
 	return f
 }
 
-// A Route is what is decided for a recipient.
+// A Route is the decision for a recipient.
 type Route struct {
 	Config   *identity.Config
 	Identity *identity.Identity // nil: to the local agent
@@ -158,7 +158,7 @@ func (r *Router) Route(env *spool.Envelope, rcpt spool.Recipient) (Route, error)
 	return route, nil
 }
 
-// ReversePath returns the reverse-path that mail takes along its route.
+// ReversePath returns the reverse-path of mail on a route.
 func (r *Router) ReversePath(env *spool.Envelope, route *Route) string {
 	if route.Identity == nil {
 		return env.Sender()
@@ -174,8 +174,8 @@ func (r *Router) Sender(route *Route) string {
 	return identity.Expand(route.Identity.Sender, r.Login())
 }
 
-// CheckRoute finds the mistakes in a configuration that would keep mail for a recipient from ever
-// getting anywhere.
+// CheckRoute finds the mistakes in a configuration with which mail for a recipient could never be
+// delivered.
 func (r *Router) CheckRoute(env *spool.Envelope, rcpt spool.Recipient) error {
 	route, err := r.Route(env, rcpt)
 	switch {
@@ -214,7 +214,7 @@ func (r *Route) Agent() (*localmda.Agent, error) {
 	return agent, nil
 }
 
-// Tunnel returns the command that reaches an identity's smart host, nil if there is none.
+// Tunnel returns the tunnel command of an identity, nil if there is none.
 func Tunnel(cfg *identity.Config, id *identity.Identity) (*command.Command, error) {
 	if id.Tunnel == "" {
 		return nil, nil

@@ -16,10 +16,10 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// Send takes the message on standard input into the queue and sees that it will be delivered. When
-// it returns nil the message is durable, and nothing that happens afterwards changes that. After an
-// error it has read the message to its end, where that is a pipe: a caller that is killed by
-// SIGPIPE while it writes never learns why.
+// Send takes the message on standard input into the queue and starts its delivery. When it
+// returns nil the message is durable, and nothing that happens later changes that. After an error
+// it has read the message to its end if it comes from a pipe: a caller that is killed by SIGPIPE
+// while it writes would never learn why.
 func Send(c *door.Call, inv *argv.Invocation, r *Router) error {
 	err := send(c, inv, r)
 	if err != nil {
@@ -70,12 +70,12 @@ func send(c *door.Call, inv *argv.Invocation, r *Router) error {
 		c.Deliver([]string{id}, transcript) // whatever comes of it: the message is accepted
 	}
 	if delay >= 0 {
-		StartSleeper(q, r.Home, delay) // for what waited before, too
+		StartSleeper(q, r.Home, delay) // for mail that waited before, too
 	}
 	return nil
 }
 
-// IsNull reports whether a file is /dev/null: what is written there nobody reads.
+// IsNull reports whether a file is /dev/null, where nobody reads what is written.
 func IsNull(f *os.File) bool {
 	st, err := f.Stat()
 	if err != nil {
@@ -94,7 +94,7 @@ func checkInput(f *os.File) error {
 }
 
 // closed reports whether we were started without a standard input. The Go runtime then opens
-// /dev/null in its place, for reading and writing, which nobody does who has no message to send.
+// /dev/null for reading and writing in its place, which no caller without a message does.
 func closed(f *os.File) bool {
 	if _, err := f.Stat(); err != nil {
 		return true
@@ -106,9 +106,9 @@ func closed(f *os.File) bool {
 	return err == nil && flags&unix.O_ACCMODE == unix.O_RDWR
 }
 
-// content returns the reader of the message. At a terminal a line with a single dot ends
-// it, unless -i; from anywhere else everything is read, for programs that forget -i outnumber
-// those that mean the dot.
+// content returns a reader of the message. At a terminal a line with a single dot ends the
+// message, unless -i is given; from anywhere else everything is read, since programs that forget
+// -i outnumber those that mean the dot.
 func content(in *os.File, inv *argv.Invocation) io.Reader {
 	if !inv.IgnoreDots && term.IsTerminal(int(in.Fd())) {
 		return message.UntilDot(in)
@@ -119,7 +119,7 @@ func content(in *os.File, inv *argv.Invocation) io.Reader {
 // drainLimit bounds how much of a refused message is read.
 const drainLimit = 1 << 30
 
-// Drain reads what is left of a message that was refused, where that is a pipe.
+// Drain reads the rest of a message that was refused, if it comes from a pipe.
 func Drain(in *os.File) {
 	st, err := in.Stat()
 	if err == nil && st.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0 {

@@ -11,16 +11,16 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// BackgroundFlag makes deliver the process that sendmail leaves behind. It is
-// followed by the delay; descriptor 3 is the lock of the sleeper.
+// BackgroundFlag makes deliver the background process that sendmail starts. The delay follows the
+// flag; descriptor 3 is the lock of the sleeper.
 const BackgroundFlag = "--background"
 
 // WakeupFD is the descriptor of the sleeper's lock in the background process.
 const WakeupFD = 3
 
-// StartSleeper starts the background process that waits a while for more mail and then
-// delivers, unless there is one that still waits. That it cannot be started is no
-// reason to refuse a message that is durable: a later deliver sends it.
+// StartSleeper starts the background process that waits for more mail and then delivers, unless
+// one is waiting already. If it cannot be started, that is no reason to refuse a durable message:
+// a later deliver sends it.
 func StartSleeper(q *spool.Queue, home string, delay time.Duration) {
 	lock, err := q.TryWakeup()
 	if lock == nil || err != nil {
@@ -37,8 +37,8 @@ func StartSleeper(q *spool.Queue, home string, delay time.Duration) {
 	}
 	defer null.Close()
 	inherit.Nothing()
-	// Its own session, and nothing of the caller's: who reads our output to its end must not wait
-	// for it.
+	// It has a session of its own and none of the caller's files: a caller that reads our output
+	// to its end must not wait for it.
 	child, err := os.StartProcess(self, []string{"deliver", BackgroundFlag, delay.String()}, &os.ProcAttr{
 		Dir:   "/",
 		Env:   childEnv(home),
@@ -51,10 +51,10 @@ func StartSleeper(q *spool.Queue, home string, delay time.Duration) {
 }
 
 // childEnv returns the environment of the background process: ours, with the home directory that
-// was found, and no path in it that depends on where we are.
+// was found and without relative paths.
 func childEnv(home string) []string {
 	env := process.Setenv(os.Environ(), "HOME", home)
-	// Where a delivery agent has called us, it is not for that run to end this one, nor to wait for it.
+	// If a delivery agent has called us, its run must neither end this process nor wait for it.
 	env = process.Unsetenv(env, inherit.MarkName)
 	if file := os.Getenv("ESMTPQ_CONFIG"); file != "" {
 		if abs, err := filepath.Abs(file); err == nil {

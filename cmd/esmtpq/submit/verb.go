@@ -1,5 +1,5 @@
-// Package submit takes a message into the queue, durably: it is sendmail, and what the other doors
-// need of it.
+// Package submit takes a message into the queue, durably. It is sendmail, with the parts of it
+// that other doors need.
 package submit
 
 import (
@@ -8,7 +8,8 @@ import (
 	"esmtpq/cmd/esmtpq/whoami"
 )
 
-// Verb is sendmail: it takes a message, or hands on what its options ask for instead.
+// Verb is sendmail: it takes a message, or hands the call on to the door that its options ask
+// for.
 func Verb(c *door.Call) error {
 	if c.AsksHelp() {
 		return c.Help(argv.Help())

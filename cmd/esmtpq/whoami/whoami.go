@@ -1,4 +1,4 @@
-// Package whoami finds out whose mail it is: the user, the home directory and the machine.
+// Package whoami finds out whose mail this is: the user, the home directory and the machine.
 package whoami
 
 import (
@@ -14,8 +14,8 @@ import (
 	"esmtpq/message"
 )
 
-// Home returns the user's home directory. $HOME counts if it is absolute, exists, and is the
-// user's own; else the passwd entry does: cron and at run jobs with another HOME or none.
+// Home returns the user's home directory. $HOME is used if it is absolute, exists, and belongs to
+// the user; otherwise the passwd entry is, since cron and at run jobs with another HOME or none.
 func Home() (string, error) {
 	home := os.Getenv("HOME")
 	if ownDir(home) {

@@ -1,0 +1,249 @@
+package relay_test
+
+import (
+	"esmtpq/queue"
+	"strings"
+)
+
+// seen is the reply that the client takes for that to a command: replies are read in their order.
+func (s *session) seen(at int) *said {
+	if at < 0 || at >= len(s.replies) || s.replies[at].end > s.conn.consumed {
+		return nil
+	}
+	return &s.replies[at]
+}
+
+// inStep reports whether up to a command replies and commands belong together.
+func (s *session) inStep(at int) bool {
+	return s.shifted < 0 || at <= s.shifted && s.commands[s.shifted].own >= 0 || at < s.shifted
+}
+
+// answered is the host's own reply to a command, nil where the client has not read it.
+func (c *command) answered() *said {
+	if c.own < 0 {
+		return nil
+	}
+	return c.s.seen(c.own)
+}
+
+// invited reports whether what the client has seen of the replies lets it send the content: MAIL
+// and a recipient accepted, 354.
+func (t *txn) invited() bool {
+	mailed, some, go354 := false, false, false
+	for _, c := range t.commands {
+		r := t.s.seen(c.at)
+		if r == nil {
+			continue
+		}
+		switch c.verb {
+		case mail:
+			mailed = r.class() == 2
+		case rcpt:
+			some = some || r.class() == 2
+		case data:
+			go354 = r.code == 354
+		}
+	}
+	return mailed && some && go354
+}
+
+// A host can lie without any client being able to notice: where it gives one reply too many, or
+// too few, what a client reads as the replies to a transaction may be just what another host, an
+// honest one, would have said. credible reports whether the replies to a transaction are of that
+// kind: out of step, and yet each of a class that its command can have, agreeing with each other
+// (no MAIL refused and 354, no chunk refused and the end accepted), none missing, none too many
+// by the end of it, and RSET behind it answered with 2xx in the words that RSET was answered in
+// before. Of such transactions alone the laws ask nothing; one reply that does not fit, and a
+// client has to know that nothing is known.
+func (t *txn) credible() bool { return t.plausible(false) }
+
+// plausible is credible, or, in part, as much of it as there is of a session that was lost.
+func (t *txn) plausible(part bool) bool {
+	s := t.s
+	if s.shifted < 0 {
+		return false
+	}
+	all := t.commands
+	if len(all) == 0 {
+		return false
+	}
+	end := all[len(all)-1].at
+	if s.shifted > end {
+		return false
+	}
+	if ok, whole := t.fits(); !ok || !whole {
+		return ok && part
+	}
+	if end+1 < len(s.commands) && s.commands[end+1].verb == rset {
+		r := s.seen(end + 1)
+		if r == nil {
+			return s.over && s.by != "client" && s.by != "QUIT" // as where the host closes behind its reply
+		}
+		if r.class() != 2 {
+			return false
+		}
+		if known := s.rsetWords(end + 1); known != "" && r.text != known {
+			return false
+		}
+		end++
+	}
+	for i, r := range s.replies {
+		if r.unsolicited && !r.late && r.code != 421 && i <= end+1 && s.p.delay == 0 && s.p.frag == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// fits reports whether the replies that a client takes for those to a transaction are such as an
+// honest host may give, and whether they are all there.
+func (t *txn) fits() (ok, whole bool) {
+	mailed, some, chunks := false, false, true
+	for _, c := range t.commands {
+		r := t.s.seen(c.at)
+		if r == nil {
+			return true, false
+		}
+		if r.class() == 3 && (c.verb != data || r.code != 354) {
+			return false, false
+		}
+		switch c.verb {
+		case mail:
+			mailed = r.class() == 2
+		case rcpt:
+			some = some || r.class() == 2
+		case data:
+			if r.class() == 2 || r.code == 354 && !mailed {
+				return false, false
+			}
+		case bdat:
+			chunks = chunks && r.class() == 2
+		case last:
+			if r.class() == 2 && !(mailed && some && chunks) {
+				return false, false
+			}
+		}
+	}
+	return true, true
+}
+
+// rsetWords is what the client has seen in answer to the RSETs before a command, "" for nothing.
+func (s *session) rsetWords(before int) string {
+	for _, c := range s.commands[:before] {
+		if c.verb != rset || s.shifted >= 0 && c.at >= s.shifted {
+			continue
+		}
+		if r := s.seen(c.at); r != nil && r.class() == 2 {
+			return r.text
+		}
+	}
+	return ""
+}
+
+// excused reports whether the laws ask nothing of what became of a recipient, since the host has
+// lied about it unnoticeably.
+func (w *world) excused(r *recipient) bool {
+	for _, t := range r.tries {
+		if t.credible() {
+			return true
+		}
+	}
+	return false
+}
+
+// seemsRefused reports whether a recipient was given a refusal that was said to another,
+// unnoticeably, before the session was lost.
+func (r *recipient) seemsRefused(rep queue.Report) bool {
+	for _, t := range r.tries {
+		if !t.plausible(true) {
+			continue
+		}
+		for _, c := range t.commands {
+			if a := t.s.seen(c.at); c.verb == rcpt && c.rcpt == r.at && a != nil && a.code == rep.Code && a.class() == 5 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unconfirmed reports whether what was sent behind a message in chunks to see whether both sides
+// are in step (RSET, BDAT that has to be refused) was answered in a way that puts into question
+// whether the replies before it are what they seem to be: all of them are 250.
+func (t *txn) unconfirmed() bool {
+	if t.end < 0 || t.s.commands[t.end].verb != last {
+		return false
+	}
+	for _, c := range t.s.commands[t.end+1:] {
+		if c.verb != rset && (c.verb != last || c.txn != nil && c.txn.mailed) {
+			break
+		}
+		if r := t.s.seen(c.at); r != nil && (r.class() != 2 && c.verb == rset || r.class() != 5 && c.verb == last || t.s.shifted >= 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// hiddenBehind421 reports whether a transaction was taken behind a 421 or a refusal after which
+// the client saw nothing but the end of the connection. A host that has closed after such a reply
+// has taken nothing behind it, and this one looks the same.
+func (t *txn) hiddenBehind421() bool {
+	s := t.s
+	c := s.commands[t.end]
+	if c.answered() != nil {
+		return false
+	}
+	for i := c.at - 1; i > 0; i-- {
+		if r := s.seen(i); r != nil {
+			return r.class() >= 4
+		}
+	}
+	return false
+}
+
+// closedOver reports whether the host has closed the connection behind its reply to c with more
+// sent than answered, so that the reply may be about something else: other messages, or this one,
+// which had not been tried alone before.
+func (c *command) closedOver() bool {
+	s := c.s
+	if c.own != len(s.replies)-1 || s.by != "reply" || !s.moreSent || c.verb == dot {
+		return false
+	}
+	if strings.Contains(string(s.conn.in), "MAIL FROM:<") {
+		return true
+	}
+	for _, before := range s.w.ofRun {
+		for _, t := range before.all {
+			if before != s && t.msg == c.txn.msg {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// sane reports whether no reply to a transaction is one that makes a client doubt the others.
+func (t *txn) sane() bool {
+	if t.s.shifted >= 0 {
+		return false
+	}
+	for _, c := range t.commands {
+		switch c.kind {
+		case say2xx, say3xx, junk, say503, say530:
+			return false
+		}
+	}
+	return true
+}
+
+// overBefore reports whether a session has come to its end for the client before a transaction:
+// what it has received behind that need not have been read.
+func (s *session) overBefore(t *txn) bool {
+	for _, c := range s.commands[:t.first] {
+		if c.kind.irregular() || c.kind == sayLimit {
+			return true
+		}
+	}
+	return false
+}

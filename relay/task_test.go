@@ -1,0 +1,106 @@
+package relay
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"esmtpq/queue"
+)
+
+// to makes a task for recipients named by their addresses.
+func to(rcpts string) *task { return newTask(message("1", strings.Fields(rcpts)...), 1) }
+
+// addresses returns the recipients of a task.
+func (t *task) addresses() string {
+	var all []string
+	for _, i := range t.rcpts {
+		all = append(all, t.d.Recipients[i].Address)
+	}
+	return strings.Join(all, " ")
+}
+
+// A task is split into transactions of as many recipients, of as many domains, as the host takes;
+// each recipient is in one of them, and their order stays.
+func TestSplit(t *testing.T) {
+	for _, c := range []struct {
+		rcpts          string
+		limit, domains int
+		want           string // transactions, with | between
+	}{
+		{"a@x b@x c@x", 100, 0, "a@x b@x c@x"},
+		{"a@x b@x c@x", 3, 0, "a@x b@x c@x"},
+		{"a@x b@x c@x", 2, 0, "a@x b@x|c@x"},
+		{"a@x b@x c@x", 1, 0, "a@x|b@x|c@x"},
+		{"a@x b@y c@x d@z", 100, 1, "a@x c@x|b@y|d@z"},
+		{"a@x b@y c@X d@z", 100, 2, "a@x b@y c@X|d@z"},
+		{"a@x b@y c@x d@z", 2, 2, "a@x b@y|c@x d@z"},
+		{"a@x b@y c@x d@y", 2, 1, "a@x c@x|b@y d@y"},
+		{"postmaster a@x", 100, 1, "postmaster|a@x"},
+		{`"a@x"@y b@y`, 100, 1, `"a@x"@y b@y`},
+	} {
+		var got []string
+		for rest := to(c.rcpts); rest != nil; {
+			part := rest
+			rest = part.split(c.limit, c.domains)
+			got = append(got, part.addresses())
+		}
+		if strings.Join(got, "|") != c.want {
+			t.Errorf("%s, %d of %d domains: %s, want %s", c.rcpts, c.limit, c.domains, strings.Join(got, "|"), c.want)
+		}
+	}
+}
+
+// What is recorded of a task is for the recipients that have a report; the rest goes on, and knows
+// what it has been through.
+func TestSettle(t *testing.T) {
+	yes := queue.Report{Action: queue.Relayed}
+	for _, c := range []struct {
+		reports []queue.Report
+		want    string // recipients recorded, then those that are left
+	}{
+		{[]queue.Report{yes, yes, yes}, "[] []"}, // nil stands for all
+		{[]queue.Report{yes, {}, yes}, "[0 2] [1]"},
+		{[]queue.Report{{}, {}, yes}, "[2] [0 1]"},
+		{[]queue.Report{{}, {}, {}}, "none [0 1 2]"},
+	} {
+		all := to("a@x b@x c@x")
+		all.deaths, all.plain = 1, true
+		o, rest := all.settle(c.reports), all.rest(c.reports)
+		got := fmt.Sprint("none ", rest.rcpts)
+		if o != nil {
+			got = fmt.Sprint(o.Recipients, " ", rest.rcpts)
+			if n := len(o.Recipients); n != len(o.Reports) && o.Recipients != nil || o.Recipients == nil && len(o.Reports) != 3 {
+				t.Errorf("%d reports for %v", len(o.Reports), o.Recipients)
+			}
+		}
+		if got != c.want || rest.deaths != 1 || !rest.plain {
+			t.Errorf("%s, want %s; %+v", got, c.want, rest)
+		}
+	}
+	// A part that is settled as a whole is no whole delivery.
+	part := to("a@x b@x c@x")
+	rest := part.split(2, 0)
+	if o := part.settle([]queue.Report{yes, yes}); !slices.Equal(o.Recipients, []int{0, 1}) {
+		t.Errorf("%v", o.Recipients)
+	}
+	if o := rest.outcome(rest.all(yes)); !slices.Equal(o.Recipients, []int{2}) || len(o.Reports) != 1 {
+		t.Errorf("%+v", o)
+	}
+}
+
+// What stands in brackets differs from one message to the next.
+func TestWithoutBrackets(t *testing.T) {
+	for said, want := range map[string]string{
+		"":                             "",
+		"max number of (200) over 24h": "max number of  over 24h",
+		"try [192.0.2.1] <a@x> later":  "try   later",
+		"a (b (c) d) e":                "a  e",
+		"a) b (c":                      "a b ",
+	} {
+		if got := withoutBrackets(said); got != want {
+			t.Errorf("%q: %q, want %q", said, got, want)
+		}
+	}
+}
