@@ -70,12 +70,6 @@ func (p *person) fate(m mail, fate fate) {
 	if fate == either && (arrived > 1 || arrived+len(failed) != 1) {
 		p.t.Errorf("the odd mail %s arrived %d times, and failed with %v; want one of them", m.id, arrived, failed)
 	}
-	for _, q := range failed {
-		// whatever the host says, its line is not one that the person knows
-		if strings.Contains(m.content, "long long") && !regexp.MustCompile(`line \d+`).MatchString(q.reason) {
-			p.t.Errorf("the reason does not say which line is too long: %s", q)
-		}
-	}
 	if fate == refused && (arrived != 0 || len(failed) != 1) {
 		p.t.Errorf("the odd mail %s arrived %d times, and failed with %v; want it refused", m.id, arrived, failed)
 	}
