@@ -44,7 +44,27 @@ func TestEximNonmailCommands(t *testing.T) {
 	}
 }
 
-// Exim 4.98 says beforehand how many messages it takes: LIMITS MAILMAX=1000. 1,100 are sent.
+// A mail with a line over 998 octets is refused: the reason says which line it is. (H29)
+func TestEximLongLine(t *testing.T) {
+	h := startExim(t, "exim", 0)
+	me := newPerson(t, h)
+	mails := h.newMails(1)
+	mails[0].content = header(mails[0].id, mails[0].to[0]) + "one\ntwo\n" + strings.Repeat("long ", 500) + "\n"
+	me.send(mails...)
+	me.run()
+	me.settled(1)
+	failed := me.failed()
+	if len(failed) != 1 {
+		t.Fatalf("failed have %v, want the mail with the long line", failed)
+	}
+	number := strings.Count(mails[0].content, "\n")
+	if want := fmt.Sprintf("line %d", number); !strings.Contains(failed[0].reason, want) {
+		t.Errorf("failed with %q, want %q in it", failed[0].reason, want)
+	}
+}
+
+// Exim 4.98 says beforehand how many messages it takes: LIMITS MAILMAX=1000, of which 1,100 are
+// sent. (H24)
 func TestEximNext(t *testing.T) {
 	onlyLong(t)
 	h := startExim(t, "exim-next", 0)

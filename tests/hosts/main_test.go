@@ -3,7 +3,7 @@
 //
 // test.sh unpacks and builds them. As root
 //
-//	go test ./tests/hosts                    the hosts of every day, a minute or two
+//	go test ./tests/hosts                    the hosts of every day: four minutes
 //	go test ./tests/hosts -long              all hosts, at their own limits: half an hour
 //	go test ./tests/hosts -run Exim -v       one of them
 //

@@ -3,8 +3,6 @@ package hosts
 import (
 	"fmt"
 	"testing"
-
-	"esmtpq/tests/stage"
 )
 
 // OpenSMTPD offers no PIPELINING: one command at a time.
@@ -13,12 +11,13 @@ func TestOpenSMTPDChecks(t *testing.T) { startOpenSMTPD(t, "opensmtpd").checks(t
 // 452 to MAIL after the limit of messages concerns the session: the rest goes over another one,
 // and no mail is charged.
 func TestOpenSMTPDMessagesOfASession(t *testing.T) {
+	onlyLong(t) // the checks have such a series, too
 	messagesOfASession(t, startOpenSMTPD(t, "opensmtpd"))
 }
 
 func messagesOfASession(t *testing.T, h *host) {
 	me := newPerson(t, h)
-	mails := h.newMails(stage.Pick(130, 330))
+	mails := h.newMails(330)
 	me.send(mails...)
 	me.once(mails)
 	me.inOrder(mails)
