@@ -38,7 +38,6 @@ type host struct {
 	spare     int                 // additional connections allowed: what kills the host is tried once
 	patient   bool                // it makes us wait for seconds: two checks at a time
 	slow      bool                // its refusals take long
-	loose     bool                // delivers what a lost connection has cut short (maddy within DATA)
 }
 
 // A fate is what a host does with an odd content.
