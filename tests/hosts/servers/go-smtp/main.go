@@ -104,9 +104,10 @@ func pass(sink, from string, to []string, content []byte) error {
 	if bytes.HasPrefix(content, []byte(".")) {
 		content = append([]byte("."), content...)
 	}
+	// What was cut within its last CRLF has lost nothing that SMTP could do without.
 	end := ".\r\n"
 	if !bytes.HasSuffix(content, []byte("\r\n")) {
-		end = "\r\n.\r\n"
+		content, end = bytes.TrimSuffix(content, []byte("\r")), "\r\n.\r\n"
 	}
 	if _, err := conn.Write(append(content, end...)); err != nil {
 		return err
