@@ -132,6 +132,8 @@ func TestPolicyOfLogins(t *testing.T) {
 		said, want        string
 	}{
 		{true, true, smtp.StageMAIL, "534 SIZE=Message too big.", "failed/message 5.0.0 534"},
+		{false, false, smtp.StageMAIL, "534 SIZE=Message too big.", "failed/message 5.0.0 534"},
+		{false, true, smtp.StageMAIL, "534 5.7.9 a stronger one is needed", "delayed/identity 5.7.9 534"},
 		{true, true, smtp.StageEnd, "534 Message header size exceeds policy limit.", "failed/message 5.0.0 534"},
 		{true, true, smtp.StageMAIL, "534 5.7.9 a stronger one is needed", "delayed/identity 5.7.9 534"},
 		{true, true, smtp.StageAUTH, "534 5.7.9 a stronger one is needed", "delayed/identity 5.7.9 534"},

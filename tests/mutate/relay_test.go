@@ -169,7 +169,7 @@ var relayFaults = []fault{
 	},
 	{
 		"534 is about the login even behind one", "relay",
-		"		return byStatus || !f.loggedIn\n", "		return true\n",
+		"		return byStatus || !f.loggedIn && f.offered\n", "		return true\n",
 		[]test{{"relay", "TestPolicyOfLogins"}},
 	},
 	{
