@@ -120,6 +120,9 @@ func (h *host) probe(conn *smtp.Conn) *smtp.Error {
 	switch {
 	case err == nil:
 		m.learn(print, func(k *known) { k.Drains, k.Steady = true, conn.Steady })
+		if !conn.Steady {
+			m.refuseChunks(conn, "its replies to RSET differ from one to the next")
+		}
 	case err.Kind == smtp.KindReply || err.Kind == smtp.KindStopped:
 	case err.Kind == smtp.KindGarbage:
 		m.refuseChunks(conn, "it takes a chunk for commands, or does not refuse it")
@@ -162,6 +165,8 @@ func (w *worker) noteChunks(r *smtp.Result, v *verdict, taken bool) {
 		w.noChunks("its replies to BDAT make no sense")
 	case v.again == againData:
 		w.noChunks("it refused messages sent with BDAT")
+	case taken && w.conn.Uniform():
+		w.noChunks("its reply to RSET looks like any other")
 	case taken:
 		w.chunksWork = true
 		if !w.known.Counts && r.Message.Check && r.Err == nil || w.known.Lost > 0 {

@@ -23,6 +23,7 @@ type memConn struct {
 	last     time.Time // when the last of later may be read
 	said     int64     // octets, all of ready and later and what was read
 	consumed int64     // octets that the client has read
+	before   int64     // likewise, before it read the last time
 	frag     int       // octets that a Read returns at most; 0 for any number
 
 	gone    bool // by the client
@@ -139,6 +140,7 @@ func (c *memConn) Read(p []byte) (int, error) {
 			}
 			n := copy(p, c.ready)
 			c.ready = c.ready[n:]
+			c.before = c.consumed
 			c.consumed += int64(n)
 			c.h.work()
 			wake(c.writeCh)

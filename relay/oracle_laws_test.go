@@ -114,7 +114,7 @@ func (w *world) judgeRecipient(r *recipient) {
 			w.violate("A", "%s is lost: recorded %q, and the host did not take it", r.addr, show(rep))
 		}
 	case queue.Failed:
-		if !w.refused(r, rep, false) && !w.excused(r) && !r.seemsRefused(rep) {
+		if !w.refused(r, rep, false) && !w.excused(r) && !w.seemsRefused(r, rep) {
 			w.violate("B", "%s: recorded %q, which the host did not say to it", r.addr, show(rep))
 		}
 	case queue.Delayed:
@@ -154,12 +154,15 @@ func (w *world) doubtful(r *recipient) bool {
 		}
 	}
 	for _, t := range r.tries {
-		if !t.s.inStep(len(t.s.commands)) || t.unconfirmed() {
+		if !t.s.inStep(len(t.s.commands)) || t.unconfirmed() || t.contradictory() || t.incomparable() {
 			return true
 		}
-		refused := false
+		refused, lost := false, t.lostBehind354()
 		for _, c := range t.commands {
 			a := c.answered()
+			if lost != nil && c.at > lost.at {
+				break
+			}
 			if a == nil || a.class() < 4 || a.code == 421 || c.verb != mail && (c.verb != rcpt || c.rcpt != r.at) {
 				continue
 			}
@@ -248,6 +251,9 @@ func (w *world) judgeRefusals(r *recipient, rep queue.Report) {
 			}
 			if c.own == len(s.replies)-1 && s.over && s.by != "client" || w.dead || !t.sane() || s.overBefore(t) {
 				continue
+			}
+			if w.ended && s.replies[c.own].end > s.conn.before {
+				continue // the client was interrupted before it came to the end of what it had read
 			}
 			w.violate("B", "%s: the host refused it with %q, recorded %q", r.addr, a.text, show(rep))
 		}

@@ -153,7 +153,7 @@ func (w *world) excused(r *recipient) bool {
 
 // seemsRefused reports whether a recipient was given a refusal that was said to another,
 // unnoticeably, before the session was lost.
-func (r *recipient) seemsRefused(rep queue.Report) bool {
+func (w *world) seemsRefused(r *recipient, rep queue.Report) bool {
 	for _, t := range r.tries {
 		if !t.plausible(true) {
 			continue
@@ -164,6 +164,23 @@ func (r *recipient) seemsRefused(rep queue.Report) bool {
 			}
 		}
 	}
+	return w.unreadRefused(r, rep)
+}
+
+// unreadRefused reports whether a recipient was given a refusal that was said to another of its message: replies were too
+// many by then, and the host has ended, or reads no more, before it came to the command that it was taken for.
+func (w *world) unreadRefused(r *recipient, rep queue.Report) bool {
+	for _, s := range w.ofRun {
+		t := s.lastTxn()
+		if t == nil || t.msg != r.msg || !t.plausible(true) {
+			continue
+		}
+		before, _, found := strings.Cut(string(s.conn.in)+string(s.unheard), "RCPT TO:<"+r.addr+">")
+		a := s.seen(len(s.commands) + strings.Count(before, "\n"))
+		if found && a != nil && a.code == rep.Code && strings.Contains(rep.Text, a.text) {
+			return true
+		}
+	}
 	return false
 }
 
@@ -171,8 +188,11 @@ func (r *recipient) seemsRefused(rep queue.Report) bool {
 // are in step (RSET, BDAT that has to be refused) was answered in a way that puts into question
 // whether the replies before it are what they seem to be: all of them are 250.
 func (t *txn) unconfirmed() bool {
-	if t.end < 0 || t.s.commands[t.end].verb != last {
+	if t.end < 0 {
 		return false
+	}
+	if t.s.commands[t.end].verb == dot {
+		return t.garbledBehind()
 	}
 	for _, c := range t.s.commands[t.end+1:] {
 		if c.verb != rset && (c.verb != last || c.txn != nil && c.txn.mailed) {
@@ -183,6 +203,62 @@ func (t *txn) unconfirmed() bool {
 		}
 	}
 	return false
+}
+
+// incomparable reports whether 354 was said to a command of a message in chunks, with nothing known of the host's words to
+// RSET when that behind the message was answered: it cannot show that both sides are in step.
+func (t *txn) incomparable() bool {
+	end := t.commands[len(t.commands)-1].at
+	for _, c := range t.commands {
+		if a := c.answered(); t.chunked && a != nil && a.class() == 3 {
+			return t.s.rsetWords(end+1) == ""
+		}
+	}
+	return false
+}
+
+// garbledBehind reports whether a dot was answered behind a line that is no reply, by a host that uses the same words for
+// everything, and 354 stands behind that where it makes no sense. It all looks as if the line had been the reply to the
+// dot, and all that came behind it one reply early.
+func (t *txn) garbledBehind() bool {
+	if t.s.p.flavour != terse || t.s.commands[t.end].kind != junk {
+		return false
+	}
+	for _, c := range t.s.commands[t.end+1:] {
+		if r := t.s.seen(c.at); r != nil && r.class() == 3 {
+			return c.verb != data
+		}
+	}
+	return false
+}
+
+// contradictory reports whether the host has said that it took a message of which it had refused a chunk, or
+// not accepted it in any way that makes sense: one of the two is not true.
+func (t *txn) contradictory() bool {
+	if t.end < 0 {
+		return false
+	}
+	a, chunks := t.s.commands[t.end].answered(), true
+	for _, c := range t.commands {
+		if b := c.answered(); c.verb == bdat && b != nil {
+			chunks = chunks && b.class() == 2
+		}
+	}
+	return a != nil && a.class() == 2 && !chunks
+}
+
+// lostBehind354 is a command of a series that 354 was said to, where the session ended before the reply to the end:
+// that of a recipient read behind it may be the one of the recipient before. nil for none.
+func (t *txn) lostBehind354() *command {
+	if t.end >= 0 && t.s.commands[t.end].answered() != nil {
+		return nil
+	}
+	for _, c := range t.commands {
+		if a := c.answered(); t.chunked && c.verb != data && a != nil && a.class() == 3 {
+			return c
+		}
+	}
+	return nil
 }
 
 // hiddenBehind421 reports whether a transaction was taken behind a 421 or a refusal after which

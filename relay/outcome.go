@@ -45,9 +45,9 @@ func outcome(r *smtp.Result, f *facts) verdict {
 		v.settle(f.report(r.Err))
 	case r.Untrusted:
 		v.undecided(r, f)
-	case r.Mail != nil && !r.Mail.Positive() && r.End.Positive() && r.Accepted():
+	case contradictory(r):
 		v.recipients(r, f)
-		v.settle(f.unsure(r)) // it cannot have refused the message and taken it
+		v.settle(f.unsure(r))
 	case r.Mail.Negative():
 		v.refuse(r, f, smtp.StageMAIL, r.Mail)
 	default:
@@ -55,6 +55,12 @@ func outcome(r *smtp.Result, f *facts) verdict {
 		v.end(r, f)
 	}
 	return v
+}
+
+// contradictory reports whether the host says that it has taken a message of which it has refused MAIL or a chunk.
+func contradictory(r *smtp.Result) bool {
+	refused := r.Mail != nil && !r.Mail.Positive() || r.Data != nil && !r.Data.Positive()
+	return refused && r.End.Positive() && r.Accepted()
 }
 
 // counted returns a result in which the reply that the host closed with counts.
@@ -183,7 +189,6 @@ func (v *verdict) end(r *smtp.Result, f *facts) {
 			v.undecided(r, f)
 		}
 	case r.Data.Negative():
-		// Whatever the reply to the last chunk, the host does not have the whole content.
 		v.refuse(r, f, smtp.StageDATA, r.Data)
 	case r.End.Positive():
 		for i, reply := range r.Rcpt {

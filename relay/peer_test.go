@@ -165,8 +165,13 @@ func (s *source) Wait(context.Context, time.Duration) bool { return false }
 // Sending implements queue.Source.
 func (s *source) Sending(*queue.Delivery, []int) error { return nil }
 
+// recording is held while outcomes are recorded: workers of a pool do that at the same time.
+var recording sync.Mutex
+
 // Record implements queue.Source.
 func (s *source) Record(outcomes []queue.Outcome) error {
+	recording.Lock()
+	defer recording.Unlock()
 	for _, o := range outcomes {
 		s.reports = append(s.reports, o.Reports...)
 	}

@@ -125,7 +125,7 @@ func (w *worker) ready(t *task) *smtp.Error {
 		}
 		w.known = w.host.memory.recall(w.conn.Fingerprint())
 	}
-	w.series = true
+	w.series = w.known.NoChunks == ""
 	return nil
 }
 

@@ -89,7 +89,11 @@ func hoard(conn net.Conn, messages int) {
 				ends++
 			}
 		}
-		held += "250 ok\r\n"
+		if words[0] == "RSET" {
+			held += "250 reset\r\n"
+		} else {
+			held += "250 ok\r\n"
+		}
 		if ends == messages || ends > 0 && in.Buffered() == 0 {
 			fmt.Fprint(conn, held)
 			held, ends = "", 0

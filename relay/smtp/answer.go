@@ -37,7 +37,7 @@ func (w *window) misled(err *Error) {
 	switch {
 	case tx == nil || err.Kind != KindGarbage:
 	case tx.m.Chunks:
-		tx.wrong = tx.wrong || tx.reply(StageEnd) != nil && !tx.fenced && w.c.monotonous()
+		tx.wrong = tx.wrong || tx.reply(StageEnd) != nil && !tx.sure && !tx.declined() && w.c.Uniform()
 	default:
 		tx.wrong = tx.wrong || tx.odd || !tx.anchored()
 	}
@@ -98,18 +98,19 @@ func (w *window) take(r *Reply) *Error {
 		w.close(c.refused(s.at, r))
 	case s.probe != 0:
 		if r.Class() != s.probe {
-			tx.wrong = c.monotonous() || !c.Steady || tx.taken() && c.misplaced(tx, true)
+			tx.wrong = !tx.sure && !tx.declined() || tx.taken() && c.misplaced(tx, false)
 			return c.garbage(s.at, r)
 		}
+		tx.sure, tx.wrong, c.guessed = true, false, false
 	case s.at == StageRSET:
 		if err := w.takeReset(tx, r); err != nil {
 			return err
 		}
 	case r.Class() == 3 && tx.m.Chunks:
 		// 354 is the reply to nothing in a series. What comes behind it still says what became of
-		// the others.
+		// the others, and of this one.
 		tx.garbled = c.garbage(s.at, r)
-		tx.wrong = c.monotonous()
+		tx.wrong = true
 		w.close(tx.garbled)
 	case r.Class() == 3 && (s.at != StageDATA || r.Code != 354), r.Positive() && s.at == StageDATA:
 		return c.garbage(s.at, r)
@@ -120,8 +121,11 @@ func (w *window) take(r *Reply) *Error {
 	if tx.rides && tx.refusedRide() {
 		return w.unride(tx)
 	}
-	if s.at == StageEnd && !tx.m.Chunks {
+	switch {
+	case s.at == StageEnd && !tx.m.Chunks:
 		w.takeEnd(tx, r)
+	case s.at == StageEnd && r.Negative():
+		tx.wrong = false // be it to the end or to the chunk before
 	}
 	return nil
 }
@@ -132,7 +136,11 @@ func (w *window) takeEnd(tx *transaction, r *Reply) {
 	if !r.Positive() && tx.rider == nil {
 		tx.over = w.closing != nil // else RSET is due
 	}
-	tx.odd = r.noisy || c.reset != "" && r.shape() == c.reset && c.reset != tx.reply(StageMAIL).shape()
+	shape, own := r.shape(), c.reset != "" && c.reset != tx.reply(StageMAIL).shape() // RSET has words of its own
+	tx.odd = r.noisy && !(own && shape == c.taken) || own && shape == c.reset
+	if tx.taken() && !tx.odd {
+		c.taken = shape
+	}
 }
 
 // replying returns the index in flight of the transaction that the next reply belongs to.
@@ -153,11 +161,11 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 	case r.Class() == 3 && !tx.m.Chunks:
 		return c.garbage(StageRSET, r)
 	case r.Class() == 3:
-		tx.wrong = tx.taken() && c.misplaced(tx, false)
+		tx.wrong = tx.taken() && c.misplaced(tx, c.guessed)
 		w.close(c.garbage(StageRSET, r))
 		return nil
 	case r.Negative():
-		tx.wrong = tx.m.Chunks && tx.taken() && c.misplaced(tx, true)
+		tx.wrong = tx.wrong || tx.odd || tx.m.Chunks && tx.taken() && c.misplaced(tx, true)
 		if !tx.rides || tx.read != 1 {
 			w.close(c.refused(StageRSET, r))
 		}
@@ -165,17 +173,20 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 	case tx.rides && tx.read == 1:
 		c.RideProven = true
 	}
-	if c.reset == "" {
-		c.reset = r.shape()
-	}
-	if !c.Steady || !tx.m.Chunks {
-		return nil
-	}
-	if r.shape() != c.reset {
+	switch {
+	case c.reset == "":
+		c.reset, c.guessed = r.shape(), tx.m.Chunks
+	case !c.Steady || !tx.m.Chunks:
+	case r.shape() != c.reset:
 		tx.wrong = !tx.taken() || c.misplaced(tx, true)
 		err := c.garbage(StageRSET, r)
 		err.Text = c.cfg.Name + " is out of step: it answered " + r.String() + " where its reply to RSET should be"
 		return err
+	case !c.guessed && !c.Uniform():
+		tx.sure, tx.wrong = true, false
+		if tx.taken() {
+			c.taken = tx.reply(StageEnd).shape()
+		}
 	}
 	return nil
 }
@@ -227,10 +238,9 @@ func (w *window) settle() bool {
 	for len(w.flight) > 0 && w.flight[0].settled() {
 		tx := w.flight[0]
 		w.flight = w.flight[1:]
-		all = append(all, tx.result(w.c.w.tried))
+		all = append(all, tx.result(w.c.w.taken))
 		if tx.taken() && tx.m.Chunks && !tx.wrong {
 			w.messages = min(w.messages+1, maxWindow)
-			w.c.taken = tx.reply(StageEnd).shape()
 		}
 	}
 	w.owed()
@@ -265,10 +275,10 @@ func (w *window) fail(err *Error, byHost bool) {
 		if tx.rides && !w.c.RideProven && err.Kind != KindReply && err.Kind != KindStopped {
 			w.c.RideLost = true
 		}
-		r := tx.result(w.c.w.tried)
+		r := tx.result(w.c.w.taken)
 		r.Unread = unread
 		if last != nil && tx == w.read {
-			r = tx.without(last, w.c.w.tried)
+			r = tx.without(last, w.c.w.taken)
 			unread = true
 			r.Unread = r.End == nil
 		}
@@ -302,10 +312,10 @@ func (w *window) closingReply(byHost bool) *step {
 }
 
 // without returns the result, with the reply to s as the one that the host closed with.
-func (tx *transaction) without(s *step, tried int64) Result {
+func (tx *transaction) without(s *step, passed int64) Result {
 	reply := s.reply
 	s.reply = nil
-	r := tx.result(tried)
+	r := tx.result(passed)
 	s.reply = reply
 	r.Closing, r.ClosingAt = reply, s.at
 	return r

@@ -31,6 +31,8 @@ type Conn struct {
 	// reset is the shape of this host's replies to RSET in this session; "" if it is not known
 	// yet.
 	reset string
+	// guessed says that it may be that of another's: it was learned in a series.
+	guessed bool
 	// mail is likewise the shape of its replies to MAIL.
 	mail string
 	// taken is likewise the shape of its replies to the end of a message that it took, once one
@@ -50,7 +52,7 @@ type Conn struct {
 	// is not set.
 	RideLost bool
 	// Steady says that the host answers RSET in the same words each time. In the place of another
-	// reply they show that we are out of step. Probe sets it.
+	// reply they show that we are out of step, unless the host is Uniform. Probe sets it.
 	Steady bool
 	// Begun is the number of messages begun: each MAIL counts.
 	Begun int

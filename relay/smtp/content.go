@@ -62,15 +62,16 @@ func (w *window) damaged(tx *transaction, err error) *Error {
 func (w *window) endContent(tx *transaction) *Error {
 	c := w.c
 	tx.close()
-	tx.over = true
 	if err := c.quiet(StageDATA); err != nil {
 		if err.Kind == KindReply { // a reply to the content, before its end
+			tx.over = true
 			tx.steps = append(tx.steps, step{at: StageEnd, reply: err.Reply})
 			tx.sent, tx.read = tx.sent+1, tx.read+1
 		}
 		w.doubt(err)
 		return err
 	}
+	tx.over = true
 	if err := w.ending(tx); err != nil {
 		return err
 	}

@@ -33,8 +33,8 @@ type transaction struct {
 	rider   *transaction  // the transaction whose first steps went behind this one's final dot
 	local   *Error        // why nothing of it was sent
 	garbled *Error        // a reply to it makes no sense
-	wrong   bool          // out of step while it was in flight
-	fenced  bool          // a command that is refused for certain stands behind it
+	sure    bool          // it is known that the replies to it stand in their place
+	wrong   bool          // out of step while it was in flight, or perhaps
 	odd     bool          // the reply to its end may be another's, see window.misplaced
 }
 
@@ -126,6 +126,12 @@ func (tx *transaction) last() Stage {
 // taken reports whether the host has said that it took the message.
 func (tx *transaction) taken() bool { return tx.accepted() && tx.reply(StageEnd).Positive() }
 
+// declined reports whether the host has refused the message, even if there was one reply too many
+// or too few: RSET behind it has been accepted.
+func (tx *transaction) declined() bool {
+	return tx.reply(StageEnd).Negative() && tx.reply(StageRSET).Positive()
+}
+
 // answered reports whether every step has been sent and answered.
 func (tx *transaction) answered() bool {
 	return tx.over && tx.sent == len(tx.steps) && tx.read == tx.sent
@@ -155,14 +161,15 @@ func (tx *transaction) anchored() bool {
 	return data != nil && data.Code == 354
 }
 
-// result returns the replies to the message so far.
-func (tx *transaction) result(tried int64) Result {
+// result returns the replies to the message so far. passed is how many octets of the connection
+// have gone out.
+func (tx *transaction) result(passed int64) Result {
 	r := Result{Message: tx.m, Rcpt: make([]*Reply, len(tx.m.To)), Err: tx.local, Untrusted: tx.wrong}
 	if r.Err == nil && tx.garbled != nil {
 		r.Err, r.First = tx.garbled, true
 	}
 	switch {
-	case tx.end <= tried:
+	case tx.end <= passed:
 		r.Sent = SentAll
 	case tx.begun:
 		r.Sent = SentPart
@@ -179,7 +186,7 @@ func (tx *transaction) result(tried int64) Result {
 				r.Data = s.reply
 			}
 		case StageChunk:
-			if r.Data == nil && s.reply.Negative() {
+			if r.Data == nil && s.reply != nil && !s.reply.Positive() {
 				r.Data = s.reply
 			}
 		case StageEnd:

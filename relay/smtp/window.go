@@ -104,6 +104,9 @@ func (w *window) run() (err *Error, byHost bool) {
 				return w.ended(err)
 			}
 		case w.closing != nil:
+			if err := w.c.quiet(w.awaited()); err != nil {
+				w.misled(err) // one reply too many
+			}
 			return w.closing, w.closing.Kind == KindLost
 		case w.cut != nil:
 			return w.cut, false
@@ -158,7 +161,7 @@ func (w *window) fill() *Error {
 		if err != nil {
 			return err
 		}
-		if !more && !w.fence(tx) {
+		if !more {
 			break
 		}
 	}
@@ -168,29 +171,8 @@ func (w *window) fill() *Error {
 	return nil
 }
 
-// fence ends a series with a command that is refused for certain, where the host answers
-// everything else in the same words: nothing else would show that a reply was one too many. It
-// reports whether there is one to be sent.
-func (w *window) fence(tx *transaction) bool {
-	if tx == nil || !tx.m.Chunks || !tx.over || tx.fenced || tx.m.Check || tx.local != nil || !w.c.monotonous() {
-		return false
-	}
-	w.check(tx)
-	tx.over = false
-	return true
-}
-
-// check puts a command without a message, which is refused, behind the last RSET of a transaction.
-func (w *window) check(tx *transaction) {
-	tx.steps = append(tx.steps,
-		step{at: StageProbe, line: "BDAT 6 LAST", chunk: "NOOP", probe: 5},
-		step{at: StageRSET, line: "RSET"})
-	tx.confirm += 2
-	tx.fenced = true
-}
-
-// monotonous reports whether the host answers RSET as it answers MAIL.
-func (c *Conn) monotonous() bool { return c.reset != "" && c.reset == c.mail }
+// Uniform reports whether the host answers RSET as it answers MAIL. Its words then show nothing.
+func (c *Conn) Uniform() bool { return c.reset != "" && c.reset == c.mail }
 
 // awaited returns the stage whose reply is the next to come.
 func (w *window) awaited() Stage {
@@ -398,7 +380,10 @@ func (w *window) conclude(tx *transaction) {
 	tx.close()
 	tx.confirm = len(tx.steps)
 	tx.steps = append(tx.steps, step{at: StageRSET, line: "RSET"})
-	if tx.m.Check {
-		w.check(tx)
+	if tx.m.Check { // a command that is refused for certain
+		tx.steps = append(tx.steps,
+			step{at: StageProbe, line: "BDAT 6 LAST", chunk: "NOOP", probe: 5},
+			step{at: StageRSET, line: "RSET"})
+		tx.confirm += 2
 	}
 }

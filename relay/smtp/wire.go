@@ -18,6 +18,7 @@ type wire struct {
 	err error // the first error of w; nothing is written after it
 
 	tried int64 // octets handed to w, whether or not they have arrived
+	taken int64 // of those, the ones that w took: nothing behind them can have arrived whole
 
 	trace func(dir byte, line string) // may be nil
 }
@@ -105,8 +106,10 @@ func (w *wire) flush() error {
 
 func (w *wire) write(p []byte) {
 	if w.err == nil && len(p) > 0 {
+		var n int
 		w.tried += int64(len(p))
-		_, w.err = w.w.Write(p)
+		n, w.err = w.w.Write(p)
+		w.taken += int64(n)
 	}
 }
 
