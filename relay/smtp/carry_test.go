@@ -203,9 +203,7 @@ func TestCheck(t *testing.T) {
 	const checked = chunk + "C: BDAT 6 LAST\nC: NOOP\nC: RSET\n"
 	const answers = "S: 250 ok\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 250 ok\n"
 	for _, c := range []struct{ script, want string }{
-		// It answers all in the same words, so the end of each series is checked, too.
-		{checked + answers + "S: 503 no\nS: 250 ok\n" + checked + answers + "S: 503 no\nS: 250 ok\n" + goodbye,
-			taken + "\n" + taken},
+		{checked + answers + "S: 503 no\nS: 250 ok\n" + chunk + answers + goodbye, taken + "\n" + taken},
 		// Every BDAT LAST has two replies: the refused recipient's message must not count as sent.
 		{checked + "S: 250 ok\nS: 550 no\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 503 no\nS: 250 ok\n! hang",
 			"mail 250 rcpt 550 end 250 all sent untrusted first (garbage at a probe)"},
