@@ -59,7 +59,7 @@ var relayFaults = []fault{
 	},
 	{
 		"the words of RSET are not looked at", "relay",
-		"	if r.shape() != c.reset {", "	if false {",
+		"	case r.shape() != c.reset:", "	case false:",
 		[]test{{"relay", "TestSerieses"}},
 	},
 	{
