@@ -160,7 +160,7 @@ func (w *world) doubtful(r *recipient) bool {
 		refused, lost := false, t.lostBehind354()
 		for _, c := range t.commands {
 			a := c.answered()
-			if lost != nil && c.at > lost.at {
+			if lost {
 				break
 			}
 			if a == nil || a.class() < 4 || a.code == 421 || c.verb != mail && (c.verb != rcpt || c.rcpt != r.at) {
@@ -248,6 +248,9 @@ func (w *world) judgeRefusals(r *recipient, rep queue.Report) {
 			a := c.answered()
 			if c.verb != rcpt || c.rcpt != r.at || a == nil || !a.permanent(rcpt) || !t.mailed {
 				continue
+			}
+			if s.p.flavour == terse && t.unconfirmed() {
+				continue // all might be one reply late
 			}
 			if c.own == len(s.replies)-1 && s.over && s.by != "client" || w.dead || !t.sane() || s.overBefore(t) {
 				continue

@@ -217,15 +217,16 @@ func (t *txn) incomparable() bool {
 	return false
 }
 
-// garbledBehind reports whether a dot was answered behind a line that is no reply, by a host that uses the same words for
-// everything, and 354 stands behind that where it makes no sense. It all looks as if the line had been the reply to the
-// dot, and all that came behind it one reply early.
+// garbledBehind reports whether a dot was answered behind a line that is no reply, where nothing in the words shows what
+// that is the answer to (all are the same, or none have been seen before), and 354 stands behind it where it makes no
+// sense. It all looks as if the line had been the reply to the dot, and all that came behind it one reply early.
 func (t *txn) garbledBehind() bool {
-	if t.s.p.flavour != terse || t.s.commands[t.end].kind != junk {
+	s := t.s
+	if s.p.flavour != terse && s.all[0] != t || s.commands[t.end].kind != junk {
 		return false
 	}
-	for _, c := range t.s.commands[t.end+1:] {
-		if r := t.s.seen(c.at); r != nil && r.class() == 3 {
+	for _, c := range s.commands[t.end+1:] {
+		if r := s.seen(c.at); r != nil && r.class() == 3 {
 			return c.verb != data
 		}
 	}
@@ -247,18 +248,18 @@ func (t *txn) contradictory() bool {
 	return a != nil && a.class() == 2 && !chunks
 }
 
-// lostBehind354 is a command of a series that 354 was said to, where the session ended before the reply to the end:
-// that of a recipient read behind it may be the one of the recipient before. nil for none.
-func (t *txn) lostBehind354() *command {
+// lostBehind354 reports whether 354 was said to a command of a series, and the session ended before the reply to the end:
+// nothing shows any more which reply of the transaction was one too many, or is missing.
+func (t *txn) lostBehind354() bool {
 	if t.end >= 0 && t.s.commands[t.end].answered() != nil {
-		return nil
+		return false
 	}
 	for _, c := range t.commands {
 		if a := c.answered(); t.chunked && c.verb != data && a != nil && a.class() == 3 {
-			return c
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // hiddenBehind421 reports whether a transaction was taken behind a 421 or a refusal after which

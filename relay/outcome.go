@@ -47,7 +47,7 @@ func outcome(r *smtp.Result, f *facts) verdict {
 		v.undecided(r, f)
 	case contradictory(r):
 		v.recipients(r, f)
-		v.settle(f.unsure(r))
+		v.doubt(r, f)
 	case r.Mail.Negative():
 		v.refuse(r, f, smtp.StageMAIL, r.Mail)
 	default:
@@ -184,10 +184,10 @@ func (v *verdict) recipients(r *smtp.Result, f *facts) {
 // end settles the recipients that depend on the end of the message.
 func (v *verdict) end(r *smtp.Result, f *facts) {
 	switch {
+	case v.taken == 0 && r.End.Positive():
+		v.doubt(r, f) // for somebody it has been taken
 	case v.taken == 0:
-		if !v.settled() && v.again == againNo {
-			v.undecided(r, f)
-		}
+		v.undecided(r, f)
 	case r.Data.Negative():
 		v.refuse(r, f, smtp.StageDATA, r.Data)
 	case r.End.Positive():
@@ -197,9 +197,7 @@ func (v *verdict) end(r *smtp.Result, f *facts) {
 					Text: r.End.Words(smtp.StageEnd), Host: f.host}
 			}
 		}
-		if !v.settled() && v.again == againNo {
-			v.undecided(r, f)
-		}
+		v.undecided(r, f)
 	case r.End.Negative():
 		v.refuse(r, f, smtp.StageEnd, r.End)
 	default:
@@ -207,19 +205,25 @@ func (v *verdict) end(r *smtp.Result, f *facts) {
 	}
 }
 
+// doubt says of the undecided recipients that the message was possibly delivered to them, but for those
+// that were refused.
+func (v *verdict) doubt(r *smtp.Result, f *facts) {
+	rep := f.unsure(r)
+	for i := range v.reports {
+		if v.reports[i].Action == "" && (r.Untrusted || !r.Rcpt[i].Negative()) {
+			v.reports[i] = rep
+		}
+	}
+}
+
 // undecided says what becomes of the recipients that are still undecided because the session has
 // ended.
 func (v *verdict) undecided(r *smtp.Result, f *facts) {
 	if r.Sent == smtp.SentAll && !r.Unread && (r.Untrusted || r.End == nil && r.ClosingAt != smtp.StageEnd) {
-		rep := f.unsure(r)
-		for i := range v.reports {
-			if v.reports[i].Action == "" && (r.Untrusted || !r.Rcpt[i].Negative()) {
-				v.reports[i] = rep
-			}
-		}
-		if v.settled() {
-			return
-		}
+		v.doubt(r, f)
+	}
+	if v.settled() || v.again != againNo {
+		return
 	}
 	v.cause = r.Err
 	switch {

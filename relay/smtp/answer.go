@@ -46,11 +46,11 @@ func (w *window) misled(err *Error) {
 // misplaced reports whether the reply to the end of a message looks like one to another command.
 // extra says that there is a reply too many rather than too few.
 func (c *Conn) misplaced(tx *transaction, extra bool) bool {
-	end, mail := tx.reply(StageEnd), tx.reply(StageMAIL)
+	end := tx.reply(StageEnd)
 	switch shape := end.shape(); {
-	case end.noisy:
-		return true
-	case c.reset != "" && c.reset != mail.shape() && shape == c.reset:
+	case c.taken != "" && c.taken != c.reset:
+		return shape != c.taken
+	case end.noisy, c.saysReset(end):
 		return true
 	case c.taken != "":
 		return shape != c.taken
@@ -66,8 +66,8 @@ func (w *window) unanswerable(err *Error) *Error {
 		w.silent = true
 		return &Error{At: err.At, Kind: KindLost, Host: err.Host, Text: err.Text}
 	}
-	if tx.m.Chunks && tx.taken() && err.Kind == KindTimeout {
-		tx.wrong = w.c.misplaced(tx, false) // RSET's reply may be what was taken for that to the end
+	if tx.m.Chunks && err.Kind == KindTimeout { // the reply to RSET may be what was taken for that to the end
+		tx.wrong = tx.taken() && w.c.misplaced(tx, false) || !tx.taken() && tx.noisy()
 	}
 	return err
 }
@@ -136,8 +136,9 @@ func (w *window) takeEnd(tx *transaction, r *Reply) {
 	if !r.Positive() && tx.rider == nil {
 		tx.over = w.closing != nil // else RSET is due
 	}
-	shape, own := r.shape(), c.reset != "" && c.reset != tx.reply(StageMAIL).shape() // RSET has words of its own
-	tx.odd = r.noisy && !(own && shape == c.taken) || own && shape == c.reset
+	shape := r.shape()
+	known := c.reset != "" && !c.Uniform() && shape == c.taken
+	tx.odd = r.noisy && !known || c.saysReset(r)
 	if tx.taken() && !tx.odd {
 		c.taken = shape
 	}
@@ -172,6 +173,9 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 		return nil
 	case tx.rides && tx.read == 1:
 		c.RideProven = true
+		if before := w.flight[0]; before.rider == tx && !before.taken() && c.reset != "" && !c.Uniform() {
+			before.odd = before.odd || r.shape() != c.reset
+		}
 	}
 	switch {
 	case c.reset == "":
@@ -272,6 +276,7 @@ func (w *window) fail(err *Error, byHost bool) {
 	unread, first := false, true
 	for _, tx := range w.flight {
 		tx.close()
+		tx.wrong = tx.wrong || tx.odd && tx.rider != nil && (!tx.taken() || w.c.saysReset(tx.reply(StageEnd)))
 		if tx.rides && !w.c.RideProven && err.Kind != KindReply && err.Kind != KindStopped {
 			w.c.RideLost = true
 		}

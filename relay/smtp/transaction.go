@@ -132,6 +132,16 @@ func (tx *transaction) declined() bool {
 	return tx.reply(StageEnd).Negative() && tx.reply(StageRSET).Positive()
 }
 
+// noisy reports whether a line that is no reply came before one of its replies.
+func (tx *transaction) noisy() bool {
+	for i := range tx.steps {
+		if r := tx.steps[i].reply; r != nil && r.noisy {
+			return true
+		}
+	}
+	return false
+}
+
 // answered reports whether every step has been sent and answered.
 func (tx *transaction) answered() bool {
 	return tx.over && tx.sent == len(tx.steps) && tx.read == tx.sent

@@ -174,6 +174,9 @@ func (w *window) fill() *Error {
 // Uniform reports whether the host answers RSET as it answers MAIL. Its words then show nothing.
 func (c *Conn) Uniform() bool { return c.reset != "" && c.reset == c.mail }
 
+// saysReset reports whether r has the words of this host's replies to RSET, which no other has.
+func (c *Conn) saysReset(r *Reply) bool { return c.reset != "" && !c.Uniform() && r.shape() == c.reset }
+
 // awaited returns the stage whose reply is the next to come.
 func (w *window) awaited() Stage {
 	for _, tx := range w.flight {
