@@ -57,7 +57,7 @@ func TestChasquidReason(t *testing.T) {
 }
 
 // chasquid 1.11 loses what stands behind a final dot, 1.15 does not: what was learned of a host
-// must not be believed for ever. (H30)
+// must not be believed for ever.
 func TestChasquidMended(t *testing.T) {
 	onlyLong(t)
 	old, mended := startChasquidHost(t, "chasquid"), startChasquidHost(t, "mended")

@@ -44,7 +44,7 @@ func TestEximNonmailCommands(t *testing.T) {
 	}
 }
 
-// A mail with a line over 998 octets is refused: the reason says which line it is. (H29)
+// A mail with a line over 998 octets is refused: the reason says which line it is.
 func TestEximLongLine(t *testing.T) {
 	h := startExim(t, "exim", 0)
 	me := newPerson(t, h)
@@ -64,7 +64,7 @@ func TestEximLongLine(t *testing.T) {
 }
 
 // Exim 4.98 says beforehand how many messages it takes: LIMITS MAILMAX=1000, of which 1,100 are
-// sent. (H24)
+// sent.
 func TestEximNext(t *testing.T) {
 	onlyLong(t)
 	h := startExim(t, "exim-next", 0)
