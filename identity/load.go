@@ -104,7 +104,7 @@ func openConfig(path string) (*os.File, *fs.PathError) {
 		switch err {
 		case nil:
 			// This never fails for an open file; if it did, the file would be left to the poller.
-	syscall.SetNonblock(fd, false)
+			syscall.SetNonblock(fd, false)
 			return os.NewFile(uintptr(fd), path), nil
 		case syscall.EINTR:
 		default:

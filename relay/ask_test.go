@@ -7,8 +7,8 @@ import (
 	"esmtpq/queue"
 )
 
-// TestAskedOnce: a host that offers little before the login is asked once more behind it, when a
-// message needs more, and once for all messages. A host that refuses to say stays with what it has
+// TestAskedOnce: a host that offers little before the login is asked once more after it, when a
+// message needs more, and only once for all messages. A host that refuses stays with what it has
 // said.
 func TestAskedOnce(t *testing.T) {
 	in := start("PLAIN") + "C: AUTH PLAIN " + b64("\x00me\x00secret") + "\nS: 235 welcome\n"

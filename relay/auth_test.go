@@ -10,7 +10,7 @@ import (
 
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
-// start is a session in which the host offers AUTH with the mechanisms given.
+// start is the beginning of a session in which the host offers AUTH with the given mechanisms.
 func start(mechanisms string) string {
 	return "S: 220 mx\nC: EHLO client.example.org\nS: 250-mx\nS: 250 AUTH " + mechanisms + "\n"
 }
@@ -88,8 +88,8 @@ func TestLongPassword(t *testing.T) {
 	run(t, h, messages(1)...).expect(sent)
 }
 
-// TestNoPassword: without credentials nothing is sent, and they are not even asked for
-// where they could not be used.
+// TestNoPassword: without credentials nothing is sent, and if they could not be used, they are
+// not even asked for.
 func TestNoPassword(t *testing.T) {
 	for _, c := range []struct {
 		password string

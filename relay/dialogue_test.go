@@ -12,7 +12,7 @@ import (
 	"esmtpq/queue"
 )
 
-// lockstepStart and pipelinedStart are how most sessions begin here.
+// lockstepStart and pipelinedStart are the beginnings of most sessions here.
 const (
 	lockstepStart = `
 		S: 220 mx.example.org ESMTP
@@ -402,8 +402,9 @@ func TestDialogues(t *testing.T) {
 	}
 }
 
-// TestManyRecipients: more of them than fit into one flight, and more than the host takes in a transaction: the rest goes
-// in the next ones of the same session, and what the host takes is remembered.
+// TestManyRecipients: there are more recipients than fit into one flight, and more than the host
+// takes in a transaction. The rest goes in the next transactions of the same session, and the
+// host's limit is remembered.
 func TestManyRecipients(t *testing.T) {
 	d := &queue.Delivery{ID: "1", Envelope: &queue.Envelope{}, Content: stringContent{text: "\n"}}
 	reports := ""
@@ -415,20 +416,20 @@ func TestManyRecipients(t *testing.T) {
 	host := &limitedHost{limit: 70}
 	h := host.serve(t)
 	run(t, h, d).sorted().expect(reports)
-	// The second hundred was on its way before the first was answered; what was too much follows.
+	// The second hundred was on its way before the first was answered; the surplus follows.
 	if got := fmt.Sprint(host.sessions, host.said); got != "1 [100 100 30 30 50]" {
 		t.Errorf("sessions, and RCPT in each transaction: %s", got)
 	}
 }
 
-// A limitedHost takes so many recipients in a transaction.
+// A limitedHost takes a limited number of recipients in a transaction.
 type limitedHost struct {
 	limit    int
 	sessions int
-	said     []int // how many RCPT there were in each transaction
+	said     []int // number of RCPT commands in each transaction
 }
 
-// serve starts the host, for one session after the other.
+// serve starts the host, for one session after another.
 func (l *limitedHost) serve(t *testing.T) *host {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -540,7 +541,7 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// TestSourceFails: what is not recorded is not sent.
+// TestSourceFails: a message that cannot be marked or recorded is not sent.
 func TestSourceFails(t *testing.T) {
 	t.Run("sending", func(t *testing.T) {
 		s := serve(t, pipelinedStart+`
@@ -624,8 +625,8 @@ func TestSourceFails(t *testing.T) {
 	})
 }
 
-// TestStopped: the end of the context ends everything, and nothing is claimed; but what was sent to its end has
-// a moment to be answered.
+// TestStopped: the end of the context ends everything, and nothing is claimed; but there is a
+// moment for the reply to a message that was sent to its end.
 func TestStopped(t *testing.T) {
 	for _, c := range []struct{ name, script, report string }{
 		{"before", "", ""},

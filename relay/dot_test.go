@@ -25,9 +25,9 @@ func (c *dotConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// The dot and what rides behind it leave in one write, or in several where the buffer fills: what
-// fails there may have failed behind the dot. The message is in doubt, and not sent again in this
-// run.
+// The dot and the envelope behind it leave in one write, or in several if the buffer fills: a
+// write that fails may have failed behind the dot. The message is in doubt, and not sent again in
+// this run.
 func TestWriteFailsBehindDot(t *testing.T) {
 	s := serve(t, pipelinedStart+`
 		C: MAIL FROM:<me@example.org>
@@ -45,7 +45,7 @@ func TestWriteFailsBehindDot(t *testing.T) {
 	`, nil)
 	defer s.close()
 	h := s.host()
-	h.config.Limits.Quit = 300 * time.Millisecond // for what may be said to what has arrived
+	h.config.Limits.Quit = 300 * time.Millisecond // for a reply to what has arrived
 	dialed := 0
 	addr := h.addr
 	h.dial = func(context.Context) (net.Conn, error) {

@@ -56,6 +56,10 @@ func (h *host) prepare(ctx context.Context) {
 	go func() {
 		defer close(done)
 		conn, err := h.open(ctx)
+		if err == nil && h.probe(conn) != nil {
+			conn.Abort()
+			conn = nil
+		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.early, h.refused = conn, err

@@ -12,8 +12,8 @@ import (
 	"esmtpq/relay/smtp"
 )
 
-// stages is one session up to where each stage's reply is due, and what the trouble
-// there is called in reports.
+// stages are the beginnings of a session up to each stage's reply, with the name of the trouble
+// in reports.
 var hostileStages = []struct {
 	name   string
 	script string
@@ -31,8 +31,8 @@ var hostileStages = []struct {
 var loggedIn = "S: 220 mx\nC: EHLO client.example.org\nS: 250-mx\nS: 250-PIPELINING\nS: 250 AUTH PLAIN\n" +
 	"C: AUTH PLAIN " + b64("\x00me\x00secret") + "\nS: 235 ok\n"
 
-// hostile is what a host does in place of a reply. Afterwards it listens no more. What is slow ends
-// by the time limit: a line that is no reply is passed over.
+// hostile are the acts of a host in place of a reply, after which it no longer listens. The slow
+// ones end by the time limit: a line that is no reply is skipped.
 var hostile = []struct {
 	name, act string
 	slow      bool
@@ -53,8 +53,8 @@ var hostile = []struct {
 	{"421", "S: 421 4.3.2 closing\n! close", false},
 }
 
-// TestHostile: whatever a host does at whatever stage, every message gets its
-// answer, none fails, none is sent twice by us, and the others still go out.
+// TestHostile: whatever a host does at any stage, every message gets its report, none fails, none
+// is sent twice, and the others still go out.
 func TestHostile(t *testing.T) {
 	for _, st := range hostileStages {
 		for _, act := range hostile {
@@ -125,8 +125,8 @@ func TestWornOutAndGone(t *testing.T) {
 	run(t, s.host(), messages(2)...).expect(sent + "\n" + strings.ReplaceAll(strings.ReplaceAll(sent, "x1@", "x2@"), "1 x", "2 x"))
 }
 
-// TestEarlyRefusal: a host that refuses in the middle of the content is heard, and what
-// it says before the end is never taken for its consent.
+// TestEarlyRefusal: a refusal in the middle of the content is noticed, and a reply before the end
+// is never taken for acceptance.
 func TestEarlyRefusal(t *testing.T) {
 	for _, c := range []struct{ said, want string }{
 		{"552 5.3.4 that is too much", "failed/message 5.3.4 552 that is too much"},
@@ -157,7 +157,7 @@ func TestEarlyRefusal(t *testing.T) {
 	}
 }
 
-// A waitingContent does not end before the host has said something.
+// A waitingContent does not end before the host has sent something.
 type waitingContent struct {
 	stringContent
 	conn net.Conn
@@ -182,7 +182,7 @@ func (c *waitingContent) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// TestDeafHost: a host that takes nothing is left after the limit of a write.
+// TestDeafHost: a host that takes nothing is given up after the limit of a write.
 func TestDeafHost(t *testing.T) {
 	s := serve(t, lockstepStart+`
 		C: MAIL FROM:<me@example.org>
@@ -195,7 +195,7 @@ func TestDeafHost(t *testing.T) {
 		---`+lockstepStart+strings.ReplaceAll(oneMessage, "x1@", "x2@"), nil)
 	h := s.host()
 	h.config.Limits.Block = 300 * time.Millisecond
-	h.config.Limits.Quit = 300 * time.Millisecond // for a word about it
+	h.config.Limits.Quit = 300 * time.Millisecond // for a reply about it
 	all := messages(2)
 	all[0].Content = stringContent{text: strings.Repeat(strings.Repeat("x", 999)+"\n", 30000)}
 	run(t, h, all...).expect(`

@@ -108,44 +108,54 @@ func (w *worker) remember(change func(*known)) {
 	change(&w.known)
 }
 
-// lostChunks remembers that a session was lost before a message by BDAT was accepted. In this
-// run, BDAT is not used again.
-func (w *worker) lostChunks() {
-	m := &w.host.memory
-	m.mu.Lock()
-	m.lost = true
-	m.mu.Unlock()
-	w.remember(func(k *known) { k.Lost++ })
-}
-
-// probe finds out whether messages can be sent to the host in chunks. An error is what ended the
-// session.
-func (w *worker) probe() *smtp.Error {
-	err := w.conn.Probe()
+// probe finds out whether messages can be sent to the host in chunks, unless that is known. An error
+// is what ended the session.
+func (h *host) probe(conn *smtp.Conn) *smtp.Error {
+	m, print := &h.memory, conn.Fingerprint()
+	k := m.recall(print)
+	if k.Drains || k.NoChunks != "" || !conn.Pipelining() || !conn.Extensions().Has("CHUNKING") {
+		return nil
+	}
+	err := conn.Probe()
 	switch {
 	case err == nil:
-		steady := w.conn.Steady
-		w.remember(func(k *known) { k.Drains, k.Steady = true, steady })
-		if !steady {
-			w.noChunks("its replies to RSET differ from one to the next")
+		m.learn(print, func(k *known) { k.Drains, k.Steady = true, conn.Steady })
+		if !conn.Steady {
+			m.refuseChunks(conn, "its replies to RSET differ from one to the next")
 		}
-	case w.ctx.Err() != nil || err.Kind == smtp.KindReply:
+	case err.Kind == smtp.KindReply || err.Kind == smtp.KindStopped:
 	case err.Kind == smtp.KindGarbage:
-		w.noChunks("it takes a chunk for commands, or does not refuse it")
+		m.refuseChunks(conn, "it takes a chunk for commands, or does not refuse it")
 	default:
-		w.lostChunks()
+		m.lostChunks(print)
 	}
 	return err
 }
 
-// noChunks remembers that BDAT is not to be used with the host.
+// refuseChunks remembers that BDAT is not to be used with the host.
+func (m *memory) refuseChunks(conn *smtp.Conn, why string) {
+	m.learn(conn.Fingerprint(), func(k *known) {
+		if k.NoChunks == "" {
+			conn.Note("no BDAT with this host from now on: " + why)
+			k.NoChunks = why
+		}
+	})
+}
+
+// lostChunks remembers that a session was lost before a message by BDAT was accepted. In this run,
+// BDAT is not used again.
+func (m *memory) lostChunks(print string) {
+	m.learn(print, func(k *known) {
+		m.lost = true
+		k.Lost++
+	})
+}
+
+// noChunks remembers that BDAT is not to be used with the present host.
 func (w *worker) noChunks(why string) {
 	w.series = false
-	if w.known.NoChunks != "" {
-		return
-	}
-	w.conn.Note("no BDAT with this host from now on: " + why)
-	w.remember(func(k *known) { k.NoChunks = why })
+	w.host.memory.refuseChunks(w.conn, why)
+	w.known = w.host.memory.recall(w.conn.Fingerprint())
 }
 
 // noteChunks notes what a message sent in chunks shows about the host.
@@ -184,6 +194,6 @@ func (w *worker) learn(err *smtp.Error) {
 	case err.Kind == smtp.KindGarbage:
 		w.noChunks("its replies to BDAT make no sense")
 	case err.Kind != smtp.KindReply && !w.chunksWork:
-		w.lostChunks()
+		w.host.memory.lostChunks(c.Fingerprint())
 	}
 }

@@ -20,7 +20,7 @@ import (
 	"esmtpq/relay"
 )
 
-// A peer is a smart host made of somebody else's SMTP server. It wants a login.
+// A peer is a smart host that uses another project's SMTP server. It wants a login.
 type peer struct {
 	tlsVersion uint16 // the one to speak; 0 for the best
 
@@ -140,7 +140,7 @@ type quietLog struct{}
 func (quietLog) Printf(string, ...any) {}
 func (quietLog) Println(...any)        {}
 
-// A source hands out deliveries and counts what became of them.
+// A source hands out deliveries and counts their outcomes.
 type source struct {
 	all     []*queue.Delivery
 	next    int
@@ -235,7 +235,7 @@ func TestSeries(t *testing.T) {
 	}
 }
 
-// TestPeerRefuses: a mixed lot, with refusals among what is accepted.
+// TestPeerRefuses: refusals among accepted messages.
 func TestPeerRefuses(t *testing.T) {
 	p := &peer{}
 	id := servePeer(t, p, identity.TLSImplicit)
@@ -278,8 +278,8 @@ func TestWrongPassword(t *testing.T) {
 	}
 }
 
-// TestTunnel: over a connection that the caller makes, a password may go in clear when
-// it is said to be private, and only then.
+// TestTunnel: over a connection that the caller makes, a password may go in clear only if the
+// connection is declared private.
 func TestTunnel(t *testing.T) {
 	for _, private := range []bool{true, false} {
 		p := &peer{}
@@ -303,7 +303,7 @@ func TestTunnel(t *testing.T) {
 	}
 }
 
-// A hiddenConn does not say that it is on loopback.
+// A hiddenConn does not show that it is on loopback.
 type hiddenConn struct{ net.Conn }
 
 func (hiddenConn) RemoteAddr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }

@@ -146,7 +146,7 @@ func (f *facts) says(r *smtp.Reply, at smtp.Stage, what string) bool {
 // wantsLogin reports whether the reply asks for AUTH or TLS (RFC 4954, section 6; RFC 3207,
 // section 4), rather than refusing what it was given. 5.7.0 does not ask for that: hosts use it
 // to refuse a suspicious content. After a successful login the codes alone do not ask for it
-// either: Courier's 534 is about a size.
+// either, and 534 does not where no login is offered: Courier's is about a size.
 func (f *facts) wantsLogin(r *smtp.Reply, at smtp.Stage) bool {
 	early := at == smtp.StageMAIL || at == smtp.StageRCPT
 	byStatus := false
@@ -155,8 +155,10 @@ func (f *facts) wantsLogin(r *smtp.Reply, at smtp.Stage) bool {
 		byStatus = true
 	}
 	switch r.Code {
-	case 530, 534, 535, 538:
+	case 530, 535, 538:
 		return byStatus || !f.loggedIn
+	case 534:
+		return byStatus || !f.loggedIn && f.offered
 	case 502: // "not implemented" cannot mean MAIL itself
 		return at == smtp.StageMAIL && r.Status == "5.7.0" && !f.loggedIn
 	}

@@ -132,6 +132,8 @@ func TestPolicyOfLogins(t *testing.T) {
 		said, want        string
 	}{
 		{true, true, smtp.StageMAIL, "534 SIZE=Message too big.", "failed/message 5.0.0 534"},
+		{false, false, smtp.StageMAIL, "534 SIZE=Message too big.", "failed/message 5.0.0 534"},
+		{false, true, smtp.StageMAIL, "534 5.7.9 a stronger one is needed", "delayed/identity 5.7.9 534"},
 		{true, true, smtp.StageEnd, "534 Message header size exceeds policy limit.", "failed/message 5.0.0 534"},
 		{true, true, smtp.StageMAIL, "534 5.7.9 a stronger one is needed", "delayed/identity 5.7.9 534"},
 		{true, true, smtp.StageAUTH, "534 5.7.9 a stronger one is needed", "delayed/identity 5.7.9 534"},
@@ -158,8 +160,7 @@ func TestPolicyOfLogins(t *testing.T) {
 	}
 }
 
-// TestPolicyNeverFailsMailEarly: nothing that happens before MAIL, and nothing that the
-// connection does, fails mail.
+// TestPolicyNeverFailsMailEarly: no failure before MAIL, and none of the connection, fails mail.
 func TestPolicyNeverFailsMailEarly(t *testing.T) {
 	for _, r := range policy {
 		early := r.at == smtp.StageResolve || r.at == smtp.StageConnect || r.at == smtp.StageTunnel || r.at == smtp.StageGreeting ||

@@ -120,9 +120,10 @@ func (w *worker) ready(t *task) *smtp.Error {
 		return nil
 	}
 	if !w.known.Drains {
-		if err := w.probe(); err != nil {
+		if err := w.host.probe(w.conn); err != nil {
 			return err
 		}
+		w.known = w.host.memory.recall(w.conn.Fingerprint())
 	}
 	w.series = w.known.NoChunks == ""
 	return nil

@@ -18,7 +18,7 @@ import (
 	"esmtpq/relay"
 )
 
-// resumed sends one message as id and reports whether the server took the session up again.
+// resumed sends one message as id and reports whether the server resumed the TLS session.
 func resumed(t *testing.T, id *identity.Identity, p *peer, state string) bool {
 	t.Helper()
 	before := len(p.states)
@@ -35,7 +35,8 @@ func resumed(t *testing.T, id *identity.Identity, p *peer, state string) bool {
 	return p.states[before].DidResume
 }
 
-// TestResumption: a session is taken up in a later run, and only by whom it belongs to.
+// TestResumption: a TLS session is resumed in a later run, and only by the identity that it
+// belongs to.
 func TestResumption(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
@@ -92,7 +93,7 @@ func TestResumption(t *testing.T) {
 	}
 }
 
-// TestNoTrustByTicket: where the authority is no longer trusted, a ticket does not help.
+// TestNoTrustByTicket: if the authority is no longer trusted, a ticket does not help.
 func TestNoTrustByTicket(t *testing.T) {
 	p := &peer{}
 	id := servePeer(t, p, identity.TLSImplicit)
@@ -113,7 +114,8 @@ func TestNoTrustByTicket(t *testing.T) {
 	}
 }
 
-// TestPeerSeries: somebody else's server is probed once and checked once, and then gets series.
+// TestPeerSeries: another project's server is probed once and checked once, and then gets
+// messages back to back.
 func TestPeerSeries(t *testing.T) {
 	p := &peer{}
 	id := servePeer(t, p, identity.TLSImplicit)
@@ -158,7 +160,7 @@ func TestPeerSeries(t *testing.T) {
 	}
 }
 
-// TestLimitedSession: after so many messages a new session is opened, not at once.
+// TestLimitedSession: after the limit of messages a new session is opened, and not at once.
 func TestLimitedSession(t *testing.T) {
 	for _, backlog := range []bool{false, true} {
 		p := &peer{}
@@ -247,7 +249,7 @@ func TestSessionsRefused(t *testing.T) {
 	}
 }
 
-// A muteConn is one whose host does not offer CHUNKING, though it does.
+// A muteConn hides the host's offer of CHUNKING.
 type muteConn struct{ net.Conn }
 
 func (c *muteConn) Read(p []byte) (int, error) {
@@ -262,7 +264,7 @@ type backlogSource struct{ source }
 // Backlog implements queue.Source.
 func (s *backlogSource) Backlog() int { return len(s.all) - s.next }
 
-// TestIdleSession: a session waits for mail that is about to come, and not otherwise.
+// TestIdleSession: a session waits only for mail that is about to come.
 func TestIdleSession(t *testing.T) {
 	p := &peer{}
 	id := servePeer(t, p, identity.TLSOff)

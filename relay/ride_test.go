@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// A host that offers PIPELINING and loses what stands behind a message: the message is relayed once, the
-// next goes over another session, and from then on nothing is sent behind a message, in later runs either.
+// A host offers PIPELINING and loses what is sent behind a message. The message is relayed once,
+// the next goes over another session, and from then on nothing is sent behind a message, in later
+// runs either.
 func TestHostLosesWhatRides(t *testing.T) {
 	s := serve(t, pipelinedStart+`
 		C: MAIL FROM:<me@example.org>
@@ -61,7 +62,7 @@ func TestHostLosesWhatRides(t *testing.T) {
 	defer s.close()
 	state := stateDir(t.TempDir())
 	h := s.host()
-	h.config.Limits.Mail = patience // the pause is that of smtp
+	h.config.Limits.Mail = patience // the limit of smtp applies
 	h.memory.state, h.memory.key = state, h.addr
 	run(t, h, messages(3)...).expect(`
 		1 x1@example.com relayed 2.0.0 250 queued 1
@@ -74,8 +75,8 @@ func TestHostLosesWhatRides(t *testing.T) {
 		2 x2@example.com relayed 2.0.0 250 queued 5`)
 }
 
-// A host that refuses what stands behind a message for being out of place: the session goes on, and from then on
-// nothing is sent there, in later runs either.
+// A host refuses what is sent behind a message as out of place. The session goes on, and from
+// then on nothing is sent behind a message, in later runs either.
 func TestHostRefusesWhatRides(t *testing.T) {
 	s := serve(t, pipelinedStart+`
 		C: MAIL FROM:<me@example.org>
@@ -111,7 +112,8 @@ func TestHostRefusesWhatRides(t *testing.T) {
 	}
 }
 
-// What rides behind a refused content begins with RSET: nothing of the refused mail is left for it.
+// The envelope behind a refused content begins with RSET, so that nothing of the refused mail is
+// left.
 func TestRiderBehindRefusedContent(t *testing.T) {
 	s := serve(t, pipelinedStart+`
 		C: MAIL FROM:<me@example.org>
@@ -137,7 +139,8 @@ func TestRiderBehindRefusedContent(t *testing.T) {
 		2 x2@example.com relayed 2.0.0 250 queued 2`)
 }
 
-// A host that asks for the content of a message whose sender it has refused gets none, and no empty one either.
+// A host that asks for the content of a message whose sender it has refused gets none, not even
+// an empty one.
 func TestContentOfARefusedMessage(t *testing.T) {
 	s := serve(t, pipelinedStart+`
 		C: MAIL FROM:<me@example.org>

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is the limit of a test's waiting for what must come.
+// patience is how long a test waits for something that must come.
 const patience = 20 * time.Second
 
 // A scriptServer is a smart host that plays dialogues, one for each connection:
@@ -71,8 +71,8 @@ func serve(t testing.TB, script string, config *tls.Config) *scriptServer {
 	return s
 }
 
-// close waits for the server's end and fails the test over what went wrong there. A connection that a client has
-// made may not have been accepted yet, and closing the listener would drop it.
+// close waits for the server's end and fails the test if anything went wrong there. A connection
+// of a client may not have been accepted yet, and closing the listener would drop it.
 func (s *scriptServer) close() {
 	select {
 	case <-s.met:
@@ -142,7 +142,8 @@ func (s *scriptServer) play(conn net.Conn, script string, n int) {
 		case line == "! close":
 			return
 		case line == "! shut":
-			// Says no more, and hears the client out: closed with something unheard, the connection would be reset.
+			// It sends no more, and reads until the client ends: closed with unread octets, the
+			// connection would be reset.
 			raw.(*net.TCPConn).CloseWrite()
 			io.Copy(io.Discard, br)
 			return
@@ -175,7 +176,7 @@ func (s *scriptServer) play(conn net.Conn, script string, n int) {
 	}
 }
 
-// babble says an endless reply until the client has had enough.
+// babble sends an endless reply until the client closes.
 func (s *scriptServer) babble(conn net.Conn, slowly bool) {
 	for {
 		if _, err := io.WriteString(conn, "2"); err != nil {
@@ -208,8 +209,8 @@ func (s *scriptServer) hear(br *bufio.Reader, want string, skip bool, n int) boo
 	}
 }
 
-// host returns the engine's idea of the server: no TLS, no login, short limits
-// that are still long enough for a busy machine.
+// host returns the server's description for the engine: no TLS, no login, and limits that are
+// short but long enough for a busy machine.
 func (s *scriptServer) host() *host {
 	return &host{
 		name: "mx.example.org", addr: s.ln.Addr().String(), dialTime: patience,
@@ -268,8 +269,7 @@ func messages(n int) []*queue.Delivery {
 	return all
 }
 
-// A testSource is a queue that remembers what it is told, and complains about breaches
-// of contract.
+// A testSource is a queue that remembers every call, and complains about breaches of contract.
 type testSource struct {
 	t     testing.TB
 	queue []*queue.Delivery
@@ -299,7 +299,7 @@ func (s *testSource) Backlog() int { return len(s.queue) - s.drawn }
 // Wait implements queue.Source.
 func (s *testSource) Wait(context.Context, time.Duration) bool { return false }
 
-// key stands for a recipient of a delivery.
+// key identifies a recipient of a delivery.
 func key(d *queue.Delivery, i int) string { return d.ID + " " + strconv.Itoa(i) }
 
 // these returns indexes of recipients, nil being all of them.
@@ -371,7 +371,7 @@ func (s *testSource) record(o queue.Outcome) {
 	}
 }
 
-// showReport writes a report as tests have it: what a program acts upon, then the text.
+// showReport formats a report for tests: the fields that the program acts upon, then the text.
 func showReport(r queue.Report) string {
 	s := string(r.Action)
 	if r.Scope != "" {
@@ -408,7 +408,8 @@ func (s *testSource) run(ctx context.Context, h *host) {
 	}
 }
 
-// sorted puts the reports in the order of the recipients' numbers, for tests in which parts of a message come in another.
+// sorted sorts the reports by the recipients' numbers, for tests in which parts of a message come
+// in another order.
 func (s *testSource) sorted() *testSource {
 	number := func(line string) int {
 		n, _ := strconv.Atoi(strings.TrimPrefix(strings.SplitN(strings.Fields(line)[1], "@", 2)[0], "r"))

@@ -19,7 +19,7 @@ const chunkedStart = `
 		S: 250 CHUNKING
 	`
 
-// chunk is what is said for message n of messages() in a series.
+// chunk is the dialogue for message n of messages() sent back to back.
 func chunk(n string) string {
 	return `
 		C: MAIL FROM:<me@example.org>
@@ -31,7 +31,7 @@ func chunk(n string) string {
 	`
 }
 
-// queued are the replies to message n in a series.
+// queued are the replies to message n sent back to back.
 func queued(n string) string {
 	return `
 		S: 250 sender ok
@@ -42,8 +42,8 @@ func queued(n string) string {
 	`
 }
 
-// refusedAt are the replies to a message in a series of which one command is refused: the reply to it, and to those
-// behind.
+// refusedAt are the replies to a message in a series of which one command is refused: the reply
+// to it, and to those behind.
 func refusedAt(replies ...string) string {
 	usual := []string{"250 sender ok", "250 recipient ok", "250 23 octets", "250 queued", "250 reset"}
 	s := "\n"
@@ -53,7 +53,7 @@ func refusedAt(replies ...string) string {
 	return s
 }
 
-// byData is what is said for message n alone, and queued.
+// byData is the dialogue for message n sent alone and queued.
 func byData(n string) string {
 	return `
 		C: MAIL FROM:<me@example.org>
@@ -70,13 +70,14 @@ func byData(n string) string {
 // three is a window of three messages.
 var three = chunk("1") + chunk("2") + chunk("3")
 
-// serieses shows what is said to a host that is known to drain, and what becomes of the mail.
+// serieses shows the dialogues with a host that is known to read chunks safely, and what becomes
+// of the mail.
 var serieses = []struct {
 	name     string
 	mail     []*queue.Delivery
 	script   string
 	reports  string
-	noChunks bool // whether no series is tried again
+	noChunks bool // whether BDAT is not used again
 }{
 	{"three at once", messages(3), chunkedStart + three + queued("1") + queued("2") + queued("3") + bye, `
 		1 x1@example.com relayed 2.0.0 250 queued 1
@@ -210,7 +211,7 @@ var serieses = []struct {
 		3 x3@example.com delayed/session unsure 4.4.2 ...`, true},
 }
 
-// lockstep is what is said for message n one command at a time, and queued.
+// lockstep is the dialogue for message n, one command at a time, and queued.
 func lockstep(n string) string {
 	return `
 		C: MAIL FROM:<me@example.org>
@@ -227,7 +228,7 @@ func lockstep(n string) string {
 // chunkedPrint is the fingerprint of chunkedStart.
 var chunkedPrint = smtp.Fingerprint("mx.example.org ESMTP", smtp.Extensions{"PIPELINING": "", "CHUNKING": ""})
 
-// drained makes a host one that has passed the probe, and counts.
+// drained makes a host one that has passed the probe and the check.
 func drained(h *host) *host {
 	h.memory.run = known{Print: chunkedPrint, Drains: true, Steady: true, Counts: true}
 	return h
@@ -255,7 +256,8 @@ const probeDialogue = `
 		C: RSET
 	`
 
-// checked is what is said for the first message that a host is sent in chunks, and checkPassed the replies.
+// checked is the dialogue for the first message that goes to a host in chunks, and checkPassed
+// the replies.
 const (
 	checked = `
 		C: BDAT 6 LAST
@@ -269,8 +271,8 @@ const (
 	probePassed = checkPassed + checkPassed
 )
 
-// TestProbe: only a host that reads the chunk as one gets a series, and no other is sent
-// anything that it could take for commands.
+// TestProbe: only a host that reads the chunk as a chunk gets messages back to back; no other
+// host is sent anything that it could take for commands.
 func TestProbe(t *testing.T) {
 	plain := chunkedStart + byData("1") + byData("2") + byData("3") + bye
 	again := "---" + plain
@@ -313,7 +315,7 @@ func TestProbe(t *testing.T) {
 				2 x2@example.com relayed 2.0.0 250 queued 2
 				3 x3@example.com relayed 2.0.0 250 queued 3`)
 
-			// What a later run knows: this host, and not another one or one that offers something else.
+			// A later run knows this host, and not another one or one with other offers.
 			later := memory{state: dir, key: "mx.example.org:25"}
 			got := later.recall(chunkedPrint)
 			got.Host, got.Print, got.Time = "", "", 0
@@ -331,8 +333,8 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// TestRepliesTwice: a host that answers the end of each message twice is found out with the first: it is possibly
-// delivered, and no other is sent that way.
+// TestRepliesTwice: a host that answers the end of each message twice is noticed at the first
+// message. That message is possibly delivered, and no other is sent that way.
 func TestRepliesTwice(t *testing.T) {
 	h := serve(t, chunkedStart+probeDialogue+probePassed+chunk("1")+checked+`
 		S: 250 ok
@@ -353,7 +355,8 @@ func TestRepliesTwice(t *testing.T) {
 	}
 }
 
-// TestLostTwice: a host that is lost before its first BDAT has come to anything has a second chance.
+// TestLostTwice: a host whose session is lost before a message by BDAT was accepted has a second
+// chance.
 func TestLostTwice(t *testing.T) {
 	dir := stateDir(t.TempDir())
 	lost := func(k *known) { k.Lost++ }
@@ -382,7 +385,8 @@ func TestForgotten(t *testing.T) {
 	}
 }
 
-// TestSeriesSourceFails: what is not recorded is not sent; what was sent is read to its end.
+// TestSeriesSourceFails: messages that cannot be recorded are not sent; the replies to those that
+// were sent are read.
 func TestSeriesSourceFails(t *testing.T) {
 	t.Run("sending", func(t *testing.T) {
 		h := drained(serve(t, chunkedStart+chunk("1")+chunk("2")+`

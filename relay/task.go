@@ -18,8 +18,6 @@ type task struct {
 	deaths int   // sessions that ended over it in this run
 	alone  bool  // to be sent with nothing else in flight, one command at a time
 	plain  bool  // to be sent by DATA
-
-	sent []int // of rcpts, the positions of those in the transaction, in its order
 }
 
 func newTask(d *queue.Delivery, order int) *task {

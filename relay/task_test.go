@@ -21,8 +21,8 @@ func (t *task) addresses() string {
 	return strings.Join(all, " ")
 }
 
-// A task is split into transactions of as many recipients, of as many domains, as the host takes;
-// each recipient is in one of them, and their order stays.
+// A task is split into transactions with as many recipients and domains as the host takes; each
+// recipient is in one of them, and the order stays.
 func TestSplit(t *testing.T) {
 	for _, c := range []struct {
 		rcpts          string
@@ -52,8 +52,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// What is recorded of a task is for the recipients that have a report; the rest goes on, and knows
-// what it has been through.
+// The recipients of a task that have a report are recorded; the rest goes on, with its history.
 func TestSettle(t *testing.T) {
 	yes := queue.Report{Action: queue.Relayed}
 	for _, c := range []struct {
@@ -79,7 +78,7 @@ func TestSettle(t *testing.T) {
 			t.Errorf("%s, want %s; %+v", got, c.want, rest)
 		}
 	}
-	// A part that is settled as a whole is no whole delivery.
+	// A part that is settled completely is not a whole delivery.
 	part := to("a@x b@x c@x")
 	rest := part.split(2, 0)
 	if o := part.settle([]queue.Report{yes, yes}); !slices.Equal(o.Recipients, []int{0, 1}) {
@@ -90,7 +89,7 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// What stands in brackets differs from one message to the next.
+// Text in brackets differs from one message to the next.
 func TestWithoutBrackets(t *testing.T) {
 	for said, want := range map[string]string{
 		"":                             "",

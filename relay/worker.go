@@ -300,6 +300,7 @@ func (w *worker) judge(t *task, r *smtp.Result) *queue.Outcome {
 	f := w.facts(t)
 	v := outcome(r, f)
 	w.note(r, &v)
+	explainRefusal(r, &v, t.d.Content)
 	if !v.settled() {
 		if rest := w.retry(t, r, &v, f); rest != nil {
 			w.putBack(rest)

@@ -92,6 +92,11 @@ func FuzzProgressLine(f *testing.F) {
 			t.Fatal(err)
 		}
 		got := m.Progress[0]
+		if p.State == Unsure {
+			// A line of an older program has no number: it stands for once.
+			p.Unsure = max(p.Unsure, 1)
+			line = appendRecipientLine(nil, p)
+		}
 		if got.State != p.State || got.Code != code || strings.ContainsAny(got.Explain(), "\n\r\x1b") {
 			t.Errorf("%+v", got)
 		}

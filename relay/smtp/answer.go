@@ -29,7 +29,8 @@ func (w *window) replies() *Error {
 	}
 }
 
-// misled marks as out of step what err shows to be: what is in flight, and with it what had seemed to be confirmed.
+// misled marks as out of step what err shows to be: what is in flight, and with it what had
+// seemed to be confirmed.
 func (w *window) misled(err *Error) {
 	w.doubt(err)
 	tx := w.read
@@ -42,8 +43,8 @@ func (w *window) misled(err *Error) {
 	}
 }
 
-// misplaced reports whether the reply to the end of a message looks like one to another command. extra says that there is
-// a reply too many rather than too few.
+// misplaced reports whether the reply to the end of a message looks like one to another command.
+// extra says that there is a reply too many rather than too few.
 func (c *Conn) misplaced(tx *transaction, extra bool) bool {
 	end := tx.reply(StageEnd)
 	switch shape := end.shape(); {
@@ -57,8 +58,8 @@ func (c *Conn) misplaced(tx *transaction, extra bool) bool {
 	return extra
 }
 
-// unanswerable returns what the failure to read a reply comes to. Silence after an envelope that rides is the loss of
-// the session: nothing was sent that would be worth a longer wait.
+// unanswerable returns what the failure to read a reply comes to. Silence after an envelope that
+// rides is the loss of the session: nothing was sent that would be worth a longer wait.
 func (w *window) unanswerable(err *Error) *Error {
 	tx := w.flight[w.replying()]
 	if err.Kind == KindTimeout && tx.rides && tx.read == 0 && !w.c.RideProven {
@@ -106,8 +107,8 @@ func (w *window) take(r *Reply) *Error {
 			return err
 		}
 	case r.Class() == 3 && tx.m.Chunks:
-		// 354 is the reply to nothing in a series. What comes behind it still says what became of the others, and of
-		// this one.
+		// 354 is the reply to nothing in a series. What comes behind it still says what became of
+		// the others, and of this one.
 		tx.garbled = c.garbage(s.at, r)
 		tx.wrong = true
 		w.close(tx.garbled)

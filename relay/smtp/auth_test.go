@@ -10,8 +10,7 @@ import (
 
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
-// offering is a session up to where a login is due; mechanisms is what follows AUTH, more lines may
-// follow it.
+// offering is a session up to the login; mechanisms follows AUTH, and more lines may follow it.
 func offering(mechanisms string) string {
 	return "S: 220 mx\nC: EHLO client.example.org\nS: 250-mx\nS: 250 AUTH " + mechanisms + "\n"
 }
@@ -44,7 +43,7 @@ func TestLoginPrompts(t *testing.T) {
 	}
 }
 
-// What is no base64 in PLAIN, where a challenge means something, ends the conversation.
+// With PLAIN, where a challenge has a meaning, one that is not base64 ends the conversation.
 func TestPlainChallenge(t *testing.T) {
 	s := serve(t, offering("PLAIN")+byPlain+"S: 334 go on, please\nC: *\nS: 501 cancelled\n! hang", nil)
 	cfg := s.configured()
@@ -57,7 +56,7 @@ func TestPlainChallenge(t *testing.T) {
 	}
 }
 
-// A login by AUTH= alone is used, as one by AUTH is.
+// An offer by AUTH= alone is used like one by AUTH.
 func TestLegacyAuth(t *testing.T) {
 	for _, lines := range []string{
 		"S: 250 AUTH=PLAIN LOGIN\n", "S: 250-AUTH=LOGIN\nS: 250 AUTH PLAIN\n", "S: 250-AUTH PLAIN\nS: 250 AUTH=LOGIN\n",
@@ -84,7 +83,8 @@ func TestLoginOffered(t *testing.T) {
 	}
 }
 
-// TestNoLogin: why no login is possible, and what helps. No password is asked for.
+// TestNoLogin: the reason says why no login is possible, and what helps. No password is asked
+// for.
 func TestNoLogin(t *testing.T) {
 	for _, c := range []struct{ lines, want string }{
 		{"250 STARTTLS", "mx.example.org offers a login (AUTH) behind STARTTLS only, if at all: set tls: starttls"},
@@ -100,10 +100,10 @@ func TestNoLogin(t *testing.T) {
 	}
 }
 
-// needs is a session with a login behind which EHLO is said again.
+// needs is a session in which EHLO is sent again after the login.
 var needs = offering("PLAIN") + byPlain + "S: 235 welcome\nC: EHLO client.example.org\n"
 
-// EHLO is said again behind the login, once; a host that refuses stays with its first list.
+// EHLO is sent again after the login, once; if the host refuses, its first list stays valid.
 func TestAsk(t *testing.T) {
 	for _, c := range []struct {
 		name, answer   string

@@ -33,7 +33,7 @@ func (s *spoiler) NextBlock() ([]byte, error) {
 
 func (s *spoiler) Close() error { return nil }
 
-// Blocks that are handed out become the same chunks as what is read.
+// Blocks that are handed out become the same chunks as content that is read.
 func TestChunksOfBlocks(t *testing.T) {
 	line := strings.Repeat("x", 79) + "\n"
 	for _, text := range []string{
@@ -54,7 +54,7 @@ func TestChunksOfBlocks(t *testing.T) {
 	}
 }
 
-// A reader has one buffer for all its contents; of blocks none is copied.
+// A reader has one buffer for all its contents; blocks are not copied.
 func TestSource(t *testing.T) {
 	var s blockSource
 	s.begin(&spoiler{text: "text", n: 3, end: io.EOF})
@@ -104,7 +104,7 @@ func TestWireChunk(t *testing.T) {
 	}
 }
 
-// sizes keeps what is written, and in what pieces.
+// sizes keeps the written octets and the sizes of the writes.
 type sizes struct {
 	bytes.Buffer
 	all []int

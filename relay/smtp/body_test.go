@@ -23,7 +23,7 @@ func encoded(content string, dots bool, n int) string {
 	return string(e.end(out))
 }
 
-// wireForm is what the encoder must do, in the plainest of ways.
+// wireForm does what the encoder must do, in the simplest way.
 func wireForm(content string, dots bool) string {
 	if dots {
 		return strings.TrimSuffix(canonical(content), ".\r\n")
@@ -31,7 +31,7 @@ func wireForm(content string, dots bool) string {
 	return crlfLines(content)
 }
 
-// Both framings have the same lines; dots are doubled for DATA alone.
+// Both framings have the same lines; dots are doubled only for DATA.
 func TestEncoder(t *testing.T) {
 	for _, c := range []struct{ content, bdat, data string }{
 		{"", "", ""},
@@ -59,7 +59,8 @@ func TestEncoder(t *testing.T) {
 	}
 }
 
-// Every text of a few octets of what lines are made of is as the oracle has it, however it is cut.
+// Every short text of the octets that matter to lines is encoded as by wireForm, however it is
+// cut.
 func TestEncoderSmall(t *testing.T) {
 	const octets, most = "\r\n.x", 6
 	text := make([]byte, 0, most)

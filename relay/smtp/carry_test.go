@@ -13,7 +13,7 @@ const (
 	pipelined = "S: 220 mx\nC: EHLO client.example.org\nS: 250-mx\nS: 250 PIPELINING\n"
 	chunking  = "S: 220 mx\nC: EHLO client.example.org\nS: 250-mx\nS: 250-PIPELINING\nS: 250 CHUNKING\n"
 
-	// envelope is one to a@example.net, in lockstep, and contentX its content.
+	// envelope is an envelope to a@example.net in lockstep, and contentX its content.
 	envelope = "C: MAIL FROM:<me@example.org>\nS: 250 ok\nC: RCPT TO:<a@example.net>\nS: 250 ok\nC: DATA\nS: 354 go on\n"
 	contentX = "C: x\nC: .\n"
 	// flight is the same in one flight, without its replies.
@@ -30,7 +30,7 @@ func toA(n int) []*Message {
 	return all
 }
 
-// A line that is no reply is passed over wherever a reply is due: the message is not sent again.
+// A line that is no reply is skipped wherever a reply is due: the message is not sent again.
 func TestNoiseInTransaction(t *testing.T) {
 	for _, noise := range []string{"S: \n", "S: hm\nS: \n", strings.Repeat("S: \n", 16)} {
 		c, s := opened(t, lockstep+"C: MAIL FROM:<me@example.org>\n"+noise+"S: 250 ok\nC: RCPT TO:<a@example.net>\n"+noise+
@@ -49,7 +49,7 @@ func TestNoiseInTransaction(t *testing.T) {
 	failed(t, err, KindGarbage, StageEnd, "mx.example.org sent line after line without a reply code")
 }
 
-// An empty line behind a reply is no answer to what was not asked yet.
+// An empty line after a reply is no reply to the next command.
 func TestEmptyLineBetween(t *testing.T) {
 	c, _ := opened(t, lockstep+strings.Replace(envelope, "S: 250 ok\n", `S" "250 ok\r\n\r\n"`+"\n", 2)+contentX+"S: 250 ok\n"+goodbye)
 	got, err := carry(t, c, toA(1)...)
@@ -78,7 +78,7 @@ func TestWorn(t *testing.T) {
 	c.Quit()
 }
 
-// A caller's own limit counts as the host's, and none is no limit.
+// A caller's limit counts like the host's, and 0 is no limit.
 func TestOwnLimit(t *testing.T) {
 	c, _ := opened(t, lockstep+envelope+contentX+"S: 250 ok\n"+goodbye)
 	if c.MaxMessages != 0 || c.Worn() {
@@ -127,7 +127,7 @@ func TestWornPending(t *testing.T) {
 	all := append(inChunks(1), toA(1)...)
 	all[0].To[0].Address = "a@example.net"
 	f := &testFeed{t: t, left: all}
-	c.Begun = 1 // as if another had gone before
+	c.Begun = 1 // as if another message had gone before
 	if err := c.Carry(f); err != nil {
 		t.Error(err)
 	}
@@ -175,8 +175,9 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// The RSET behind a message by BDAT is answered in the words known of it, or we are out of step.
-// What was confirmed by then stays confirmed, whether or not the next replies came with its own.
+// The reply to the RSET after a message by BDAT has the known words, or we are out of step.
+// Messages that were confirmed by then stay confirmed, whether or not the next replies came
+// together with theirs.
 func TestSteady(t *testing.T) {
 	const first = `250 sender ok\r\n250 rcpt ok\r\n250 chunk ok\r\n250 queued 1a\r\n250 flushed\r\n`
 	for _, c := range []struct{ name, second, want string }{

@@ -19,7 +19,7 @@ func crlfLines(s string) string {
 	return s
 }
 
-// chunksOf cuts a content, and complains about what no content should do.
+// chunksOf cuts a content, and complains about faults in the chunks.
 func chunksOf(t *testing.T, r io.Reader, size int64) (string, error) {
 	t.Helper()
 	var c chunker
@@ -62,7 +62,7 @@ func TestChunks(t *testing.T) {
 	}
 }
 
-// TestWrongChunks: what is not what it was is never completed.
+// TestWrongChunks: content that has changed is never completed.
 func TestWrongChunks(t *testing.T) {
 	long := strings.Repeat("a line\n", chunkSize)
 	for _, text := range []string{"", "a\n", long} {
@@ -103,7 +103,7 @@ func FuzzChunks(f *testing.F) {
 	})
 }
 
-// A blockReader gives at most so many octets at a time.
+// A blockReader gives a limited number of octets at a time.
 type blockReader struct {
 	r    io.Reader
 	most int

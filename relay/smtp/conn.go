@@ -35,7 +35,8 @@ type Conn struct {
 	guessed bool
 	// mail is likewise the shape of its replies to MAIL.
 	mail string
-	// taken is likewise the shape of its replies to the end of a message that it took, once one of them is confirmed.
+	// taken is likewise the shape of its replies to the end of a message that it took, once one
+	// of them is confirmed.
 	taken string
 
 	// Ride lets the envelope of a message that is not sent in chunks go behind the final dot of

@@ -92,7 +92,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// greetings are those of hosts as they come one time and the next; ehlo likewise, in lines.
+// greetings are two greetings of the same host at different times; ehlo likewise, in lines.
 var sameHosts = []struct{ name, greeting, again, ehlo, ehloAgain string }{
 	{"Exim, with the date",
 		"220 mx.example.org ESMTP Exim 4.98 Sun, 29 Nov 2026 17:56:02 +0000\r\n",
@@ -119,7 +119,7 @@ var sameHosts = []struct{ name, greeting, again, ehlo, ehloAgain string }{
 		"SIZE 1000000|PIPELINING|AUTH=PLAIN|AUTH LOGIN", "AUTH LOGIN|AUTH=PLAIN|PIPELINING|SIZE 999000"},
 }
 
-// The same host is known again, whatever differs in what it says each time.
+// The same host is recognised, whatever differs in its words each time.
 func TestFingerprint(t *testing.T) {
 	prints := map[string]string{}
 	for _, c := range sameHosts {
@@ -139,7 +139,7 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-// What was mended or changed is another host.
+// A host that was repaired or changed counts as another one.
 func TestFingerprintChanges(t *testing.T) {
 	const greeting = "mx.example.org ESMTP Exim 4.96 Sun, 29 Nov 2026 17:56:02 +0000"
 	ext := []string{"SIZE 1000", "PIPELINING", "AUTH PLAIN LOGIN"}

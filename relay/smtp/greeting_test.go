@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// What comes in place of a greeting is the diagnosis: it is shown, with what may be behind it.
+// Text in place of a greeting shows what is wrong: it is quoted, with a possible cause.
 func TestGreetings(t *testing.T) {
 	const behind = ": check host and port, and that nothing on the way prints text of its own"
 	for _, c := range []struct {
@@ -64,8 +64,8 @@ func TestEmptyLineBeforeGreeting(t *testing.T) {
 	failed(t, err, KindGarbage, StageGreeting, `mx.example.org sent "welcome to gw", which is no SMTP, as its answer to greeting`)
 }
 
-// A port that says nothing may begin with TLS, or be a proxy's; with implicit TLS it is the
-// handshake that gets no answer.
+// A silent port may begin with TLS, or belong to a proxy; with implicit TLS the handshake gets no
+// answer.
 func TestSilentGreeting(t *testing.T) {
 	s := serve(t, "! hang", nil)
 	cfg := s.configured()
@@ -75,7 +75,8 @@ func TestSilentGreeting(t *testing.T) {
 		"such as 465, says nothing until TLS begins (tls: implicit), and so does the port of a proxy")
 }
 
-// A prompt that waits for an answer has no line end. It is shown, and the host was not silent.
+// A prompt that waits for an answer has no line end. It is quoted, and the host counts as not
+// silent.
 func TestPromptForGreeting(t *testing.T) {
 	s := serve(t, `S" "Enter the code of your token: "`+"\n! hang", nil)
 	cfg := s.configured()
@@ -84,7 +85,7 @@ func TestPromptForGreeting(t *testing.T) {
 	failed(t, err, KindTimeout, StageGreeting, `mx.example.org did not answer to greeting within 200ms; it said "Enter the code of your token:"`)
 }
 
-// Noise behind the greeting is passed over, and quoted where the session is lost.
+// Noise after the greeting is skipped, and quoted if the session is lost.
 func TestNoiseLater(t *testing.T) {
 	c, _ := opened(t, "S: 220 mx\nC: EHLO client.example.org\nS: \nS: 250-mx\nS: hm\nS: 250 PIPELINING\n"+goodbye)
 	if !c.Pipelining() {
@@ -122,7 +123,7 @@ func TestNoConnection(t *testing.T) {
 		return nil, errors.New("context canceled")
 	}})
 	failed(t, err, KindStopped, StageConnect, "the delivery was interrupted")
-	if _, err = Open(ctx, &Config{}); err == nil || err.Kind != KindStopped { // and is not even dialled
+	if _, err = Open(ctx, &Config{}); err == nil || err.Kind != KindStopped { // and the host is not even dialled
 		t.Errorf("%v", err)
 	}
 }

@@ -115,7 +115,7 @@ func TestStrict(t *testing.T) {
 		rr.strict = true
 		r, err := rr.next()
 		if strings.TrimSpace(line) == "" && err == nil && r.Code == 220 {
-			continue // nothing that could be quoted
+			continue // nothing to quote
 		}
 		var garbage garbageError
 		if !errors.As(err, &garbage) || !strings.Contains(err.Error(), "\""+strings.TrimSpace(line)+"\"") {
@@ -127,14 +127,14 @@ func TestStrict(t *testing.T) {
 	if _, err := rr.next(); err == nil || len(err.Error()) > 250 {
 		t.Errorf("a long line: %v", err)
 	}
-	// What has no line end is quoted by whoever tells of the loss.
+	// Text without a line end is quoted in the reason of the loss.
 	rr = newReplyReader(strings.NewReader("ssh: no such host"), nil)
 	if _, err := rr.next(); err != io.ErrUnexpectedEOF || rr.noise != "ssh: no such host" {
 		t.Errorf("%v, %q is kept", err, rr.noise)
 	}
 }
 
-// TestSkipEmpty: empty lines that are there are taken, and nothing else is.
+// TestSkipEmpty: empty lines that have come are taken, and nothing else.
 func TestSkipEmpty(t *testing.T) {
 	for said, left := range map[string]string{"": "", "\r\n": "", "\n\r\n\r": "", "\r\n250 ok\r\n": "250 ok\r\n", " \r\n": " \r\n"} {
 		rr := newReplyReader(strings.NewReader(said), nil)

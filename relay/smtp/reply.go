@@ -71,8 +71,9 @@ func (r *Reply) shape() string {
 	return strconv.Itoa(r.Code) + " " + r.Status + " " + strings.Join(kept, " ")
 }
 
-// steadyWords returns the words of a greeting that are likely to be the same next time: no name of a day or a month,
-// and none that has a digit, such as a time, but for version numbers such as 4.96 or 8.17.1.
+// steadyWords returns the words of a greeting that are likely to be the same next time: no name
+// of a day or a month, and none that has a digit, such as a time, but for version numbers such as
+// 4.96 or 8.17.1.
 func steadyWords(s string) string {
 	var kept []string
 	for _, word := range strings.Fields(s) {

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is the limit of a test's waiting for what must come.
+// patience is how long a test waits for something that must come.
 const patience = 20 * time.Second
 
 // A script is a host that plays one dialogue, and the client's side of it:
@@ -64,7 +64,7 @@ func serve(t testing.TB, dialogue string, config *tls.Config) *script {
 	return s
 }
 
-// end waits for the end of the dialogue and fails the test over what went wrong there.
+// end waits for the end of the dialogue, and fails the test if anything went wrong there.
 func (s *script) end() {
 	select {
 	case <-s.done:
@@ -135,7 +135,7 @@ func (s *script) hear(br *bufio.Reader, want string, skip bool) bool {
 	}
 }
 
-// configured returns how to open a session with the host: no TLS, no login.
+// configured returns the configuration of a session with the host: no TLS, no login.
 func (s *script) configured() *Config {
 	return &Config{
 		Name: "mx.example.org", TLSName: "mx.example.org", Helo: "client.example.org", Limits: NewLimits(patience / 2),
@@ -161,7 +161,7 @@ func opened(t testing.TB, dialogue string, change ...func(*Config)) (*Conn, *scr
 	return c, s
 }
 
-// A login is what to log in with in tests.
+// A login has the credentials of tests.
 type login struct {
 	user, password string
 	err            error
@@ -242,8 +242,7 @@ func (f *testFeed) Results(all []Result) error {
 	return nil
 }
 
-// carry carries messages and returns what they have come to, one a line, and what ended the
-// session.
+// carry carries messages and returns their results, one on each line, and what ended the session.
 func carry(t testing.TB, c *Conn, all ...*Message) ([]string, *Error) {
 	t.Helper()
 	f := &testFeed{t: t, left: all}
@@ -258,7 +257,7 @@ func carry(t testing.TB, c *Conn, all ...*Message) ([]string, *Error) {
 	return lines, err
 }
 
-// showResult writes a result as tests have it.
+// showResult formats a result for tests.
 func showResult(r *Result) string {
 	code := func(reply *Reply) string {
 		if reply == nil {

@@ -147,8 +147,9 @@ func (tx *transaction) answered() bool {
 	return tx.over && tx.sent == len(tx.steps) && tx.read == tx.sent
 }
 
-// settled reports whether it is known what the message has come to. 354 has shown that the reply to the dot is that,
-// unless something odd came in its place; with BDAT, and behind a refusal, it is the reply to RSET that shows it.
+// settled reports whether it is known what the message has come to. 354 has shown that the reply
+// to the dot is that, unless something odd came in its place; with BDAT, and behind a refusal, it
+// is the reply to RSET that shows it.
 func (tx *transaction) settled() bool {
 	switch {
 	case !tx.answered():

@@ -24,7 +24,7 @@ const (
 	// firstWindow is how many messages sent in chunks may be in flight at first. Each one that is
 	// accepted widens the window by one, up to maxWindow: over a long link a window goes out in
 	// each round trip, and a host that keeps up is worth the risk.
-	firstWindow = 32
+	firstWindow = 50
 	maxWindow   = 64
 	// windowOctets is how much content may be in flight. One chunk always may.
 	windowOctets = 1 << 20

@@ -71,7 +71,7 @@ func TestWireBuffer(t *testing.T) {
 	}
 }
 
-// canonical is what the wire must do, in the plainest of ways.
+// canonical does what the wire must do, in the simplest way.
 func canonical(content string) string {
 	content = strings.ReplaceAll(content, "\r\n", "\n")
 	content = strings.ReplaceAll(content, "\r", "\n")
@@ -89,8 +89,8 @@ func canonical(content string) string {
 	return b.String() + ".\r\n"
 }
 
-// FuzzWire: the wire has CRLF and no other CR or LF, exactly one end of data by
-// anyone's reading, and is the same however the content comes in.
+// FuzzWire: the wire form has no CR or LF but CRLF, has exactly one end of data for every reader,
+// and is the same for every division of the content.
 func FuzzWire(f *testing.F) {
 	for _, s := range []string{"a\n.\nb", "\r.\r", ".", "\r\n.\r\n", "\n.\r\n", "a\r\n\r.\n", strings.Repeat("..\r", 100)} {
 		f.Add(s, 1)

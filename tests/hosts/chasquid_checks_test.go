@@ -13,11 +13,10 @@ import (
 
 func TestChasquidChecks(t *testing.T) { startChasquidHost(t, "chasquid").checks(t) }
 
-// The third error of a connection is the last for chasquid, and each recipient that it refuses is
-// one. (H13)
+// chasquid closes at the third error of a connection, and each refused recipient is an error.
 func TestChasquidManyRefused(t *testing.T) { startChasquidHost(t, "chasquid").manyRefused(t) }
 
-// Of 102 recipients chasquid takes 101, and soon closes. (H13)
+// Of 102 recipients chasquid takes 101, and soon closes.
 func TestChasquidTooManyRecipients(t *testing.T) {
 	h := startChasquidHost(t, "chasquid")
 	for _, n := range stage.Pick([]int{102}, []int{101, 102, 150}) {
@@ -28,12 +27,12 @@ func TestChasquidTooManyRecipients(t *testing.T) {
 		}
 		me.send(mails...)
 		me.once(mails)
-		me.connects(2) // what stands behind a final dot is lost with it
+		me.connects(2) // it loses what is sent behind a final dot
 	}
 }
 
-// Of many refusals in one flight the first is the reason, not what chasquid says when it has had
-// enough. (H21)
+// Of many refusals in one flight the first is the reason, and not what chasquid says when it
+// closes.
 func TestChasquidReason(t *testing.T) {
 	h := startChasquidHost(t, "chasquid")
 	me := newSecurePerson(t, h, "")
@@ -58,7 +57,7 @@ func TestChasquidReason(t *testing.T) {
 }
 
 // chasquid 1.11 loses what stands behind a final dot, 1.15 does not: what was learned of a host
-// must not be believed for ever. (H30)
+// must not be believed for ever.
 func TestChasquidMended(t *testing.T) {
 	onlyLong(t)
 	old, mended := startChasquidHost(t, "chasquid"), startChasquidHost(t, "mended")
@@ -118,7 +117,7 @@ func startChasquidHost(t *testing.T, packages string) *host {
 	h.user, h.refuse, h.size = "user@example.net", "does not exist", 50<<20
 	h.errors, h.spare, h.patient = 3, 5, true
 	agent := h.sink.withAgent()
-	h.sink.mark = "-x" // what there is no alias for has to have a user
+	h.sink.mark = "-x" // an address without an alias must have a user
 	m := newMachine(t, h.cert, root)
 	m.write("chasquid/chasquid.conf", fmt.Sprintf(`hostname: "smarthost.test"
 smtp_address: "%s"

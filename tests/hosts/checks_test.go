@@ -9,8 +9,8 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// checks is what every host goes through: how mail comes to its far side, in how many runs and over
-// how many connections.
+// checks are the tests of every host: how mail arrives behind it, in how many runs and over how
+// many connections.
 func (h *host) checks(t *testing.T) {
 	for _, check := range []struct {
 		name string
@@ -42,10 +42,10 @@ func (h *host) checks(t *testing.T) {
 	}
 }
 
-// Two mails are no series: each goes out once, in one session.
+// Two mails do not go back to back: each goes out once, in one session.
 func checkTwo(t *testing.T, h *host) {
 	me := newPerson(t, h)
-	for range 3 { // the second time the host is known
+	for range 3 { // the second time, the host is known
 		mails := h.newMails(2)
 		before := me.tap.connections()
 		me.send(mails...)
@@ -56,7 +56,7 @@ func checkTwo(t *testing.T, h *host) {
 	}
 }
 
-// once lets deliver run, and expects each mail to have arrived once.
+// once runs deliver, and expects each mail to have arrived once.
 func (p *person) once(mails []mail) {
 	p.t.Helper()
 	p.run()
@@ -88,7 +88,7 @@ func checkSeries(t *testing.T, h *host) {
 	me.connects(h.sessions(len(mails)))
 }
 
-// sessions is how many connections n mails need.
+// sessions returns how many connections n mails need.
 func (h *host) sessions(n int) int {
 	if h.most == 0 {
 		return 1 + h.spare
@@ -140,12 +140,12 @@ func (p *person) refused(mails []mail) {
 	complain(p.t, "have not failed", slices.Collect(maps.Keys(want)))
 }
 
-// Two good recipients, the first and the last, and thirty refused ones between them. Some hosts
-// close after so many errors: what was answered until then counts.
+// Two good recipients, the first and the last, with thirty refused ones between them. Some hosts
+// close after that many errors: the replies until then count.
 func checkRefusedAmongGood(t *testing.T, h *host) { h.manyRefused(t) }
 
-// manyRefused sends such a mail, and one behind it. No session may be in vain: there are as many,
-// and runs, as the host's errors make it.
+// manyRefused sends such a mail, and one after it. No session may be in vain: the host's limit on
+// errors determines the number of sessions and runs.
 func (h *host) manyRefused(t *testing.T) {
 	t.Helper()
 	sessions := 1
@@ -181,7 +181,7 @@ func (h *host) manyRefused(t *testing.T) {
 	}
 }
 
-// Forty mails with nobody but a refused recipient, and a good one behind them.
+// Forty mails with only a refused recipient, and a good one after them.
 func checkRefusedAlone(t *testing.T, h *host) {
 	me := newPerson(t, h)
 	mails := h.newMails(41)

@@ -8,15 +8,15 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// Courier loses what stands behind a final dot, takes a hundred recipients, and names no number
-// behind SIZE.
+// Courier loses what is sent behind a final dot, takes a hundred recipients, and gives no number
+// with SIZE.
 func TestCourierChecks(t *testing.T) {
 	onlyLong(t)
 	startCourier(t).checks(t)
 }
 
-// 534 is not always about a login: to MAIL Courier says so of a mail of more than 10 MiB. That one
-// fails; the others go. (H14)
+// 534 is not always about a login: Courier answers it to MAIL for a mail of more than 10 MiB.
+// That mail fails; the others go out.
 func TestCourierTooBig(t *testing.T) {
 	onlyLong(t)
 	h := startCourier(t)
@@ -32,7 +32,8 @@ func TestCourierTooBig(t *testing.T) {
 	}
 }
 
-// startCourier starts one, at its defaults but for the seconds that it lets pass at each error.
+// startCourier starts a Courier with its defaults, except for the seconds that it waits after
+// each error.
 func startCourier(t *testing.T) *host {
 	t.Helper()
 	root := unpacked(t, "courier", "usr/sbin/esmtpd")

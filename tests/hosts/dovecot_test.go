@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// Dovecot's submission service passes on while it is spoken to: what its relay answers to RCPT and
-// to the end is what it says itself.
+// Dovecot's submission service passes mail on during the session: its replies to RCPT and to the
+// end are those of its relay.
 func TestDovecotChecks(t *testing.T) { startDovecot(t, "dovecot").checks(t) }
 
-// Of two mails the first came twice, each time: the session's process of Dovecot 2.3 dies of an
-// envelope behind a final dot, the mail before it passed on and not answered. (H12)
+// The first of two mails came twice, each time: an envelope behind a final dot kills the
+// session's process of Dovecot 2.3, with the mail before it passed on and not answered.
 func TestDovecotTwoMails(t *testing.T) {
 	h := startDovecot(t, "dovecot")
 	for n := 1; n <= 4; n++ {
@@ -24,7 +24,7 @@ func TestDovecotTwoMails(t *testing.T) {
 	}
 }
 
-// Dovecot 2.4 offers SMTPUTF8 behind the login alone. (H23)
+// Dovecot 2.4 offers SMTPUTF8 only after the login.
 func TestDovecotNext(t *testing.T) {
 	onlyLong(t)
 	h := startDovecot(t, "dovecot-next")
@@ -53,7 +53,7 @@ service submission-login {
 }
 `
 
-// The language of the rest is another one from 2.4 on.
+// From 2.4 on the rest has another syntax.
 var dovecotRest = map[string]string{
 	"dovecot": `mail_location = maildir:~/Maildir
 ssl_cert = </etc/tls/cert.pem
@@ -87,14 +87,14 @@ userdb static {
 `,
 }
 
-// startDovecot starts one: the packages are in this directory of the cache.
+// startDovecot starts a Dovecot whose packages are in this directory of the cache.
 func startDovecot(t *testing.T, packages string) *host {
 	t.Helper()
 	root := unpacked(t, packages, "usr/sbin/dovecot")
 	h := newHost(t, packages)
 	h.secure = h.addr
 	h.login, h.utf8 = true, packages == "dovecot-next"
-	h.size = 41943040 // said behind the login
+	h.size = 41943040 // stated after the login
 	h.refuse = "No such user here"
 	conf := dovecotConf + dovecotRest[packages]
 	if packages == "dovecot-next" {

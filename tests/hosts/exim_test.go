@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-// Exim closes nothing when it says 421: it answers on.
+// Exim does not close when it answers 421: it goes on answering.
 func TestEximChecks(t *testing.T) { startExim(t, "exim", 0).checks(t) }
 
-// Behind so many messages of a connection Exim says 421 to MAIL, and goes on answering: whatever
-// was sent behind it has a refusal of its own, and nothing is in doubt. (H17)
+// After its limit of messages in a connection Exim answers 421 to MAIL, and goes on answering:
+// everything sent after that gets a refusal of its own, and nothing is in doubt.
 func TestEximMessagesOfAConnection(t *testing.T) {
 	h := startExim(t, "exim", 40)
 	me := newPerson(t, h)
@@ -25,8 +25,8 @@ func TestEximMessagesOfAConnection(t *testing.T) {
 	me.connects(4 + 3)
 }
 
-// RSETs that no accepted message stands between are "nonmail commands", of which a connection has
-// ten. (H17)
+// RSETs without an accepted message in between are "nonmail commands", of which a connection may
+// have ten.
 func TestEximNonmailCommands(t *testing.T) {
 	h := startExim(t, "exim", 0)
 	me := newPerson(t, h)
@@ -44,8 +44,27 @@ func TestEximNonmailCommands(t *testing.T) {
 	}
 }
 
+// A mail with a line over 998 octets is refused: the reason says which line it is.
+func TestEximLongLine(t *testing.T) {
+	h := startExim(t, "exim", 0)
+	me := newPerson(t, h)
+	mails := h.newMails(1)
+	mails[0].content = header(mails[0].id, mails[0].to[0]) + "one\ntwo\n" + strings.Repeat("long ", 500) + "\n"
+	me.send(mails...)
+	me.run()
+	me.settled(1)
+	failed := me.failed()
+	if len(failed) != 1 {
+		t.Fatalf("failed have %v, want the mail with the long line", failed)
+	}
+	number := strings.Count(mails[0].content, "\n")
+	if want := fmt.Sprintf("line %d", number); !strings.Contains(failed[0].reason, want) {
+		t.Errorf("failed with %q, want %q in it", failed[0].reason, want)
+	}
+}
+
 // Exim 4.98 says beforehand how many messages it takes: LIMITS MAILMAX=1000, of which 1,100 are
-// sent. (H24)
+// sent.
 func TestEximNext(t *testing.T) {
 	onlyLong(t)
 	h := startExim(t, "exim-next", 0)
@@ -121,8 +140,7 @@ plain:
   server_set_id = $auth2
 `
 
-// startExim starts one that takes this many messages of a connection, 0: as many as it does by
-// default.
+// startExim starts an Exim that takes this many messages in a connection; 0 is its default.
 func startExim(t *testing.T, packages string, messages int) *host {
 	t.Helper()
 	root := unpacked(t, packages, "usr/sbin/exim4")

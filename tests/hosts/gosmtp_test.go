@@ -8,15 +8,14 @@ import (
 	"testing"
 )
 
-// go-smtp is what servers written in Go stand on: it reads BDAT, and closes on a line that is too
-// long for it.
+// Servers written in Go use go-smtp: it reads BDAT, and closes at a line that is too long for it.
 func TestGoSMTPChecks(t *testing.T) { startGoSMTP(t).checks(t) }
 
-// A line of more than 2,000 octets makes go-smtp answer 500 and close, whatever else had been sent
-// before it was read: that is no verdict on the mails in front of it, nor on those behind. (H22)
+// A line of more than 2,000 octets makes go-smtp answer 500 and close, whatever else had been
+// sent. That is no verdict on the mails before and after it.
 func TestGoSMTPLongLine(t *testing.T) {
 	h := startGoSMTP(t)
-	for _, way := range []string{"tapped", "direct", "secure"} { // what a reset leaves to be read is another's business
+	for _, way := range []string{"tapped", "direct", "secure"} { // a reset leaves different parts to be read
 		me := newPerson(t, h)
 		switch way {
 		case "direct":
@@ -44,8 +43,8 @@ func TestGoSMTPLongLine(t *testing.T) {
 	}
 }
 
-// go-smtp takes the end of a connection within the last chunk for the end of that chunk, and passes
-// on what it has. Wherever deliver is killed, what arrives is whole. (H18)
+// go-smtp takes the end of a connection within the last chunk for the end of that chunk, and
+// passes on what it has. Wherever deliver is killed, every mail that arrives is complete.
 func TestGoSMTPCutShort(t *testing.T) {
 	h := startGoSMTP(t)
 	me := newPerson(t, h)

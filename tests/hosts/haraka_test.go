@@ -10,10 +10,10 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// Haraka answers 503 to whatever is sent behind a final dot, on purpose.
+// Haraka answers 503 to everything that is sent behind a final dot, on purpose.
 func TestHarakaChecks(t *testing.T) { startHaraka(t).checks(t) }
 
-// Those 503 are about what was sent ahead: the session goes on, with one login for all. (H15)
+// Those 503 concern what was sent ahead: the session goes on, with one login for all mail.
 func TestHarakaSentAhead(t *testing.T) {
 	h := startHaraka(t)
 	me := newSecurePerson(t, h, h.password)
@@ -25,7 +25,7 @@ func TestHarakaSentAhead(t *testing.T) {
 	}
 }
 
-// startHaraka starts one, from the packages that test.sh has npm install.
+// startHaraka starts a Haraka, from the packages that test.sh installs with npm.
 func startHaraka(t *testing.T) *host {
 	t.Helper()
 	modules := unpacked(t, "npm", "node_modules/Haraka/bin/haraka")
@@ -46,7 +46,7 @@ func startHaraka(t *testing.T) *host {
 	config("plugins", "tls\nauth/flat_file\nrefuse\nrcpt_to.in_host_list\nqueue/smtp_forward\n")
 	config("tls_cert.pem", stage.Read(t, h.cert.CertFile))
 	config("tls_key.pem", stage.Read(t, h.cert.KeyFile))
-	config("dhparams.pem", stage.Read(t, "servers/npm/dhparams.pem")) // it makes its own otherwise, at length
+	config("dhparams.pem", stage.Read(t, "servers/npm/dhparams.pem")) // otherwise it makes its own, which takes long
 	config("auth_flat_file.ini", "[core]\nmethods=PLAIN,LOGIN\n[users]\n"+h.user+"="+h.password+"\n")
 	config("smtp_forward.ini", "host=127.0.0.1\nport="+h.sink.port()+"\nenable_tls=false\nenable_outbound=true\n")
 	config("databytes", fmt.Sprint(h.size)+"\n")

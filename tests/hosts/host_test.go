@@ -11,47 +11,46 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// A host is a real smart host that the test has started, and what is known of it beforehand: how it
-// differs from others for good reason.
+// A host is a real smart host that the test has started, with the known differences from other
+// hosts.
 type host struct {
 	name   string
 	addr   string // in clear
-	secure string // submission: STARTTLS and a login; "" where it has none
+	secure string // submission: STARTTLS and a login; "" if it has none
 	sink   *sink
 	cert   stage.Certificate
 
-	login          bool // in clear, too, nothing is taken without one
+	login          bool // nothing is taken without one, in clear either
 	user, password string
 
 	domain    string              // of the recipients; example.net
-	badDomain string              // of those who are refused; the same
-	abroad    string              // a domain that only those who are logged in may write to; "": any
-	mailbox   string              // fmt for the local part of a good recipient; friend%d
+	badDomain string              // of refused recipients; the same by default
+	abroad    string              // a domain that needs a login; "": any
+	mailbox   string              // format of the local part of a good recipient; friend%d
 	refuse    string              // the words of a refusal
-	arrives   func(string) string // what the host itself makes of a content
+	arrives   func(string) string // the host's own changes of a content
 	size      int64               // largest message; 0: none
-	utf8      bool                // takes addresses beyond ASCII
+	utf8      bool                // takes addresses outside ASCII
 	nul       fate                // what becomes of a mail with a NUL
-	line      fate                // of a line of 2,500 octets
-	most      int                 // messages of a connection; 0: no limit
-	errors    int                 // of a connection, until it is closed; a refused recipient is one; 0: no limit
-	spare     int                 // connections that there may be beyond what there must: what the host does not survive is tried once
-	patient   bool                // it lets us wait for seconds: two checks at a time
-	slow      bool                // a refusal takes it long
-	loose     bool                // delivers what a lost connection has cut short (maddy within DATA)
+	line      fate                // of a mail with a line of 2,500 octets
+	most      int                 // messages in a connection; 0: no limit
+	errors    int                 // errors until it closes, such as refused recipients; 0: no limit
+	spare     int                 // additional connections allowed: what kills the host is tried once
+	patient   bool                // it makes us wait for seconds: two checks at a time
+	slow      bool                // its refusals take long
 }
 
-// A fate is what a host makes of an odd content.
+// A fate is what a host does with an odd content.
 type fate int
 
 const (
-	kept    fate = iota // passed on as it is
-	altered             // passed on, but not as it was
+	kept    fate = iota // passed on unchanged
+	altered             // passed on, but changed
 	refused
-	either // as it is, or refused
+	either // unchanged or refused
 )
 
-// newHost makes the description of a host: where it is to listen, and what most have in common.
+// newHost makes the description of a host: its addresses, and what most hosts have in common.
 func newHost(t *testing.T, name string) *host {
 	t.Helper()
 	return &host{
@@ -60,7 +59,7 @@ func newHost(t *testing.T, name string) *host {
 	}
 }
 
-// freeAddress returns one on loopback where nobody listens.
+// freeAddress returns an address on loopback where nothing listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -108,7 +107,7 @@ func (p *process) awaitGreeting(t *testing.T, addr string) {
 	})
 }
 
-// greets reports whether somebody at addr begins to speak.
+// greets reports whether a server at addr begins to speak.
 func greets(addr string) bool {
 	c, err := net.DialTimeout("tcp", addr, time.Second)
 	if err != nil {

@@ -2,7 +2,6 @@ package hosts
 
 import (
 	"esmtpq/tests/stage"
-	"sync"
 	"testing"
 )
 
@@ -38,16 +37,17 @@ const window = 64
 func (p *person) killAfter(n int) {
 	p.t.Helper()
 	cmd := p.Command("deliver")
-	var ended sync.WaitGroup
-	ended.Add(1)
+	started, ended := make(chan bool), make(chan bool)
 	p.tap.cutAfter(n, func() {
+		<-started
 		cmd.Process.Kill()
-		ended.Wait()
+		<-ended
 	})
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
+	close(started)
 	cmd.Wait()
-	ended.Done()
+	close(ended)
 	p.tap.cutAfter(0, nil)
 }

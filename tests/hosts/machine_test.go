@@ -13,17 +13,17 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// A machine is a view of this one in which a host's packages are installed, with users of its own:
-// what a daemon needs that wants to be root. Its network is that of this machine.
+// A machine is a view of this one in which a host's packages are installed, with users of its
+// own, as daemons of root need it. Its network is that of this machine.
 type machine struct {
 	t    *testing.T
-	root string // where its packages are unpacked
+	root string // directory of its unpacked packages
 	dir  string
-	etc  string // what is written here is in /etc
+	etc  string // files here are in /etc
 	cert stage.Certificate
 }
 
-// newMachine prepares one with these users, each in a group of its name.
+// newMachine prepares a machine with these users, each in a group of its name.
 func newMachine(t *testing.T, cert stage.Certificate, root string, users ...string) *machine {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -52,7 +52,7 @@ func newMachine(t *testing.T, cert stage.Certificate, root string, users ...stri
 	m.write("passwd", passwd)
 	m.write("group", group)
 	m.write("hosts", "127.0.0.1 localhost smarthost.test\n")
-	m.write("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n") // nobody answers there: at once
+	m.write("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n") // nothing answers there, which shows at once
 	m.write("hostname", "smarthost.test\n")
 	m.write("mailname", "smarthost.test\n")
 	m.write("nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files\nservices: files\nprotocols: files\n")
@@ -67,8 +67,8 @@ func (m *machine) write(name, content string) {
 	write(m.t, filepath.Join(m.etc, name), content, 0o644)
 }
 
-// link gives a program in /usr/bin one more name: what the alternatives of an installed package
-// would do.
+// link gives a program in /usr/bin another name, as the alternatives of an installed package
+// would.
 func (m *machine) link(name, program string) {
 	m.t.Helper()
 	if err := os.Symlink(program, filepath.Join(m.dir, "bin", name)); err != nil {

@@ -28,7 +28,8 @@ func (h *host) newMails(n int) []mail {
 	return mails
 }
 
-// header has the fields that any mail must have. Those of MIME make some hosts encode anew.
+// header has the fields that any mail must have. Those of MIME make some hosts encode the content
+// anew.
 func header(id, to string) string {
 	return "From: me@example.org\nTo: " + to + "\nSubject: mail " + id + "\nDate: Sun, 1 Nov 2026 12:00:00 +0000\n" +
 		"Message-ID: <" + id + ">\n\n"
@@ -40,9 +41,9 @@ func (m *mail) fill(n int) {
 	m.content += strings.Repeat(line, n/len(line)+1)
 }
 
-// check compares what has arrived with what was sent: each mail once for each of its good
-// recipients, its content octet for octet behind what hosts put in front. twice says how many
-// copies there may be too many.
+// check compares the mail that has arrived with the mail sent: each mail once for each good
+// recipient, its content unchanged after what hosts put in front. twice is how many surplus
+// copies there may be.
 func (h *host) check(t *testing.T, mails []mail, twice int) {
 	t.Helper()
 	copies := map[string]map[string]int{}
@@ -74,7 +75,7 @@ func (h *host) check(t *testing.T, mails []mail, twice int) {
 		}
 		m := known[id[1]]
 		if m == nil {
-			continue // of another check
+			continue // from another check
 		}
 		if problem := h.differs(a.content, m.content); problem != "" {
 			t.Errorf("mail %s arrived changed: %s", m.id, problem)
@@ -89,7 +90,7 @@ func (h *host) check(t *testing.T, mails []mail, twice int) {
 	h.count(t, mails, copies, twice)
 }
 
-// count compares how many copies have arrived for whom.
+// count compares the numbers of copies for each recipient.
 func (h *host) count(t *testing.T, mails []mail, copies map[string]map[string]int, twice int) {
 	t.Helper()
 	doubled := 0
@@ -120,7 +121,7 @@ func (h *host) count(t *testing.T, mails []mail, copies map[string]map[string]in
 	}
 }
 
-// differs says in what a content that arrived is not what was sent, "" where it is.
+// differs says how a content that arrived differs from what was sent; "" if it does not.
 func (h *host) differs(arrived, sent string) string {
 	sent = strings.ReplaceAll(sent, "\n", "\r\n")
 	if h.arrives != nil {

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// mailpit is what web developers send to; it takes a hundred recipients.
+// Web developers send to mailpit; it takes a hundred recipients.
 func TestMailpitChecks(t *testing.T) {
 	onlyLong(t)
 	startMailpit(t).checks(t)
 }
 
-// startMailpit starts two, one of which wants TLS and a login.
+// startMailpit starts two mailpits, one of which wants TLS and a login.
 func startMailpit(t *testing.T) *host {
 	t.Helper()
 	program := program(t, "mailpit")

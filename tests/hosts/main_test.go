@@ -1,14 +1,14 @@
-// Package hosts holds esmtpq against the smart hosts that people have: programs that no one here
-// wrote, each started by the test itself on loopback.
+// Package hosts tests esmtpq against the smart hosts that people have: programs by others, each
+// started by the test on loopback.
 //
 // test.sh unpacks and builds them. As root
 //
-//	go test ./tests/hosts                    the hosts of every day, a minute or two
+//	go test ./tests/hosts                    the hosts of every day: four minutes
 //	go test ./tests/hosts -long              all hosts, at their own limits: half an hour
 //	go test ./tests/hosts -run Exim -v       one of them
 //
-// A host whose program is not there is skipped, and the reason says what brings it; with CI=true
-// those of every day must be there. Most daemons are root's to start; the others run for anybody.
+// A host whose program is missing is skipped, and the reason says how to get it; with CI=true the
+// everyday ones must be there. Most daemons need root; the others run as any user.
 package hosts
 
 import (

@@ -14,8 +14,8 @@ func TestMoxChecks(t *testing.T) {
 	startMox(t, 100_000).checks(t)
 }
 
-// An account of mox that has used up its new recipients has each mail refused at its end, for a
-// day. Behind a refused content mox keeps the envelope, which a rider must not join. (H25, H26)
+// When a login of mox has used up its new recipients, each mail is refused at its end, for a day.
+// After a refused content mox keeps the envelope, which the next one must not join.
 func TestMoxLimit(t *testing.T) {
 	onlyLong(t)
 	h := startMox(t, 20)
@@ -31,7 +31,7 @@ func TestMoxLimit(t *testing.T) {
 	}
 	me.connects(1)
 
-	// After three mails the identity rests: the others are not charged.
+	// After three mails the identity waits: the others are not charged.
 	waiting := me.waiting()
 	if len(waiting) != 20 {
 		t.Fatalf("%d recipients wait, want 20", len(waiting))
@@ -56,7 +56,7 @@ func TestMoxLimit(t *testing.T) {
 	}
 }
 
-// startMox starts one whose account may write to this many new recipients in a day. It takes
+// startMox starts a mox whose user may write to this many new recipients in a day. It takes
 // nothing without a login.
 func startMox(t *testing.T, recipients int) *host {
 	t.Helper()

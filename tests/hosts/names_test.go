@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// newNames starts a name server on an address of loopback, which it returns, for hosts that wait
-// for an answer where none can come, or look into no file. It knows localhost alone.
+// newNames starts a name server on loopback and returns its address. It is for hosts that would
+// wait for an answer that cannot come, or that do not read /etc/hosts. It only knows localhost.
 func newNames(t *testing.T) string {
 	t.Helper()
 	ip := ownAddress()
@@ -47,9 +47,9 @@ func reply(query []byte) []byte {
 	return answer
 }
 
-// questionEnd returns where the question of a query ends, 0 where it is cut.
+// questionEnd returns where the question of a query ends, 0 if it is cut short.
 func questionEnd(query []byte) int {
-	i := 12 // behind the header
+	i := 12 // after the header
 	for i < len(query) && query[i] != 0 {
 		i += int(query[i]) + 1
 	}

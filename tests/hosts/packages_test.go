@@ -9,7 +9,7 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// onlyLong skips what takes long, and what is not there in everyday runs.
+// onlyLong skips a test that takes long, or whose host is missing in everyday runs.
 func onlyLong(t *testing.T) {
 	t.Helper()
 	if !stage.Long() {
@@ -33,8 +33,8 @@ func cache(t *testing.T) string {
 	return filepath.Join(dir, "esmtpq-test", "hosts")
 }
 
-// unpacked returns the directory in the cache that holds the packages of a host, and skips the test
-// where it lacks file.
+// unpacked returns the directory of a host's packages in the cache, and skips the test if that
+// lacks file.
 func unpacked(t *testing.T, name, file string) string {
 	t.Helper()
 	dir := filepath.Join(cache(t), name)
@@ -44,8 +44,7 @@ func unpacked(t *testing.T, name, file string) string {
 	return dir
 }
 
-// program returns the path of a server that test.sh builds, and skips the test where it is not
-// there.
+// program returns the path of a server that test.sh builds, and skips the test if it is missing.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	path := filepath.Join(cache(t), "bin", name)
@@ -55,7 +54,7 @@ func program(t *testing.T, name string) string {
 	return path
 }
 
-// lacking ends a test that cannot be run. Where the tests are the gate, those of every day must be.
+// lacking ends a test that cannot be run. In CI the everyday ones must run.
 func lacking(t *testing.T, what string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" && !stage.Long() {

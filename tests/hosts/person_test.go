@@ -20,7 +20,7 @@ type person struct {
 	port string // of the tap
 }
 
-// newPerson makes one who is known to the host where it wants a login, in clear.
+// newPerson makes a person who sends in clear, with a login if the host wants one.
 func newPerson(t *testing.T, h *host) *person {
 	t.Helper()
 	p := &person{Person: stage.NewPerson(t), t: t, host: h}
@@ -33,8 +33,8 @@ func newPerson(t *testing.T, h *host) *person {
 	return p
 }
 
-// newSecurePerson makes one who goes to the host's submission port: STARTTLS, and a login with this
-// password.
+// newSecurePerson makes a person who uses the host's submission port: STARTTLS, and a login with
+// this password.
 func newSecurePerson(t *testing.T, h *host, password string) *person {
 	t.Helper()
 	p := newPerson(t, h)
@@ -43,7 +43,7 @@ func newSecurePerson(t *testing.T, h *host, password string) *person {
 	return p
 }
 
-// listenTo puts a tap before one of the host's addresses.
+// listenTo puts a tap in front of one of the host's addresses.
 func (p *person) listenTo(addr string) {
 	p.tap = newTap(p.t, addr)
 	p.port = portOf(p.tap.addr)
@@ -54,7 +54,7 @@ func (p *person) signIn(password string) {
 	p.configure("starttls = required", "username = "+p.host.user, "password = "+password)
 }
 
-// configure writes the configuration, beyond who and where.
+// configure writes the configuration with further settings.
 func (p *person) configure(lines ...string) {
 	p.t.Helper()
 	lines = append([]string{"identity = me@example.org", "hostname = localhost:" + p.port}, lines...)
@@ -69,7 +69,7 @@ func (p *person) send(mails ...mail) {
 	}
 }
 
-// run lets deliver run once.
+// run runs deliver once.
 func (p *person) run() {
 	p.t.Helper()
 	if r := p.Try("", "deliver"); r.Code != 0 && r.Code != 75 {
@@ -77,8 +77,8 @@ func (p *person) run() {
 	}
 }
 
-// settled expects nothing to wait after deliver has run as often as said, and lets it run on until
-// nothing does.
+// settled expects that nothing waits after this many runs of deliver, and goes on running it
+// until nothing does.
 func (p *person) settled(runs int) {
 	p.t.Helper()
 	waiting := p.waiting()
@@ -95,7 +95,7 @@ func (p *person) settled(runs int) {
 	p.t.Errorf("after %d runs and %d connections %d recipients still wait: %s", runs+2, p.tap.connections(), len(waiting), first(waiting))
 }
 
-// noDoubt expects nobody to be possibly delivered.
+// noDoubt expects that no mail is possibly delivered.
 func (p *person) noDoubt() {
 	p.t.Helper()
 	var doubt []queued
@@ -107,7 +107,7 @@ func (p *person) noDoubt() {
 	complain(p.t, "possibly delivered, though the host has said that they are not", doubt)
 }
 
-// complain reports what a list of faults begins with.
+// complain reports the beginning of a list of faults.
 func complain[T any](t *testing.T, what string, list []T) {
 	t.Helper()
 	if len(list) > 0 {
@@ -122,7 +122,7 @@ func first[T any](list []T) string {
 	return fmt.Sprint(list[:3]) + " ..."
 }
 
-// A queued recipient is one whom mailq lists.
+// A queued recipient is one that mailq lists.
 type queued struct {
 	subject, address, action, status, reason string
 	attempts                                 int
@@ -170,7 +170,7 @@ func (p *person) subject(id string) string {
 	return ""
 }
 
-// waiting returns the queued recipients who have not failed.
+// waiting returns the queued recipients that have not failed.
 func (p *person) waiting() []queued {
 	p.t.Helper()
 	var list []queued
@@ -182,7 +182,7 @@ func (p *person) waiting() []queued {
 	return list
 }
 
-// failed returns those who have.
+// failed returns those that have.
 func (p *person) failed() []queued {
 	p.t.Helper()
 	var list []queued

@@ -8,13 +8,13 @@ import (
 
 func TestPostfixChecks(t *testing.T) { startPostfix(t, "postfix", "").checks(t) }
 
-// Postfix closes with 421 at the twenty-first error, and each recipient that it refuses is one:
-// what it has answered until then counts, so that a second session can do the rest. (H13)
+// Postfix closes with 421 at the twenty-first error, and each refused recipient is an error. Its
+// replies until then count, so that a second session can do the rest.
 func TestPostfixManyRefused(t *testing.T) {
 	startPostfix(t, "postfix", stage.Pick("", pauses)).manyRefused(t)
 }
 
-// Postfix 3.10 closes on whoever sends more behind EHLO, DATA and such in one write.
+// Postfix 3.10 closes if more is sent in one write with EHLO, DATA and the like.
 func TestPostfixNext(t *testing.T) {
 	onlyLong(t)
 	startPostfix(t, "postfix-next", "").checks(t)

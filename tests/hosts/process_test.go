@@ -43,8 +43,8 @@ func (p *process) ended() bool {
 	return err != nil || bytes.Contains(stat, []byte(") Z "))
 }
 
-// stop ends the process, and in a namespace all that run there: its first one does not die with its
-// parent if it has changed its user.
+// stop ends the process, and in a namespace all processes there: the first one does not die with
+// its parent if it has changed its user.
 func (p *process) stop() {
 	for _, pid := range children(p.cmd.Process.Pid) {
 		kill(pid)
@@ -60,7 +60,7 @@ func tail(text []byte, n int) []byte {
 	return append([]byte("[...] "), text[len(text)-n:]...)
 }
 
-// write writes a file that everybody may read, and the directories to it.
+// write writes a file that everybody may read, and makes its directories.
 func write(t *testing.T, name, content string, mode os.FileMode) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {

@@ -6,7 +6,7 @@ import (
 	"esmtpq/tests/stage"
 )
 
-// qpsmtpd refuses EHLO behind a login, and says 550 where it wants one. (H20)
+// qpsmtpd refuses EHLO behind a login, and says 550 where it wants one.
 func TestQpsmtpdChecks(t *testing.T) {
 	onlyLong(t)
 	startQpsmtpd(t).checks(t)

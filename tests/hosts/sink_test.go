@@ -24,15 +24,15 @@ type arrival struct {
 	content string // CRLF line ends
 }
 
-// A sink is what stands behind a host: it takes all mail that the host passes on.
+// A sink takes all mail that a host passes on.
 type sink struct {
 	t    *testing.T
 	addr string
-	// A host that runs an agent rather than passing on by SMTP has it write here: a file for each
-	// mail, of which the first line is the sender, the second the recipients, the rest the content.
-	// "": none does.
+	// If the host runs an agent instead of passing mail on by SMTP, the agent writes here: a file
+	// for each mail, with the sender on the first line, the recipients on the second, then the
+	// content. "" means no agent.
 	dir string
-	// What a host has put into the address of each recipient.
+	// What a host adds to the address of each recipient.
 	mark string
 
 	mu       sync.Mutex
@@ -40,7 +40,7 @@ type sink struct {
 	read     map[string]bool // files in dir
 }
 
-// newSink starts one on loopback for the length of the test.
+// newSink starts a sink on loopback for the length of the test.
 func newSink(t *testing.T) *sink {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -66,7 +66,7 @@ func (s *sink) port() string {
 	return port
 }
 
-// withAgent makes a directory, and an agent to call as "agent FROM TO..." with a mail on its
+// withAgent makes a directory, and an agent to be called as "agent FROM TO..." with a mail on its
 // standard input.
 func (s *sink) withAgent() (agent string) {
 	s.t.Helper()
@@ -90,7 +90,7 @@ mv "$new" `+dir+`/"$(date +%s%N)${new##*/}"
 	return agent
 }
 
-// all returns what has arrived, in order.
+// all returns the mail that has arrived, in order.
 func (s *sink) all() []arrival {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +107,7 @@ func (s *sink) all() []arrival {
 	return slices.Clone(s.arrivals)
 }
 
-// parse takes apart what the agent has written.
+// parse parses a file that the agent has written.
 func (s *sink) parse(file string) arrival {
 	from, rest, _ := strings.Cut(file, "\n")
 	to, content, _ := strings.Cut(rest, "\n")
@@ -207,7 +207,7 @@ func readDots(r *bufio.Reader) (string, error) {
 	}
 }
 
-// await waits until enough has arrived, or nothing more does for long, and returns all.
+// await waits until enough mail has arrived, or no more arrives for long, and returns all.
 func (s *sink) await(enough func([]arrival) bool) []arrival {
 	last, since := -1, time.Now()
 	for {
@@ -224,6 +224,6 @@ func (s *sink) await(enough func([]arrival) bool) []arrival {
 }
 
 const (
-	settles = 8 * time.Second        // more than a host takes from one mail that it passes on to the next
-	lingers = 150 * time.Millisecond // for the copy that should not come
+	settles = 8 * time.Second        // longer than a host takes between two mails that it passes on
+	lingers = 150 * time.Millisecond // for a copy that should not come
 )

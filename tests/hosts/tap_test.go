@@ -9,15 +9,15 @@ import (
 	"testing"
 )
 
-// A tap stands between the person and a host: it passes on what both say, counts the connections,
-// keeps what was said, and can cut a connection at an octet.
+// A tap is between the person and a host: it passes on and records what both say, counts the
+// connections, and can cut a connection at an octet.
 type tap struct {
 	addr string
 	host string
 
 	mu    sync.Mutex
 	conns []*tapped
-	cutAt int    // after so many octets from the person
+	cutAt int    // after this many octets from the person
 	cut   func() // what happens then; nil: nothing is cut
 	sent  int
 }
@@ -39,7 +39,7 @@ func (c *tapped) say(person bool, octets []byte) {
 	c.turns[len(c.turns)-1] += string(octets)
 }
 
-// newTap makes one before the host with this address.
+// newTap makes a tap in front of the host with this address.
 func newTap(t *testing.T, host string) *tap {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -98,8 +98,9 @@ func (p *tap) pass(near *net.TCPConn) {
 	far.Close()
 }
 
-// copy passes on from one side to the other until it ends, and ends the other the same way. What is
-// noted says how much of it may pass: if not all, the connection is cut there.
+// copy passes octets from one side to the other until the first ends, and ends the other in the
+// same way. note says how much of a piece may pass: if not all of it, the connection is cut
+// there.
 func (p *tap) copy(to, from *net.TCPConn, note func([]byte) int) {
 	buffer := make([]byte, 64<<10)
 	for {
@@ -137,8 +138,8 @@ func (p *tap) copy(to, from *net.TCPConn, note func([]byte) int) {
 	}
 }
 
-// cutAfter has the connection cut after n more octets from the person, and f called between the
-// last of them and the end. Without an f nothing is cut any more.
+// cutAfter lets the connection be cut after n more octets from the person, with a call of f
+// between the last of them and the cut. With a nil f nothing is cut any more.
 func (p *tap) cutAfter(n int, f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -164,7 +165,7 @@ func (p *tap) ahead() (n int) {
 	return n
 }
 
-// connections returns how many were made.
+// connections returns the number of connections.
 func (p *tap) connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -178,7 +179,7 @@ func (p *tap) octets() int {
 	return p.sent
 }
 
-// said returns all that the person has said, and the host, in clear only.
+// said returns everything that the person and the host have said in clear.
 func (p *tap) said() (sent, received []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -190,8 +191,8 @@ func (p *tap) said() (sent, received []byte) {
 
 var messageID = regexp.MustCompile(`(?m)^Message-ID: <([^>]+)>`)
 
-// order returns the Message-IDs of the contents that were sent in clear, in order, each where it
-// was sent last.
+// order returns the Message-IDs of the contents sent in clear, in order, each at its last
+// sending.
 func (p *tap) order() []string {
 	sent, _ := p.said()
 	var ids []string

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"net"
@@ -17,37 +16,13 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+
+	"esmtpq/tests/stage"
 )
 
 // These tests run the built program, in a throw-away home, against a smart host on loopback.
 
-// binDir holds esmtpq and the symbolic links that install.sh makes.
-var binDir string
-
-func TestMain(m *testing.M) { os.Exit(testMain(m)) }
-
-func testMain(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "esmtpq-bin-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "esmtpq"), "esmtpq/cmd/esmtpq")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
-		return 1
-	}
-	for _, name := range []string{"sendmail", "deliver", "mailq"} {
-		if err := os.Symlink("esmtpq", filepath.Join(dir, name)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-	}
-	binDir = dir
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(stage.Main(m)) }
 
 // hangs is how long a test waits before it gives up on something that should have happened.
 const hangs = time.Minute
@@ -137,13 +112,13 @@ func newPerson(t *testing.T, host string, more ...string) *person {
 	if err := os.WriteFile(filepath.Join(p.home, ".esmtprc"), []byte(rc), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.env = []string{"HOME=" + p.home, "PATH=" + binDir + ":/usr/bin:/bin", "TZ=UTC", "ESMTPQ_DELAY=never"}
+	p.env = []string{"HOME=" + p.home, "PATH=" + stage.BinDir(t) + ":/usr/bin:/bin", "TZ=UTC", "ESMTPQ_DELAY=never"}
 	return p
 }
 
 // command prepares a call of one of our names, or of the shell.
 func (p *person) command(stdin, name string, args ...string) *exec.Cmd {
-	path := filepath.Join(binDir, name)
+	path := stage.Program(p.t, name)
 	if name == "sh" {
 		path = "/bin/sh"
 	}

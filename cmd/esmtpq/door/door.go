@@ -6,7 +6,6 @@
 package door
 
 import (
-	"errors"
 	"os"
 
 	"esmtpq/cmd/esmtpq/argv"
@@ -36,9 +35,6 @@ type Call struct {
 
 	table *Table
 }
-
-// errHelp asks for the help of the verb instead.
-var errHelp = errors.New("help")
 
 // AsksHelp reports whether the command line asks for help, which Help then gives.
 func (c *Call) AsksHelp() bool { return argv.AsksHelp(c.Args) }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"esmtpq/tests/stage"
 )
 
 // Where imports leave a choice, packages are initialised in the order of their paths. So the
@@ -41,6 +43,7 @@ func TestModulePath(t *testing.T) {
 // buildAs builds the program under another module path and returns the path of sendmail.
 func buildAs(t *testing.T, module string) string {
 	t.Helper()
+	stage.NeedsCompiler(t)
 	dir := t.TempDir()
 	tree := os.DirFS("../../..")
 	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {

@@ -2,35 +2,16 @@ package owner_test
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"esmtpq/tests/stage"
 )
 
-// program is the built program.
-var program string
-
-func TestMain(m *testing.M) { os.Exit(testMain(m)) }
-
-func testMain(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "esmtpq-bin-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "esmtpq")
-	cmd := exec.Command("go", "build", "-trimpath", "-o", program, "esmtpq/cmd/esmtpq")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(stage.Main(m)) }
 
 // esmtpq returns a function that runs the program without a terminal, in a home with mail for
 // some recipients. The function checks the exit status and returns what is printed.
@@ -42,7 +23,7 @@ func esmtpq(t *testing.T, recipients ...string) func(code int, args ...string) s
 	}
 	run := func(code int, args ...string) string {
 		t.Helper()
-		cmd := exec.Command(program, args...)
+		cmd := exec.Command(stage.Program(t, "esmtpq"), args...)
 		cmd.Env = []string{"HOME=" + home, "PATH=/usr/bin:/bin", "ESMTPQ_DELAY=never", "TZ=UTC"}
 		cmd.Dir, cmd.Stdin = home, strings.NewReader("From: me@example.org\n\ntext\n")
 		var out bytes.Buffer

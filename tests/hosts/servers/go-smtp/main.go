@@ -1,6 +1,6 @@
-// A submission server on go-smtp, at the defaults of that library but for what is said here: go-smtp CLEAR SECURE CERT KEY
-// SINK. It takes mail at the address CLEAR, at SECURE with STARTTLS and a login, and passes it on to SINK while it is
-// spoken to.
+// This is a submission server on go-smtp with the library's defaults, except as said here. Usage:
+// go-smtp CLEAR SECURE CERT KEY SINK. It takes mail at the address CLEAR, and at SECURE with
+// STARTTLS and a login, and passes it on to SINK during the session.
 package main
 
 import (
@@ -99,14 +99,15 @@ func pass(sink, from string, to []string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	// The library's own writer would make an LF that stands alone a CRLF.
+	// The library's own writer would turn a lone LF into a CRLF.
 	content = bytes.ReplaceAll(content, []byte("\r\n."), []byte("\r\n.."))
 	if bytes.HasPrefix(content, []byte(".")) {
 		content = append([]byte("."), content...)
 	}
+	// What was cut within its last CRLF has lost nothing that SMTP could do without.
 	end := ".\r\n"
 	if !bytes.HasSuffix(content, []byte("\r\n")) {
-		end = "\r\n.\r\n"
+		content, end = bytes.TrimSuffix(content, []byte("\r")), "\r\n.\r\n"
 	}
 	if _, err := conn.Write(append(content, end...)); err != nil {
 		return err

@@ -1,0 +1,235 @@
+package mutate
+
+// What is sent, what replies are taken for, and what they mean for each recipient.
+var relayFaults = []fault{
+	{
+		"a message is relayed to whom the host refused", "relay",
+		"			if reply.Positive() {\n				v.reports[i] = queue.Report{", "			if reply != nil {\n				v.reports[i] = queue.Report{",
+		[]test{{"relay", "TestDialogues"}},
+	},
+	{
+		"what was sent and not answered is plainly delayed", "relay",
+		"if r.Sent == smtp.SentAll && !r.Unread &&", "if r.Sent == smtp.SentNothing && !r.Unread &&",
+		[]test{{"relay", "TestDialogues"}, {"relay", "TestSerieses"}},
+	},
+	{
+		"what the host did not come to is in doubt", "relay",
+		"		r.Unread = unread\n", "		r.Unread = false\n",
+		[]test{{"relay", "TestSerieses"}},
+	},
+	{
+		"the reply that a host closes with counts", "relay",
+		"	if !byHost || !w.more ||", "	if true || !byHost || !w.more ||",
+		[]test{{"relay", "TestSerieses"}},
+	},
+	{
+		"what is tried alone has others behind it", "relay",
+		"	case tail.m.Alone, tail.m.Check, !c.Pipelining():", "	case tail.m.Check, !c.Pipelining():",
+		[]test{{"relay", "TestSerieses"}},
+	},
+	{
+		"a message tried alone is pipelined", "relay",
+		"case tx.m.Alone || !w.c.Pipelining():", "case !w.c.Pipelining():",
+		[]test{{"relay", "TestSerieses"}},
+	},
+	{
+		"a refusal met alone does not count", "relay",
+		"	if f.alone && r.Closing != nil {", "	if false {",
+		[]test{{"relay", "TestOutcome"}},
+	},
+	{
+		"an empty message is completed for a refused sender", "relay",
+		"case !tx.reply(StageMAIL).Positive() || !tx.accepted():", "case false:",
+		[]test{{"relay", "TestContentOfARefusedMessage"}},
+	},
+	{
+		"the next envelope begins without RSET", "relay",
+		"		tx.envelope(c.ext, true)\n", "		tx.envelope(c.ext, false)\n",
+		[]test{{"relay", "TestRiderBehindRefusedContent"}},
+	},
+	{
+		"a host that refuses what rides is not remembered", "relay",
+		"c.Ride, c.RideRefused = false, true", "c.Ride, c.RideRefused = false, false",
+		[]test{{"relay", "TestHostRefusesWhatRides"}},
+	},
+	{
+		"an envelope rides where BDAT is offered", "relay",
+		"conn.Ride = !conn.Extensions().Has(\"CHUNKING\") && !w.known.NoRide", "conn.Ride = !w.known.NoRide",
+		[]test{{"relay", "TestSerieses"}},
+	},
+	{
+		"the words of RSET are not looked at", "relay",
+		"	case r.shape() != c.reset:", "	case false:",
+		[]test{{"relay", "TestSerieses"}},
+	},
+	{
+		"the check behind the first chunk finds nothing", "relay",
+		"		if r.Class() != s.probe {", "		if false {",
+		[]test{{"relay", "TestRepliesTwice"}},
+	},
+	{
+		"the probe finds nothing", "relay",
+		"		case r.Class() != class:", "		case false:",
+		[]test{{"relay", "TestProbe"}},
+	},
+	{
+		"nothing unsolicited is seen", "relay",
+		"		} else if !said {", "		} else if !said || true {",
+		[]test{{"relay", "TestDialogues"}},
+	},
+	{
+		"what is owed is not waited for", "relay",
+		"	if c.owed.Load() {", "	if false {",
+		[]test{{"relay", "TestStopped"}},
+	},
+	{
+		"the last chunk holds the content", "relay",
+		"	return c.out[:len(c.out)-2], false, nil\n}\n\n// count", "	return c.out, true, nil\n}\n\n// count",
+		[]test{{"relay", "TestChunks"}},
+	},
+	{
+		"the length of a content is not checked", "relay",
+		"	if int64(len(c.out)) != c.left || len(c.out) < 2 {", "	if len(c.out) < 2 {",
+		[]test{{"relay", "TestWrongChunks"}},
+	},
+	{
+		"dots are not doubled", "relay",
+		"			out[n] = '.'\n			n++\n", "			n += 0\n",
+		[]test{{"relay", "TestWire"}},
+	},
+	{
+		"a lone CR ends no line", "relay",
+		"		end := bytes.IndexAny(p, \"\\r\\n\")", "		end := bytes.IndexAny(p, \"\\n\")",
+		[]test{{"relay", "TestWire"}},
+	},
+	{
+		"secrets are shown", "relay",
+		"	c.r.hide = forms(user, password)", "	_ = forms(user, password)",
+		[]test{{"relay", "TestTranscript"}},
+	},
+	{
+		"a password is sent in clear", "relay",
+		"	case !c.encrypted() && !c.private():", "	case false:",
+		[]test{{"relay", "TestLogin"}},
+	},
+	{
+		"what was said in clear behind STARTTLS is believed", "relay",
+		"	if c.r.br.Buffered() > 0 {\n		return c.refuse(StageTLS", "	if false {\n		return c.refuse(StageTLS",
+		[]test{{"relay", "TestTLS"}},
+	},
+	{
+		"what was offered in clear is kept behind TLS", "relay",
+		"	return c.hello() // offers in clear are forgotten", "	return nil // offers in clear are forgotten",
+		[]test{{"relay", "TestForgottenExtensions"}},
+	},
+	{
+		"certificates are not verified", "relay",
+		"config.InsecureSkipVerify = c.cfg.TLS == TLSOpportunistic && c.cfg.Login == nil", "config.InsecureSkipVerify = true",
+		[]test{{"relay", "TestTLS"}},
+	},
+	{
+		"a NUL in a reply is taken", "relay",
+		"		case strings.IndexByte(line, 0) >= 0:", "		case false:",
+		[]test{{"relay", "TestReplyRefused"}},
+	},
+	{
+		"a reply has no end", "relay",
+		"size > maxReply || len(r.Lines) >= maxReplyLines", "false",
+		[]test{{"relay", "TestReplyRefused"}},
+	},
+	{
+		"lines of a reply may differ in their codes", "relay",
+		"		case len(r.Lines) > 0 && code != r.Code:", "		case false:",
+		[]test{{"relay", "TestReplyRefused"}},
+	},
+	{
+		"lines that are no reply are passed over without end", "relay",
+		"noise > maxNoise", "noise > 1<<20",
+		[]test{{"relay", "TestNoise"}},
+	},
+	{
+		"more messages go over a session than the host says", "relay",
+		"	case c.Worn():\n		return false\n", "	case false:\n		return false\n",
+		[]test{{"relay", "TestLimitedSession"}},
+	},
+	{
+		"503 fails a message", "relay",
+		"	{everyStage, \"503\", queue.Delayed, queue.ScopeSession, \"\"},\n", "",
+		[]test{{"relay", "TestPolicy"}, {"relay", "TestDialogues"}},
+	},
+	{
+		"a sending limit fails mail", "relay",
+		"	{everyStage, \"sending limit\", queue.Delayed, queue.ScopeIdentity, \"\"},\n", "",
+		[]test{{"relay", "TestPolicy"}},
+	},
+	{
+		"a login wanted fails mail", "relay",
+		"	{everyStage, \"login\", queue.Delayed, queue.ScopeIdentity, \"\"},\n", "",
+		[]test{{"relay", "TestPolicy"}},
+	},
+	{
+		"534 is about the login even behind one", "relay",
+		"		return byStatus || !f.loggedIn && f.offered\n", "		return true\n",
+		[]test{{"relay", "TestPolicyOfLogins"}},
+	},
+	{
+		"a missing login is not seen", "relay",
+		"return f.wantsLogin(r, at) || f.lacksLogin(r, at)", "return f.wantsLogin(r, at)",
+		[]test{{"relay", "TestPolicyOfLogins"}},
+	},
+	{
+		"the rest of the recipients waits for the next run", "relay",
+		"rep.Action, rep.Scope = queue.Delayed, queue.ScopeRecipient; v.taken > 0 {", "rep.Action, rep.Scope = queue.Delayed, queue.ScopeRecipient; false {",
+		[]test{{"relay", "TestManyRecipients"}},
+	},
+	{
+		"what a host takes in a transaction is not remembered", "relay",
+		"k.Recipients = v.taken", "k.Recipients = 0",
+		[]test{{"relay", "TestManyRecipients"}},
+	},
+	{
+		"what is known of a host does not expire", "relay",
+		"now.Sub(at) > knownFor ||", "",
+		[]test{{"relay", "TestForgotten"}},
+	},
+	{
+		"what is known of a host outlives a change of it", "relay",
+		"if k.Host == m.key && k.Print == print {", "if k.Host == m.key {",
+		[]test{{"relay", "TestForgotten"}, {"relay", "TestProbe"}},
+	},
+	{
+		"a message is tried without end", "relay",
+		"t.deaths >= maxDeaths:", "t.deaths >= 1000:",
+		[]test{{"relay", "TestDialogues"}},
+	},
+	{
+		"sessions that come to nothing are not counted", "relay",
+		"	case w.fruitless+1 >= maxFruitless && !w.decided:", "	case false:",
+		[]test{{"relay", "TestDialogues"}},
+	},
+	{
+		"what cannot be recorded is sent all the same", "relay",
+		"	if err := w.src.Sending(t.d, rcpts); err != nil {", "	if err := w.src.Sending(t.d, rcpts); false {",
+		[]test{{"relay", "TestSourceFails"}, {"relay", "TestSeriesSourceFails"}},
+	},
+	{
+		"sending goes on when nothing can be recorded", "relay",
+		"	if w.unrecorded != nil {\n		return fmt.Errorf(", "	if false {\n		return fmt.Errorf(",
+		[]test{{"relay", "TestSourceFails"}},
+	},
+	{
+		"a long line goes in a series", "relay",
+		" && t.d.Envelope.MaxLine <= longLine", "",
+		[]test{{"relay", "TestOracleCases"}},
+	},
+	{
+		"a mailbox outside ASCII goes to a host without SMTPUTF8", "relay",
+		"		if !smtputf8 {\n			return \"\", false, ErrUTF8Local", "		if false {\n			return \"\", false, ErrUTF8Local",
+		[]test{{"relay", "TestAddress"}, {"relay", "TestParameters"}},
+	},
+	{
+		"an address may hold a line end", "relay",
+		"		if addr[i] < ' ' || addr[i] == 127 {", "		if false {",
+		[]test{{"relay", "TestAddress"}},
+	},
+}
