@@ -29,35 +29,6 @@ func (w *window) replies() *Error {
 	}
 }
 
-// misled marks as out of step what err shows to be: what is in flight, and with it what had
-// seemed to be confirmed.
-func (w *window) misled(err *Error) {
-	w.doubt(err)
-	tx := w.read
-	switch {
-	case tx == nil || err.Kind != KindGarbage:
-	case tx.m.Chunks:
-		tx.wrong = tx.wrong || tx.reply(StageEnd) != nil && !tx.sure && !tx.declined() && w.c.Uniform()
-	default:
-		tx.wrong = tx.wrong || tx.odd || !tx.anchored()
-	}
-}
-
-// misplaced reports whether the reply to the end of a message looks like one to another command.
-// extra says that there is a reply too many rather than too few.
-func (c *Conn) misplaced(tx *transaction, extra bool) bool {
-	end := tx.reply(StageEnd)
-	switch shape := end.shape(); {
-	case c.taken != "" && c.taken != c.reset:
-		return shape != c.taken
-	case end.noisy, c.saysReset(end):
-		return true
-	case c.taken != "":
-		return shape != c.taken
-	}
-	return extra
-}
-
 // unanswerable returns what the failure to read a reply comes to. Silence after an envelope that
 // rides is the loss of the session: nothing was sent that would be worth a longer wait.
 func (w *window) unanswerable(err *Error) *Error {
@@ -92,56 +63,21 @@ func (w *window) take(r *Reply) *Error {
 	w.unanswered--
 	w.more = w.unanswered > 0
 	w.octets -= int64(s.size)
-	c := w.c
-	switch {
-	case r.Code == 421:
-		w.close(c.refused(s.at, r))
-	case s.probe != 0:
-		if r.Class() != s.probe {
-			tx.wrong = !tx.sure && !tx.declined() || tx.taken() && c.misplaced(tx, false)
-			return c.garbage(s.at, r)
-		}
-		tx.sure, tx.wrong, c.guessed = true, false, false
-	case s.at == StageRSET:
-		if err := w.takeReset(tx, r); err != nil {
-			return err
-		}
-	case r.Class() == 3 && tx.m.Chunks:
-		// 354 is the reply to nothing in a series. What comes behind it still says what became of
-		// the others, and of this one.
-		tx.garbled = c.garbage(s.at, r)
-		tx.wrong = true
-		w.close(tx.garbled)
-	case r.Class() == 3 && (s.at != StageDATA || r.Code != 354), r.Positive() && s.at == StageDATA:
-		return c.garbage(s.at, r)
+	if r.Code == 421 {
+		w.close(w.c.refused(s.at, r))
+	} else if err := w.place(tx, s, r); err != nil {
+		return err
 	}
-	if s.at == StageMAIL && r.Positive() && c.mail == "" {
-		c.mail = r.shape()
+	if s.at == StageMAIL && r.Positive() && w.c.mail == "" {
+		w.c.mail = r.shape()
 	}
 	if tx.rides && tx.refusedRide() {
 		return w.unride(tx)
 	}
-	switch {
-	case s.at == StageEnd && !tx.m.Chunks:
+	if s.at == StageEnd {
 		w.takeEnd(tx, r)
-	case s.at == StageEnd && r.Negative():
-		tx.wrong = false // be it to the end or to the chunk before
 	}
 	return nil
-}
-
-// takeEnd notes the reply to a final dot.
-func (w *window) takeEnd(tx *transaction, r *Reply) {
-	c := w.c
-	if !r.Positive() && tx.rider == nil {
-		tx.over = w.closing != nil // else RSET is due
-	}
-	shape := r.shape()
-	known := c.reset != "" && !c.Uniform() && shape == c.taken
-	tx.odd = r.noisy && !known || c.saysReset(r)
-	if tx.taken() && !tx.odd {
-		c.taken = shape
-	}
 }
 
 // replying returns the index in flight of the transaction that the next reply belongs to.
@@ -152,58 +88,6 @@ func (w *window) replying() int {
 		}
 	}
 	panic("smtp: a reply that nothing was sent for")
-}
-
-// takeReset notes a reply to RSET. After a message sent in chunks its words show whether we are
-// in step.
-func (w *window) takeReset(tx *transaction, r *Reply) *Error {
-	c := w.c
-	switch {
-	case r.Class() == 3 && !tx.m.Chunks:
-		return c.garbage(StageRSET, r)
-	case r.Class() == 3:
-		tx.wrong = tx.taken() && c.misplaced(tx, c.guessed)
-		w.close(c.garbage(StageRSET, r))
-		return nil
-	case r.Negative():
-		tx.wrong = tx.wrong || tx.odd || tx.m.Chunks && tx.taken() && c.misplaced(tx, true)
-		if !tx.rides || tx.read != 1 {
-			w.close(c.refused(StageRSET, r))
-		}
-		return nil
-	case tx.m.Chunks:
-		return w.compare(tx, r)
-	case tx.rides && tx.read == 1:
-		c.RideProven = true
-		if before := w.flight[0]; before.rider == tx && !before.taken() && c.reset != "" && !c.Uniform() {
-			before.odd = before.odd || r.shape() != c.reset
-		}
-	}
-	if c.reset == "" {
-		c.reset = r.shape()
-	}
-	return nil
-}
-
-// compare compares the words of a reply to RSET behind a message sent in chunks with those known.
-func (w *window) compare(tx *transaction, r *Reply) *Error {
-	c, shape := w.c, r.shape()
-	switch {
-	case c.reset == "" && (shape != c.mail || tx.m.Check):
-		c.reset, c.guessed = shape, true
-	case !c.Steady:
-	case shape != c.reset: // or, where none are known yet, those of MAIL, which it does not share
-		tx.wrong = !tx.taken() || c.misplaced(tx, true)
-		err := c.garbage(StageRSET, r)
-		err.Text = c.cfg.Name + " is out of step: it answered " + r.String() + " where its reply to RSET should be"
-		return err
-	case !c.guessed && !c.Uniform():
-		tx.sure, tx.wrong = true, false
-		if tx.taken() {
-			c.taken = tx.reply(StageEnd).shape()
-		}
-	}
-	return nil
 }
 
 // refusedRide reports whether the host has refused an envelope for going behind a final dot, and

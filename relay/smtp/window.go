@@ -171,12 +171,6 @@ func (w *window) fill() *Error {
 	return nil
 }
 
-// Uniform reports whether the host answers RSET as it answers MAIL. Its words then show nothing.
-func (c *Conn) Uniform() bool { return c.reset != "" && c.reset == c.mail }
-
-// saysReset reports whether r has the words of this host's replies to RSET, which no other has.
-func (c *Conn) saysReset(r *Reply) bool { return c.reset != "" && !c.Uniform() && r.shape() == c.reset }
-
 // awaited returns the stage whose reply is the next to come.
 func (w *window) awaited() Stage {
 	for _, tx := range w.flight {
@@ -364,18 +358,6 @@ func (w *window) sentStep(tx *transaction) {
 	tx.sent++
 	w.unanswered++
 	w.pump.want <- expected{s.at, limit}
-}
-
-// doubt marks unconfirmed messages in flight as out of step, if err shows that.
-func (w *window) doubt(err *Error) {
-	for _, tx := range w.flight {
-		if tx == w.read && tx.m.Chunks {
-			continue // see misled
-		}
-		if err.Kind == KindGarbage && !tx.settled() && (tx.odd || !tx.anchored()) {
-			tx.wrong = true
-		}
-	}
 }
 
 // conclude ends a transaction by RSET, whose reply confirms the replies before it.

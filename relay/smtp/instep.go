@@ -1,0 +1,140 @@
+package smtp
+
+// place judges whether a reply stands in its place. An error shows that it does not, and ends the session.
+func (w *window) place(tx *transaction, s *step, r *Reply) *Error {
+	c := w.c
+	switch {
+	case s.probe != 0 && r.Class() == s.probe:
+		tx.sure, tx.wrong, c.guessed = true, false, false
+	case s.probe != 0:
+		tx.wrong = !tx.sure && !tx.declined() || tx.taken() && c.misplaced(tx, false)
+		return c.garbage(s.at, r)
+	case s.at == StageRSET:
+		return w.takeReset(tx, r)
+	case r.Class() == 3 && tx.m.Chunks:
+		// 354 is the reply to nothing in a series. What comes behind it still says what became of
+		// the others, and of this one.
+		tx.garbled, tx.wrong = c.garbage(s.at, r), true
+		w.close(tx.garbled)
+	case r.Class() == 3 && (s.at != StageDATA || r.Code != 354), r.Positive() && s.at == StageDATA:
+		return c.garbage(s.at, r)
+	}
+	return nil
+}
+
+// takeEnd notes the reply to the end of a message.
+func (w *window) takeEnd(tx *transaction, r *Reply) {
+	c := w.c
+	if tx.m.Chunks {
+		tx.wrong = tx.wrong && !r.Negative() // it is refused, be this the reply to the end or to the chunk before
+		return
+	}
+	if !r.Positive() && tx.rider == nil {
+		tx.over = w.closing != nil // else RSET is due
+	}
+	shape := r.shape()
+	known := c.reset != "" && !c.Uniform() && shape == c.taken
+	tx.odd = r.noisy && !known || c.saysReset(r)
+	if tx.taken() && !tx.odd {
+		c.taken = shape
+	}
+}
+
+// takeReset notes a reply to RSET. After a message sent in chunks its words show whether we are
+// in step.
+func (w *window) takeReset(tx *transaction, r *Reply) *Error {
+	c := w.c
+	switch {
+	case r.Class() == 3 && !tx.m.Chunks:
+		return c.garbage(StageRSET, r)
+	case r.Class() == 3:
+		tx.wrong = tx.taken() && c.misplaced(tx, c.guessed)
+		w.close(c.garbage(StageRSET, r))
+		return nil
+	case r.Negative():
+		tx.wrong = tx.wrong || tx.odd || tx.m.Chunks && tx.taken() && c.misplaced(tx, true)
+		if !tx.rides || tx.read != 1 {
+			w.close(c.refused(StageRSET, r))
+		}
+		return nil
+	case tx.m.Chunks:
+		return w.compare(tx, r)
+	case tx.rides && tx.read == 1:
+		c.RideProven = true
+		if before := w.flight[0]; before.rider == tx && !before.taken() && c.reset != "" && !c.Uniform() {
+			before.odd = before.odd || r.shape() != c.reset
+		}
+	}
+	if c.reset == "" {
+		c.reset = r.shape()
+	}
+	return nil
+}
+
+// compare compares the words of a reply to RSET behind a message sent in chunks with those known.
+func (w *window) compare(tx *transaction, r *Reply) *Error {
+	c, shape := w.c, r.shape()
+	switch {
+	case c.reset == "" && (shape != c.mail || tx.m.Check):
+		c.reset, c.guessed = shape, true
+	case !c.Steady:
+	case shape != c.reset: // or, where none are known yet, those of MAIL, which it does not share
+		tx.wrong = !tx.taken() || c.misplaced(tx, true)
+		err := c.garbage(StageRSET, r)
+		err.Text = c.cfg.Name + " is out of step: it answered " + r.String() + " where its reply to RSET should be"
+		return err
+	case !c.guessed && !c.Uniform():
+		tx.sure, tx.wrong = true, false
+		if tx.taken() {
+			c.taken = tx.reply(StageEnd).shape()
+		}
+	}
+	return nil
+}
+
+// misled marks as out of step what err shows to be: what is in flight, and with it what had
+// seemed to be confirmed.
+func (w *window) misled(err *Error) {
+	w.doubt(err)
+	tx := w.read
+	switch {
+	case tx == nil || err.Kind != KindGarbage:
+	case tx.m.Chunks:
+		tx.wrong = tx.wrong || tx.reply(StageEnd) != nil && !tx.sure && !tx.declined() && w.c.Uniform()
+	default:
+		tx.wrong = tx.wrong || tx.odd || !tx.anchored()
+	}
+}
+
+// misplaced reports whether the reply to the end of a message looks like one to another command.
+// extra says that there is a reply too many rather than too few.
+func (c *Conn) misplaced(tx *transaction, extra bool) bool {
+	end := tx.reply(StageEnd)
+	switch shape := end.shape(); {
+	case c.taken != "" && c.taken != c.reset:
+		return shape != c.taken
+	case end.noisy, c.saysReset(end):
+		return true
+	case c.taken != "":
+		return shape != c.taken
+	}
+	return extra
+}
+
+// doubt marks unconfirmed messages in flight as out of step, if err shows that.
+func (w *window) doubt(err *Error) {
+	for _, tx := range w.flight {
+		if tx == w.read && tx.m.Chunks {
+			continue // see misled
+		}
+		if err.Kind == KindGarbage && !tx.settled() && (tx.odd || !tx.anchored()) {
+			tx.wrong = true
+		}
+	}
+}
+
+// Uniform reports whether the host answers RSET as it answers MAIL. Its words then show nothing.
+func (c *Conn) Uniform() bool { return c.reset != "" && c.reset == c.mail }
+
+// saysReset reports whether r has the words of this host's replies to RSET, which no other has.
+func (c *Conn) saysReset(r *Reply) bool { return c.reset != "" && !c.Uniform() && r.shape() == c.reset }
