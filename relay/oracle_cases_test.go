@@ -395,6 +395,15 @@ var found = []struct {
 	{12591, "421 to MAIL twice in a row is charged to the message"},
 	{16786, "the same, with several recipients"},
 	{17599, "421 to RCPT is charged to the recipient"},
+	{36030, "a refused content, all behind its dot answered with 503: no RSET, and the next joins its envelope"},
+	{150195, "the dot not answered, all behind it with 503: sent again"},
+	{39236, "the same: recorded as not delivered"},
+	{28522, "the same"},
+	{8503, "a chunk answered with 354, and the end with 2xx: believed"},
+	{10503, "a reply too many, and 354 in place of that to RSET: believed"},
+	{16752, "a reply too many in a session whose words are not known, then RSET refused: believed"},
+	{2052, "a reply missing in such a session: the reply to RSET is that to the end"},
+	{2681, "354 to a recipient, and the session lost: recorded as not delivered"},
 	{11515, "a recipient that was refused is in doubt when the end is not answered"},
 }
 

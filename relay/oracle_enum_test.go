@@ -130,6 +130,11 @@ var foundFaults = []struct {
 	{pipelined, 3, []fault{{7, extraOther}, {14, closes}}, "the dot was answered, RSET behind it twice"},
 	{pipelined, 10, []fault{{8, say3xx}, {13, mute}}, "silence behind the dot"},
 	{pipelined, 1, []fault{{6, say530}}, "a login is wanted at the end of a message"},
+	{pipelined, 5, []fault{{12, garbage}, {15, deaf}}, "the reply to RSET is believed to be that to the dot"},
+	{pipelined, 6, []fault{{13, swallow}, {14, say530}}, "the refusal of RSET is taken for that of the content"},
+	{chunked, 6, []fault{{7, extraOther}, {9, garbage}}, "nobody accepted, the end is: sent again"},
+	{chunked, 0, []fault{{10, swallow}, {11, say530}}, "the refusal of RSET is taken for that of the content"},
+	{chunked, 0, []fault{{22, garbage}, {26, say4xx}}, "the same, in a series"},
 	{lockstep, 0, []fault{{17, junk}}, "a line that is no reply before the last one"},
 	{lockstep, 1, []fault{{17, say3xx}}, "354 to the dot: a recipient that was refused is in no doubt"},
 }

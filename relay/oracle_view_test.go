@@ -212,7 +212,7 @@ func (t *txn) unconfirmed() bool {
 		return false
 	}
 	if t.s.commands[t.end].verb == dot {
-		return t.garbledBehind()
+		return t.garbledBehind() || t.refusedBehind()
 	}
 	for _, c := range t.s.commands[t.end+1:] {
 		if c.verb != rset && (c.verb != last || c.txn != nil && c.txn.mailed) {
@@ -251,6 +251,21 @@ func (t *txn) garbledBehind() bool {
 		}
 	}
 	return false
+}
+
+// refusedBehind reports whether a dot and all behind it were refused, and a reply is missing at the end: that may be the
+// reply to the dot, and what is read as such the refusal of the command behind it.
+func (t *txn) refusedBehind() bool {
+	s := t.s
+	if len(s.replies) >= len(s.commands) && len(s.conn.in) == 0 || t.end+1 >= len(s.commands) {
+		return false
+	}
+	for _, c := range s.commands[t.end:] {
+		if r := s.seen(c.at); r != nil && r.class() < 4 {
+			return false
+		}
+	}
+	return s.seen(t.end+1) != nil
 }
 
 // contradictory reports whether the host has said that it took a message of which it had refused a chunk, or

@@ -171,7 +171,7 @@ func (w *window) fail(err *Error, byHost bool) {
 	unread, first := false, true
 	for _, tx := range w.flight {
 		tx.close()
-		tx.wrong = tx.wrong || tx.odd && tx.rider != nil && (!tx.taken() || w.c.saysReset(tx.reply(StageEnd)))
+		tx.wrong = tx.wrong || tx.rider != nil && w.unproven(tx, err)
 		if tx.rides && !w.c.RideProven && err.Kind != KindReply && err.Kind != KindStopped {
 			w.c.RideLost = true
 		}

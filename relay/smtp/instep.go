@@ -121,6 +121,23 @@ func (c *Conn) misplaced(tx *transaction, extra bool) bool {
 	return extra
 }
 
+// unproven reports whether the reply to the end of a message may be one to the envelope that rides behind it, now
+// that err has ended the session.
+func (w *window) unproven(tx *transaction, err *Error) bool {
+	switch {
+	case tx.odd:
+		return !tx.taken() || w.c.saysReset(tx.reply(StageEnd))
+	case tx.taken() || err.Kind != KindTimeout:
+		return false
+	}
+	for i := range tx.rider.steps[:tx.rider.read] {
+		if !tx.rider.steps[i].reply.Negative() {
+			return false
+		}
+	}
+	return tx.rider.read > 0 // all was refused, and one reply is missing
+}
+
 // doubt marks unconfirmed messages in flight as out of step, if err shows that.
 func (w *window) doubt(err *Error) {
 	for _, tx := range w.flight {

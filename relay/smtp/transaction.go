@@ -159,7 +159,7 @@ func (tx *transaction) settled() bool {
 	case tx.rider != nil && tx.odd:
 		return tx.rider.confirm > 0 || tx.rider.reply(StageDATA) != nil
 	case tx.rider != nil:
-		return tx.rider.steps[0].reply != nil
+		return tx.rider.steps[0].reply.Positive() // else RSET is due
 	}
 	return tx.confirm > 0 && tx.steps[tx.confirm].reply != nil
 }
