@@ -35,7 +35,13 @@ type host struct {
 	opening chan struct{} // closed when the session opened beforehand is open, or has failed; nil for none
 	early   *smtp.Conn
 	refused *smtp.Error
+	opened  time.Time // when early was open
+	cancel  context.CancelFunc
 }
+
+// preparedTime is how long a session that was opened beforehand is used: the network may forget an
+// idle connection without a word.
+const preparedTime = 30 * time.Second
 
 // open opens a session.
 func (h *host) open(ctx context.Context) (*smtp.Conn, *smtp.Error) {
@@ -53,6 +59,7 @@ func (h *host) prepare(ctx context.Context) {
 	}
 	done := make(chan struct{})
 	h.opening = done
+	ctx, h.cancel = context.WithCancel(ctx)
 	go func() {
 		defer close(done)
 		conn, err := h.open(ctx)
@@ -62,46 +69,66 @@ func (h *host) prepare(ctx context.Context) {
 		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.early, h.refused = conn, err
+		h.early, h.refused, h.opened = conn, err, time.Now().Round(0) // the clock of the wall goes on in sleep
 	}()
 }
 
 // session returns a session: the one that was opened beforehand, which has been idle, or a new
-// one. If the login failed beforehand, that failure is the result: a password is not tried twice.
+// one. A login that was refused beforehand is the result, as a password is not tried twice; and so is
+// whatever becomes of a session that is still being opened.
 func (h *host) session(ctx context.Context) (conn *smtp.Conn, idle bool, err *smtp.Error) {
-	h.mu.Lock()
-	opening := h.opening
-	h.mu.Unlock()
-	if opening != nil {
-		<-opening // each step of opening has its limit
-		h.mu.Lock()
-		conn, err = h.early, h.refused
-		h.early, h.refused, h.opening = nil, nil, nil
-		h.mu.Unlock()
-		if conn != nil || err != nil && err.At == smtp.StageAUTH {
-			return conn, true, err
-		}
+	conn, idle, err = h.prepared()
+	loginRefused := err != nil && err.At == smtp.StageAUTH && (err.Kind == smtp.KindReply || err.Kind == smtp.KindRefused)
+	if conn != nil || err != nil && (!idle || loginRefused) {
+		return conn, idle, err
 	}
 	conn, err = h.open(ctx)
 	return conn, false, err
 }
 
-// close ends a session that was opened beforehand and not used.
-func (h *host) close() {
+// prepared returns what became of the session that was opened beforehand; nil and nil if there is none or it is too old.
+// idle says that it was open already.
+func (h *host) prepared() (conn *smtp.Conn, idle bool, err *smtp.Error) {
 	h.mu.Lock()
 	opening := h.opening
 	h.mu.Unlock()
 	if opening == nil {
-		return
+		return nil, true, nil
 	}
-	<-opening
+	select {
+	case <-opening:
+		idle = true
+	default:
+		<-opening // each step of opening has its limit
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.early != nil {
-		h.early.Quit()
-		h.early = nil
+	conn, err = h.early, h.refused
+	h.early, h.refused, h.opening = nil, nil, nil
+	if conn != nil && time.Now().Round(0).Sub(h.opened) > preparedTime {
+		conn.Abort()
+		conn = nil
 	}
-	h.opening = nil
+	return conn, idle, err
+}
+
+// close ends a session that was opened beforehand and not used.
+func (h *host) close() {
+	h.mu.Lock()
+	opening, cancel := h.opening, h.cancel
+	h.mu.Unlock()
+	if opening == nil {
+		return
+	}
+	select {
+	case <-opening:
+	default:
+		cancel()
+	}
+	if conn, _, _ := h.prepared(); conn != nil {
+		conn.Quit()
+	}
+	cancel()
 }
 
 // connect makes the connection.

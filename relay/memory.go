@@ -123,7 +123,7 @@ func (h *host) probe(conn *smtp.Conn) *smtp.Error {
 		if !conn.Steady {
 			m.refuseChunks(conn, "its replies to RSET differ from one to the next")
 		}
-	case err.Kind == smtp.KindReply || err.Kind == smtp.KindStopped:
+	case err.Kind == smtp.KindStopped:
 	case err.Kind == smtp.KindGarbage:
 		m.refuseChunks(conn, "it takes a chunk for commands, or does not refuse it")
 	default:

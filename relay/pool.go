@@ -79,16 +79,16 @@ func (p *pool) handBack(all []*task) {
 // A member is the source as one worker of a pool sees it.
 type member struct{ p *pool }
 
-// over reports whether nothing more is to be begun, and why nothing more may be sent.
-func (p *pool) over() (bool, error) {
+// over returns why nothing more is to be begun, and why nothing more may be sent.
+func (p *pool) over() (*queue.Report, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.suspended != nil || p.failed != nil, p.failed
+	return p.suspended, p.failed
 }
 
 // Next implements queue.Source.
 func (m member) Next(wait bool) *queue.Delivery {
-	if over, _ := m.p.over(); over {
+	if suspended, failed := m.p.over(); suspended != nil || failed != nil {
 		return nil
 	}
 	return m.p.src.Next(wait)
@@ -125,6 +125,6 @@ func (m member) Backlog() int { return m.p.src.Backlog() }
 
 // Wait implements queue.Source.
 func (m member) Wait(ctx context.Context, limit time.Duration) bool {
-	over, _ := m.p.over()
-	return !over && m.p.src.Wait(ctx, limit)
+	suspended, failed := m.p.over()
+	return suspended == nil && failed == nil && m.p.src.Wait(ctx, limit)
 }

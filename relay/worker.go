@@ -41,15 +41,17 @@ type worker struct {
 	known      known      // of the host, when conn was opened
 	series     bool       // messages go in chunks, back to back
 	broken     *smtp.Error
-	chunked    bool // a message was sent in chunks in this session
-	chunksWork bool // such a message was accepted
-	explained  bool // the host has said why it ended the session
-	blamed     bool // a message was charged with the end of this session
-	waited     bool // conn has been idle since it was last used
-	accepted   bool // a message of this session has been accepted
-	decided    bool // the host has decided about a message in this session
-	anew       bool // the next message is to go over a new session
-	fruitless  int  // sessions in a row that achieved nothing
+	failed     *smtp.Error // what ended the last session
+	noAsk      bool        // the host ended a session when it was asked once more behind the login
+	chunked    bool        // a message was sent in chunks in this session
+	chunksWork bool        // such a message was accepted
+	explained  bool        // the host has said why it ended the session
+	blamed     bool        // a message was charged with the end of this session
+	waited     bool        // conn has been idle since it was last used
+	accepted   bool        // a message of this session has been accepted
+	decided    bool        // the host has decided about a message in this session
+	anew       bool        // the next message is to go over a new session
+	fruitless  int         // sessions in a row that achieved nothing
 	notBefore  time.Time
 
 	ahead  []*task                // drawn, and to be carried before any others
@@ -74,8 +76,23 @@ func (w *worker) run() {
 			break
 		}
 		w.carry()
+		if w.fruitless >= maxFruitless && !w.over() {
+			w.suspend()
+		}
 	}
 	w.giveBack()
+}
+
+// suspend leaves all mail of the identity alone: sessions end before anything is decided about a message.
+func (w *worker) suspend() {
+	t := w.take(true)
+	if t == nil {
+		return
+	}
+	rep := w.facts(t).report(w.failed)
+	rep.Text = strconv.Itoa(w.fruitless) + " sessions in a row came to nothing; in the last, " + rep.Text
+	rep.Action, rep.Scope = queue.Delayed, queue.ScopeIdentity
+	w.record(t.outcome(t.all(rep)))
 }
 
 // more reports whether there is a message to carry, after waiting for one that is about to come.
@@ -94,6 +111,9 @@ func (w *worker) more() bool {
 
 // over reports whether nothing more is to be begun.
 func (w *worker) over() bool {
+	if w.pool != nil && w.suspended == nil && w.unrecorded == nil {
+		w.suspended, w.unrecorded = w.pool.over()
+	}
 	return w.unrecorded != nil || w.suspended != nil || w.ctx.Err() != nil
 }
 
@@ -187,6 +207,7 @@ func (w *worker) carry() {
 	switch {
 	case err != nil:
 		w.count(err)
+		w.failed = err
 		w.conn.Abort()
 		w.conn = nil
 	case w.anew || w.conn.Worn():
@@ -346,7 +367,7 @@ func (w *worker) retry(t *task, r *smtp.Result, v *verdict, f *facts) *task {
 // the session ended over, and nothing may show that the session would have ended anyway. progress
 // says that some of its recipients have their answer.
 func (w *worker) blames(r *smtp.Result, v *verdict, progress bool) bool {
-	idle := w.waited && !w.decided && v.cause.Kind != smtp.KindTimeout
+	idle := w.waited && !w.decided
 	limited := v.cause.Kind == smtp.KindReply && v.cause.Reply.Code == 421 && w.accepted
 	if w.blamed || r.Err != nil && !r.First || idle || limited || progress {
 		return false
@@ -377,7 +398,7 @@ func (w *worker) gaveUp(t *task, v *verdict, f *facts) *queue.Report {
 
 // note notes what a result shows about the session and the host.
 func (w *worker) note(r *smtp.Result, v *verdict) {
-	if v.again == againNo && (r.Mail != nil || r.End != nil) && !unsure(v.reports) {
+	if (r.Mail != nil || r.End != nil) && decides(v.reports) {
 		w.decided = true
 	}
 	w.waited = w.waited && r.Mail == nil
@@ -407,6 +428,11 @@ func (w *worker) maxRecipients() int {
 		}
 	}
 	return n
+}
+
+// decides reports whether the host has decided about a recipient.
+func decides(reports []queue.Report) bool {
+	return slices.ContainsFunc(reports, func(rep queue.Report) bool { return rep.Action != "" && !rep.Unsure })
 }
 
 // unsure reports whether a report is of a message that was possibly delivered.

@@ -30,14 +30,14 @@ func WireAddress(addr string, smtputf8 bool) (wire string, needsUTF8 bool, err e
 	}
 	at := strings.LastIndexByte(addr, '@')
 	local, domain := addr[:at+1], addr[at+1:]
-	if !isASCII(local) {
+	if !isASCII(local) || at < 0 {
 		if !smtputf8 {
 			return "", false, ErrUTF8Local
 		}
 		return addr, true, nil
 	}
 	ascii, err := idna.Lookup.ToASCII(domain)
-	if err != nil {
+	if err != nil || ascii == "" { // some characters stand for nothing
 		return "", false, errors.New("has a domain that is not a valid name")
 	}
 	return local + ascii, false, nil

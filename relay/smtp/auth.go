@@ -66,6 +66,9 @@ func (c *Conn) logIn() *Error {
 		return err
 	}
 	user, password, err := c.cfg.Login.Get(c.ctx)
+	if err != nil && c.ctx.Err() != nil {
+		return stopped(StageAUTH)
+	}
 	if err != nil {
 		return c.refuse(StageAUTH, err.Error())
 	}

@@ -216,7 +216,7 @@ func (w *window) open(tail *transaction) bool {
 		return false
 	case tail == nil:
 		return true
-	case tail.m.Alone, tail.m.Check, !c.Pipelining():
+	case tail.m.Alone, tail.m.Check, !c.Pipelining(), tail.local != nil && !tail.m.Chunks:
 		return false
 	case tail.m.Chunks:
 		return len(w.flight) < w.messages && w.octets < windowOctets && w.unanswered+commandWindow < maxUnanswered
@@ -243,6 +243,10 @@ func (w *window) start(m *Message, tail *transaction) {
 	}
 	if err := w.openBody(tx); err != nil {
 		tx.close()
+		if tx.rides {
+			tail.rider, w.pending = nil, m
+			return
+		}
 		tx.local = err
 		tx.steps, tx.over = nil, true
 		if tx.rides {

@@ -161,7 +161,9 @@ func runBehind(c *door.Call, q *spool.Queue, r *router, delay time.Duration) err
 	defer cancel()
 	defer sleep(delay, func() { r.prepare(ctx, q) }, cancel)()
 	defer r.closeUnused()
+	r.refresh()
 	run := r.options(c, q)
+	run.Waiting = r.closeUnused // whatever was opened is too old when the other run ends
 	run.Begun = func() { lock.Close() }
 	return r.run(ctx, c, q, run)
 }

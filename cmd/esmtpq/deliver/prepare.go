@@ -22,6 +22,9 @@ const (
 // on, so that all of it goes out as soon as the delay is over. It returns at once; ctx is that of
 // the run. A failure is charged to no message, and identities that wait are left alone.
 func (r *router) prepare(ctx context.Context, q *spool.Queue) {
+	if q.Running() {
+		return // that run may have a session of its own, and takes as long as it takes
+	}
 	listing, err := q.List()
 	if err != nil {
 		return // the run will say so
@@ -60,6 +63,20 @@ func (r *router) destinations(m *spool.Message) []string {
 		}
 	}
 	return names
+}
+
+// refresh forgets what was read of the configuration, and the sessions that were opened by it, if
+// it has changed or could not be read: mail goes by the configuration of the time of the run.
+func (r *router) refresh() {
+	now := newRouter(r.home, r.routes.Config)
+	_, was := r.changed()
+	if _, is := now.changed(); is == was && is != "" && !r.routes.Stale() {
+		return
+	}
+	r.closeUnused()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.routes, r.transports = now.routes, now.transports
 }
 
 // closeUnused ends the sessions that were opened and for which no mail was left.

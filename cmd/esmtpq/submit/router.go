@@ -49,6 +49,20 @@ func (r *Router) Load(env *spool.Envelope) (*identity.Config, error) {
 	return l.cfg, l.err
 }
 
+// Stale reports whether a configuration file that was read has changed since, or could not be read.
+func (r *Router) Stale() bool {
+	for _, l := range r.configs {
+		if l.err != nil || l.cfg.Info == nil {
+			return true
+		}
+		st, err := os.Stat(l.cfg.File)
+		if err != nil || !st.ModTime().Equal(l.cfg.Info.ModTime()) || st.Size() != l.cfg.Info.Size() {
+			return true
+		}
+	}
+	return false
+}
+
 // Login returns the user's login name.
 func (r *Router) Login() string {
 	if r.login == "" {
