@@ -149,6 +149,8 @@ type source struct {
 
 // Next implements queue.Source.
 func (s *source) Next(bool) *queue.Delivery {
+	drawing.Lock()
+	defer drawing.Unlock()
 	if s.next == len(s.all) {
 		return nil
 	}
@@ -165,13 +167,13 @@ func (s *source) Wait(context.Context, time.Duration) bool { return false }
 // Sending implements queue.Source.
 func (s *source) Sending(*queue.Delivery, []int) error { return nil }
 
-// recording is held while outcomes are recorded: workers of a pool do that at the same time.
-var recording sync.Mutex
+// drawing is held by the methods of source: workers of a pool call them at the same time.
+var drawing sync.Mutex
 
 // Record implements queue.Source.
 func (s *source) Record(outcomes []queue.Outcome) error {
-	recording.Lock()
-	defer recording.Unlock()
+	drawing.Lock()
+	defer drawing.Unlock()
 	for _, o := range outcomes {
 		s.reports = append(s.reports, o.Reports...)
 	}

@@ -262,7 +262,11 @@ func (c *muteConn) Read(p []byte) (int, error) {
 type backlogSource struct{ source }
 
 // Backlog implements queue.Source.
-func (s *backlogSource) Backlog() int { return len(s.all) - s.next }
+func (s *backlogSource) Backlog() int {
+	drawing.Lock()
+	defer drawing.Unlock()
+	return len(s.all) - s.next
+}
 
 // TestIdleSession: a session waits only for mail that is about to come.
 func TestIdleSession(t *testing.T) {
