@@ -67,7 +67,7 @@ func (w *worker) Ending(m *smtp.Message) error {
 // after the login.
 func (w *worker) lacks(t *task) bool {
 	ext := w.conn.Extensions()
-	if !w.conn.LoggedIn() || w.noAsk {
+	if !w.conn.LoggedIn() || w.askedInVain >= 2 {
 		return false
 	}
 	switch {
@@ -111,7 +111,7 @@ func wantsDSN(t *task) bool {
 func (w *worker) ready(t *task) *smtp.Error {
 	if w.lacks(t) {
 		if err := w.conn.Ask(); err != nil {
-			w.noAsk = true
+			w.askedInVain++
 			return err
 		}
 	}

@@ -37,22 +37,22 @@ type worker struct {
 	pool   *pool // the workers for the same source; nil if there is only one
 	helper bool  // it is not the first of the pool
 
-	conn       *smtp.Conn // nil while there is none
-	known      known      // of the host, when conn was opened
-	series     bool       // messages go in chunks, back to back
-	broken     *smtp.Error
-	failed     *smtp.Error // what ended the last session
-	noAsk      bool        // the host ended a session when it was asked once more behind the login
-	chunked    bool        // a message was sent in chunks in this session
-	chunksWork bool        // such a message was accepted
-	explained  bool        // the host has said why it ended the session
-	blamed     bool        // a message was charged with the end of this session
-	waited     bool        // conn has been idle since it was last used
-	accepted   bool        // a message of this session has been accepted
-	decided    bool        // the host has decided about a message in this session
-	anew       bool        // the next message is to go over a new session
-	fruitless  int         // sessions in a row that achieved nothing
-	notBefore  time.Time
+	conn        *smtp.Conn // nil while there is none
+	known       known      // of the host, when conn was opened
+	series      bool       // messages go in chunks, back to back
+	broken      *smtp.Error
+	failed      *smtp.Error // what ended the last session
+	askedInVain int         // how often the host ended a session when it was asked once more behind the login
+	chunked     bool        // a message was sent in chunks in this session
+	chunksWork  bool        // such a message was accepted
+	explained   bool        // the host has said why it ended the session
+	blamed      bool        // a message was charged with the end of this session
+	waited      bool        // conn has been idle since it was last used
+	accepted    bool        // a message of this session has been accepted
+	decided     bool        // the host has decided about a message in this session
+	anew        bool        // the next message is to go over a new session
+	fruitless   int         // sessions in a row that achieved nothing
+	notBefore   time.Time
 
 	ahead  []*task                // drawn, and to be carried before any others
 	flight map[*smtp.Message]task // messages handed to conn
