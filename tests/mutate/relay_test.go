@@ -24,7 +24,7 @@ var relayFaults = []fault{
 	},
 	{
 		"what is tried alone has others behind it", "relay",
-		"	case tail.m.Alone, tail.m.Check, !c.Pipelining():", "	case tail.m.Check, !c.Pipelining():",
+		"	case tail.m.Alone, tail.m.Check, !c.Pipelining(), tail.local", "	case tail.m.Check, !c.Pipelining(), tail.local",
 		[]test{{"relay", "TestSerieses"}},
 	},
 	{
@@ -59,12 +59,12 @@ var relayFaults = []fault{
 	},
 	{
 		"the words of RSET are not looked at", "relay",
-		"	case r.shape() != c.reset:", "	case false:",
+		"	case shape != c.reset: //", "	case false: //",
 		[]test{{"relay", "TestSerieses"}},
 	},
 	{
 		"the check behind the first chunk finds nothing", "relay",
-		"		if r.Class() != s.probe {", "		if false {",
+		"	case s.probe != 0 && r.Class() == s.probe:", "	case s.probe != 0:",
 		[]test{{"relay", "TestRepliesTwice"}},
 	},
 	{
