@@ -8,14 +8,13 @@ import (
 	"esmtpq/queue"
 )
 
-// scenes are the hosts of the case list, by the numbers they have there; without modes, in all of
-// them.
+// scenes are hosts as they were met, and what has to come of them; without modes, in all of them.
 var scenes = []struct {
 	name  string
 	modes []mode
 	play  func(s *scene)
 }{
-	{"H1: 530 or 503 to one recipient", nil, func(s *scene) {
+	{"530 or 503 to one recipient", nil, func(s *scene) {
 		for _, code := range []int{530, 503} {
 			s.new(msgOf(0, 2), msgOf(1, 1))
 			s.msgs[0].rcpts[1].refusal = code
@@ -25,7 +24,7 @@ var scenes = []struct {
 			s.want(1, 0, queue.Relayed, "")
 		}
 	}},
-	{"H2: 421 to a message, and the host goes on", []mode{chunked}, func(s *scene) {
+	{"421 to a message, and the host goes on", []mode{chunked}, func(s *scene) {
 		s.new(many(6)...)
 		s.p.fault = func(x *session, c *command) kind {
 			if x.number == 1 && c.verb == last && c.txn != nil && c.txn.msg.at == 0 {
@@ -39,7 +38,7 @@ var scenes = []struct {
 			s.takes(i, 0, 1)
 		}
 	}},
-	{"H3: two replies to each end of a message", []mode{chunked}, func(s *scene) {
+	{"two replies to each end of a message", []mode{chunked}, func(s *scene) {
 		s.new(many(6)...)
 		s.msgs[1].rcpts[0].refusal = 550
 		s.msgs[4].rcpts[0].refusal = 550
@@ -67,7 +66,7 @@ var scenes = []struct {
 			}
 		}
 	}},
-	{"H4: an empty line before the reply to the end", nil, func(s *scene) {
+	{"an empty line before the reply to the end", nil, func(s *scene) {
 		s.new(many(3)...)
 		s.p.fault = func(x *session, c *command) kind {
 			if c.verb == dot || c.verb == last && c.txn != nil {
@@ -78,10 +77,10 @@ var scenes = []struct {
 		s.carry(true)
 		s.allOnce()
 	}},
-	{"H5: 452 from the 101st recipient on, and 250 of them", nil, func(s *scene) {
+	{"452 from the 101st recipient on, and 250 of them", nil, func(s *scene) {
 		s.limit(100, reply{452, "4.5.3", "Too many recipients"}, 250)
 	}},
-	{"H5: fewer than that", nil, func(s *scene) {
+	{"fewer than that", nil, func(s *scene) {
 		s.limit(30, reply{452, "4.5.3", "Too many recipients"}, 250)
 		seen := 0
 		for _, c := range s.rcptsOf(1) {
@@ -93,7 +92,7 @@ var scenes = []struct {
 			s.violate("N", "%d recipients of the second message met the limit, which was known", seen)
 		}
 	}},
-	{"H5: LIMITS RCPTMAX", nil, func(s *scene) {
+	{"LIMITS RCPTMAX", nil, func(s *scene) {
 		s.p.limits = true
 		s.limit(25, reply{452, "4.5.3", "Too many recipients"}, 80)
 		for i := range s.msgs {
@@ -105,10 +104,10 @@ var scenes = []struct {
 			}
 		}
 	}},
-	{"H6: 550 5.5.3 from the 11th recipient on", nil, func(s *scene) {
+	{"550 5.5.3 from the 11th recipient on", nil, func(s *scene) {
 		s.limit(10, reply{550, "5.5.3", "Too many recipients"}, 35)
 	}},
-	{"H7: a sending limit", nil, func(s *scene) {
+	{"a sending limit", nil, func(s *scene) {
 		for _, at := range []verb{rcpt, dot, mail} {
 			s.new(many(5)...)
 			s.p.fault = func(x *session, c *command) kind {
@@ -124,7 +123,7 @@ var scenes = []struct {
 			}
 		}
 	}},
-	{"H12: the host ends where something stands behind a final dot", []mode{pipelined, chunked}, func(s *scene) {
+	{"the host ends where something stands behind a final dot", []mode{pipelined, chunked}, func(s *scene) {
 		s.new(many(2)...)
 		s.p.crashes = true
 		s.carry(true)
@@ -142,7 +141,7 @@ var scenes = []struct {
 		s.takes(3, 0, 1)
 		s.sessionsOfRun(1)
 	}},
-	{"H13: 30 recipients refused and two not, closed after 20 errors", nil, func(s *scene) {
+	{"30 recipients refused and two not, closed after 20 errors", nil, func(s *scene) {
 		m := msgOf(0, 32)
 		for i := 1; i < 31; i++ {
 			m.rcpts[i].refusal = 550
@@ -153,7 +152,7 @@ var scenes = []struct {
 		s.settledAs(m)
 		s.sessionsOfRun(2)
 	}},
-	{"H13: the same, closed after 3", nil, func(s *scene) {
+	{"the same, closed after 3", nil, func(s *scene) {
 		m := msgOf(0, 14)
 		for i := 1; i < 13; i++ {
 			m.rcpts[i].refusal = 550
@@ -167,20 +166,20 @@ var scenes = []struct {
 		}
 		s.settledAs(m)
 	}},
-	{"H13: 102 recipients, 101 taken, closed after 3 errors", nil, func(s *scene) {
+	{"102 recipients, 101 taken, closed after 3 errors", nil, func(s *scene) {
 		s.new(msgOf(0, 102), msgOf(1, 1))
 		s.p.errors, s.p.maxRcpts, s.p.overRcpt = 3, 101, reply{452, "4.5.3", "Too many recipients"}
 		s.carry(true)
 		s.allOnce()
 	}},
-	{"H15: 503 to all that stands behind a final dot", []mode{pipelined}, func(s *scene) {
+	{"503 to all that stands behind a final dot", []mode{pipelined}, func(s *scene) {
 		s.new(many(20)...)
 		s.p.riders = say503
 		s.carry(true)
 		s.allOnce()
 		s.sessionsOfRun(1)
 	}},
-	{"H16: 1500 recipients", nil, func(s *scene) {
+	{"1500 recipients", nil, func(s *scene) {
 		for _, over := range []reply{{431, "", "Too many recipients."}, {452, "4.5.3", "Too many recipients"}, {451, "4.5.3", "Too many recipients"}} {
 			for _, at := range []int{100, 1000} {
 				s.new(msgOf(0, 1500), msgOf(1, 1))
@@ -191,13 +190,13 @@ var scenes = []struct {
 			}
 		}
 	}},
-	{"H17: 421 to MAIL after ten messages, and the session stays", nil, func(s *scene) {
+	{"421 to MAIL after ten messages, and the session stays", nil, func(s *scene) {
 		s.new(many(40)...)
 		s.p.maxMsgs, s.p.overMsg = 10, reply{421, "", "too many messages in this connection"}
 		s.carry(true)
 		s.allOnce()
 	}},
-	{"H17: too many RSETs between refused messages", nil, func(s *scene) {
+	{"too many RSETs between refused messages", nil, func(s *scene) {
 		all := many(31)
 		for _, m := range all[:30] {
 			m.rcpts[0].refusal = 550
@@ -219,7 +218,7 @@ var scenes = []struct {
 		}
 		s.want(30, 0, queue.Relayed, "")
 	}},
-	{"H18: a client that dies while the host takes the end of the connection for that of a message", []mode{chunked}, func(s *scene) {
+	{"a client that dies while the host takes the end of the connection for that of a message", []mode{chunked}, func(s *scene) {
 		for at := 1; at < 60; at++ {
 			for _, cut := range []int{0, 1, 300, 1<<16 - 1} {
 				s.new(many(6)...)
@@ -232,14 +231,14 @@ var scenes = []struct {
 			}
 		}
 	}},
-	{"H19, H27: 452 to MAIL after a hundred messages", nil, func(s *scene) {
+	{"452 to MAIL after a hundred messages", nil, func(s *scene) {
 		s.new(many(130)...)
 		s.p.maxMsgs, s.p.overMsg = 100, reply{452, "4.5.3", "Too many messages sent"}
 		s.carry(true)
 		s.allOnce()
 		s.sessionsOfRun(2)
 	}},
-	{"H20: a login is offered and none is configured", nil, func(s *scene) {
+	{"a login is offered and none is configured", nil, func(s *scene) {
 		for code, words := range map[int]string{550: "Authentication required", 554: "<x>: Recipient address rejected: Access denied", 513: "Relaying denied."} {
 			s.new(msgOf(0, 2), msgOf(1, 1))
 			s.p.auth = true
@@ -254,7 +253,7 @@ var scenes = []struct {
 			s.want(0, 1, queue.Delayed, "login")
 		}
 	}},
-	{"H21: the first refusal is the reason", nil, func(s *scene) {
+	{"the first refusal is the reason", nil, func(s *scene) {
 		m := msgOf(0, 9)
 		for _, r := range m.rcpts {
 			r.refusal = 550
@@ -268,7 +267,7 @@ var scenes = []struct {
 			}
 		}
 	}},
-	{"H22: a reply that is about what stands further on", []mode{chunked}, func(s *scene) {
+	{"a reply that is about what stands further on", []mode{chunked}, func(s *scene) {
 		for _, known := range []int{0, 2500} {
 			all := many(14)
 			poison := all[7]
@@ -288,7 +287,7 @@ var scenes = []struct {
 			}
 		}
 	}},
-	{"H24: LIMITS MAILMAX", nil, func(s *scene) {
+	{"LIMITS MAILMAX", nil, func(s *scene) {
 		s.new(many(25)...)
 		s.p.mailMax, s.p.overMsg = 10, reply{421, "", "too many messages in this connection"}
 		s.carry(true)
@@ -302,7 +301,7 @@ var scenes = []struct {
 			}
 		}
 	}},
-	{"H25: a refused content leaves its envelope", nil, func(s *scene) {
+	{"a refused content leaves its envelope", nil, func(s *scene) {
 		for _, code := range []int{451, 550} {
 			all := many(7)
 			for i, m := range all[:6] {
@@ -324,7 +323,7 @@ var scenes = []struct {
 			s.sessionsOfRun(1)
 		}
 	}},
-	{"H26: the same temporary refusal to every message", nil, func(s *scene) {
+	{"the same temporary refusal to every message", nil, func(s *scene) {
 		s.new(many(10)...)
 		n := 0
 		s.p.soft = func() reply {
@@ -345,7 +344,7 @@ var scenes = []struct {
 			s.violate("N", "%d messages are charged", charged)
 		}
 	}},
-	{"H27: 452 to recipient 1001 and to message 101", nil, func(s *scene) {
+	{"452 to recipient 1001 and to message 101", nil, func(s *scene) {
 		for _, code := range []int{451, 452} {
 			s.limit(1000, reply{code, "4.5.3", "Too many recipients"}, 1100)
 		}
