@@ -227,6 +227,8 @@ func (v *verdict) undecided(r *smtp.Result, f *facts) {
 	}
 	v.cause = r.Err
 	switch {
+	case r.Err != nil && r.Err.Kind == smtp.KindStopped:
+		v.again = againAnew
 	case r.Closing != nil && r.Closing.Code != 421:
 		v.again, v.cause = againAlone, f.replied(r.ClosingAt, r.Closing)
 	case r.Closing != nil:

@@ -167,7 +167,8 @@ func (w *window) owed() {
 // fail reports the results of the messages in flight when the session has ended.
 func (w *window) fail(err *Error, byHost bool) {
 	var all []Result
-	last := w.closingReply(byHost)
+	// Interrupted, it is not known what the host would have done next.
+	last := w.closingReply(byHost || err.Kind == KindStopped)
 	unread, first := false, true
 	for _, tx := range w.flight {
 		tx.close()
@@ -179,8 +180,8 @@ func (w *window) fail(err *Error, byHost bool) {
 		r.Unread = unread
 		if last != nil && tx == w.read {
 			r = tx.without(last, w.c.w.taken)
-			unread = true
-			r.Unread = r.End == nil
+			unread = byHost
+			r.Unread = byHost && r.End == nil
 		}
 		if r.Err == nil && (!tx.answered() || tx.wrong || r.Closing != nil) {
 			r.Err = err
