@@ -149,9 +149,22 @@ func TestContentOfARefusedMessage(t *testing.T) {
 		S: 550 5.7.1 not you
 		S: 250 ok
 		S: 354 go on
-		! hang
 		---`+pipelinedStart+byData("2")+bye, nil)
 	run(t, s.host(), messages(2)...).expect(`
 		1 x1@example.com failed/message 5.7.1 550 not you
+		2 x2@example.com relayed 2.0.0 250 queued 2`)
+}
+
+// A message that is tried alone has nothing behind it.
+func TestAloneHasNothingBehindIt(t *testing.T) {
+	s := serve(t, pipelinedStart+`
+		C: MAIL FROM:<me@example.org>
+		C: RCPT TO:<x1@example.com>
+		C: DATA
+		S: 550 5.1.0 too many failures
+		! close
+		---`+pipelinedStart+lockstep("1")+byData("2")+bye, nil)
+	run(t, s.host(), messages(2)...).expect(`
+		1 x1@example.com relayed 2.0.0 250 queued 1
 		2 x2@example.com relayed 2.0.0 250 queued 2`)
 }
