@@ -197,4 +197,9 @@ var relayFaults = []fault{
 		"		if addr[i] < ' ' || addr[i] == 127 {", "		if false {",
 		[]test{{"relay", "TestAddress"}},
 	},
+	{
+		"a refused HELO name fails mail", "relay",
+		"	{everyStage, \"name\", queue.Delayed, queue.ScopeIdentity, \"\"},\n", "",
+		[]test{{"relay", "TestPolicy"}},
+	},
 }
