@@ -22,9 +22,11 @@ type BlockWriter interface {
 	WriteBlock(p []byte) (next []byte, err error)
 }
 
-// Copy writes a message: the header h, a blank line, and the rest of br as the body, in the
-// normal form that CopyBody describes. Header and body of a small message go out in one write. If
-// w is a BlockWriter, it gets everything in blocks.
+// Copy writes a message: the header h, a blank line, and the rest of br as the body, with LF line
+// ends: each CR, LF and CRLF becomes one. If the last line has no end, it is given one. Nothing
+// else is changed. Header and body of a small message go out in one write. If w is a BlockWriter,
+// it gets everything in blocks. The memory used does not depend on the length of the message or of
+// its lines. Errors are those of br and w.
 func Copy(w io.Writer, h *Header, br *bufio.Reader) error {
 	c := newCopier(w)
 	if err := c.add(h.raw); err != nil {
@@ -34,16 +36,6 @@ func Copy(w io.Writer, h *Header, br *bufio.Reader) error {
 		return err
 	}
 	return c.copy(br)
-}
-
-// CopyBody copies the rest of br to w with LF line ends: each CR, LF and CRLF becomes one. If the
-// last line has no end, it is given one. Nothing else is changed. It returns the measures of what
-// was written; errors are those of br and w. The memory used does not depend on the length of the
-// message or of its lines.
-func CopyBody(w io.Writer, br *bufio.Reader) (Stats, error) {
-	m := NewMeter(w)
-	err := newCopier(m).copy(br)
-	return m.Stats(), err
 }
 
 // A copier gathers text in a buffer while it makes line ends uniform.

@@ -32,10 +32,17 @@ func measured(s string) Stats {
 	return stats
 }
 
+// copyBody copies and measures a body, which Copy and a Meter do for a whole message.
+func copyBody(w io.Writer, br *bufio.Reader) (Stats, error) {
+	m := NewMeter(w)
+	err := newCopier(m).copy(br)
+	return m.Stats(), err
+}
+
 func copied(t testing.TB, r io.Reader) (string, Stats) {
 	t.Helper()
 	var b strings.Builder
-	stats, err := CopyBody(&b, bufio.NewReader(r))
+	stats, err := copyBody(&b, bufio.NewReader(r))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,18 +79,18 @@ func TestCopyBody(t *testing.T) {
 func TestCopyBodyErrors(t *testing.T) {
 	broken := errors.New("broken")
 	r := io.MultiReader(strings.NewReader("a\r"), iotest.ErrReader(broken))
-	if _, err := CopyBody(io.Discard, bufio.NewReader(r)); err != broken {
+	if _, err := copyBody(io.Discard, bufio.NewReader(r)); err != broken {
 		t.Errorf("reading: %v", err)
 	}
 	_, w := io.Pipe()
 	w.CloseWithError(broken)
 	for _, n := range []int{1, bufferSize, 5 * bufferSize} {
 		in := strings.Repeat("x", n)
-		if _, err := CopyBody(w, bufio.NewReader(strings.NewReader(in))); err == nil {
+		if _, err := copyBody(w, bufio.NewReader(strings.NewReader(in))); err == nil {
 			t.Errorf("writing %d octets: no error", n)
 		}
 	}
-	if _, err := CopyBody(io.Discard, bufio.NewReader(idle{})); err != io.ErrNoProgress {
+	if _, err := copyBody(io.Discard, bufio.NewReader(idle{})); err != io.ErrNoProgress {
 		t.Errorf("a reader that does nothing: %v", err)
 	}
 }
@@ -214,7 +221,7 @@ func BenchmarkCopyBody(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				br.Reset(strings.NewReader(in))
-				if _, err := CopyBody(io.Discard, br); err != nil {
+				if _, err := copyBody(io.Discard, br); err != nil {
 					b.Fatal(err)
 				}
 			}
