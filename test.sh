@@ -20,7 +20,6 @@ END
 
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 fuzztime=3s
-long=
 install=yes
 quick=
 long=

@@ -91,16 +91,16 @@ func (a *attempts) Pop() any {
 
 // run lets the fleet try until all its mail is delivered, or limit is over.
 func (f *fleet) run(h *host, limit time.Duration) result {
-	todo := make(attempts, f.machines)
-	for i := range todo {
-		todo[i].at = time.Duration(f.draw.Int64N(int64(f.within) + 1))
+	ahead := make(attempts, f.machines)
+	for i := range ahead {
+		ahead[i].at = time.Duration(f.draw.Int64N(int64(f.within) + 1))
 	}
-	heap.Init(&todo)
+	heap.Init(&ahead)
 	var r result
 	var done []time.Duration
 	second, inSecond := time.Duration(-1), 0
-	for len(todo) > 0 && todo[0].at < limit {
-		a := heap.Pop(&todo).(attempt)
+	for len(ahead) > 0 && ahead[0].at < limit {
+		a := heap.Pop(&ahead).(attempt)
 		r.attempts++
 		if a.round > 0 {
 			if s := a.at.Truncate(time.Second); s != second {
@@ -114,7 +114,7 @@ func (f *fleet) run(h *host, limit time.Duration) result {
 			continue
 		}
 		r.wasted++
-		heap.Push(&todo, attempt{f.next(a.at, f.offline, f.draw), a.round + 1})
+		heap.Push(&ahead, attempt{f.next(a.at, f.offline, f.draw), a.round + 1})
 	}
 	if r.delivered = len(done); r.delivered > 0 {
 		slices.Sort(done)
