@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -12,7 +13,7 @@ import (
 
 // normalised does what CopyBody has to do, in the simple way.
 func normalised(s string) string {
-	s = strings.ReplaceAll(s, "\r\n", "\n")
+	s = regexp.MustCompile("\r*\n").ReplaceAllString(s, "\n")
 	s = strings.ReplaceAll(s, "\r", "\n")
 	if s != "" && !strings.HasSuffix(s, "\n") {
 		s += "\n"
@@ -55,6 +56,8 @@ func TestCopyBody(t *testing.T) {
 		"", "a", "a\n", "\n", "a\r\n", "\r", "\r\r\n\r", "\n\r", "a\rb\r\nc\nd",
 		".\n..\nFrom x\n", "\x00\r\x00\xff", "\r\n.\r\n", "\n.\r\n", "\r.\r",
 		x + x, x + x[1:], x + x[1:] + "\r", x + x[1:] + "\r\n", x + x + "\r\nab", x + x[1:] + "\r\r\n",
+		x + x[1:] + "\r\ra", x + x[1:] + "\r\r", x + strings.Repeat("\r", 3*bufferSize) + "\n", x + strings.Repeat("\r", 3*bufferSize) + "a",
+		"\r\r\na\r\r\r\nb\r\rc\r\r", strings.Repeat("ab\r\r\n", bufferSize/2+1),
 		x[1:] + "\r\n", x + "\r\n" + x + "\r\n", strings.Repeat(x, 9), strings.Repeat("\r\n", 3*bufferSize/4),
 		strings.Repeat("\r", 2*bufferSize+1), strings.Repeat("ab\r\nc\r", 3<<14), x + "\xe4\n",
 	}

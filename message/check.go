@@ -14,7 +14,7 @@ const MaxLine = 998
 // sentence each: what a host may refuse or change, and what its author may not have intended.
 func Check(r io.Reader) ([]string, error) {
 	raw := &rawCheck{r: r}
-	br := bufio.NewReaderSize(raw, 64<<10)
+	br := bufio.NewReaderSize(WithoutNUL(raw), 64<<10)
 	h, err := ReadHeader(br)
 	if err != nil {
 		return nil, err
@@ -29,10 +29,10 @@ func Check(r io.Reader) ([]string, error) {
 		remarks = append(remarks, fmt.Sprintf("a line has %d octets: hosts may refuse or break lines over %d (RFC 5321); encode the part as quoted-printable or base64", stats.MaxLine, MaxLine))
 	}
 	if raw.nul {
-		remarks = append(remarks, "it has NUL octets in it: hosts may refuse or drop them (RFC 5322, 4.5)")
+		remarks = append(remarks, "it has NUL octets in it, which no mail may have (RFC 5322, 4): they will be left out")
 	}
 	if raw.bareCR {
-		remarks = append(remarks, "it has a CR that is no part of a CRLF in it: it will be sent as a line end, which breaks a signature over it")
+		remarks = append(remarks, "it has a CR that is no part of a line end in it: it will be sent as a blank in the header and as a line end in the body, which breaks a signature over it")
 	}
 	if h.EightBit() {
 		remarks = append(remarks, "its header has octets over 127: the host must offer SMTPUTF8 (RFC 6532); encoded words (RFC 2047) go everywhere")
@@ -73,17 +73,17 @@ func (c *rawCheck) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	b := p[:n]
 	c.nul = c.nul || bytes.IndexByte(b, 0) >= 0
-	if n > 0 {
-		c.bareCR = c.bareCR || c.cr && b[0] != '\n'
-		c.cr = b[n-1] == '\r'
-	}
-	for {
-		i := bytes.IndexByte(b, '\r')
-		if i < 0 || i+1 >= len(b) {
-			break
+	for len(b) > 0 && !c.bareCR {
+		if !c.cr {
+			i := bytes.IndexByte(b, '\r')
+			if i < 0 {
+				break
+			}
+			b = b[i:]
 		}
-		c.bareCR = c.bareCR || b[i+1] != '\n'
-		b = b[i+1:]
+		b = bytes.TrimLeft(b, "\r")
+		c.cr = len(b) == 0
+		c.bareCR = len(b) > 0 && b[0] != '\n'
 	}
 	if err == io.EOF {
 		c.bareCR = c.bareCR || c.cr

@@ -44,11 +44,11 @@ func (h *Header) fieldAt(start int) field {
 	end := start
 	for {
 		end += bytes.IndexByte(h.raw[end:], '\n') + 1
-		if end == len(h.raw) || !isBlank(h.raw[end]) {
+		if end == len(h.raw) || !isBlank(h.raw[end]) && h.raw[end] != '\r' {
 			break
 		}
 	}
-	name := bytes.TrimRight(h.raw[start:colon], " \t")
+	name := bytes.TrimRight(h.raw[start:colon], " \t\r")
 	return field{name: name, value: colon + 1, start: start, end: end}
 }
 

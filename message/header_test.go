@@ -36,6 +36,8 @@ func written(h *Header) string {
 
 func TestReadHeader(t *testing.T) {
 	long := strings.Repeat("x", 3<<20)
+	cr := strings.Repeat("\r", 5000)
+	blanks := strings.Repeat(" ", 1000)
 	tests := []struct {
 		name, in, header, body string
 	}{
@@ -60,10 +62,24 @@ func TestReadHeader(t *testing.T) {
 		{"odd names", "!#$%&'*+-./9^_`{|}~: 1\n\n", "!#$%&'*+-./9^_`{|}~: 1\n", ""},
 		{"8-bit, NUL", "A: J\xf6rg\x00\x01\n\n\x00", "A: J\xf6rg\x00\x01\n", "\x00"},
 		{"CRLF", "A: 1\r\nB: 2\r\n 3\r\n\r\nbody\r\n", "A: 1\nB: 2\n 3\n", "body\r\n"},
-		{"CR", "A: 1\rB: 2\r\rbody\r", "A: 1\nB: 2\n", "body\r"},
-		{"CR hides no field", "Subject: x\rBcc: a@b\r\n\r\n", "Subject: x\nBcc: a@b\n", ""},
-		{"a mixture", "A: 1\r\n\tx\nB: 2\r\r\nbody\n", "A: 1\n\tx\nB: 2\n", "body\n"},
-		{"LF, CR is a blank line", "A: 1\n\rB: 2\n", "A: 1\n", "B: 2\n"},
+		{"CRCRLF", "A: 1\r\r\nB: 2\r\r\n 3\r\r\n\r\r\nbody\r\r\n", "A: 1\nB: 2\n 3\n", "body\r\r\n"},
+		{"many CRs before LF", "A: 1" + cr + "\nB: 2" + cr + "\n" + cr + "\nbody" + cr, "A: 1\nB: 2\n", "body" + cr},
+		{"CR at the end", "A: 1\r", "A: 1\n", ""},
+		{"CRs and no line after them", "A: 1\n\r\r", "A: 1\n", ""},
+		{"CR within a field", "A: 1\rB: 2\r\rC: 3\nD: 4\n\nbody\n", "A: 1 B: 2  C: 3\nD: 4\n", "body\n"},
+		{"CR in a fold", "A: 1\n\rB: 2\n\r 3\n\nbody", "A: 1\n B: 2\n  3\n", "body"},
+		{"CR before the colon", "A\r : 1\n\n", "A  : 1\n", ""},
+		{"CR hides no Bcc", "Subject: x\rBcc: a@b,\n c@d\ry\rbCC :e@f\n\n", "Subject: x y\n", ""},
+		{"CR hides no folded Bcc", "Subject: x\rresent-bcc\t: a@b,\r c@d\r\ry\n\n", "Subject: x  y\n", ""},
+		{"LF, CR hides no Bcc", "Subject: x\n\rBcc: a@b\n\rX: y\n\rResent-Bcc: z\n\n", "Subject: x\n X: y\n", ""},
+		{"CR and what is no Bcc", "Subject: x\r Bcc: y\rXBcc: z\n\n", "Subject: x  Bcc: y XBcc: z\n", ""},
+		{"a mixture", "A: 1\r\n\tx\nB: 2\r\r\n\r\nbody\n", "A: 1\n\tx\nB: 2\n", "body\n"},
+		{"CRs before the first field", "\r\rA: 1\n\n", "A: 1\n", ""},
+		{"CRs before a blank line", "\r\r\nA: 1\n\n", "", "A: 1\n\n"},
+		{"byte order mark", "\ufeffA: 1\n\nbody\n", "A: 1\n", "body\n"},
+		{"byte order mark, CR, From_ line", "\ufeff\rFrom a@b\nA: 1\n\nbody\n", "A: 1\n", "body\n"},
+		{"byte order mark alone", "\ufeff", "", ""},
+		{"blanks before the colon", "A: 1\nB" + blanks + ": 2\n\n", "A: 1\nB" + blanks + ": 2\n", ""},
 		{"long field", "A: " + long + "\n\nbody", "A: " + long + "\n", "body"},
 		{"many fields", strings.Repeat("A: 1\n", 20000) + "\nbody", strings.Repeat("A: 1\n", 20000), "body"},
 
@@ -178,7 +194,7 @@ func TestHeaderRemove(t *testing.T) {
 		{"bCC: a\nA: 1\nBcc : b\nBCC\t :c\n \n d\n\n", "A: 1\n"},
 		{"Resent-Bcc: a\nA: 1\nX-Bcc: b\nBccc: c\nBc: c\n\n", "A: 1\nX-Bcc: b\nBccc: c\nBc: c\n"},
 		{"Bcc:\n\n", ""},
-		{"A: 1\rBcc: a\r\r", "A: 1\n"},
+		{"A: 1\r\nBcc\r: a\r\r\n\r\n", "A: 1\n"},
 	}
 	for _, tt := range tests {
 		h := headerOf(t, tt.in)

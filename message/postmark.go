@@ -3,9 +3,38 @@ package message
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"slices"
 )
+
+// ErrUTF16 is what ReadHeader returns for a text in UTF-16, in which no field can be read.
+var ErrUTF16 = errors.New("the message is in UTF-16, which no mail can be: convert it, with iconv -f utf-16 -t utf-8")
+
+// skipMarks drops what some programs put before the first field: a byte order mark, CRs, and
+// separator lines of an mbox.
+func skipMarks(br *bufio.Reader) error {
+	p, err := br.Peek(3)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	switch {
+	case bytes.HasPrefix(p, []byte("\xff\xfe")), bytes.HasPrefix(p, []byte("\xfe\xff")):
+		return ErrUTF16
+	case string(p) == "\ufeff":
+		br.Discard(len(p))
+	}
+	for err == nil {
+		if p, err = br.Peek(1); len(p) > 0 && p[0] != '\r' {
+			return skipPostmarks(br)
+		}
+		br.Discard(len(p))
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return err
+}
 
 // skipPostmarks drops a "From " line and a ">From " line behind it.
 func skipPostmarks(br *bufio.Reader) error {
@@ -38,7 +67,7 @@ func atPostmark(br *bufio.Reader, marks []string) (bool, error) {
 			return false, nil
 		}
 		line, rest := p[:lineEnd(p)], p[lineEnd(p):]
-		rest = bytes.TrimPrefix(bytes.TrimPrefix(rest, []byte("\r")), []byte("\n"))
+		rest = bytes.TrimPrefix(rest, lineFeed)
 		if next := kindOf(rest); next != undecided || err != nil {
 			return next == fieldLine || isDated(line), nil
 		}

@@ -37,35 +37,45 @@ const (
 //
 // The header ends with a blank line, at the end of the input, or before the first line that
 // cannot be a field: text without a header, or with a header that no blank line ends, is kept as
-// the body. One leading line of the mbox format ("From " or ">From ", RFC 4155) is dropped, and
-// so is a ">From " line after it. An error of br other than io.EOF is returned: an input that was
-// cut short is not a message.
+// the body. A byte order mark and CRs before the first field are dropped. One leading line of the
+// mbox format ("From " or ">From ", RFC 4155) is dropped, and so is a ">From " line after it. An
+// error of br other than io.EOF is returned: an input that was cut short is not a message.
 func ReadHeader(br *bufio.Reader) (*Header, error) {
 	if br.Size() < 1<<10 {
 		return nil, errors.New("reading a header takes a buffer of 1 KiB")
 	}
-	if err := skipPostmarks(br); err != nil {
+	if err := skipMarks(br); err != nil {
 		return nil, err
 	}
 	h := &Header{raw: make([]byte, 0, 4<<10)}
+	err := h.read(br)
+	if err != nil {
+		return nil, err
+	}
+	h.blankCRs()
+	return h, nil
+}
+
+// read reads the fields and the blank line behind them.
+func (h *Header) read(br *bufio.Reader) error {
 	for {
 		kind, err := peekKind(br)
-		if err != nil {
-			return nil, err
-		}
 		switch {
-		case kind == blankLine:
-			h.separated = true
-			_, err := readLine(br, nil)
-			return h, err
-		case kind == fieldLine, kind == continuation && len(h.raw) > 0:
-			if h.raw, err = readLine(br, h.raw); err != nil {
-				return nil, err
-			}
-			h.raw = append(h.raw, '\n')
+		case err != nil:
+			return err
+		case kind == blankLine, kind == fieldLine, kind == continuation && len(h.raw) > 0:
 		default:
-			return h, nil
+			return nil
 		}
+		start := len(h.raw)
+		if h.raw, err = readLine(br, h.raw); err != nil {
+			return err
+		}
+		if len(h.raw) == start { // perhaps CRs were in it, which belong to its end
+			h.separated = true
+			return nil
+		}
+		h.raw = append(h.raw, '\n')
 	}
 }
 
@@ -74,7 +84,7 @@ func ReadHeader(br *bufio.Reader) (*Header, error) {
 func peekKind(br *bufio.Reader) (lineKind, error) {
 	for need := 1; ; {
 		p, err := br.Peek(max(need, br.Buffered()))
-		if err != nil && err != io.EOF {
+		if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
 			return 0, err
 		}
 		kind := kindOf(p)
@@ -83,7 +93,7 @@ func peekKind(br *bufio.Reader) (lineKind, error) {
 			return kind, nil
 		case len(p) == 0:
 			return endOfInput, nil
-		case err == io.EOF || len(p) > maxFieldName:
+		case err == io.EOF || err == bufio.ErrBufferFull:
 			return textLine, nil
 		}
 		need = len(p) + 1
@@ -91,25 +101,28 @@ func peekKind(br *bufio.Reader) (lineKind, error) {
 }
 
 // kindOf returns the kind of the line that p begins with. A field is a name of visible ASCII
-// characters (RFC 5322, 2.2), perhaps blanks (the obsolete syntax of section 4.5), and a colon.
+// characters (RFC 5322, 2.2), perhaps blanks (the obsolete syntax of section 4.5), and a colon. A
+// line that begins with CR is a continuation, or blank if there is nothing else in it.
 func kindOf(p []byte) lineKind {
 	if len(p) == 0 {
 		return undecided
 	}
 	switch p[0] {
-	case '\n', '\r':
+	case '\n':
 		return blankLine
-	case ' ', '\t':
+	case ' ', '\t', '\r':
 		return continuation
 	case ':':
 		return textLine
 	}
-	p = p[:min(len(p), maxFieldName+1)]
 	i := 0
-	for i < len(p) && p[i] > ' ' && p[i] < 0x7f && p[i] != ':' {
+	for i < len(p) && i <= maxFieldName && p[i] > ' ' && p[i] < 0x7f && p[i] != ':' {
 		i++
 	}
-	for i < len(p) && isBlank(p[i]) {
+	if i > maxFieldName {
+		return textLine
+	}
+	for i < len(p) && (isBlank(p[i]) || p[i] == '\r') {
 		i++
 	}
 	switch {
@@ -121,52 +134,31 @@ func kindOf(p []byte) lineKind {
 	return textLine
 }
 
-// readLine appends the next line to dst, without its end (CR, LF or CRLF).
+// readLine appends the next line to dst, without its end: an LF and the CRs before it.
 func readLine(br *bufio.Reader, dst []byte) ([]byte, error) {
+	start := len(dst)
 	for {
-		if _, err := br.Peek(1); err == io.EOF {
-			return dst, nil
-		} else if err != nil {
+		p, err := br.ReadSlice('\n')
+		if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
 			return nil, err
 		}
-		p, _ := br.Peek(br.Buffered())
-		end := lineEnd(p)
-		if len(dst)+end > MaxHeader {
+		if dst = append(dst, p...); len(dst) > MaxHeader {
 			return nil, ErrHeaderTooLarge
 		}
-		dst = append(dst, p[:end]...)
-		if end == len(p) {
-			br.Discard(end)
+		if err == bufio.ErrBufferFull {
 			continue
 		}
-		cr := p[end] == '\r'
-		br.Discard(end + 1)
-		if cr {
-			return dst, skipLF(br)
+		dst = bytes.TrimSuffix(dst, lineFeed)
+		for len(dst) > start && dst[len(dst)-1] == '\r' {
+			dst = dst[:len(dst)-1]
 		}
 		return dst, nil
 	}
 }
 
-// skipLF reads an LF that follows a CR which has been read.
-func skipLF(br *bufio.Reader) error {
-	p, err := br.Peek(1)
-	if err != nil && err != io.EOF {
-		return err
-	}
-	if len(p) > 0 && p[0] == '\n' {
-		br.Discard(1)
-	}
-	return nil
-}
-
-// lineEnd returns the index of the first CR or LF in p, len(p) if there is
-// none.
+// lineEnd returns the index of the first LF in p, len(p) if there is none.
 func lineEnd(p []byte) int {
 	if i := bytes.IndexByte(p, '\n'); i >= 0 {
-		p = p[:i]
-	}
-	if i := bytes.IndexByte(p, '\r'); i >= 0 {
 		return i
 	}
 	return len(p)

@@ -58,10 +58,10 @@ func Read(env *spool.Envelope, in io.Reader) (*Draft, error) {
 }
 
 func (d *Draft) read(in io.Reader) error {
-	d.body = bufio.NewReaderSize(in, 64<<10)
+	d.body = bufio.NewReaderSize(message.WithoutNUL(in), 64<<10)
 	var err error
 	if d.header, err = message.ReadHeader(d.body); err != nil {
-		if errors.Is(err, message.ErrHeaderTooLarge) {
+		if errors.Is(err, message.ErrHeaderTooLarge) || errors.Is(err, message.ErrUTF16) {
 			return exit.Fail(exit.DataErr, "%w", err)
 		}
 		return exit.Fail(exit.NoInput, "read message: %w", err)
