@@ -137,6 +137,7 @@ var foundFaults = []struct {
 	{chunked, 0, []fault{{22, garbage}, {26, say4xx}}, "the same, in a series"},
 	{lockstep, 0, []fault{{17, junk}}, "a line that is no reply before the last one"},
 	{lockstep, 1, []fault{{17, say3xx}}, "354 to the dot: a recipient that was refused is in no doubt"},
+	{pipelined, 8, []fault{{12, garbage}, {14, extra}}, "the dot is answered in the words of RSET"},
 }
 
 // TestOracleFoundFaults plays them.

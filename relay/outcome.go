@@ -40,10 +40,10 @@ func outcome(r *smtp.Result, f *facts) verdict {
 	}
 	v := verdict{reports: make([]queue.Report, len(r.Rcpt))}
 	switch {
-	case r.Err != nil && r.Err.At == smtp.StageLocal:
+	case r.Err != nil && r.Err.At == smtp.StageLocal && r.Sent != smtp.SentAll:
 		v.recipients(r, f)
 		v.settle(f.report(r.Err))
-	case r.Untrusted:
+	case r.Untrusted, r.End.Positive() && r.Sent != smtp.SentAll:
 		v.undecided(r, f)
 	case contradictory(r):
 		v.recipients(r, f)

@@ -59,7 +59,7 @@ func bodies(r *smtp.Result, do func(r *smtp.Result)) {
 					switch {
 					case data.Positive(), !chunks && data != nil && (data.Code == 354 || sent != smtp.SentNothing):
 						continue
-					case end != nil && (sent != smtp.SentAll || end.Code == 354):
+					case end != nil && (sent == smtp.SentNothing || end.Code == 354):
 						continue
 					}
 					r.Message = &smtp.Message{Chunks: chunks}
@@ -84,7 +84,7 @@ func sessions(r *smtp.Result, do func(r *smtp.Result)) {
 					closed && closing.at == smtp.StageMAIL && r.Mail != nil,
 					closed && closing.at == smtp.StageRCPT && r.Rcpt[2] != nil,
 					unread && (err == nil || err.Kind != smtp.KindLost || r.End != nil),
-					local && (r.Sent == smtp.SentAll || untrusted),
+					local && r.Sent != smtp.SentAll && untrusted,
 					err == nil && r.Sent == smtp.SentAll && r.End == nil && !untrusted:
 					continue
 				}
@@ -128,7 +128,8 @@ func TestOutcome(t *testing.T) {
 func broken(r *smtp.Result, v *verdict, i int, alone bool) string {
 	rep, reply := v.reports[i], r.Rcpt[i]
 	closing := alone && r.Closing != nil // then it counts
-	local := r.Err != nil && r.Err.At == smtp.StageLocal
+	all := r.Sent == smtp.SentAll
+	local := r.Err != nil && r.Err.At == smtp.StageLocal && !all
 	accepted, others := reply.Positive(), 0
 	for k, other := range r.Rcpt {
 		if k != i && other.Positive() {
@@ -136,19 +137,19 @@ func broken(r *smtp.Result, v *verdict, i int, alone bool) string {
 		}
 	}
 	refused := r.Mail != nil && !r.Mail.Positive() || r.Data != nil && !r.Data.Positive() // or asked for something
-	taken := r.End.Positive() && (accepted || others > 0)
-	delivered := accepted && r.End.Positive() && !refused && !r.Untrusted && !local
-	unanswered := r.Sent == smtp.SentAll && r.End == nil && !r.Unread && r.ClosingAt != smtp.StageEnd
+	taken := r.End.Positive() && all && (accepted || others > 0)
+	delivered := accepted && r.End.Positive() && all && !refused && !r.Untrusted && !local
+	unanswered := all && r.End == nil && !r.Unread && r.ClosingAt != smtp.StageEnd
 	switch {
 	case rep.Action == "" && v.again == againNo:
 		return "nobody is forgotten"
 	case (rep.Action == queue.Relayed) != delivered:
 		return "relayed is what was accepted and has 2xx at the end, and nothing else"
-	case rep.Unsure && (rep.Action != queue.Delayed || r.Sent != smtp.SentAll || r.Unread):
+	case rep.Unsure && (rep.Action != queue.Delayed || !all || r.Unread):
 		return "in doubt is only what was sent to its end"
 	case accepted && taken && refused && !r.Untrusted && !rep.Unsure:
 		return "refused and taken is not sent again at once"
-	case r.Untrusted && !local && r.Sent == smtp.SentAll && !r.Unread && !rep.Unsure:
+	case r.Untrusted && !local && all && !r.Unread && !rep.Unsure:
 		return "nothing is believed out of step"
 	case r.Untrusted && rep.Action == queue.Failed:
 		return "nothing fails out of step"
@@ -159,7 +160,7 @@ func broken(r *smtp.Result, v *verdict, i int, alone bool) string {
 	case rep.Action == queue.Failed && !r.Untrusted && !fails(r, i, closing):
 		return "only 5xx to a recipient or its message fails it"
 	}
-	if r.Untrusted || r.Mail.Negative() || closing && r.ClosingAt == smtp.StageMAIL {
+	if r.Untrusted || r.End.Positive() && !all || r.Mail.Negative() || closing && r.ClosingAt == smtp.StageMAIL {
 		return ""
 	}
 	switch {

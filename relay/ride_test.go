@@ -3,6 +3,7 @@ package relay
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // A host offers PIPELINING and loses what is sent behind a message. The message is relayed once,
@@ -167,4 +168,41 @@ func TestAloneHasNothingBehindIt(t *testing.T) {
 	run(t, s.host(), messages(2)...).expect(`
 		1 x1@example.com relayed 2.0.0 250 queued 1
 		2 x2@example.com relayed 2.0.0 250 queued 2`)
+}
+
+// An envelope that is refused for going behind a message has not been refused: whatever becomes of the session then, its
+// message goes over another one, and nothing rides from then on.
+func TestHostEndsOverWhatRides(t *testing.T) {
+	const riding = pipelinedStart + `
+		C: MAIL FROM:<me@example.org>
+		C: RCPT TO:<x1@example.com>
+		C: DATA
+		S: 250 ok
+		S: 250 ok
+		S: 354 go on
+		C* .
+		C: RSET
+		C: MAIL FROM:<me@example.org>
+		C: RCPT TO:<x2@example.com>
+		C: DATA
+		S: 250 queued 1
+		`
+	for name, end := range map[string]string{
+		"421":                    "S: 421 not now\n! shut",
+		"5xx to all, and closed": "S: 554 early\nS: 554 early\nS: 554 early\nS: 554 early\n! shut",
+		"5xx to two, and closed": "S: 554 early\nS: 554 early\n! shut",
+		"5xx, and 421":           "S: 554 early\nS: 554 early\nS: 421 too many errors\n! shut",
+		"5xx, 421 and no end":    "S: 554 early\nS: 554 early\nS: 421 too many errors\n! hang",
+		"5xx to two, and mute":   "S: 554 early\nS: 554 early\n! hang",
+		"5xx to one, and reset":  "S: 554 early\n! reset",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, riding+end+"\n---"+pipelinedStart+byData("2")+bye, nil)
+			h := s.host()
+			h.config.Limits.Rcpt, h.config.Limits.Quit = time.Second, 300*time.Millisecond
+			run(t, h, messages(2)...).expect(`
+				1 x1@example.com relayed 2.0.0 250 queued 1
+				2 x2@example.com relayed 2.0.0 250 queued 2`)
+		})
+	}
 }

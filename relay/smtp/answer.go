@@ -37,7 +37,8 @@ func (w *window) unanswerable(err *Error) *Error {
 		w.silent = true
 		return &Error{At: err.At, Kind: KindLost, Host: err.Host, Text: err.Text}
 	}
-	if tx.m.Chunks && err.Kind == KindTimeout { // the reply to RSET may be what was taken for that to the end
+	lost := err.Kind == KindLost && tx.taken() && w.c.taken != ""
+	if tx.m.Chunks && (lost || err.Kind == KindTimeout) { // the reply to RSET may be what was taken for that to the end
 		tx.wrong = tx.taken() && w.c.misplaced(tx, false) || !tx.taken() && tx.noisy()
 	}
 	return err
@@ -178,7 +179,11 @@ func (w *window) fail(err *Error, byHost bool) {
 		}
 		r := tx.result(w.c.w.taken)
 		r.Unread = unread
-		if last != nil && tx == w.read {
+		switch {
+		case tx.misfit(): // the last one in flight, and not to blame
+			w.c.RideRefused = w.c.RideRefused || tx.steps[0].reply.Code != 421
+			r.Err, first = err, false
+		case last != nil && tx == w.read:
 			r = tx.without(last, w.c.w.taken)
 			unread = byHost
 			r.Unread = byHost && r.End == nil

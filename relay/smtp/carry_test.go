@@ -184,10 +184,13 @@ func TestSteady(t *testing.T) {
 		{"in step", `S" "` + first + first + `"` + "\n" + goodbye, taken},
 		{"out of step, at once", `S" "` + first + `250 more\r\n` + first + `"` + "\n! hang",
 			"mail 250 rcpt 250 end 250 all sent untrusted first (garbage at RSET)"},
+		{"out of step, and lost", `S" "` + first + `250 sender ok\r\n250 sender ok\r\n250 rcpt ok\r\n250 chunk ok\r\n"` + "\n! shut",
+			"mail 250 rcpt 250 end 250 all sent untrusted first (lost at RSET)"},
+		{"in step, and lost", `S" "` + first + strings.TrimSuffix(first, `250 flushed\r\n`) + `"` + "\n! shut", taken + " first (lost at RSET)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			conn, _ := opened(t, chunking+chunk+chunk+c.second)
-			conn.Steady = true
+			conn.Steady, conn.reset = true, "250  flushed" // as Probe leaves it
 			got, err := carry(t, conn, inChunks(2)...)
 			expect(t, got, taken+"\n"+c.want)
 			if err == nil {

@@ -9,6 +9,9 @@ func (w *window) place(tx *transaction, s *step, r *Reply) *Error {
 	case s.probe != 0:
 		tx.wrong = !tx.sure && !tx.declined() || tx.taken() && c.misplaced(tx, false)
 		return c.garbage(s.at, r)
+	case s.at == StageEnd && r.Positive() && tx.end > c.w.taken:
+		tx.wrong = true // the host cannot have had all of it
+		return c.garbage(s.at, r)
 	case s.at == StageRSET:
 		return w.takeReset(tx, r)
 	case r.Class() == 3 && tx.m.Chunks:
@@ -59,6 +62,8 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 		return nil
 	case tx.m.Chunks:
 		return w.compare(tx, r)
+	case tx.rides && tx.read == 1 && w.crossed(tx, r):
+		return c.garbage(StageRSET, r)
 	case tx.rides && tx.read == 1:
 		c.RideProven = true
 		if before := w.flight[0]; before.rider == tx && !before.taken() && c.reset != "" && !c.Uniform() {
@@ -152,6 +157,17 @@ func (w *window) doubt(err *Error) {
 
 // Uniform reports whether the host answers RSET as it answers MAIL. Its words then show nothing.
 func (c *Conn) Uniform() bool { return c.reset != "" && c.reset == c.mail }
+
+// crossed reports whether the reply to a dot and r, that to RSET behind it, are not in their places by their words: r has
+// those of a reply to a dot, or the dot was answered in those of RSET.
+func (w *window) crossed(tx *transaction, r *Reply) bool {
+	c, before := w.c, w.flight[0]
+	if c.reset == "" || c.Uniform() || c.taken == c.reset {
+		return false
+	}
+	return c.taken != "" && r.shape() == c.taken ||
+		before.rider == tx && before.odd && before.taken() && c.saysReset(before.reply(StageEnd))
+}
 
 // saysReset reports whether r has the words of this host's replies to RSET, which no other has.
 func (c *Conn) saysReset(r *Reply) bool { return c.reset != "" && !c.Uniform() && r.shape() == c.reset }

@@ -28,6 +28,7 @@ const patience = 20 * time.Second
 //	C: line          must come
 //	C* line          must come; may be preceded by any lines (a content)
 //	! close          the connection is closed
+//	! shut           no more is said, and the client heard until it has gone
 //	! hang           nothing is said until the client has gone
 //	! tls            the server's side of a handshake
 //
@@ -102,6 +103,10 @@ func (s *script) play(conn net.Conn, dialogue string) {
 				return
 			}
 		case line == "! close":
+			return
+		case line == "! shut":
+			conn.(*net.TCPConn).CloseWrite()
+			io.Copy(io.Discard, br)
 			return
 		case line == "! hang":
 			io.Copy(io.Discard, br)

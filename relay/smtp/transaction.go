@@ -171,6 +171,12 @@ func (tx *transaction) anchored() bool {
 	return data != nil && data.Code == 354
 }
 
+// misfit reports whether the host refuses the envelope for going behind a final dot: RSET, which nobody refuses
+// otherwise, and MAIL unless it has no answer. That says nothing about the message.
+func (tx *transaction) misfit() bool {
+	return tx.rides && tx.steps[0].reply.Negative() && !tx.steps[1].reply.Positive()
+}
+
 // result returns the replies to the message so far. passed is how many octets of the connection
 // have gone out.
 func (tx *transaction) result(passed int64) Result {
@@ -183,6 +189,9 @@ func (tx *transaction) result(passed int64) Result {
 		r.Sent = SentAll
 	case tx.begun:
 		r.Sent = SentPart
+	}
+	if tx.misfit() {
+		return r
 	}
 	for i := range tx.steps {
 		s := &tx.steps[i]
