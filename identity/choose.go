@@ -3,6 +3,9 @@ package identity
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 )
 
 // A RuleKind is one way of choosing an identity.
@@ -35,21 +38,22 @@ func (r Rule) String() string {
 }
 
 // Choose returns the identity for a sender's address, "" where there is none: the one that lists
-// the address, or else the first one with a pattern that matches it, or else the default. The
-// local part is compared octet for octet, the domain without regard to case. The error is a
-// *ConfigError: nothing matches and there is no default.
+// the address, or else the first one with a pattern that matches it, or else the default. Case
+// does not matter, and a domain is the same in its U-label and A-label forms (RFC 5890, 2.3.2.1).
+// The error is a *ConfigError: nothing matches and there is no default.
 func (c *Config) Choose(from string) (*Identity, Rule, error) {
 	if from != "" {
+		f := fold(from)
 		for _, id := range c.Identities {
 			for _, m := range id.Match {
-				if sameAddress(m, from) {
+				if !isPattern(m) && fold(m).ascii == f.ascii {
 					return id, Rule{ByAddress, m}, nil
 				}
 			}
 		}
 		for _, id := range c.Identities {
 			for _, m := range id.Match {
-				if isPattern(m) && covers(m, from) {
+				if isPattern(m) && f.fits(strings.ToLower(m)) {
 					return id, Rule{ByPattern, m}, nil
 				}
 			}
@@ -93,28 +97,36 @@ func (id *Identity) Address() string {
 // QualifyDomain or else hostname, except that the user's own login name becomes the identity's
 // own address: a smart host would refuse both "user" and "user@laptop".
 func (c *Config) ReversePath(id *Identity, rule Rule, given *string, from, login, hostname string) string {
-	switch {
-	case given != nil && *given == "":
-		return ""
-	case id.ReversePath != "":
-		return Expand(id.ReversePath, login)
-	case given != nil:
-		return id.complete(*given, login, hostname)
-	case rule.Matched() && hasDomain(from):
-		return from
-	case id.Address() != "":
-		return id.Address()
-	case hasDomain(from):
-		return from
-	}
-	return login + "@" + hostname
+	address, _ := c.ReversePathAndReason(id, rule, given, from, login, hostname)
+	return address
 }
 
-// complete gives a reverse-path a domain.
+// ReversePathAndReason also says in a few words why it is this one.
+func (c *Config) ReversePathAndReason(
+	id *Identity, rule Rule, given *string, from, login, hostname string,
+) (address, reason string) {
+	switch {
+	case given != nil && *given == "":
+		return "", "null, as given"
+	case id.ReversePath != "":
+		return Expand(id.ReversePath, login), "forced by the identity"
+	case given != nil && hasDomain(*given):
+		return *given, "as given"
+	case given != nil:
+		return id.complete(*given, login, hostname), "as given, completed"
+	case rule.Matched() && hasDomain(from):
+		return from, "the author's"
+	case id.Address() != "":
+		return id.Address(), "the identity's own"
+	case hasDomain(from):
+		return from, "the author's"
+	}
+	return login + "@" + hostname, "your login name at this machine"
+}
+
+// complete gives a reverse-path without a domain one.
 func (id *Identity) complete(address, login, hostname string) string {
 	switch {
-	case hasDomain(address):
-		return address
 	case address == login && id.Address() != "":
 		return id.Address()
 	case id.QualifyDomain != "":
@@ -149,6 +161,10 @@ func isPattern(s string) bool { return strings.ContainsAny(s, "*?") }
 // isAddress reports whether s is one address with a domain, not a pattern.
 func isAddress(s string) bool { return hasDomain(s) && !isPattern(s) }
 
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
+}
+
 func hasDomain(s string) bool {
 	local, domain := splitAddress(s)
 	return local != "" && domain != ""
@@ -163,21 +179,39 @@ func splitAddress(s string) (local, domain string) {
 	return s[:i], s[i+1:]
 }
 
-func sameAddress(a, b string) bool {
-	la, da := splitAddress(a)
-	lb, db := splitAddress(b)
-	return la == lb && strings.EqualFold(da, db)
+// A folded address is one that is ready to be compared: in lower case, and, where its domain is
+// an internationalized one, in both of its forms.
+type folded struct{ ascii, unicode string }
+
+func fold(address string) folded {
+	address = strings.ToLower(address)
+	local, domain := splitAddress(address)
+	if !strings.Contains(domain, "xn--") && isASCII(domain) {
+		return folded{address, address}
+	}
+	f := folded{address, address}
+	if a, err := idna.Lookup.ToASCII(domain); err == nil {
+		f.ascii = local + "@" + a
+	}
+	if u, err := idna.Lookup.ToUnicode(domain); err == nil {
+		f.unicode = local + "@" + u
+	}
+	return f
 }
 
-// covers reports whether a pattern matches an address. A pattern with an "@" is matched with
-// local part and domain separately, one without with the whole address.
+// fits reports whether a pattern in lower case matches the address. A pattern with an "@" is
+// matched with local part and domain separately, one without with the whole address.
+func (f folded) fits(pattern string) bool {
+	return covers(pattern, f.ascii) || f.unicode != f.ascii && covers(pattern, f.unicode)
+}
+
 func covers(pattern, address string) bool {
 	if !strings.Contains(pattern, "@") {
-		return glob(strings.ToLower(pattern), strings.ToLower(address))
+		return glob(pattern, address)
 	}
 	lp, dp := splitAddress(pattern)
 	la, da := splitAddress(address)
-	return glob(lp, la) && glob(strings.ToLower(dp), strings.ToLower(da))
+	return glob(lp, la) && glob(dp, da)
 }
 
 // glob matches s with a pattern in which "*" stands for any octets and "?" for one. It only goes

@@ -11,13 +11,21 @@ func TestChoose(t *testing.T) {
 - {name: lists, host: h, match: ["*@lists.example.com", "bot-?@example.com"]}
 - {name: all, host: h, match: ["*@example.com"]}
 - {name: ann, host: h, match: [ann@example.com, Ann@Example.ORG], default: true}
+- {name: idn, host: h, match: [Ann@bücher.example, "*@*.bücher.example", "*@*fé.example", "*@xn--stble-lva.example"]}
 - {name: below, host: h, match: ["*.example.net", "*@*.example.org", work]}
 `)
 	tests := []struct{ from, name, rule string }{
 		{"", "ann", "default"},
 		{"ann@example.com", "ann", "address ann@example.com"}, // before the pattern of an earlier one
 		{"ann@EXAMPLE.com", "ann", "address ann@example.com"},
-		{"Ann@example.com", "all", "pattern *@example.com"}, // case matters in the local part
+		{"Ann@example.com", "ann", "address ann@example.com"},
+		{"aNN@xn--bcher-kva.example", "idn", "address Ann@bücher.example"},
+		{"ann@BÜCHER.example", "idn", "address Ann@bücher.example"},
+		{"x@bücher.example", "ann", "default"},
+		{"x@a.bücher.example", "idn", "pattern *@*.bücher.example"},
+		{"x@A.xn--bcher-kva.example", "idn", "pattern *@*.bücher.example"},
+		{"x@xn--caf-dma.example", "idn", "pattern *@*fé.example"},
+		{"x@stüble.example", "idn", "pattern *@xn--stble-lva.example"},
 		{"Ann@example.org", "ann", "address Ann@Example.ORG"},
 		{"bob@example.com", "all", "pattern *@example.com"},
 		{"bot-1@example.com", "lists", "pattern bot-?@example.com"},
@@ -30,7 +38,7 @@ func TestChoose(t *testing.T) {
 		{"x@a.example.org", "below", "pattern *@*.example.org"},
 		{"x@example.org", "ann", "default"},
 		{"work", "below", "address work"},
-		{"Work", "ann", "default"},
+		{"Work", "below", "address work"},
 		{"user", "ann", "default"},
 	}
 	for _, test := range tests {

@@ -46,7 +46,11 @@ func Check(r io.Reader) ([]string, error) {
 // check checks the fields of a header.
 func (h *Header) check() []string {
 	var remarks []string
-	for _, name := range [...]string{"From", "To", "Cc", "Bcc", "Reply-To", "Sender"} {
+	if a := h.Author(); a.Remark != "" {
+		remarks = append(remarks, a.Remark)
+	}
+	lists := [...]string{"To", "Cc", "Bcc", "Reply-To", "Sender", "Resent-To", "Resent-Cc", "Resent-Bcc", "Resent-Sender"}
+	for _, name := range lists {
 		for _, v := range h.Values(name) {
 			_, bad := ParseAddressList(v)
 			for _, err := range bad {

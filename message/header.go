@@ -171,16 +171,6 @@ func (h *Header) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// From returns the addr-spec of the first mailbox in From:, which may be
-// without a domain ("root" for "root (Cron Daemon)"), and "" if there is none.
-func (h *Header) From() string {
-	value, _ := h.Get("From")
-	if addrs, _ := ParseAddressList(value); len(addrs) > 0 {
-		return addrs[0].Spec()
-	}
-	return ""
-}
-
 // HasControl reports whether a text contains control characters other than tabs, which no field
 // of a header may contain.
 func HasControl(s string) bool {

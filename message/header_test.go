@@ -264,25 +264,6 @@ func TestHeaderSetSender(t *testing.T) {
 	}
 }
 
-func TestHeaderFrom(t *testing.T) {
-	tests := []struct{ in, want string }{
-		{"From: root (Cron Daemon)\n", "root"},
-		{"From: \"Joe,\n Public\" <a@b>\n", "a@b"},
-		{"From: a@b, c@d\nFrom: e@f\n", "a@b"},
-		{"From: Team: a@b;\n", "a@b"},
-		{"From: ((, a@b\n", "a@b"},
-		{"From : a@b\n", "a@b"},
-		{"From:\n", ""},
-		{"From: Joe Public\n", ""},
-		{"Sender: a@b\n", ""},
-	}
-	for _, tt := range tests {
-		if got := headerOf(t, tt.in).From(); got != tt.want {
-			t.Errorf("From of %q: %q, want %q", tt.in, got, tt.want)
-		}
-	}
-}
-
 func TestHeaderRecipients(t *testing.T) {
 	tests := []struct {
 		name, in string
@@ -353,7 +334,7 @@ func FuzzReadHeader(f *testing.F) {
 			t.Fatalf("%q: body %q became %q", in, body, b)
 		}
 		h.Recipients()
-		h.From()
+		checkAuthor(t, h)
 		h.Remove("Bcc", "Resent-Bcc")
 		if err := h.Add("Date", FormatDate(noon)); err != nil {
 			t.Fatal(err)
@@ -389,7 +370,7 @@ func BenchmarkHeader(b *testing.B) {
 		}
 		h.Recipients()
 		h.Remove("Bcc", "Resent-Bcc", "Return-Path")
-		h.From()
+		h.Author()
 		h.Has("Date")
 		h.Has("Message-ID")
 	}

@@ -2,6 +2,7 @@ package message
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -52,31 +53,51 @@ func (h *Header) recipientFields() []field {
 	return fields
 }
 
-// resentRecipients returns the fields that name recipients in the topmost block of Resent- fields
-// that has any. Each resending puts a block of its own on top of the header, so older blocks say
-// who got the message earlier. A block ends before the first field of another kind. A name that
-// occurs again begins an older block, too, unless it directly repeats the field before it: that
-// is one long list in two fields.
+// resentRecipients returns the fields that name recipients in the most recent block of Resent-
+// fields that has any. Older blocks say who got the message earlier.
 func (h *Header) resentRecipients() []field {
-	var block []field
-	var names []string // in this block, lower case
-	for f := range h.fields() {
-		name := strings.ToLower(string(f.name))
-		repeated := len(names) > 0 && names[len(names)-1] != name && slices.Contains(names, name)
-		if !isResent(name) || repeated {
-			if len(block) > 0 {
-				return block
-			}
-			names = names[:0]
-		}
-		if !isResent(name) {
-			continue
-		}
-		if names = append(names, name); isRecipients(name[len("resent-"):]) {
-			block = append(block, f)
+	for block := range h.resentBlocks() {
+		rcpts := slices.DeleteFunc(block, func(f field) bool { return !isRecipients(string(f.name[len("resent-"):])) })
+		if len(rcpts) > 0 {
+			return rcpts
 		}
 	}
-	return block
+	return nil
+}
+
+// resentBlock returns the most recent block of Resent- fields, nil if there is none.
+func (h *Header) resentBlock() []field {
+	for block := range h.resentBlocks() {
+		return block
+	}
+	return nil
+}
+
+// resentBlocks yields the blocks of Resent- fields, the most recent one first: each resending puts
+// a block of its own on top of the header. A block ends before the first field of another kind. A
+// name that occurs again begins an older block, too, unless it directly repeats the field before
+// it: that is one long list in two fields.
+func (h *Header) resentBlocks() iter.Seq[[]field] {
+	return func(yield func([]field) bool) {
+		var block []field
+		var names []string // in this block, lower case
+		for f := range h.fields() {
+			name := strings.ToLower(string(f.name))
+			repeated := len(names) > 0 && names[len(names)-1] != name && slices.Contains(names, name)
+			if !isResent(name) || repeated {
+				if len(block) > 0 && !yield(block) {
+					return
+				}
+				block, names = nil, names[:0]
+			}
+			if isResent(name) {
+				block, names = append(block, f), append(names, name)
+			}
+		}
+		if len(block) > 0 {
+			yield(block)
+		}
+	}
 }
 
 func isResent(name string) bool {

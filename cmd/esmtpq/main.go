@@ -53,7 +53,7 @@ func table() *door.Table {
 			{Name: "retry", Verb: owner.Verb,
 				Args: "message ...", Help: "try again now, failed recipients too"},
 			{Name: "explain", Verb: inspect.Verb,
-				Args: "[-f sender] [-C file] address ...", Help: "say how mail for an address would be sent, and why, without sending any"},
+				Args: "[--message file] [-f sender] [-C file] [address ...]", Help: "say how mail for an address would be sent, and why, without sending any"},
 			{Name: "check-message", Verb: inspect.Verb,
 				Args: "[file]", Help: "tell what may be wrong with a message"},
 			{Name: "config", Verb: inspect.Verb,

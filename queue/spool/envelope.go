@@ -21,8 +21,8 @@ type Envelope struct {
 	// ReversePath is the address given with -f: an addr-spec, "" for the null
 	// reverse-path, nil when none was given.
 	ReversePath *string `json:"reverse_path,omitempty"`
-	// From is the addr-spec of the (first) author in the From: field of the content, which
-	// chooses the identity when ReversePath is nil. It may lack a domain or be empty.
+	// From is the addr-spec of the author whom the header of the content names, which chooses
+	// the identity when ReversePath is nil or "". It may lack a domain or be empty.
 	From       string      `json:"from,omitempty"`
 	Recipients []Recipient `json:"recipients"`
 
@@ -32,6 +32,9 @@ type Envelope struct {
 	Config     string `json:"config,omitempty"` // -C: absolute path of the configuration to use
 	Notice     bool   `json:"notice,omitempty"` // a notice of ours, always for the local agent
 	Legacy     string `json:"legacy,omitempty"` // name of esmtp-wrapper's entry
+	// Remarks are what its submitter should know of the message although it was taken, one line
+	// each. Standard error is no place for them: callers take a word there for a failure.
+	Remarks []string `json:"remarks,omitempty"`
 
 	Size     int64  `json:"size"`                  // octets in the file mail
 	Lines    int64  `json:"lines"`                 // line ends in the file mail
@@ -72,7 +75,7 @@ func sealOf(first []byte) []byte {
 
 // check refuses an envelope that could not be read back as it was submitted.
 func (e *Envelope) check() error {
-	texts := []string{e.From, e.Return, e.EnvelopeID, e.Body, e.Config, e.Legacy}
+	texts := append([]string{e.From, e.Return, e.EnvelopeID, e.Body, e.Config, e.Legacy}, e.Remarks...)
 	if e.ReversePath != nil {
 		texts = append(texts, *e.ReversePath)
 	}

@@ -75,7 +75,7 @@ func FuzzWriter(f *testing.F) {
 		env := &Envelope{Version: n, Arrival: time.Unix(0, nano).UTC(), From: a, Recipients: []Recipient{{Address: b, Notify: c}, {Address: a}},
 			Return: c, EnvelopeID: d, Body: a, Config: b, Notice: on, Legacy: d, Size: nano, Lines: int64(n), EightBit: on, UTF8: !on, MaxLine: -nano, SHA256: d}
 		if on {
-			env.ReversePath = &c
+			env.ReversePath, env.Remarks = &c, []string{a, d}
 		}
 		same(t, env, appendEnvelopeJSON(nil, env))
 		m := &messageJSON{State: a, Attempts: n, Last: nano, Next: int64(n), Told: on}

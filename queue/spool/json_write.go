@@ -33,6 +33,22 @@ func appendText(b []byte, key, s string) []byte {
 	return appendString(append(b, key...), s)
 }
 
+// appendTexts appends a member that is a list, unless it is empty.
+func appendTexts(b []byte, key string, list []string) []byte {
+	if len(list) == 0 {
+		return b
+	}
+	b = append(b, key...)
+	for i, s := range list {
+		next := byte(',')
+		if i == 0 {
+			next = '['
+		}
+		b = appendString(append(b, next), s)
+	}
+	return append(b, ']')
+}
+
 func appendNumber(b []byte, key string, n int64) []byte {
 	return strconv.AppendInt(append(b, key...), n, 10)
 }
@@ -61,6 +77,7 @@ func appendEnvelopeJSON(b []byte, e *Envelope) []byte {
 	b = appendText(b, `,"config":`, e.Config)
 	b = appendTrue(b, `,"notice":`, e.Notice)
 	b = appendText(b, `,"legacy":`, e.Legacy)
+	b = appendTexts(b, `,"remarks":`, e.Remarks)
 	b = appendNumber(b, `,"size":`, e.Size)
 	b = appendNumber(b, `,"lines":`, e.Lines)
 	b = appendTrue(b, `,"eight_bit":`, e.EightBit)

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
+	"time"
 
 	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/cmd/esmtpq/door"
@@ -13,95 +15,203 @@ import (
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity"
-	"esmtpq/message"
 	"esmtpq/queue/spool"
 )
+
+// explainHelp explains the option that only explain has.
+const explainHelp = `  --message FILE   explain this message, whose header then says who sends it, and who gets it
+                   where no address is given; - is standard input
+  and the options of sendmail, of which -f, -C and -t matter
+`
 
 // Verb is explain (and sendmail -bv), check-message and config.
 func Verb(c *door.Call) error {
 	switch {
 	case c.Sendmail != nil:
-		return explain(c, c.Sendmail)
+		return explain(c, c.Sendmail, nil)
+	case c.AsksHelp() && c.Verb == "explain":
+		return c.Help(explainHelp)
 	case c.AsksHelp():
 		return c.Help("")
 	case c.Verb == "check-message":
 		return checkMessage(c)
-	}
-	inv, err := argv.Parse(c.Args)
-	switch {
-	case err != nil:
-		return err
 	case c.Verb == "config":
+		inv, err := argv.Parse(c.Args)
+		if err != nil {
+			return err
+		}
 		return printConfig(c, inv)
 	}
-	return explain(c, inv)
+	args, file, err := cutMessage(c.Args)
+	if err != nil {
+		return err
+	}
+	inv, err := argv.Parse(args)
+	if err != nil {
+		return err
+	}
+	return explain(c, inv, file)
 }
 
-// explain says for each address how mail for it would be sent, and why. It reads no message and
-// needs no network.
-func explain(c *door.Call, inv *argv.Invocation) error {
+// cutMessage takes --message out of the arguments; file is nil if it is not there.
+func cutMessage(args []string) (rest []string, file *string, err error) {
+	for i := 0; i < len(args); i++ {
+		value, attached := strings.CutPrefix(args[i], "--message=")
+		switch {
+		case args[i] == "--":
+			return append(rest, args[i:]...), file, nil
+		case attached:
+			file = &value
+		case args[i] != "--message":
+			rest = append(rest, args[i])
+		case i+1 == len(args):
+			return nil, nil, exit.Fail(exit.Usage, "--message needs a file, or - for standard input")
+		default:
+			i++
+			file = &args[i]
+		}
+	}
+	return rest, file, nil
+}
+
+// open opens a message: standard input or a file.
+func open(c *door.Call, file string) (io.ReadCloser, error) {
+	if file == "-" {
+		return io.NopCloser(c.In), nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, exit.Fail(exit.NoInput, "%w", err)
+	}
+	return f, nil
+}
+
+// An explainer says how mail would be sent.
+type explainer struct {
+	out    io.Writer
+	r      *submit.Router
+	cfg    *identity.Config
+	env    *spool.Envelope
+	failed bool // some mail could not be sent
+}
+
+// explain says for each address how mail for it would be sent, and why. It needs no network, and
+// reads no message but the one in file, if that is not nil.
+func explain(c *door.Call, inv *argv.Invocation, file *string) error {
 	home, err := whoami.Home()
 	if err != nil {
 		return err
 	}
-	env, err := submit.Envelope(inv)
-	if err != nil {
+	e := &explainer{out: c.Out, r: &submit.Router{Home: home}}
+	var bad []error
+	if file != nil {
+		in, err := open(c, *file)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		d, err := submit.Preview(inv, in, e.r, time.Now())
+		if err != nil {
+			return err
+		}
+		e.env, bad = d.Env, d.Bad
+	} else if e.env, err = submit.Envelope(inv); err != nil {
 		return err
 	}
-	if len(env.Recipients) == 0 {
+	if len(e.env.Recipients) == 0 && file == nil {
 		return exit.Fail(exit.Usage, "which addresses? see esmtpq help explain")
 	}
-	r := &submit.Router{Home: home}
-	cfg, id, _, err := r.Identity(env)
+	cfg, id, rule, err := e.r.Identity(e.env)
 	if err != nil {
 		return err
 	}
-	field := func(name, value string) { fmt.Fprintf(c.Out, "  %-14s %s\n", name+":", spool.Printable(value)) }
-	for _, rcpt := range env.Recipients {
-		fmt.Fprintf(c.Out, "%s\n", spool.Printable(rcpt.Address))
-		field("configuration", cfg.File)
-		if err := r.CheckRoute(env, rcpt); err != nil {
-			field("cannot be sent", err.Error())
-			continue
-		}
-		route, _ := r.Route(env, rcpt) // checked
-		if route.Identity == nil {
-			field("delivered by", "the MDA: "+cfg.MDA)
-			continue
-		}
-		explainRoute(field, &route, r.ReversePath(env, &route), r.Sender(&route))
+	for _, w := range cfg.Warnings {
+		fmt.Fprintf(c.Err, "%s: %s\n", c.Name, spool.Printable(w))
+	}
+	e.cfg = cfg
+	if file != nil {
+		e.message(id, rule)
+	}
+	for _, rcpt := range e.env.Recipients {
+		e.recipient(rcpt)
+	}
+	for _, err := range bad {
+		fmt.Fprintf(c.Out, "%s\n", spool.Printable(err.Error()))
 	}
 	explainHeader(c.Out, id)
+	if e.failed {
+		return exit.Silent(exit.Config)
+	}
 	return nil
 }
 
-func explainRoute(field func(name, value string), route *submit.Route, reversePath, sender string) {
-	id := route.Identity
-	field("identity", id.Name+", chosen by "+route.Rule.String())
-	field("recipient", "<"+route.Address+">")
-	reverse := "<" + reversePath + ">"
-	if id.ReversePath != "" {
-		reverse += ", forced by the identity"
+func (e *explainer) field(name, value string) {
+	fmt.Fprintf(e.out, "  %-14s %s\n", name+":", spool.Printable(value))
+}
+
+// message says who sends a message.
+func (e *explainer) message(id *identity.Identity, rule identity.Rule) {
+	fmt.Fprintln(e.out, "message")
+	switch rp := e.env.ReversePath; {
+	case rp != nil && *rp != "":
+		e.field("sender", "<"+*rp+">, as given")
+	case e.env.From == "":
+		e.field("sender", "nobody")
+	default:
+		e.field("sender", "<"+e.env.From+">, from the header")
 	}
-	field("reverse-path", reverse)
-	field("smart host", net.JoinHostPort(id.Host, id.Port))
-	field("TLS", tlsPolicy[id.TLS])
+	for _, remark := range e.env.Remarks {
+		e.field("remark", remark)
+	}
+	if id != nil {
+		e.field("identity", id.Name+", chosen by "+rule.String())
+	}
+}
+
+// recipient says how mail for a recipient would be sent.
+func (e *explainer) recipient(rcpt spool.Recipient) {
+	fmt.Fprintf(e.out, "%s\n", spool.Printable(rcpt.Address))
+	e.field("configuration", e.cfg.File)
+	if err := e.r.CheckRoute(e.env, rcpt); err != nil {
+		e.field("cannot be sent", err.Error())
+		e.failed = true
+		return
+	}
+	route, _ := e.r.Route(e.env, rcpt) // checked
+	if route.Identity == nil {
+		e.field("delivered by", "the MDA: "+e.cfg.MDA)
+		return
+	}
+	e.route(&route)
+	if id, rule, err := e.cfg.Choose(route.Address); err == nil && rule.Kind == identity.ByPattern && id != route.Identity {
+		e.field("note", "pattern "+rule.Match+" of identity "+id.Name+
+			" fits this recipient, but the sender chooses the identity: see -f, or the From: of your mailer")
+	}
+}
+
+func (e *explainer) route(route *submit.Route) {
+	id := route.Identity
+	e.field("identity", id.Name+", chosen by "+route.Rule.String())
+	e.field("recipient", "<"+route.Address+">")
+	e.field("reverse-path", "<"+e.r.ReversePath(e.env, route)+">, "+e.r.ReversePathReason(e.env, route))
+	e.field("smart host", net.JoinHostPort(id.Host, id.Port))
+	e.field("TLS", tlsPolicy[id.TLS])
 	if id.Tunnel != "" {
-		field("tunnel", id.Tunnel)
+		e.field("tunnel", id.Tunnel)
 	}
 	if id.Preconnect != "" {
-		field("preconnect", id.Preconnect)
+		e.field("preconnect", id.Preconnect)
 	}
 	switch {
 	case id.Username == "":
-		field("login", "none")
+		e.field("login", "none")
 	case id.PasswordCommand != "":
-		field("login", id.Username+", password from a command")
+		e.field("login", id.Username+", password from a command")
 	default:
-		field("login", id.Username)
+		e.field("login", id.Username)
 	}
-	if sender != "" {
-		field("Sender", sender+", forced by the identity")
+	if sender := e.r.Sender(route); sender != "" {
+		e.field("Sender", sender+", forced by the identity")
 	}
 }
 
@@ -119,32 +229,4 @@ func explainHeader(w io.Writer, id *identity.Identity) {
 		added = "From, Date"
 	}
 	fmt.Fprintf(w, "Header fields added where missing: %s. Removed: Bcc, Return-Path.\n", added)
-}
-
-// checkMessage says what is wrong with a message, or may be wrong for some host. sendmail takes
-// such a message all the same.
-func checkMessage(c *door.Call) error {
-	in := io.Reader(c.In)
-	switch {
-	case len(c.Args) > 1:
-		return exit.Fail(exit.Usage, "one file, or the message on standard input")
-	case len(c.Args) == 1 && c.Args[0] != "-":
-		f, err := os.Open(c.Args[0])
-		if err != nil {
-			return exit.Fail(exit.NoInput, "%w", err)
-		}
-		defer f.Close()
-		in = f
-	}
-	remarks, err := message.Check(in)
-	if err != nil {
-		return exit.Fail(exit.NoInput, "read message: %w", err)
-	}
-	for _, r := range remarks {
-		fmt.Fprintln(c.Out, spool.Printable(r))
-	}
-	if len(remarks) > 0 {
-		return exit.Silent(exit.DataErr)
-	}
-	return nil
 }

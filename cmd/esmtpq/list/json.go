@@ -22,8 +22,9 @@ type jsonMessage struct {
 	Attempts    int             `json:"attempts"`
 	LastAttempt int64           `json:"last_attempt,omitempty"` // Unix time
 	NextAttempt int64           `json:"next_attempt,omitempty"`
-	Reason      string          `json:"reason,omitempty"` // why the whole message waits
-	Recipients  []jsonRecipient `json:"recipients"`       // those not served yet
+	Reason      string          `json:"reason,omitempty"`  // why the whole message waits
+	Remarks     []string        `json:"remarks,omitempty"` // what its submitter should know
+	Recipients  []jsonRecipient `json:"recipients"`        // those not served yet
 }
 
 type jsonRecipient struct {
@@ -50,7 +51,7 @@ func (w *jsonList) message(m *spool.Message) {
 	j := jsonMessage{
 		QueueName: "deferred", QueueID: m.ID, ArrivalTime: m.Envelope.Arrival.Unix(), MessageSize: m.Envelope.Size,
 		Sender: listSender(&m.Envelope), Attempts: m.Attempts,
-		LastAttempt: unixOrZero(m.Last), NextAttempt: unixOrZero(m.Next), Recipients: []jsonRecipient{},
+		LastAttempt: unixOrZero(m.Last), NextAttempt: unixOrZero(m.Next), Remarks: m.Envelope.Remarks, Recipients: []jsonRecipient{},
 	}
 	if m.Held {
 		j.QueueName = "hold"

@@ -226,6 +226,11 @@ func (w *postfixList) message(m *spool.Message) {
 		attempts := door.Plural(m.Attempts, "attempt", "attempts")
 		w.reason(fmt.Sprintf("%s, next %s", attempts, m.Next.Local().Format("Mon Jan _2 15:04:05")), false)
 	}
+	if w.verbose {
+		for _, remark := range m.Envelope.Remarks {
+			w.reason("remark: "+spool.Printable(remark), false)
+		}
+	}
 	last := ""
 	for i := range m.Progress {
 		s := &m.Progress[i]

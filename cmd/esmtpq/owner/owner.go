@@ -260,6 +260,9 @@ func showEnvelope(w io.Writer, path string, m *spool.Message) {
 	default:
 		field("Sender", *rp+" (as given)")
 	}
+	for _, remark := range m.Envelope.Remarks {
+		field("Remark", remark)
+	}
 	field("Size", fmt.Sprintf("%d octets", m.Envelope.Size))
 	if m.Held {
 		field("State", "held: esmtpq release "+m.ID)

@@ -48,6 +48,25 @@ func Compose(inv *argv.Invocation, in io.Reader) (*Draft, error) {
 	return d, nil
 }
 
+// Preview reads a message's header from in and does to it what a submission would, without
+// writing anything. Its recipients are those of the command line, or else those of the header; it
+// may have none.
+func Preview(inv *argv.Invocation, in io.Reader, r *Router, now time.Time) (*Draft, error) {
+	d, err := begin(inv)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.read(in); err != nil {
+		return nil, err
+	}
+	if inv.Extract || len(d.Env.Recipients) == 0 {
+		addrs, bad := d.header.Recipients()
+		d.add(inv, addrs)
+		d.Bad = bad
+	}
+	return d, d.Complete(inv, r, now)
+}
+
 // Read reads a message's header from in, for a known envelope.
 func Read(env *spool.Envelope, in io.Reader) (*Draft, error) {
 	d := &Draft{Env: env}
@@ -66,7 +85,11 @@ func (d *Draft) read(in io.Reader) error {
 		}
 		return exit.Fail(exit.NoInput, "read message: %w", err)
 	}
-	d.Env.From = d.header.From()
+	author := d.header.Author()
+	d.Env.From = author.Address
+	if given := d.Env.ReversePath; author.Remark != "" && (given == nil || *given == "") {
+		d.Env.Remarks = append(d.Env.Remarks, author.Remark)
+	}
 	d.Env.UTF8 = d.header.EightBit()
 	return nil
 }
@@ -161,9 +184,12 @@ func (d *Draft) Complete(inv *argv.Invocation, r *Router, now time.Time) error {
 	}
 	h := d.header
 	h.Remove("Bcc", "Resent-Bcc", "Return-Path")
-	from := d.Env.From
 	if !h.Has("From") {
-		if from, err = d.addFrom(inv, r, cfg, id, rule); err != nil {
+		if err := d.addFrom(inv, r, cfg, id, rule); err != nil {
+			return err
+		}
+		// From now on this is the address that chooses, as it will at delivery.
+		if _, id, _, err = r.Identity(d.Env); err != nil {
 			return err
 		}
 	}
@@ -174,6 +200,7 @@ func (d *Draft) Complete(inv *argv.Invocation, r *Router, now time.Time) error {
 	}
 	if !h.Has("Message-ID") && (id == nil || !id.NoMessageID) {
 		domain := whoami.Host()
+		from := d.Env.From
 		if at := strings.LastIndexByte(from, '@'); at >= 0 && at < len(from)-1 {
 			domain = from[at+1:]
 		}
@@ -185,7 +212,7 @@ func (d *Draft) Complete(inv *argv.Invocation, r *Router, now time.Time) error {
 // addFrom adds a From: field with the address that the message will be sent as.
 func (d *Draft) addFrom(
 	inv *argv.Invocation, r *Router, cfg *identity.Config, id *identity.Identity, rule identity.Rule,
-) (string, error) {
+) error {
 	given := d.Env.ReversePath
 	if given != nil && *given == "" {
 		given = nil // a null reverse-path is nobody's address
@@ -194,7 +221,7 @@ func (d *Draft) addFrom(
 	if given != nil && strings.Contains(*given, "@") {
 		spec = *given
 	} else if id != nil {
-		spec = cfg.ReversePath(id, rule, given, "", r.Login(), whoami.Host())
+		spec = cfg.ReversePath(id, rule, given, d.Env.From, r.Login(), whoami.Host())
 	}
 	if spec == "" {
 		spec = r.Login() + "@" + whoami.Host()
@@ -205,13 +232,13 @@ func (d *Draft) addFrom(
 	}
 	mailbox, err := message.FormatMailbox(name, spec)
 	if err != nil {
-		return "", exit.Fail(exit.Usage, "make a From: field: %w", err)
+		return exit.Fail(exit.Usage, "make a From: field: %w", err)
 	}
 	if err := d.header.Add("From", mailbox); err != nil {
-		return "", exit.Fail(exit.Usage, "make a From: field: %w", err)
+		return exit.Fail(exit.Usage, "make a From: field: %w", err)
 	}
-	d.Env.From = spec
-	return spec, nil
+	d.Env.From = d.header.Author().Address
+	return nil
 }
 
 // Spool writes the message into the queue and returns its queue ID.

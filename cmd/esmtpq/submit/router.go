@@ -180,6 +180,12 @@ func (r *Router) ReversePath(env *spool.Envelope, route *Route) string {
 	return route.Config.ReversePath(route.Identity, route.Rule, env.ReversePath, env.From, r.Login(), whoami.Host())
 }
 
+// ReversePathReason says in a few words why mail on a route has its reverse-path.
+func (r *Router) ReversePathReason(env *spool.Envelope, route *Route) string {
+	_, reason := route.Config.ReversePathAndReason(route.Identity, route.Rule, env.ReversePath, env.From, r.Login(), whoami.Host())
+	return reason
+}
+
 // Sender returns the Sender: field that the route's identity forces, "" if it forces none.
 func (r *Router) Sender(route *Route) string {
 	if route.Identity == nil {

@@ -63,6 +63,9 @@ func send(c *door.Call, inv *argv.Invocation, r *Router) error {
 	for _, bad := range d.Bad {
 		c.Remark("the others get it, but " + spool.Printable(bad.Error()) + ": see mailq")
 	}
+	for _, remark := range d.Env.Remarks {
+		c.Remark(spool.Printable(remark))
+	}
 	if inv.QueueOnly {
 		return nil
 	}
