@@ -3,6 +3,7 @@ package queue
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -15,6 +16,9 @@ import (
 
 // backoffFile says which identities wait. It is a cache: without it, they are tried sooner.
 const backoffFile = spool.BackoffFile
+
+// maxBackoffs bounds what is read of it, in octets.
+const maxBackoffs = 1 << 20
 
 // A backoff is the state of an identity that waits: none of its mail can go out, for a reason
 // that is charged to no message.
@@ -53,7 +57,7 @@ func readBackoffs(q *spool.Queue) backoffs {
 		return all
 	}
 	defer f.Close()
-	if json.NewDecoder(f).Decode(&all) != nil || all == nil {
+	if json.NewDecoder(io.LimitReader(f, maxBackoffs)).Decode(&all) != nil || all == nil {
 		return backoffs{}
 	}
 	for name, b := range all {

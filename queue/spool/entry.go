@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -104,6 +105,23 @@ func (q *Queue) OpenEntry(id string) (*Entry, error) {
 		f.Close()
 	}
 	return e, err
+}
+
+// AwaitEntry is OpenEntry for an entry that another process may have for a moment: a command that
+// changes it, or the submission that has not quite ended. It waits for patience at most, and not
+// beyond the end of ctx; then the error is ErrLocked.
+func (q *Queue) AwaitEntry(ctx context.Context, id string, patience time.Duration) (*Entry, error) {
+	end := time.Now().Add(patience)
+	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
+		e, err := q.OpenEntry(id)
+		if !errors.Is(err, ErrLocked) || ctx.Err() != nil || time.Now().After(end) {
+			return e, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
 }
 
 func (q *Queue) lockEntry(id string, f *os.File) (*Entry, error) {

@@ -168,7 +168,7 @@ func (q *Queue) Sweep(v *Inventory) error {
 		case strings.HasPrefix(name, sentPrefix):
 			err = errors.Join(err, q.sweepSent(name))
 		default:
-			err = errors.Join(err, os.Remove(q.Dir+"/"+name))
+			err = errors.Join(err, q.sweepFile(name))
 		}
 	}
 	return err
@@ -182,6 +182,15 @@ func (q *Queue) sweepSent(name string) error {
 		return nil
 	}
 	return q.removeEntry(name)
+}
+
+// sweepFile removes a temporary file of renameio. Anything else of such a name is not ours.
+func (q *Queue) sweepFile(name string) error {
+	var st syscall.Stat_t
+	if lstat(q.Dir+"/"+name, &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG {
+		return nil
+	}
+	return os.Remove(q.Dir + "/" + name)
 }
 
 func (q *Queue) sweepOne(name string) error {

@@ -3,7 +3,9 @@ package spool
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -73,7 +75,17 @@ const wakeupFile = ".wakeup"
 // error if another process holds the lock: that process has not yet looked at the queue, so it
 // will see everything that is there now.
 func (q *Queue) TryWakeup() (*os.File, error) {
-	f, err := openRepaired(q.Dir+"/"+wakeupFile, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	path := q.Dir + "/" + wakeupFile
+	const flag = os.O_RDWR | os.O_CREATE | syscall.O_NOFOLLOW
+	f, err := openRepaired(path, flag, 0o600)
+	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EISDIR) {
+		// Not a file of ours, for whatever reason: without this, nothing would be delivered in
+		// the background any more, in silence.
+		if err := putAway(path); err != nil {
+			return nil, err
+		}
+		f, err = openRepaired(path, flag, 0o600)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +97,17 @@ func (q *Queue) TryWakeup() (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// putAway removes a symbolic link or an empty directory. A directory with something in it gets a
+// name under which mailq shows it.
+func putAway(path string) error {
+	err := os.Remove(path)
+	if !errors.Is(err, syscall.ENOTEMPTY) {
+		return err
+	}
+	dir, name := filepath.Split(path)
+	return os.Rename(path, dir+"was"+name+"-"+hexadecimal(rand.Uint64(), 8))
 }
 
 // IsWakeup reports whether an open file is the one that TryWakeup locks.

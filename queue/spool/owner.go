@@ -21,23 +21,15 @@ const busyPatience = 2 * time.Second
 
 // edit opens an entry and hands it to f. It waits a little if another process works on the entry.
 func (q *Queue) edit(id string, f func(e *Entry) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), busyPatience)
-	defer cancel()
-	for {
-		e, err := q.OpenEntry(id)
-		if err == nil {
-			defer e.Close()
-			return f(e)
-		}
-		if !errors.Is(err, ErrLocked) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ErrBusy
-		case <-time.After(20 * time.Millisecond):
-		}
+	e, err := q.AwaitEntry(context.Background(), id, busyPatience)
+	if errors.Is(err, ErrLocked) {
+		return ErrBusy
 	}
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	return f(e)
 }
 
 // change is edit for a change that queue runs have to know of.
