@@ -95,17 +95,26 @@ type Entry struct {
 // process works on it. OpenEntry also makes sure, before anything is sent, that progress can be
 // recorded.
 func (q *Queue) OpenEntry(id string) (*Entry, error) {
-	fd, _, err := q.openEnvelope(id, os.O_RDWR)
-	if err != nil {
-		return nil, err
-	}
-	f := os.NewFile(uintptr(fd), q.path(id, "envelope"))
-	e, err := q.lockEntry(id, f)
-	if err != nil {
+	for range 10 { // an envelope is replaced by a person's command: once is rare
+		fd, _, err := q.openEnvelope(id, os.O_RDWR)
+		if err != nil {
+			return nil, err
+		}
+		f := os.NewFile(uintptr(fd), q.path(id, "envelope"))
+		e, err := q.lockEntry(id, f)
+		if err == nil {
+			return e, nil
+		}
 		f.Close()
+		if err != errUnlinked {
+			return nil, err
+		}
 	}
-	return e, err
+	return nil, &fs.PathError{Op: "open", Path: q.path(id, "envelope"), Err: fs.ErrNotExist}
 }
+
+// errUnlinked says that an envelope was removed or replaced between its opening and its locking.
+var errUnlinked = errors.New("the envelope has no name any more")
 
 // AwaitEntry is OpenEntry for an entry that another process may have for a moment: a command that
 // changes it, or the submission that has not quite ended. It waits for patience at most, and not
@@ -128,10 +137,10 @@ func (q *Queue) lockEntry(id string, f *os.File) (*Entry, error) {
 	if err := tryLock(f); err != nil {
 		return nil, err
 	}
-	// The process that had the lock before may have removed the entry.
+	// The process that had the lock before may have removed or replaced the envelope.
 	var st syscall.Stat_t
 	if err := fstat(int(f.Fd()), &st); err == nil && st.Nlink == 0 {
-		return nil, &fs.PathError{Op: "open", Path: q.path(id, "envelope"), Err: fs.ErrNotExist}
+		return nil, errUnlinked
 	} else if err != nil {
 		return nil, &fs.PathError{Op: "stat", Path: q.path(id, "envelope"), Err: err}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 	"time"
@@ -14,6 +15,10 @@ import (
 
 // ErrBusy is returned for an entry that another process works on, most likely sending it.
 var ErrBusy = errors.New("it is being sent at this moment: try again")
+
+// ErrServed is returned for an entry whose recipients have all been served, and which only has to
+// be removed.
+var ErrServed = errors.New("it has been sent")
 
 // busyPatience is how long an owner's command waits for an entry: longer than another command
 // takes, but not as long as a delivery can take.
@@ -29,6 +34,9 @@ func (q *Queue) edit(id string, f func(e *Entry) error) error {
 		return err
 	}
 	defer e.Close()
+	if e.msg.Served() {
+		return ErrServed
+	}
 	return f(e)
 }
 
@@ -51,11 +59,17 @@ func (q *Queue) SetHeld(id string, on bool) error {
 	})
 }
 
+// ErrHeld is returned for a held entry, which no queue run tries.
+var ErrHeld = errors.New("it is held: esmtpq release lets it go")
+
 // Retry makes failed recipients of an entry pending again and the entry due, and restarts its
-// schedule. It reports whether there is anything to try.
+// schedule. It reports whether there is anything to try. A held entry stays as it is.
 func (q *Queue) Retry(id string) (bool, error) {
 	pending := false
 	err := q.change(id, func(e *Entry) error {
+		if e.msg.Held {
+			return ErrHeld
+		}
 		for i := range e.msg.Progress {
 			p := &e.msg.Progress[i]
 			if p.State == Refused && e.msg.Envelope.Recipients[i].Address != "" {
@@ -75,13 +89,81 @@ func (q *Queue) Retry(id string) (bool, error) {
 	return pending, err
 }
 
+// Readdress gives a recipient of an entry another address, and makes it untried and the entry due.
+// which chooses the recipient by its index; an error of it is returned. The content stays as it
+// is. A held entry stays as it is, too.
+func (q *Queue) Readdress(id, address string, which func(m *Message) (int, error)) error {
+	return q.change(id, func(e *Entry) error {
+		if e.msg.Held {
+			return ErrHeld
+		}
+		i, err := which(e.msg)
+		if err != nil {
+			return err
+		}
+		e.msg.Envelope.Recipients[i].Address = address
+		e.msg.Progress[i] = Progress{State: Untried}
+		e.msg.Attempts, e.msg.Next = 0, time.Time{}
+		if err := e.replaceEnvelope(); err != nil {
+			return fmt.Errorf("write its envelope: %w", err)
+		}
+		return nil
+	})
+}
+
+// newEnvelope is the name of an envelope that is to replace the one of its entry.
+const newEnvelope = "envelope.new"
+
+// replaceEnvelope writes the message as it is now into a new file, syncs it, and renames it to be
+// the envelope. A crash leaves one envelope or the other. The new one is locked until everything
+// is durable, so that no run sends by it before.
+func (e *Entry) replaceEnvelope() error {
+	b, err := beginEnvelope(&e.msg.Envelope, e.msg)
+	if err != nil {
+		return err
+	}
+	for i := range e.msg.Progress {
+		b = appendRecipientLine(b, &e.msg.Progress[i])
+	}
+	dir := e.q.Dir + "/" + e.name
+	path := dir + "/" + newEnvelope
+	if err := syscall.Unlink(path); err != nil && err != syscall.ENOENT { // left by a dead command
+		return &fs.PathError{Op: "unlink", Path: path, Err: err}
+	}
+	f, err := createFile(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := tryLock(f); err != nil {
+		return err
+	}
+	d, err := openFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = syscall.Rename(path, dir+"/envelope")
+	}
+	if err != nil {
+		syscall.Unlink(path)
+		return err
+	}
+	return syncDir(d)
+}
+
 // Remove takes an entry out of the queue for good, whatever its state.
 func (q *Queue) Remove(id string) error {
 	if !IsID(id) {
 		return fmt.Errorf("%q is no queue ID: %w", id, os.ErrNotExist) // nor a path to somewhere else
 	}
 	err := q.edit(id, func(*Entry) error { return q.removeEntry(id) })
-	if errors.Is(err, ErrBusy) {
+	if errors.Is(err, ErrBusy) || errors.Is(err, ErrServed) {
 		return err
 	}
 	// An entry that cannot be read can still be dropped.

@@ -10,6 +10,7 @@
 //	<queue ID>/             accepted
 //	    mail                the content, LF line ends; written once
 //	    envelope            who and for whom, and the progress; see below
+//	    envelope.new        being written by a command that corrects an address
 //
 // The queue directory has mode 0500 until its own name is durable. A process that finds it so
 // syncs its parent before using it.
@@ -18,7 +19,8 @@
 // microseconds, 2 random. IDs sort by arrival.
 //
 // The file envelope is a sequence of lines, each a JSON object. The first is the Envelope, the
-// second its SHA-256; they are written once. The third says what is known of the message
+// second its SHA-256; they are written once, but for a command that corrects an address, which
+// replaces the file. The third says what is known of the message
 // (attempts, next attempt, held), and one line for each recipient follows. These lines have a
 // fixed length, reserved when the message was accepted, and are overwritten in place: a full disk
 // cannot prevent a delivery from being recorded.
@@ -75,7 +77,8 @@
 //
 // Queue runs remember which identities wait (.parked) and when each entry of a long queue is due
 // (.agenda); .edited makes the latter void. None of these files is needed, and a run makes them
-// anew. The names are those of the first version.
+// anew. The names are those of the first version. A submission leaves its queue ID in .last, for
+// the owner's commands.
 package spool
 
 import (

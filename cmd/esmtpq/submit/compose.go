@@ -241,7 +241,7 @@ func (d *Draft) addFrom(
 	return nil
 }
 
-// Spool writes the message into the queue and returns its queue ID.
+// Spool writes the message into the queue, as the one submitted last, and returns its queue ID.
 func (d *Draft) Spool(q *spool.Queue) (string, error) {
 	w, err := q.NewWriter()
 	if err != nil {
@@ -255,6 +255,7 @@ func (d *Draft) Spool(q *spool.Queue) (string, error) {
 	if err != nil {
 		return "", exit.Spool("cannot write to the queue", err)
 	}
+	q.NoteLast(id)
 	return id, nil
 }
 
