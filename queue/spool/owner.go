@@ -60,7 +60,7 @@ func (q *Queue) SetHeld(id string, on bool) error {
 }
 
 // ErrHeld is returned for a held entry, which no queue run tries.
-var ErrHeld = errors.New("it is held: esmtpq release lets it go")
+var ErrHeld = errors.New("it is held")
 
 // Retry makes failed recipients of an entry pending again and the entry due, and restarts its
 // schedule. It reports whether there is anything to try. A held entry stays as it is.

@@ -89,7 +89,7 @@ func TestRemoveKnowsWhatWasSent(t *testing.T) {
 	term.Await(t, "Remove 1 message? [y/N] ")
 	me.Deliver()
 	term.Type("y")
-	if code, screen := term.End(); code != 75 || !strings.Contains(screen, "it is no longer in the queue") || !strings.Contains(screen, "  hello\n") {
+	if code, screen := term.End(); code != 75 || !strings.Contains(screen, " is no longer in the queue") || !strings.Contains(screen, "  hello\n") {
 		t.Errorf("exit %d\n%s", code, screen)
 	}
 	host.One(t)
@@ -127,7 +127,7 @@ func TestRetryHeld(t *testing.T) {
 	submitTo(me, "free", "friend@example.net")
 	held := submitTo(me, "held", "friend@example.net")
 	me.Run("", "esmtpq", "hold", held)
-	wants(me, 75, held+": it is held: esmtpq release", "esmtpq", "retry", "all")
+	wants(me, 75, held+" is held: esmtpq release "+held+" lets it go", "esmtpq", "retry", "all")
 	if mail := host.One(t); !strings.Contains(mail.Content, "Subject: free") {
 		t.Errorf("arrived: %s", mail.Content)
 	}

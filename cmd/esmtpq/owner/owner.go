@@ -77,8 +77,8 @@ func chosen(args []string, flags ...string) (*selection, error) {
 	return &selection{q, names, choice, set}, nil
 }
 
-// errGone is what is said of a mail that has left the queue since it was chosen.
-var errGone = errors.New("it is no longer in the queue: it has been sent meanwhile, or removed by another command")
+// gone is what is said of a mail that has left the queue since it was chosen.
+const gone = "is no longer in the queue: it has been sent meanwhile, or removed by another command"
 
 // each applies a function to each entry, reports what went wrong with which, and returns one
 // error for all.
@@ -89,10 +89,14 @@ func each(c *door.Call, names []string, do func(name string) error) error {
 		if err == nil {
 			continue
 		}
-		if door.Gone(err) {
-			err = errGone
+		text := name + ": " + spool.Printable(err.Error())
+		switch {
+		case door.Gone(err):
+			text = name + " " + gone
+		case errors.Is(err, spool.ErrHeld):
+			text = fmt.Sprintf("%s is held: esmtpq release %s lets it go", name, name)
 		}
-		fmt.Fprintf(c.Err, "%s: %s: %s\n", c.Name, name, spool.Printable(err.Error()))
+		fmt.Fprintf(c.Err, "%s: %s\n", c.Name, text)
 		code = exit.TempFail
 	}
 	if code != exit.OK {
