@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"time"
-
-	"github.com/google/renameio/v2"
 
 	"esmtpq/queue/spool"
 )
@@ -75,19 +72,15 @@ func Suspended(q *spool.Queue) []string {
 }
 
 func writeBackoffs(q *spool.Queue, all backoffs) error {
-	path := q.Dir + "/" + backoffFile
 	if len(all) == 0 {
-		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
-			return err
-		}
-		return nil
+		return q.RemoveCache(backoffFile)
 	}
 	b, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(path, append(b, '\n'), 0o600, renameio.WithTempDir(q.Dir), renameio.WithStaticPermissions(0o600)); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+	if err := q.ReplaceCache(backoffFile, append(b, '\n')); err != nil {
+		return fmt.Errorf("write %s/%s: %w", q.Dir, backoffFile, err)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"errors"
-	"os"
 	"sync"
 	"time"
 
@@ -20,7 +19,7 @@ type openEntry struct {
 
 // acquire opens an entry, or returns it if this run has it open. It is called without mu.
 func (r *run) acquire(id string) (*openEntry, error) {
-	r.voidIndex.Do(func() { os.Remove(r.q.Dir + "/" + dueIndexFile) })
+	r.voidIndex.Do(func() { r.q.RemoveCache(dueIndexFile) })
 	r.mu.Lock()
 	r.findings.forget(spool.Number(id))
 	e := r.open[id]

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxEnvelope bounds the size of an envelope: it has room for maxRecipients if most of the
@@ -40,20 +42,22 @@ func (q *Queue) ReadWith(buf *[]byte, id string) (*Message, error) {
 // openEnvelope opens the envelope of an entry, as hostile input: it must be
 // a regular file of ours under one name, in a directory of ours.
 func (q *Queue) openEnvelope(id string, flag int) (fd int, st syscall.Stat_t, err error) {
-	dir := q.Dir + "/" + id
-	switch err := lstat(dir, &st); {
+	var dir unix.Stat_t
+	switch err := q.lstat(id, &dir); {
 	case err != nil:
 		return -1, st, err
-	case st.Mode&syscall.S_IFMT != syscall.S_IFDIR:
-		return -1, st, fmt.Errorf("%w: %s is not a directory", ErrDamaged, dir)
-	case st.Uid != euid:
-		return -1, st, fmt.Errorf("%w: %s belongs to user %d", ErrDamaged, dir, st.Uid)
+	case dir.Mode&syscall.S_IFMT != syscall.S_IFDIR:
+		return -1, st, fmt.Errorf("%w: %s is not a directory", ErrDamaged, q.path(id))
+	case dir.Uid != euid:
+		return -1, st, fmt.Errorf("%w: %s belongs to user %d", ErrDamaged, q.path(id), dir.Uid)
 	}
-	fd, err = openRegular(dir+"/envelope", flag, &st)
+	fd, err = q.openRegular(id+"/envelope", flag, &st)
 	if errors.Is(err, fs.ErrNotExist) {
 		// The envelope is removed last: if other files are left, nobody is removing the entry.
-		if left, _ := os.ReadDir(dir); len(left) > 0 {
-			return -1, st, fmt.Errorf("%w: %s has no envelope", ErrDamaged, dir)
+		left := false
+		q.names(id, func(string) { left = true })
+		if left {
+			return -1, st, fmt.Errorf("%w: %s has no envelope", ErrDamaged, q.path(id))
 		}
 	}
 	return fd, st, err
@@ -100,7 +104,7 @@ func (q *Queue) OpenEntry(id string) (*Entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		f := os.NewFile(uintptr(fd), q.path(id, "envelope"))
+		f := os.NewFile(uintptr(fd), q.path(id+"/envelope"))
 		e, err := q.lockEntry(id, f)
 		if err == nil {
 			return e, nil
@@ -110,7 +114,7 @@ func (q *Queue) OpenEntry(id string) (*Entry, error) {
 			return nil, err
 		}
 	}
-	return nil, &fs.PathError{Op: "open", Path: q.path(id, "envelope"), Err: fs.ErrNotExist}
+	return nil, q.failed("open", id+"/envelope", fs.ErrNotExist)
 }
 
 // errUnlinked says that an envelope was removed or replaced between its opening and its locking.
@@ -142,7 +146,7 @@ func (q *Queue) lockEntry(id string, f *os.File) (*Entry, error) {
 	if err := fstat(int(f.Fd()), &st); err == nil && st.Nlink == 0 {
 		return nil, errUnlinked
 	} else if err != nil {
-		return nil, &fs.PathError{Op: "stat", Path: q.path(id, "envelope"), Err: err}
+		return nil, q.failed("stat", id+"/envelope", err)
 	}
 	m, at, err := readEnvelope(int(f.Fd()), st.Size, id, new([]byte))
 	if err != nil {
@@ -381,14 +385,12 @@ func (e *Entry) Remove() error { return e.q.removeEntry(e.name) }
 // recognised as an entry being removed, content without an envelope is not.
 func (q *Queue) removeEntry(name string) error {
 	for _, file := range [...]string{"mail", "envelope"} {
-		if err := syscall.Unlink(q.path(name, file)); err != nil && err != syscall.ENOENT {
-			return &fs.PathError{Op: "unlink", Path: q.path(name, file), Err: err}
+		if err := q.unlink(name + "/" + file); err != nil {
+			return err
 		}
 	}
-	dir := q.Dir + "/" + name
-	if err := syscall.Rmdir(dir); err == nil || err == syscall.ENOENT {
+	if q.rmdir(name) == nil {
 		return nil
 	}
-	// Some other file was put into the directory.
-	return os.RemoveAll(dir)
+	return q.removeAll(name) // some other file was put into the directory
 }

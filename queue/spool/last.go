@@ -12,22 +12,21 @@ const lastFile = ".last"
 // NoteLast notes that a message has just been submitted. The message is safe whatever becomes of
 // the note, so the note is not synced, and one that cannot be written is dropped.
 func (q *Queue) NoteLast(id string) {
-	path := q.Dir + "/" + lastFile
 	// With O_WRONLY, a FIFO would wait for its reader.
-	fd, err := openFD(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	fd, err := openFD(q.fd, lastFile, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err == nil {
 		_, err = syscall.Pwrite(fd, []byte(id+"\n"), 0)
 		syscall.Close(fd)
 	}
 	if err != nil {
-		os.Remove(path)
+		q.unlink(lastFile)
 	}
 }
 
 // LastID returns the queue ID of the message that was submitted last, whether it is still there or
 // not; "" if that is not known.
 func (q *Queue) LastID() string {
-	fd, err := openRegular(q.Dir+"/"+lastFile, os.O_RDONLY, new(syscall.Stat_t))
+	fd, err := q.openRegular(lastFile, os.O_RDONLY, new(syscall.Stat_t))
 	if err != nil {
 		return ""
 	}

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // These are the commands of the queue's owner. Each takes the entry's lock, so that a message
@@ -125,12 +126,11 @@ func (e *Entry) replaceEnvelope() error {
 	for i := range e.msg.Progress {
 		b = appendRecipientLine(b, &e.msg.Progress[i])
 	}
-	dir := e.q.Dir + "/" + e.name
-	path := dir + "/" + newEnvelope
-	if err := syscall.Unlink(path); err != nil && err != syscall.ENOENT { // left by a dead command
-		return &fs.PathError{Op: "unlink", Path: path, Err: err}
+	q, name := e.q, e.name+"/"+newEnvelope
+	if err := q.unlink(name); err != nil { // left by a dead command
+		return err
 	}
-	f, err := createFile(path)
+	f, err := q.create(name)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (e *Entry) replaceEnvelope() error {
 	if err := tryLock(f); err != nil {
 		return err
 	}
-	d, err := openFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+	d, err := q.open(e.name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}
@@ -148,10 +148,10 @@ func (e *Entry) replaceEnvelope() error {
 		err = f.Sync()
 	}
 	if err == nil {
-		err = syscall.Rename(path, dir+"/envelope")
+		err = q.failed("rename", name, q.rename(name, e.name+"/envelope"))
 	}
 	if err != nil {
-		syscall.Unlink(path)
+		q.unlink(name)
 		return err
 	}
 	return syncDir(d)
@@ -168,24 +168,14 @@ func (q *Queue) Remove(id string) error {
 	}
 	// An entry that cannot be read can still be dropped.
 	if err != nil {
-		if _, gone := os.Lstat(q.Dir + "/" + id); gone != nil {
-			return gone
+		if err := q.lstat(id, new(unix.Stat_t)); err != nil {
+			return err
 		}
-		if err := os.RemoveAll(q.Dir + "/" + id); err != nil {
+		if err := q.removeAll(id); err != nil {
 			return err
 		}
 	}
 	return syncDir(q.dir)
-}
-
-// Running reports whether a queue run is going on.
-func (q *Queue) Running() bool {
-	d, err := os.Open(q.Dir)
-	if err != nil {
-		return false
-	}
-	defer d.Close()
-	return syscall.Flock(int(d.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == syscall.EWOULDBLOCK
 }
 
 // Content returns the content of an entry as it was submitted.

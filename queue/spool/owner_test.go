@@ -66,7 +66,7 @@ func TestLockOfAnEntryThatWasRemoved(t *testing.T) {
 		t.Errorf("removed while it is worked on: %v", err)
 	}
 	stale := func() *os.File {
-		f, err := openOurs(q.path(id, "envelope"), os.O_RDWR)
+		f, err := q.openOurs(id+"/envelope", os.O_RDWR)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func TestReaddress(t *testing.T) {
 	id := commit(t, q, env, hello)
 	setLetters(t, q, id, "rffu")
 	setMessage(t, q, id, func(m *Message) { m.Attempts, m.Next, m.DelayTold = 3, time.Now().Add(time.Hour), true })
-	os.WriteFile(q.path(id, newEnvelope), []byte("left by a command that died"), 0o600)
+	os.WriteFile(q.path(id+"/"+newEnvelope), []byte("left by a command that died"), 0o600)
 	want := read(t, q, id)
 	err := q.Readdress(id, "grüße@example.net", func(m *Message) (int, error) { return 1, nil })
 	if err != nil {
@@ -168,7 +168,7 @@ func TestReaddress(t *testing.T) {
 func TestReaddressRefuses(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com")
-	before, _ := os.ReadFile(q.path(id, "envelope"))
+	before, _ := os.ReadFile(q.path(id + "/envelope"))
 	no := errors.New("not this one")
 	if err := q.Readdress(id, "b@example.com", func(*Message) (int, error) { return 0, no }); err != no {
 		t.Error(err)
@@ -176,7 +176,7 @@ func TestReaddressRefuses(t *testing.T) {
 	if err := q.Readdress(id, "b\xff@example.com", func(*Message) (int, error) { return 0, nil }); err == nil {
 		t.Error("an address that is not UTF-8 is taken")
 	}
-	if after, _ := os.ReadFile(q.path(id, "envelope")); !bytes.Equal(before, after) {
+	if after, _ := os.ReadFile(q.path(id + "/envelope")); !bytes.Equal(before, after) {
 		t.Errorf("became %q", after)
 	}
 }
