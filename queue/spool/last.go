@@ -12,8 +12,11 @@ const lastFile = ".last"
 // NoteLast notes that a message has just been submitted. The message is safe whatever becomes of
 // the note, so the note is not synced, and one that cannot be written is dropped.
 func (q *Queue) NoteLast(id string) {
-	// With O_WRONLY, a FIFO would wait for its reader.
-	fd, err := openFD(q.fd, lastFile, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	fd, err := q.openRegular(lastFile, os.O_RDWR, new(syscall.Stat_t))
+	if err != nil { // it is not there, or not ours to write to
+		q.unlink(lastFile)
+		fd, err = openFD(q.fd, lastFile, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+	}
 	if err == nil {
 		_, err = syscall.Pwrite(fd, []byte(id+"\n"), 0)
 		syscall.Close(fd)
