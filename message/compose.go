@@ -14,11 +14,12 @@ func FormatDate(t time.Time) string {
 }
 
 // NewMessageID returns a new value for Message-ID: (RFC 5322, 3.6.4), including the angle
-// brackets: the time in UTC and 100 random bits before the "@", and domain after it. A domain
-// that cannot be there (empty, not ASCII, no dot-atom) is replaced by "localhost"; the random
-// bits alone make the value unique.
+// brackets: the time in UTC and 100 random bits before the "@", and domain in A-labels after it. A
+// domain that cannot be there (empty, no dot-atom) is replaced by "localhost"; the random bits alone
+// make the value unique.
 func NewMessageID(t time.Time, domain string) string {
-	if !isDotAtom(domain) || len(domain) > MaxAddress || hasNonASCII(domain) {
+	domain, ok := aLabels(domain)
+	if !ok || !isDotAtom(domain) || len(domain) > MaxAddress {
 		domain = "localhost"
 	}
 	random := rand.Text()[:20] // five bits each

@@ -26,7 +26,10 @@ func TestNewMessageID(t *testing.T) {
 		{"", "@localhost>"},
 		{"a b", "@localhost>"},
 		{"a>\r\nBcc: x", "@localhost>"},
-		{"bücher.example", "@localhost>"},
+		{"bücher.example", "@xn--bcher-kva.example>"},
+		{"Bücher.Example", "@xn--bcher-kva.example>"},
+		{"b\xfccher.example", "@localhost>"},
+		{"-ü.example", "@localhost>"},
 		{"a..b", "@localhost>"},
 		{strings.Repeat("a", 300), "@localhost>"},
 	}

@@ -20,6 +20,7 @@ type token struct {
 	text   string
 	spaced bool // there is white space before it
 	pos    int
+	end    int
 }
 
 // maxUnpaired bounds how often the rest of the input is searched in vain for the other end of a
@@ -38,7 +39,7 @@ type lexer struct {
 func (l *lexer) next() token {
 	start := l.pos
 	l.skipSpace()
-	t := token{kind: tokenEnd, pos: l.pos, spaced: l.pos > start}
+	t := token{kind: tokenEnd, pos: l.pos, end: l.pos, spaced: l.pos > start}
 	if l.pos == len(l.s) {
 		return t
 	}
@@ -60,6 +61,7 @@ func (l *lexer) next() token {
 		}
 		t.kind, t.text = tokenAtom, l.s[l.pos:end]
 	}
+	t.end = end
 	l.pos = end
 	return t
 }

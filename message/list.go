@@ -3,6 +3,7 @@ package message
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -23,26 +24,46 @@ const maxTokens = 512
 // a display name, one ">" too many at the end, and remarks after a "#" as in
 // "stable@vger.kernel.org # v5.10+".
 func ParseAddressList(s string) (addrs []Address, bad []error) {
-	p := listParser{lexer: lexer{s: s}}
-	p.advance()
-	for p.tok.kind != tokenEnd {
-		start := p.tok.pos
-		a, err := p.member()
-		if err == nil && a != nil {
-			err = checkSpec(a.Spec())
-		}
-		p.skipMember()
+	for m := range members(s) {
 		switch {
-		case err != nil:
-			bad = append(bad, fmt.Errorf("address %s: %w", shown(strings.Trim(s[start:p.tok.pos], " \t")), err))
-		case a != nil:
-			addrs = append(addrs, *a)
-		}
-		if p.tok.kind != tokenEnd {
-			p.advance()
+		case m.err != nil:
+			bad = append(bad, fmt.Errorf("address %s: %w", shown(strings.Trim(m.text, " \t")), m.err))
+		case m.addr != nil:
+			addrs = append(addrs, *m.addr)
 		}
 	}
 	return addrs, bad
+}
+
+// A member is one member of a list of addresses.
+type member struct {
+	addr *Address // nil if it is empty or err is set
+	err  error
+	text string // all of it
+	at   int    // where it is in the list
+	spec int    // where the addr-spec ends in the list, if there is addr
+}
+
+// members yields the members of a list.
+func members(s string) iter.Seq[member] {
+	return func(yield func(member) bool) {
+		p := listParser{lexer: lexer{s: s}}
+		p.advance()
+		for p.tok.kind != tokenEnd {
+			m := member{at: p.tok.pos}
+			if m.addr, m.err = p.member(); m.err == nil && m.addr != nil {
+				m.err = checkSpec(m.addr.Spec())
+			}
+			p.skipMember()
+			m.text, m.spec = s[m.at:p.tok.pos], p.spec
+			if !yield(m) {
+				return
+			}
+			if p.tok.kind != tokenEnd {
+				p.advance()
+			}
+		}
+	}
 }
 
 // ParseArgument parses a command-line argument that names recipients. It is a list as for
@@ -76,6 +97,7 @@ func ParseReversePath(s string) (spec string, err error) {
 type listParser struct {
 	lexer lexer
 	tok   token // the next one
+	spec  int   // where the last addr-spec ends
 }
 
 func (p *listParser) advance() { p.tok = p.lexer.next() }
@@ -100,7 +122,7 @@ func (p *listParser) member() (*Address, error) {
 	for len(words) < maxTokens {
 		switch {
 		case p.atSeparator():
-			return addrSpec(words)
+			return p.addrSpec(words)
 		case p.tok.kind == tokenStray && p.tok.text != "[" && p.tok.text != "]":
 			return nil, stray(p.tok)
 		case p.tok.kind == ':':
@@ -123,13 +145,23 @@ func (p *listParser) member() (*Address, error) {
 	return nil, errors.New("too many words")
 }
 
+// addrSpec makes an address from words, and notes where they end, apart from comments.
+func (p *listParser) addrSpec(words []token) (*Address, error) {
+	for _, w := range words {
+		if w.kind != tokenComment {
+			p.spec = w.end
+		}
+	}
+	return addrSpec(words)
+}
+
 // nameAddr parses from the "<" of a name-addr (RFC 5322, 3.4) to its end.
 func (p *listParser) nameAddr(name []token) (*Address, error) {
 	words, err := p.angleAddr()
 	if err != nil {
 		return nil, err
 	}
-	a, err := addrSpec(words)
+	a, err := p.addrSpec(words)
 	switch {
 	case err != nil:
 		return nil, err
@@ -185,7 +217,7 @@ func (p *listParser) angleAddr() ([]token, error) {
 // surplusBracket parses the end of "a@b>".
 func (p *listParser) surplusBracket(words []token) (*Address, error) {
 	p.advance()
-	if a, err := addrSpec(words); err == nil && a != nil && a.Domain != "" {
+	if a, err := p.addrSpec(words); err == nil && a != nil && a.Domain != "" {
 		_, err := p.tail()
 		return a, err
 	}

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"slices"
+	"syscall"
 	"time"
 )
 
@@ -59,7 +60,7 @@ func (q *Queue) renameDone(all []Attempt) (renamed []int) {
 	}
 	for _, i := range done {
 		e := all[i].Entry
-		if q.rename(e.name, sentPrefix+e.msg.ID) == nil {
+		if syscall.Rename(q.Dir+"/"+e.name, q.Dir+"/"+sentPrefix+e.msg.ID) == nil {
 			e.name = sentPrefix + e.msg.ID
 			renamed = append(renamed, i)
 		}

@@ -3,6 +3,7 @@ package submit
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -11,8 +12,6 @@ import (
 
 	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/cmd/esmtpq/exit"
-	"esmtpq/cmd/esmtpq/whoami"
-	"esmtpq/identity"
 	"esmtpq/message"
 	"esmtpq/queue/spool"
 )
@@ -23,6 +22,7 @@ type Draft struct {
 	Env    *spool.Envelope
 	Bad    []error // recipients in the header that cannot be read
 	header *message.Header
+	nul    *message.NULFilter // between standard input and body
 	body   *bufio.Reader
 	known  map[string]bool // the recipients, as returned by sameFor
 }
@@ -77,7 +77,8 @@ func Read(env *spool.Envelope, in io.Reader) (*Draft, error) {
 }
 
 func (d *Draft) read(in io.Reader) error {
-	d.body = bufio.NewReaderSize(message.WithoutNUL(in), 64<<10)
+	d.nul = message.WithoutNUL(in)
+	d.body = bufio.NewReaderSize(d.nul, 64<<10)
 	var err error
 	if d.header, err = message.ReadHeader(d.body); err != nil {
 		if errors.Is(err, message.ErrHeaderTooLarge) || errors.Is(err, message.ErrUTF16) {
@@ -176,72 +177,7 @@ func sameFor(spec string) string {
 	return spec[:at] + strings.ToLower(spec[at:])
 }
 
-// Complete removes fields from the header that must not be sent, and adds missing ones.
-func (d *Draft) Complete(inv *argv.Invocation, r *Router, now time.Time) error {
-	cfg, id, rule, err := r.Identity(d.Env)
-	if err != nil {
-		return err
-	}
-	h := d.header
-	h.Remove("Bcc", "Resent-Bcc", "Return-Path")
-	if !h.Has("From") {
-		if err := d.addFrom(inv, r, cfg, id, rule); err != nil {
-			return err
-		}
-		// From now on this is the address that chooses, as it will at delivery.
-		if _, id, _, err = r.Identity(d.Env); err != nil {
-			return err
-		}
-	}
-	if !h.Has("Date") {
-		if err := h.Add("Date", message.FormatDate(now)); err != nil {
-			return err
-		}
-	}
-	if !h.Has("Message-ID") && (id == nil || !id.NoMessageID) {
-		domain := whoami.Host()
-		from := d.Env.From
-		if at := strings.LastIndexByte(from, '@'); at >= 0 && at < len(from)-1 {
-			domain = from[at+1:]
-		}
-		return h.Add("Message-ID", message.NewMessageID(now, domain))
-	}
-	return nil
-}
-
-// addFrom adds a From: field with the address that the message will be sent as.
-func (d *Draft) addFrom(
-	inv *argv.Invocation, r *Router, cfg *identity.Config, id *identity.Identity, rule identity.Rule,
-) error {
-	given := d.Env.ReversePath
-	if given != nil && *given == "" {
-		given = nil // a null reverse-path is nobody's address
-	}
-	spec := ""
-	if given != nil && strings.Contains(*given, "@") {
-		spec = *given
-	} else if id != nil {
-		spec = cfg.ReversePath(id, rule, given, d.Env.From, r.Login(), whoami.Host())
-	}
-	if spec == "" {
-		spec = r.Login() + "@" + whoami.Host()
-	}
-	name := inv.FullName
-	if name == "" {
-		name = whoami.FullName()
-	}
-	mailbox, err := message.FormatMailbox(name, spec)
-	if err != nil {
-		return exit.Fail(exit.Usage, "make a From: field: %w", err)
-	}
-	if err := d.header.Add("From", mailbox); err != nil {
-		return exit.Fail(exit.Usage, "make a From: field: %w", err)
-	}
-	d.Env.From = d.header.Author().Address
-	return nil
-}
-
-// Spool writes the message into the queue, as the one submitted last, and returns its queue ID.
+// Spool writes the message into the queue and returns its queue ID.
 func (d *Draft) Spool(q *spool.Queue) (string, error) {
 	w, err := q.NewWriter()
 	if err != nil {
@@ -255,11 +191,10 @@ func (d *Draft) Spool(q *spool.Queue) (string, error) {
 	if err != nil {
 		return "", exit.Spool("cannot write to the queue", err)
 	}
-	q.NoteLast(id)
 	return id, nil
 }
 
-// Write writes the content. Its error distinguishes reading from writing.
+// Write writes the content, and completes the remarks of the envelope. Its error distinguishes reading from writing.
 func (d *Draft) Write(w *spool.Writer) error {
 	for _, err := range d.Bad {
 		w.Refuse(err.Error())
@@ -268,6 +203,9 @@ func (d *Draft) Write(w *spool.Writer) error {
 	var pe *os.PathError
 	switch {
 	case err == nil:
+		if n := d.nul.Dropped(); n > 0 {
+			d.Env.Remarks = append(d.Env.Remarks, fmt.Sprintf("octets NUL were left out of it (%d), which no mail can have", n))
+		}
 		return nil
 	case errors.As(err, &pe) && pe.Op == "read":
 		return exit.Fail(exit.NoInput, "read message: %w", err)

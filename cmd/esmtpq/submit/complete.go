@@ -1,0 +1,110 @@
+package submit
+
+import (
+	"strings"
+	"time"
+
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/whoami"
+	"esmtpq/identity"
+	"esmtpq/message"
+	"esmtpq/queue/spool"
+)
+
+// Complete removes fields from the header that must not be sent, adds missing ones, and completes
+// addresses without a domain (RFC 6409, 8). What a signature covers is neither changed nor added.
+func (d *Draft) Complete(inv *argv.Invocation, r *Router, now time.Time) error {
+	cfg, id, rule, err := r.Identity(d.Env)
+	if err != nil {
+		return err
+	}
+	h := d.header
+	h.Remove("Bcc", "Resent-Bcc", "Return-Path")
+	signed := h.Signed()
+	lacks := func(name string) bool { return !h.Has(name) && !signed.Covers(name) }
+	if lacks("From") {
+		if err := d.addFrom(inv, r, cfg, id, rule); err != nil {
+			return err
+		}
+		// From now on this is the address that chooses, as it will at delivery.
+		if _, id, rule, err = r.Identity(d.Env); err != nil {
+			return err
+		}
+	}
+	if id != nil {
+		h.Qualify(r.originDomain(cfg, id, rule, d.Env))
+	}
+	if lacks("Date") {
+		if err := h.Add("Date", message.FormatDate(now)); err != nil {
+			return err
+		}
+	}
+	if lacks("Message-ID") && (id == nil || !id.NoMessageID) {
+		domain := domainOf(d.Env.From)
+		if domain == "" {
+			domain = whoami.Host()
+		}
+		if err := h.Add("Message-ID", message.NewMessageID(now, domain)); err != nil {
+			return err
+		}
+	}
+	d.Env.UTF8 = h.EightBit()
+	return nil
+}
+
+// originDomain returns the domain that addresses without one are in, seen from an identity.
+func (r *Router) originDomain(cfg *identity.Config, id *identity.Identity, rule identity.Rule, env *spool.Envelope) string {
+	if id.QualifyDomain != "" {
+		return id.QualifyDomain
+	}
+	if domain := domainOf(id.Address()); domain != "" {
+		return domain
+	}
+	given := env.ReversePath
+	if given != nil && *given == "" {
+		given = nil
+	}
+	return domainOf(cfg.ReversePath(id, rule, given, env.From, r.Login(), whoami.Host()))
+}
+
+// domainOf returns the domain of an addr-spec, "" if it has none.
+func domainOf(spec string) string {
+	at := strings.LastIndexByte(spec, '@')
+	if at < 0 {
+		return ""
+	}
+	return spec[at+1:]
+}
+
+// addFrom adds a From: field with the address that the message will be sent as.
+func (d *Draft) addFrom(
+	inv *argv.Invocation, r *Router, cfg *identity.Config, id *identity.Identity, rule identity.Rule,
+) error {
+	given := d.Env.ReversePath
+	if given != nil && *given == "" {
+		given = nil // a null reverse-path is nobody's address
+	}
+	spec := ""
+	if given != nil && strings.Contains(*given, "@") {
+		spec = *given
+	} else if id != nil {
+		spec = cfg.ReversePath(id, rule, given, d.Env.From, r.Login(), whoami.Host())
+	}
+	if spec == "" {
+		spec = r.Login() + "@" + whoami.Host()
+	}
+	name := inv.FullName
+	if name == "" {
+		name = whoami.FullName()
+	}
+	mailbox, err := message.FormatMailbox(name, spec)
+	if err != nil {
+		return exit.Fail(exit.Usage, "make a From: field: %w", err)
+	}
+	if err := d.header.Add("From", mailbox); err != nil {
+		return exit.Fail(exit.Usage, "make a From: field: %w", err)
+	}
+	d.Env.From = d.header.Author().Address
+	return nil
+}
