@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -44,6 +45,8 @@ type replyReader struct {
 	trace  func(dir byte, line string) // may be nil
 	strict bool                        // a line that is no reply is an error, which quotes it
 	noise  string                      // the last line that was skipped, to be quoted in a reason
+
+	spelled, secrets []string // hide, and its spellings
 }
 
 func newReplyReader(r io.Reader, trace func(byte, string)) *replyReader {
@@ -53,74 +56,80 @@ func newReplyReader(r io.Reader, trace func(byte, string)) *replyReader {
 // next reads one reply. An error that is not a garbageError is that of the connection; it is
 // io.ErrUnexpectedEOF if that ended inside a reply.
 func (rr *replyReader) next() (*Reply, error) {
+	lines, rest, err := rr.gather()
+	rr.conceal(lines, rest)
+	for _, line := range lines {
+		if rr.trace != nil {
+			rr.trace('<', line)
+		}
+	}
 	r := &Reply{}
-	size, noise := 0, 0
+	for _, line := range lines {
+		code, _, text, ok := splitReplyLine(line)
+		switch {
+		case ok:
+			r.Code = code
+			r.add(text)
+			continue
+		case strings.TrimSpace(line) == "":
+			continue
+		}
+		r.noisy = true
+		rr.noise = shorten(strings.TrimSpace(line), 200)
+		if rr.strict {
+			return nil, garbageError("\"" + rr.noise + "\", which is no SMTP,")
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// gather reads the lines of a reply, and of what stands before it. With an error they are those up to it. rest, if not nil,
+// is the start of a line that has no end.
+func (rr *replyReader) gather() (lines []string, rest *string, err error) {
+	size, noise, first, replies := 0, 0, 0, 0
 	for {
-		line, err := rr.line()
-		if err == io.EOF && len(r.Lines) > 0 {
-			err = io.ErrUnexpectedEOF
+		b, err := rr.br.ReadSlice('\n')
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			return lines, nil, errLineTooLong
+		case err != nil && len(b) > 0:
+			line := string(b)
+			rest = &line
+			fallthrough
+		case err != nil:
+			if err == io.EOF && (rest != nil || replies > 0) {
+				err = io.ErrUnexpectedEOF
+			}
+			return lines, rest, err
 		}
-		if err != nil {
-			return nil, err
+		line := strings.TrimSuffix(string(b[:len(b)-1]), "\r")
+		lines = append(lines, line)
+		if size += len(line) + 2; size > maxReply || replies >= maxReplyLines {
+			return lines, nil, errReplyTooLong
 		}
-		if size += len(line) + 2; size > maxReply || len(r.Lines) >= maxReplyLines {
-			return nil, errReplyTooLong
-		}
-		code, more, text, ok := splitReplyLine(line)
+		code, more, _, ok := splitReplyLine(line)
 		switch {
 		case strings.IndexByte(line, 0) >= 0:
-			return nil, errNUL
+			return lines, nil, errNUL
 		case !ok:
 			if noise++; noise > maxNoise {
-				return nil, errNoise
+				return lines, nil, errNoise
 			}
-			r.noisy = r.noisy || strings.TrimSpace(line) != ""
-			if err := rr.passOver(line); err != nil {
-				return nil, err
+			if rr.strict && strings.TrimSpace(line) != "" {
+				return lines, nil, errNoise
 			}
 			continue
-		case len(r.Lines) > 0 && code != r.Code:
-			return nil, errMixedCodes
+		case replies > 0 && code != first:
+			return lines, nil, errMixedCodes
 		}
-		r.Code = code
-		r.add(text)
-		if !more {
-			return r, nil
+		first = code
+		if replies++; !more {
+			return lines, nil, nil
 		}
 	}
-}
-
-// passOver notes a line that is no reply. If it must not be skipped, it is returned as an error.
-func (rr *replyReader) passOver(line string) error {
-	if line = strings.TrimSpace(line); line != "" {
-		rr.noise = shorten(line, 200)
-	}
-	if rr.strict && line != "" {
-		return garbageError("\"" + rr.noise + "\", which is no SMTP,")
-	}
-	return nil
-}
-
-// line reads one line and returns it without its end.
-func (rr *replyReader) line() (string, error) {
-	b, err := rr.br.ReadSlice('\n')
-	switch {
-	case errors.Is(err, bufio.ErrBufferFull):
-		return "", errLineTooLong
-	case err != nil && len(b) > 0:
-		rr.noise = shorten(strings.TrimSpace(rr.hidden(string(b))), 200)
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		return "", err
-	case err != nil:
-		return "", err
-	}
-	s := rr.hidden(strings.TrimSuffix(string(b[:len(b)-1]), "\r"))
-	if rr.trace != nil {
-		rr.trace('<', s)
-	}
-	return s, nil
 }
 
 // skipEmpty skips empty lines that have arrived already.
@@ -138,18 +147,23 @@ func (rr *replyReader) skipEmpty() {
 	}
 }
 
-// hidden returns a line without secrets. A reply's words end up in the queue, in mailq and in
-// transcripts, and a host may repeat a secret in them. The code of a reply stays.
-func (rr *replyReader) hidden(s string) string {
-	code := 0
-	if _, _, _, ok := splitReplyLine(s); ok {
-		code = min(4, len(s))
+// conceal masks secrets in the lines of a reply, and notes rest, which has no end, to be quoted. A reply's words end up in the
+// queue, in mailq and in transcripts, and a host may repeat a secret in them.
+func (rr *replyReader) conceal(lines []string, rest *string) {
+	all := lines
+	if rest != nil {
+		all = append(slices.Clip(lines), *rest)
 	}
-	text := s[code:]
-	for _, secret := range rr.hide {
-		text = strings.ReplaceAll(text, secret, "***")
+	if len(rr.hide) > 0 {
+		if !slices.Equal(rr.hide, rr.spelled) {
+			rr.spelled, rr.secrets = slices.Clone(rr.hide), spellings(rr.hide)
+		}
+		mask(all, rr.secrets, rest != nil)
+		copy(lines, all)
 	}
-	return s[:code] + text
+	if rest != nil {
+		rr.noise = shorten(strings.TrimSpace(all[len(lines)]), 200)
+	}
 }
 
 // shorten returns at most n octets of s.
