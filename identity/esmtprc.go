@@ -145,7 +145,7 @@ func (p *esmtprcParser) statement(b *block, t token) error {
 	case "reverse_path":
 		id.ReversePath = word.text
 	case "mda":
-		p.config.MDA = word.text
+		p.config.MDA, p.config.MDALine = word.text, word.line
 	case "force_mda":
 		p.config.ForceMDA = word.text
 	}

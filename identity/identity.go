@@ -46,6 +46,7 @@ type Config struct {
 	BatchDelay time.Duration
 
 	MDA        string        // shell command of the local delivery agent; "" where there is none
+	MDALine    int           // where MDA is in the file; 0 if not known
 	ForceMDA   string        // user for whom the agent gets all mail; "" for none
 	MDATimeout time.Duration // limit for one call of it; 0 means the agent's usual one
 

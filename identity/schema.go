@@ -70,7 +70,7 @@ func (r *yamlReader) file(root *tree.Node) {
 				c.BatchDelay = r.duration(v, key, "5s or never")
 			}
 		case "mda":
-			c.MDA = r.text(v, key)
+			c.MDA, c.MDALine = r.text(v, key), v.Line
 		case "force_mda":
 			c.ForceMDA = r.text(v, key)
 		case "mda_timeout":

@@ -1,8 +1,10 @@
 package localmda
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"esmtpq/helper"
 	"esmtpq/helper/inherit"
 	"esmtpq/queue"
 )
@@ -155,6 +158,41 @@ func TestWhatAKilledRunHasLeft(t *testing.T) {
 	line := fmt.Sprintf(`: %%T; for p in %d %d; do case "$(cat /proc/$p/stat)" in (*") Z "*) echo dead;; (*) echo alive;; esac; done >"$OUT"`, left.Process.Pid, others.Process.Pid)
 	run(newAgent(t, line), mail(id, "bob")).expectLog(t, "next "+id, "sending "+id, "done "+id, "  bob delivered 2.0.0")
 	expectFile(t, out, "dead\nalive\n")
+}
+
+// The agent of a killed run is found although it is a set-id program, whose environment is hidden,
+// and has taken the place of the line's shell. Here it has no environment at all, which looks the same.
+func TestKilledRunHasLeftAHiddenAgent(t *testing.T) {
+	id, fifo := fmt.Sprintf("H%d", os.Getpid()), makeFIFO(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	src := &fakeSource{deliveries: []*queue.Delivery{mail(id, "bob")}}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		newAgent(t, fmt.Sprintf(`exec env -i /bin/sh -c 'exec 3>"$0"; echo ready >&3; exec sleep 600' '%s'; : %%T`, fifo)).Run(ctx, src)
+	}()
+	f, err := os.Open(fifo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	said := bufio.NewReader(f)
+	if line, err := said.ReadString('\n'); line != "ready\n" {
+		t.Fatal(line, err)
+	}
+	// The next run does this.
+	if err := helper.EndMarked(id + " bob"); err != nil {
+		t.Error(err)
+	}
+	if err := f.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := said.ReadByte(); err != io.EOF {
+		t.Error("the agent lives on: ", err)
+	}
+	cancel()
+	<-done
 }
 
 // A background process left behind after success does not count as a last call for the next

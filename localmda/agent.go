@@ -51,22 +51,27 @@ type Agent struct {
 
 // New returns the agent for command, a line for /bin/sh. With forceUser, %T is that name instead
 // of the recipients, and there is one call for each message. The error is a mistake in the
-// configuration: no command, quotes that are never closed, or a name that cannot be handed over.
+// configuration: no command, quotes that are never closed, a name that would be run by a second
+// shell (see [secondReader]), or one that cannot be handed over. It quotes nothing: a line can hold a
+// password.
 func New(command, forceUser string) (*Agent, error) {
 	if strings.TrimSpace(command) == "" {
 		return nil, errors.New("the mda is an empty command")
 	}
 	line, err := parseLine(command)
 	if err != nil {
-		return nil, fmt.Errorf("mda %q: %w", command, err)
+		return nil, fmt.Errorf("mda: %w", err)
 	}
 	if forceUser != "" {
 		if err := checkName(forceUser); err != nil {
-			return nil, fmt.Errorf("force_mda %q: %w", forceUser, err)
+			return nil, fmt.Errorf("force_mda: %w", err)
 		}
 	}
 	return &Agent{Timeout: DefaultTimeout, line: line, forceUser: forceUser}, nil
 }
+
+// Remarks says what may be wrong with the line, for the person to judge.
+func (a *Agent) Remarks() []string { return a.line.remarks }
 
 // Run implements [queue.Transport].
 func (a *Agent) Run(ctx context.Context, src queue.Source) {

@@ -19,7 +19,7 @@ func TestNewErrors(t *testing.T) {
 		{"", "", "empty command"},
 		{" \n", "", "empty command"},
 		{"mda '%T", "", "never closed"},
-		{"mda", "-x", "force_mda \"-x\": begins with a dash"},
+		{"mda", "-x", "force_mda: begins with a dash"},
 		{"mda", "a\nb", "control characters"},
 	} {
 		if _, err := New(test.command, test.force); err == nil || !strings.Contains(err.Error(), test.want) {

@@ -23,7 +23,7 @@ func (a *Agent) call(ctx context.Context, d *queue.Delivery, sender string, name
 		return unreadable(err)
 	}
 	defer r.Close()
-	c := helper.Shell(a.line.text, names...)
+	c := a.line.command(names...)
 	c.Env = []string{senderVariable + "=" + sender}
 	c.Stdin, c.Limit, c.Mark = r, a.Timeout, mark
 	exit, err := c.Run(ctx)

@@ -3,6 +3,8 @@ package localmda
 import (
 	"errors"
 	"strings"
+
+	"esmtpq/helper"
 )
 
 // senderVariable is the environment variable that %F expands to.
@@ -12,6 +14,28 @@ const senderVariable = "ESMTPQ_SENDER"
 type shellLine struct {
 	text         string
 	perRecipient bool // %T occurs
+	sender       bool // %F occurs
+	pipeline     bool // | occurs
+	remarks      []string
+}
+
+// leader is the shell that the line's own shell runs under. A line can end in an exec, and some
+// shells exec the last command of any line. If that is a set-id program, such as Debian's procmail,
+// its environment cannot be read, and so neither the mark of the call. This shell stays, shows the
+// mark, and leads the session in which the rest is found.
+const leader = `/bin/sh -c "$0" sh "$@"; exit $?`
+
+// pipefail makes the status of a pipeline that of its last command that failed, in a shell that
+// knows how: a filter that is missing must not pass for success. Others (dash before 0.5.13) go on.
+const pipefail = "command set -o pipefail 2>/dev/null\n"
+
+// command returns the command that runs the line with positional parameters.
+func (l *shellLine) command(params ...string) *helper.Command {
+	text := l.text
+	if l.pipeline {
+		text = pipefail + text
+	}
+	return &helper.Command{Argv: append([]string{"/bin/sh", "-c", leader, text}, params...)}
 }
 
 // parseLine replaces every %T and %F in command, a line for /bin/sh, so that each is its value
@@ -28,8 +52,9 @@ type shellLine struct {
 // case pattern inside $( ) is such a place), a value can be split at blanks at worst, but never
 // be run.
 //
-// The error says which quote or bracket is never closed, or that there is a here-document, in
-// which other rules of quoting apply.
+// The error says which quote or bracket is never closed, that there is a here-document, in which
+// other rules of quoting apply, or that something other than the shell would read a name as part
+// of a program (see [secondReader]).
 func parseLine(command string) (shellLine, error) {
 	if strings.IndexByte(command, 0) >= 0 {
 		return shellLine{}, errors.New("a NUL character in the command")
@@ -38,10 +63,14 @@ func parseLine(command string) (shellLine, error) {
 	if err := s.plain(0); err != nil {
 		return shellLine{}, err
 	}
+	s.endCommand()
 	if s.hereDocument && (s.recipient || s.sender) {
 		return shellLine{}, errors.New("%T and %F cannot be used in a line with a here-document; put it into a script")
 	}
-	return shellLine{text: s.out.String(), perRecipient: s.recipient}, nil
+	if s.second != "" {
+		return shellLine{}, errors.New(s.second)
+	}
+	return shellLine{s.out.String(), s.recipient, s.sender, s.pipeline, s.remarks}, nil
 }
 
 // maxDepth bounds how deep quotes and brackets may nest.
@@ -56,6 +85,12 @@ type scanner struct {
 
 	recipient, sender bool // %T, %F occurred
 	hereDocument      bool // << occurred
+	pipeline          bool // | occurred
+
+	words   words    // of the simple command being read
+	named   bool     // a name occurred in an earlier command
+	second  string   // what is wrong with how a name is used; "" for nothing
+	remarks []string // what may be wrong
 }
 
 // rest returns the text that is still to be read.
@@ -66,6 +101,14 @@ func (s *scanner) copy(n int) {
 	n = min(n, len(s.in)-s.pos)
 	s.out.WriteString(s.in[s.pos : s.pos+n])
 	s.pos += n
+}
+
+// literal copies n octets, the last of which is a character of a word.
+func (s *scanner) literal(n int) {
+	s.copy(n)
+	if s.pos > 0 {
+		s.words.add(s.in[s.pos-1 : s.pos])
+	}
 }
 
 // expand replaces %T or %F, if one comes next, by its expansion between the given quotes. A
@@ -87,6 +130,7 @@ func (s *scanner) expand(open, closing string, backslash bool) bool {
 	}
 	s.out.WriteString(open + value + closing)
 	s.pos += n
+	s.words.name()
 	return true
 }
 
@@ -110,20 +154,34 @@ func (s *scanner) plain(end byte) error {
 			s.copy(1)
 			return nil
 		case c == '\\':
-			s.copy(2)
+			s.literal(2)
 		case c == '\'':
 			err = s.single()
 		case c == '"':
 			s.copy(1)
+			s.words.add("")
 			err = s.nested(s.double, '"')
 		case c == '#' && end != '}' && s.atWordStart():
 			s.comment()
 		case c == '(':
+			s.endCommand()
 			s.copy(1)
 			err = s.nested(s.plain, ')')
+			s.endCommand()
+		case strings.IndexByte(" \t", c) >= 0:
+			s.copy(1)
+			s.words.end()
+		case strings.IndexByte(";&|\n)", c) >= 0:
+			s.separator()
 		case strings.HasPrefix(s.rest(), "<<"):
 			s.hereDocument = true
 			s.copy(2)
+		case c == '<' || c == '>':
+			s.copy(1)
+			if rest := s.rest(); rest != "" && strings.IndexByte("&|>", rest[0]) >= 0 {
+				s.copy(1)
+			}
+			s.words.redirect()
 		default:
 			err = s.substitution(false)
 		}
@@ -145,7 +203,7 @@ func (s *scanner) double(end byte) error {
 			s.copy(1)
 			return nil
 		case c == '\\':
-			s.copy(2)
+			s.literal(2)
 		case c == '"': // inside the braces of "${name:-"word"}"
 			s.copy(1)
 			err = s.nested(s.double, '"')
@@ -167,17 +225,56 @@ func (s *scanner) substitution(quoted bool) error {
 	case rest[0] == '`':
 		return s.backquoted(quoted)
 	case strings.HasPrefix(rest, "$("):
-		s.copy(2)
-		return s.nested(s.plain, ')')
+		return s.inner(2, s.plain, ')')
 	case strings.HasPrefix(rest, "${"):
-		s.copy(2)
+		s.words.expansion(isParameter(rest[2:]))
 		if quoted {
-			return s.nested(s.double, '}')
+			return s.inner(2, s.double, '}')
 		}
-		return s.nested(s.plain, '}')
+		return s.inner(2, s.plain, '}')
+	case rest[0] == '$':
+		s.copy(1)
+		s.words.expansion(isParameter(rest[1:]))
+		return nil
 	}
-	s.copy(1)
+	s.literal(1)
 	return nil
+}
+
+// isParameter reports whether an expansion is one of those that stand for %T and %F, which a
+// line may name itself.
+func isParameter(name string) bool {
+	return name != "" && strings.IndexByte("123456789@*", name[0]) >= 0 || strings.HasPrefix(name, senderVariable)
+}
+
+// inner copies n octets and reads what they open, which has words of its own, and commands but for
+// ${ }.
+func (s *scanner) inner(n int, f func(byte) error, end byte) error {
+	outer := s.words
+	s.words = words{}
+	s.copy(n)
+	err := s.nested(f, end)
+	named := s.words.named() || s.words.before
+	if end != '}' {
+		s.endCommand()
+	}
+	s.words = outer
+	s.words.expansion(named)
+	return err
+}
+
+// separator copies what is between two commands.
+func (s *scanner) separator() {
+	n := 1
+	pipe := s.in[s.pos] == '|'
+	if pipe && strings.HasPrefix(s.rest()[1:], "|") {
+		n, pipe = 2, false
+	}
+	s.copy(n)
+	s.endCommand()
+	if pipe {
+		s.words.piped, s.pipeline = true, true
+	}
 }
 
 // backquoted copies a command in backquotes. The shell takes the command out, removes one layer
@@ -205,11 +302,11 @@ func (s *scanner) backquoted(quoted bool) error {
 
 // replaceBackquoted copies the command in backquotes that ends before end and has the text body.
 func (s *scanner) replaceBackquoted(body, escapable string, end int) error {
-	inner := scanner{in: body, depth: s.depth}
+	inner := scanner{in: body, depth: s.depth, named: s.named}
 	if err := inner.nested(inner.plain, 0); err != nil {
 		return err
 	}
-	s.hereDocument = s.hereDocument || inner.hereDocument
+	s.takes(&inner)
 	if !inner.recipient && !inner.sender {
 		s.copy(end - s.pos)
 		return nil
@@ -227,10 +324,24 @@ func (s *scanner) replaceBackquoted(body, escapable string, end int) error {
 	return nil
 }
 
+// takes notes what was found in a command in backquotes.
+func (s *scanner) takes(inner *scanner) {
+	named := inner.words.named() || inner.words.before
+	inner.endCommand()
+	s.words.expansion(named)
+	s.named, s.pipeline = inner.named, s.pipeline || inner.pipeline
+	s.hereDocument = s.hereDocument || inner.hereDocument
+	s.remarks = append(s.remarks, inner.remarks...)
+	if s.second == "" {
+		s.second = inner.second
+	}
+}
+
 // single copies a string in single quotes. Nothing is expanded inside, so %T closes the quotes
 // and reopens them.
 func (s *scanner) single() error {
 	s.copy(1)
+	s.words.add("")
 	for s.pos < len(s.in) {
 		switch {
 		case s.expand(`'"`, `"'`, false):
@@ -238,7 +349,7 @@ func (s *scanner) single() error {
 			s.copy(1)
 			return nil
 		default:
-			s.copy(1)
+			s.literal(1)
 		}
 	}
 	return unclosed('\'')

@@ -1,7 +1,9 @@
 package localmda
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -26,7 +28,7 @@ func TestParseLine(t *testing.T) {
 		{`mda %s %% %t %`, `mda %s %% %t %`},
 		{`mda %%T`, `mda %"$@"`},
 		{`mda # it's %T`, `mda # it's %T`},
-		{"mda # it's\n%T", "mda # it's\n\"$@\""},
+		{"mda # it's\n: %T", "mda # it's\n: \"$@\""},
 		{`mda a#%T`, `mda a#"$@"`},
 		{`mda <<E`, `mda <<E`},
 		{
@@ -59,6 +61,80 @@ func TestParseLineErrors(t *testing.T) {
 		got, err := parseLine(test.line)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%.40s became %.40s, %v, want an error with %q", test.line, got.text, err, test.want)
+		}
+	}
+}
+
+// evil are names that run a command where a second shell reads them: each makes the file pwn.
+var evil = []string{"a&touch$IFS$PWN", "a`touch$IFS$PWN`", "a|touch${IFS}$PWN", "';touch $PWN;'", `";touch $PWN;"`, `$(touch $PWN)`}
+
+// Lines in which a name would become part of a text that a second shell, or another interpreter,
+// reads as a program. They are refused, with what to write.
+func TestSecondReaders(t *testing.T) {
+	for _, line := range []string{
+		`sh -c 'cat >/dev/null; echo to %T'`, `sh -c "echo %T"`, `sh -c %T`, `sh -c "%T"`, `sh -c echo\ %T`, `/bin/sh -c 'echo %T'`,
+		`bash -ec 'echo %T'`, `bash -c -e 'echo %T'`, `bash -o pipefail -c 'echo %T'`, `bash --norc -c 'echo %T'`, `busybox sh -c 'echo %T'`,
+		`env sh -c 'echo %T'`, `env LANG=C sh -c 'echo %T'`, `exec sh -c 'echo %T'`, `timeout 60 sh -c 'echo %T'`, `nice -n 5 dash -c 'echo %T'`,
+		`X=1 sh -c 'echo %T'`, `if sh -c 'echo %T'; then :; fi`, `{ sh -c 'echo %T'; }`, `(sh -c 'echo %T')`, `: $(sh -c 'echo %T')`, `: "$(sh -c 'echo %T')"`,
+		": `sh -c 'echo %T'`", `true && sh -c 'echo %T'`, `true || sh -c 'echo %T'`, `cat | sh -c 'echo %T'`, `! sh -c 'echo %T'`,
+		`sh -c "echo $1"`, `sh -c "echo $@"`, `sh -c "echo ${1}"`, `sh -c "$(printf 'echo %s' %T)"`, "sh -c \"echo `echo %T`\"", `sh -c "echo ${none:-%T}"`,
+		`sh -c "echo $ESMTPQ_SENDER"`, `sh -c "echo '%T'"`, `sh 2>/dev/null -c 'echo %T'`, `sh -c'echo %T'`, `sh >/dev/null 2>&1 -c 'echo %T'`,
+		`$SHELL -c 'echo %T'`, `"$SHELL" -c 'echo %T'`, `find . -exec sh -c 'echo %T' \;`, `xargs sh -c 'echo %T'`,
+		`su joe -c 'echo %T'`, `su -c 'echo %T' joe`, `su - joe --command='echo %T'`, `su joe --command 'echo %T'`, `runuser -u joe -c 'echo %T'`,
+		`eval echo %T`, `eval "echo %T"`, `trap 'echo %T' EXIT`, `. %T`, `env -S 'sh %T'`, `sudo -s echo %T`, `sudo -iu joe echo %T`,
+		`ssh gw deliver %T`, `ssh -p 22 gw "deliver '%T'"`, `exec ssh gw deliver %T`, `timeout 9 ssh gw deliver %T`, `cat | ssh gw deliver %T`,
+		`echo %T | sh`, `echo %T | xargs echo`, `echo %T | sh -s`, `echo "mda %T" | at now`, `echo %T | xargs -I{} sh -c 'echo {}'`, `{ echo %T; } | sh`,
+		`(echo %T) | bash`, `x=%T; echo "$x" | sh`, `echo %T | tee log | sh`, `%T`, `exec %T`, `sh %T`, `cat; "%T" x`,
+		`perl -ne 'print "%T"'`, `perl -e"%T"`, `python3 -c 'print("%T")'`, `awk '/%T/ {print}'`, `awk -v x=1 '/%T/'`, `sed 's/x/%T/'`,
+		`sed -n -e 's/x/%T/p'`, `php -r 'echo "%T";'`, `node --eval="%T"`,
+	} {
+		for _, line := range []string{line, strings.ReplaceAll(line, "%T", "%F")} {
+			if parsed, err := parseLine(line); err == nil {
+				t.Errorf("%s is taken, as\n%s", line, parsed.text)
+			} else if line != `%T` && strings.Contains(err.Error(), "echo") {
+				t.Errorf("%s: the error quotes the line: %v", line, err)
+			}
+		}
+	}
+}
+
+// Lines like these in which nothing but the shell that we call reads the name.
+func TestNoSecondReaders(t *testing.T) {
+	dir := t.TempDir()
+	pwn := filepath.Join(dir, "pwn")
+	for _, test := range []struct {
+		line string
+		run  bool // with hostile names; else the program is not here
+	}{
+		{`sh -c 'echo "$1"' sh %T`, true}, {`sh -c 'echo "$0"' %T`, true}, {`sh -ec 'echo "$1"' sh "%T"`, true}, {`env X=%T sh -c 'echo "$X"'`, true},
+		{`X=%T sh -c 'echo "$X"'`, true}, {`sh -c 'echo "$ESMTPQ_SENDER"'; : %F`, true}, {`echo to %T`, true}, {`echo "to %T" 2>&1 >/dev/null`, true},
+		{`echo "X: %T" | cat`, true}, {`echo "X: %T" | sed 's/a/b/'`, true}, {`awk -v n=%T 'BEGIN {print n}'`, true}, {`awk 'BEGIN {print ARGV[1]}' %T`, true},
+		{`sed -n 1p; echo %T`, true}, {`case %T in (a*) echo a;; (*) echo b;; esac`, true}, {`case x in x) echo %T;; esac`, true},
+		{`if test %T = joe; then echo joe; else echo %T; fi`, true}, {`for n in %T; do echo "$n"; done`, true}, {`x=%T; echo "$x"`, true},
+		{`cat >/dev/null; echo %T >>/dev/null`, true}, {`echo %T | sh -c cat`, true}, {`echo %T >/dev/null | sh -c 'cat; echo'`, true},
+		{`timeout 600 echo -d %T`, true}, {`perl -e 'print $ARGV[0]' %T`, true}, {`echo "${none:-%T}" $((1+1)) "$(echo %T)"`, true},
+		{`/usr/bin/procmail -f %F -d %T`, false}, {`formail -A 'X-To: to %T' | procmail -d %T`, false}, {`spamc -x -e procmail -f %F -d %T`, false},
+		{`sudo -u joe procmail -d %T`, false}, {`su joe -c 'procmail -d "$1"' -- sh %T`, false}, {`ssh gw 'procmail -d joe'`, false},
+		{`python3 -c 'import sys' %T`, false}, {`/usr/lib/dovecot/dovecot-lda -f %F -d %T`, false}, {`cat | ssh gw procmail -d joe; : %T`, false},
+		{`script.sh -c %T`, false}, {`fdm -a stdin -D '%[user]=%T' fetch`, false},
+	} {
+		parsed, err := parseLine(test.line)
+		if err != nil {
+			t.Errorf("%s: %v", test.line, err)
+			continue
+		}
+		if !test.run {
+			continue
+		}
+		for _, name := range evil {
+			cmd := parsed.command(name)
+			run := exec.Command(cmd.Argv[0], cmd.Argv[1:]...)
+			run.Dir = dir
+			run.Env = append(run.Environ(), senderVariable+"="+name, "PWN="+pwn)
+			out, _ := run.CombinedOutput()
+			if _, err := os.Stat(pwn); err == nil {
+				t.Fatalf("%s ran %q:\n%s", test.line, name, out)
+			}
 		}
 	}
 }

@@ -28,23 +28,25 @@ var sshOptions = []string{"-T", "-o", "BatchMode=yes", "-o", "ClearAllForwarding
 //   - any command in which %h and %p stand for the smart host and its port, such as
 //     `nc -X 5 -x localhost:9050 %h %p`. It is run as given.
 //
+// The error quotes nothing of the line, in which there can be a password.
+//
 // In the arguments of ssh's -o, -S, -E and -F these two belong to ssh and are left alone.
 func Parse(line string) (*Command, error) {
 	words, err := splitWords(line)
 	if err != nil {
-		return nil, fmt.Errorf("tunnel %q: %w", line, err)
+		return nil, err
 	}
 	if len(words) == 0 {
-		return nil, errors.New("tunnel: no command; name one, such as: ssh gateway.example.org")
+		return nil, errors.New("no command; name one, such as: ssh gateway.example.org")
 	}
 	isSSH := path.Base(words[0]) == "ssh"
 	switch {
 	case mentionsHost(words):
 		return &Command{words: words}, nil
 	case !isSSH:
-		return nil, fmt.Errorf("tunnel %q: neither ssh nor a command that says with %%h and %%p where host and port go", line)
+		return nil, errors.New("neither ssh nor a command that says with %h and %p where host and port go")
 	case len(words) == 1:
-		return nil, fmt.Errorf("tunnel %q: ssh needs the host to go through, such as: ssh gateway.example.org", line)
+		return nil, errors.New("ssh needs the host to go through, such as: ssh gateway.example.org")
 	}
 	return &Command{words: words, ssh: true}, nil
 }

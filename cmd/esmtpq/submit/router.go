@@ -40,6 +40,9 @@ func (r *Router) Load(env *spool.Envelope) (*identity.Config, error) {
 	l := r.configs[file]
 	if l == nil {
 		cfg, err := identity.Load(identity.LoadOptions{File: file, Home: r.Home})
+		if err == nil && cfg.MDA != "" {
+			err = checkAgent(cfg)
+		}
 		l = &loaded{cfg, err}
 		if r.configs == nil {
 			r.configs = map[string]*loaded{}
@@ -223,13 +226,29 @@ func (r *Route) needMDA() error {
 }
 
 // Agent returns the local delivery agent.
-func (r *Route) Agent() (*localmda.Agent, error) {
-	agent, err := localmda.New(r.Config.MDA, r.Config.ForceMDA)
+func (r *Route) Agent() (*localmda.Agent, error) { return agent(r.Config) }
+
+// checkAgent checks the line of the agent when a configuration has been read, whatever it is read
+// for, and adds what may be wrong to the warnings.
+func checkAgent(cfg *identity.Config) error {
+	a, err := agent(cfg)
 	if err != nil {
-		return nil, &identity.ConfigError{File: r.Config.File, Text: err.Error()}
+		return err
 	}
-	if r.Config.MDATimeout > 0 {
-		agent.Timeout = r.Config.MDATimeout
+	for _, remark := range a.Remarks() {
+		warning := identity.ConfigError{File: cfg.File, Line: cfg.MDALine, Text: "mda: " + remark}
+		cfg.Warnings = append(cfg.Warnings, warning.Error())
+	}
+	return nil
+}
+
+func agent(cfg *identity.Config) (*localmda.Agent, error) {
+	agent, err := localmda.New(cfg.MDA, cfg.ForceMDA)
+	if err != nil {
+		return nil, &identity.ConfigError{File: cfg.File, Line: cfg.MDALine, Text: err.Error()}
+	}
+	if cfg.MDATimeout > 0 {
+		agent.Timeout = cfg.MDATimeout
 	}
 	return agent, nil
 }
