@@ -36,7 +36,7 @@ func TestAgentThatWasStoppedDeliversNoMore(t *testing.T) {
 		"once more":   `timeout 600 timeout 600 "$AGENT" %T; exit 75`,
 		"session":     `setsid "$AGENT" %T; exit 75`,
 		"without T":   `timeout 600 "$AGENT"`,
-		"daemon":      `exec 4<&0; (setsid "$AGENT" %T <&4 &); while test -e "$OUT.lock" || ! test -e "$OUT"; do sleep 0.02; done`,
+		"daemon":      `exec 4<&0; (setsid "$AGENT" %T <&4 &); while test -e "$OUT.lock" || ! test -s "$OUT"; do sleep 0.02; done`,
 		"status 75":   `exec 4<&0; (timeout 600 "$AGENT" %T <&4 &); sleep 0.2; exit 75`,
 		"daemon's 75": `exec 4<&0; (setsid timeout 600 "$AGENT" %T <&4 &); sleep 0.2; exit 75`,
 	} {
