@@ -145,14 +145,14 @@ func needMaildrop(t *testing.T) {
 func TestWhatAKilledRunHasLeft(t *testing.T) {
 	start := func(mark string) *exec.Cmd {
 		cmd := exec.Command("sleep", "600")
-		cmd.Env = append(cmd.Environ(), inherit.MarkName+"="+mark)
+		cmd.Env = append(cmd.Environ(), inherit.MarkName+"="+testQueue+" "+mark)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 		return cmd
 	}
-	id := fmt.Sprintf("A%d", os.Getpid())
+	const id = "A1"
 	left, others := start(id+" bob"), start(id+" ann")
 	out := outFile(t)
 	line := fmt.Sprintf(`: %%T; for p in %d %d; do case "$(cat /proc/$p/stat)" in (*") Z "*) echo dead;; (*) echo alive;; esac; done >"$OUT"`, left.Process.Pid, others.Process.Pid)
@@ -163,7 +163,8 @@ func TestWhatAKilledRunHasLeft(t *testing.T) {
 // The agent of a killed run is found although it is a set-id program, whose environment is hidden,
 // and has taken the place of the line's shell. Here it has no environment at all, which looks the same.
 func TestKilledRunHasLeftAHiddenAgent(t *testing.T) {
-	id, fifo := fmt.Sprintf("H%d", os.Getpid()), makeFIFO(t)
+	const id = "A1"
+	fifo := makeFIFO(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	src := &fakeSource{deliveries: []*queue.Delivery{mail(id, "bob")}}
@@ -182,7 +183,7 @@ func TestKilledRunHasLeftAHiddenAgent(t *testing.T) {
 		t.Fatal(line, err)
 	}
 	// The next run does this.
-	if err := helper.EndMarked(id + " bob"); err != nil {
+	if err := helper.EndMarked(testQueue + " " + id + " bob"); err != nil {
 		t.Error(err)
 	}
 	if err := f.SetReadDeadline(time.Now().Add(patience)); err != nil {

@@ -40,6 +40,8 @@ const host = "local delivery agent"
 type Agent struct {
 	// Timeout bounds one call.
 	Timeout time.Duration
+	// Queue is a name for the queue that the mail comes from, which no other queue of the person has.
+	Queue string
 	// Trace, if set, gets the last lines that a call has printed, up to 1 kB, and how the call
 	// ended. Lines may contain any octets.
 	Trace func(line string)

@@ -97,6 +97,7 @@ func TestForcedUserGetsOneCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.Queue = testQueue
 	// Their names go nowhere, so they may be anything.
 	src := run(a, mail("A1", "bob", "ann@example.org", "-x"))
 	src.expectLog(t, "next A1", "sending A1", "done A1",

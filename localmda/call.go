@@ -45,10 +45,11 @@ func (a *Agent) call(ctx context.Context, d *queue.Delivery, sender string, name
 // mark is what a call is known by. No other call may begin for the same recipient of the same
 // message while a process with the mark lives, since that could deliver a second copy.
 func (a *Agent) mark(id string, names []string) string {
+	mark := a.Queue + " " + id
 	if a.line.perRecipient && a.forceUser == "" {
-		return id + " " + names[0]
+		mark += " " + names[0]
 	}
-	return id
+	return mark
 }
 
 // endLast ends what is left of an earlier call with the same mark, by this run or by one that was

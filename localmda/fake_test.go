@@ -131,8 +131,12 @@ func newAgent(t *testing.T, command string) *Agent {
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.Queue = testQueue
 	return a
 }
+
+// testQueue tells our calls from those of other runs of the tests, which may go on at the same time.
+var testQueue = fmt.Sprint("test ", os.Getpid())
 
 // run has the agent carry the deliveries and returns the source with its records.
 func run(a *Agent, deliveries ...*queue.Delivery) *fakeSource {

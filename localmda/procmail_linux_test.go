@@ -130,6 +130,7 @@ func deliverBySeedLine(mode string) error {
 	if err != nil {
 		return err
 	}
+	agent.Queue = testQueue
 	one, two := mail("A1", me.Username), mail("A2", me.Username)
 	one.Content = &fakeContent{text: "Subject: one\n\nfirst\n"}
 	two.Content = &fakeContent{text: "Subject: two\nDate: Thu, 1 Jan 2026 00:00:00 +0000\n\nsecond\nFrom here\n"}

@@ -141,6 +141,7 @@ type Route struct {
 	Identity *identity.Identity // nil: to the local agent
 	Rule     identity.Rule
 	Address  string // complete
+	home     string
 }
 
 // Route decides the route of mail for a recipient.
@@ -149,7 +150,7 @@ func (r *Router) Route(env *spool.Envelope, rcpt spool.Recipient) (Route, error)
 	if err != nil {
 		return Route{}, err
 	}
-	route := Route{Config: cfg, Address: rcpt.Address}
+	route := Route{Config: cfg, Address: rcpt.Address, home: r.Home}
 	if env.Notice {
 		return route, route.needMDA()
 	}
@@ -226,7 +227,13 @@ func (r *Route) needMDA() error {
 }
 
 // Agent returns the local delivery agent.
-func (r *Route) Agent() (*localmda.Agent, error) { return agent(r.Config) }
+func (r *Route) Agent() (*localmda.Agent, error) {
+	a, err := agent(r.Config)
+	if err == nil {
+		a.Queue = r.home
+	}
+	return a, err
+}
 
 // checkAgent checks the line of the agent when a configuration has been read, whatever it is read
 // for, and adds what may be wrong to the warnings.
