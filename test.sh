@@ -73,6 +73,7 @@ installed="
 /usr/bin/mandoc mandoc
 /usr/bin/shellcheck shellcheck
 /usr/bin/unshare util-linux
+/usr/bin/strace strace
 "
 
 # Only unpacked, since these are daemons, or need a mail server or much else. The same form.

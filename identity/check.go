@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"esmtpq/message"
 )
 
 // printedSetting reports whether a setting ends up in a command to the host, a
@@ -30,69 +28,6 @@ func badValue(value string, printed bool) string {
 		}
 	}
 	return ""
-}
-
-// badReversePath says what is wrong with a forced reverse-path, with which no mail could be sent;
-// "" if nothing.
-func badReversePath(value string) string {
-	if message.CheckAddress(value) != nil {
-		return "is no address such as ann@example.org"
-	}
-	return ""
-}
-
-// badSender is badReversePath for a Sender: field, which may have a display name as well.
-func badSender(value string) string {
-	if addrs, bad := message.ParseArgument(value); len(addrs) != 1 || len(bad) > 0 {
-		return "is not one address such as ann@example.org"
-	}
-	return ""
-}
-
-// badDomain says what is wrong with the domain that completes addresses; "" if nothing.
-func badDomain(value string) string {
-	if message.CheckAddress("login@"+value) != nil {
-		return "is no domain such as example.org"
-	}
-	return ""
-}
-
-// badSetting says what is wrong with the value of a setting, by its name in YAML; "" if nothing.
-// The login name, which %u stands for in some settings, is checked when they are used: see
-// CheckForced.
-func badSetting(name, value string) string {
-	switch {
-	case value == "":
-		return ""
-	case name == "reverse_path":
-		return badReversePath(Expand(value, "login"))
-	case name == "sender":
-		return badSender(Expand(value, "login"))
-	case name == "qualify_domain":
-		return badDomain(value)
-	}
-	return ""
-}
-
-// CheckForced returns an error if the login name turns a forced address of an identity into
-// something that is no address.
-func (c *Config) CheckForced(id *Identity, login string) error {
-	for _, forced := range [...]struct {
-		name, value string
-		bad         func(string) string
-	}{{"reverse_path", id.ReversePath, badReversePath}, {"sender", id.Sender, badSender}} {
-		if !strings.Contains(forced.value, "%u") {
-			continue // reported when it was read
-		}
-		if text := forced.bad(Expand(forced.value, login)); text != "" {
-			return &ConfigError{
-				File: c.File,
-				Text: fmt.Sprintf("%s of identity %s: with the login name for %%u it %s", forced.name, id.Name, text),
-				Hint: "write the address without %u",
-			}
-		}
-	}
-	return nil
 }
 
 // splitHost takes host, host:port, [v6] or [v6]:port apart; port is "" where there is none. The
@@ -129,7 +64,7 @@ func badHost(host string) string {
 	if host == "" {
 		return "has no host name"
 	}
-	if strings.ContainsAny(host, " \t[]/@") {
+	if badDomain(strings.TrimSuffix(host, ".")) != "" || strings.ContainsAny(host, "[/") {
 		return "is no host name"
 	}
 	return ""
@@ -147,7 +82,7 @@ func badPort(port string) string {
 		}
 		return ""
 	}
-	if strings.ContainsAny(port, ": \t[]/@") {
+	if strings.ContainsAny(port, ": \t[]/@") || !isService(port) {
 		return "has a port that is neither a number nor a service"
 	}
 	return ""

@@ -46,7 +46,7 @@ func (c *Config) Choose(from string) (*Identity, Rule, error) {
 		f := fold(from)
 		for _, id := range c.Identities {
 			for _, m := range id.Match {
-				if !isPattern(m) && fold(m).ascii == f.ascii {
+				if fold(m).ascii == f.ascii {
 					return id, Rule{ByAddress, m}, nil
 				}
 			}

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // An esmtprcParser reads the statements of an esmtprc:
@@ -95,10 +94,7 @@ func (p *esmtprcParser) file() error {
 // begin starts a block.
 func (p *esmtprcParser) begin(word string, line int) *block {
 	b := &block{identity: &Identity{Name: word}, word: word, line: line}
-	switch {
-	case strings.ContainsAny(word, "<>"):
-		p.config.warn(line, "an identity with angle brackets in its word matches no address")
-	case word != "":
+	if word != "" && badMatch(word) == "" {
 		b.identity.Match = []string{word}
 	}
 	p.blocks = append(p.blocks, b)
@@ -123,6 +119,11 @@ func (p *esmtprcParser) statement(b *block, t token) error {
 		return err
 	}
 	id := b.identity
+	if key := cmp.Or(formerKey(name), name); key == "mda" || key == "force_mda" {
+		p.config.setLine(nil, key, word.line)
+	} else {
+		p.config.setLine(id, key, word.line)
+	}
 	switch name {
 	case "host", "hostname":
 		b.host, b.hostLine = word.text, word.line
@@ -180,6 +181,7 @@ func (p *esmtprcParser) choice(b *block, name string) error {
 	default:
 		return p.syntax(t.line, fmt.Sprintf("%q takes disabled, enabled, required or implicit, without quotes", name))
 	}
+	p.config.setLine(id, cmp.Or(formerKey(name), name), t.line)
 	return nil
 }
 

@@ -85,8 +85,8 @@ func TestEsmtprcStatements(t *testing.T) {
 		{"message_id=disabled", `localhost:25 nomsgid`},
 		{"message_id=enabled", `localhost:25`},
 		// Quotes. No backslash protects the closing one; the longer match counts.
-		{`helo="a b"`, `localhost:25 helo="a b"`},
-		{`helo='a"b'`, `localhost:25 helo="a\"b"`},
+		{`user="a b"`, `localhost:25 user="a b"`},
+		{`user='a"b'`, `localhost:25 user="a\"b"`},
 		{`helo=""`, `localhost:25`},
 		{`user=""`, `localhost:25`},
 		{`pass=""`, `localhost:25 pass=""`},
@@ -233,7 +233,7 @@ func TestEsmtprcBlocks(t *testing.T) {
 			"b@x.example[b@x.example] b:587; *a@x.example[a@x.example] c:587"},
 		{"case matters", "identity a@x.example host=a identity A@x.example host=b",
 			"*a@x.example[a@x.example] a:587; A@x.example[A@x.example] b:587"},
-		{"a quoted word", `identity = "a b@x.example" host=a`, "*a b@x.example[a b@x.example] a:587"},
+		{"a quoted word", `identity = "a b" host=a`, "*a b[] a:587"},
 		{"empty words", `identity "" host=a identity '' host=b`, "*default[] a:587; default-2[] b:587"},
 	}
 	for _, test := range tests {

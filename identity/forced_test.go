@@ -2,52 +2,82 @@ package identity
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 )
 
-// Forced addresses are checked when the configuration is read. Later, one that is no address
-// would keep the mail waiting or fail it, in silence.
-func TestForcedAddresses(t *testing.T) {
-	for _, test := range []struct {
-		setting, value string
-		want           string // in the error; "" for none
-	}{
-		{"sender", "ann@example.org", ""},
-		{"sender", "%u@example.org", ""},
-		{"sender", "Ann <%u@example.org>", ""},
-		{"sender", "Me At Work", "is not one address"},
-		{"sender", "a@example.org, b@example.org", "is not one address"},
-		{"sender", "bob@", "is not one address"},
-		{"reverse_path", "ann@example.org", ""},
-		{"reverse_path", "%u", ""},
-		{"reverse_path", "%u+%%@example.org", ""},
-		{"reverse_path", "not an address", "is no address"},
-		{"reverse_path", "<ann@example.org>", "is no address"},
-		{"reverse_path", "ann@ex ample.org", "is no address"},
-		{"reverse_path", "ann@example..org", "is no address"},
-		{"reverse_path", "%", "is no address"},
-		{"qualify_domain", "example.org", ""},
-		{"qualify_domain", "[192.0.2.1]", ""},
-		{"qualify_domain", "@example.org", "is no domain"},
-		{"qualify_domain", "example org", "is no domain"},
-	} {
-		keyword := map[string]string{"sender": "force sender", "reverse_path": "force reverse_path", "qualify_domain": "qualifydomain"}[test.setting]
-		for file, text := range map[string]string{
-			"c.yaml": fmt.Sprintf("identities:\n  - name: a@example.org\n    host: h\n    %s: '%s'\n", test.setting, test.value),
-			"rc":     fmt.Sprintf("identity a@example.org\n\n  host h\n%s = '%s'\n", keyword, test.value),
-		} {
+// Addresses, and names of hosts and ports, are checked when the configuration is read. Later, one
+// that is none would keep the mail waiting or fail it, in silence. Both formats say the same, with
+// the line, and never show the value.
+func TestValuesAreChecked(t *testing.T) {
+	good := map[string][]string{
+		"sender":         {"ann@example.org", "%u@example.org", "Ann <%u@example.org>", "ann@bücher.example"},
+		"reverse_path":   {"ann@example.org", "%u+%%@example.org", `"a b"@example.org`, "ann@[192.0.2.1]"},
+		"qualify_domain": {"example.org", "[192.0.2.1]", "bücher.example"},
+		"helo":           {"laptop", "laptop.example.org", "[192.0.2.1]", "[IPv6:2001:db8::1]", "my_laptop"},
+		"name":           {"ann@example.org", "work", "at work", "*@example.org", "ANN@example.org"},
+		"match":          {"ann@example.org", "root", "*", "*@example.org", "*.example.org", "a?n@*", "*@bücher.example"},
+		"tls_name":       {"example.org", "192.0.2.1", "2001:db8::1", "example.org."},
+		"host":           {"h:25", "h:submission", "h:SMTPS", "127.0.0.1", "[::1]:465", "h.example.org."},
+		"notify":         {"mail-popup --to ann@example.org", "/usr/bin/tell", "cat >>~/notices"},
+	}
+	bad := map[string][]string{
+		"sender":         {"Me At Work", "a@example.org, b@example.org", "bob@", "root", "Ann <root>", "<>"},
+		"reverse_path":   {"zzz", "not an address", "<ann@example.org>", "ann@ex ample.org", "ann@example..org", "%", "%u", "<>", "@example.org"},
+		"qualify_domain": {"@example.org", "example org", "example..org", ".example.org", "a@b"},
+		"helo":           {"my laptop", "lap.top.", "a@b", "<laptop>", "x y", ".x"},
+		"name":           {"Ann <ann@example.org>", "@example.org", "ann@", "ann@example..org", "ann@example.org, bob@example.org"},
+		"match":          {"Ann <ann@example.org>", "@example.org", "ann@", "*@", "at work", "a@b@c", "a@example.org, b@example.org", "*@example..org"},
+		"tls_name":       {"an example", "example.org:25", "[::1]", "ann@example.org", "x/y"},
+		"host":           {"h:nosuchservice", "a h", "ann@h", "h/x", ":25", "h:0", "h:", "http://h", `"h"`, "h..x"},
+		"notify":         {"ann@example.org"},
+	}
+	keywords := map[string]string{
+		"sender": "force sender", "reverse_path": "force reverse_path", "qualify_domain": "qualifydomain",
+		"helo": "helo", "name": "identity", "host": "hostname",
+	}
+	check := func(key, value string, accept bool) {
+		quoted := "'" + strings.ReplaceAll(value, "'", "''") + "'"
+		files := map[string]string{"c.yaml": "identities:\n  - name: a@example.org\n    host: h\n    " + key + ": " + quoted + "\n"}
+		switch {
+		case key == "name" || key == "host":
+			files["c.yaml"] = "identities:\n  -\n    default: true\n    " + key + ": " + quoted + "\n    " + map[string]string{"name": "host", "host": "name"}[key] + ": x\n"
+		case key == "notify":
+			files["c.yaml"] = "identities:\n  - name: a@example.org\n    host: h\n" + key + ": " + quoted + "\n"
+		}
+		if keyword := keywords[key]; keyword != "" {
+			files["rc"] = "host x\n\n\n" + keyword + " = '" + value + "'\n"
+		}
+		for file, text := range files {
 			_, err := parse(file, []byte(text), noHome)
-			if test.want == "" {
-				if err != nil {
-					t.Errorf("%s: %s %q: %v", file, test.setting, test.value, err)
-				}
-				continue
-			}
 			var ce *ConfigError
-			if !errors.As(err, &ce) || ce.File != file || ce.Line != 4 || !strings.Contains(ce.Text, test.want) || strings.Contains(ce.Text, test.value) {
-				t.Errorf("%s: %s %q: %v, want line 4 and %q, and the value not quoted", file, test.setting, test.value, err, test.want)
+			switch {
+			case accept && err != nil:
+				t.Errorf("%s: %s %q: %v", file, key, value, err)
+			case !accept && (!errors.As(err, &ce) || ce.File != file || ce.Line != 4):
+				t.Errorf("%s: %s %q: %v, want an error in line 4", file, key, value, err)
+			case !accept && len(value) > 2 && strings.Contains(err.Error(), value) && key != "notify" && !strings.Contains("ann@example.org *@example.org", value):
+				t.Errorf("%s: %s: the value is shown: %v", file, key, err)
+			}
+		}
+	}
+	for key, values := range good {
+		for _, value := range values {
+			check(key, value, true)
+		}
+		for _, value := range bad[key] {
+			check(key, value, false)
+		}
+	}
+}
+
+// A switch is spelled as the manual says, and is nothing else by mistake.
+func TestSwitches(t *testing.T) {
+	for _, value := range []string{"Yes", "TRUE", "y", "n", "1", "0", "enabled", "yes please", "''", "~", "[true]"} {
+		for _, key := range []string{"default", "message_id"} {
+			_, err := parse("c.yaml", []byte("identities:\n  - name: a@example.org\n    host: h\n    "+key+": "+value+"\n"), noHome)
+			if err == nil || !strings.HasPrefix(err.Error(), "c.yaml:4: identities[0]."+key+" should be true or false") {
+				t.Errorf("%s: %s: %v", key, value, err)
 			}
 		}
 	}

@@ -67,6 +67,26 @@ type Config struct {
 	// Warnings are remarks for a person, each with file and line. They contain no values of the
 	// file.
 	Warnings []string
+
+	lines map[setting]int // see LineOf
+}
+
+// A setting is one of an identity, or of the whole configuration.
+type setting struct {
+	id  *Identity // nil: of the configuration
+	key string    // as in YAML
+}
+
+// LineOf returns the line of a setting by its name in YAML, 0 where it is not given. The setting is
+// one of the identity, or of the whole configuration if id is nil.
+func (c *Config) LineOf(id *Identity, key string) int { return c.lines[setting{id, key}] }
+
+// setLine remembers the line of a setting. The last one counts.
+func (c *Config) setLine(id *Identity, key string, line int) {
+	if c.lines == nil {
+		c.lines = make(map[setting]int)
+	}
+	c.lines[setting{id, key}] = line
 }
 
 // An Identity is one way of sending: a smart host for some addresses, and everything needed to

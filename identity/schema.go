@@ -62,6 +62,7 @@ func (r *yamlReader) fail(line int, format string, args ...any) {
 func (r *yamlReader) file(root *tree.Node) {
 	c := r.config
 	r.mapping(root, "", func(key string, v *tree.Node) bool {
+		c.setLine(nil, key, v.Line)
 		switch key {
 		case "batch_delay":
 			if v.Kind == tree.Text && v.Text == "never" {
@@ -76,7 +77,7 @@ func (r *yamlReader) file(root *tree.Node) {
 		case "mda_timeout":
 			c.MDATimeout = r.duration(v, key, "5m")
 		case "notify":
-			c.Notify = r.text(v, key)
+			c.Notify = r.checked(v, key, key)
 		case "expire_after":
 			c.ExpireAfter = r.period(v, key, "5d or never")
 		case "delay_notice_after":
@@ -131,6 +132,7 @@ func (r *yamlReader) identity(n *tree.Node, path string) *Identity {
 	seen := map[string]*tree.Node{}
 	ok := r.mapping(n, path, func(key string, v *tree.Node) bool {
 		seen[key] = v
+		r.config.setLine(id, key, v.Line)
 		return r.setting(id, path+"."+key, key, v)
 	})
 	if !ok {
@@ -152,10 +154,7 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 		"ca_file": &id.CAFile, "client_certificate": &id.ClientCertificate, "client_key": &id.ClientKey,
 	}
 	if field := texts[key]; field != nil {
-		*field = r.text(v, path)
-		if text := badSetting(key, *field); text != "" {
-			r.fail(v.Line, "%s %s", path, text)
-		}
+		*field = r.checked(v, key, path)
 		return true
 	}
 	if field := files[key]; field != nil {

@@ -27,6 +27,17 @@ func (r *yamlReader) text(v *tree.Node, path string) string {
 	return v.Text
 }
 
+// checked reads a text that is also checked as the value of key.
+func (r *yamlReader) checked(v *tree.Node, key, path string) string {
+	value := r.text(v, path)
+	if v.Kind == tree.Text {
+		if text := badSetting(key, value); text != "" {
+			r.fail(v.Line, "%s %s", path, text)
+		}
+	}
+	return value
+}
+
 func lastKey(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
 
 // secret reads a password or passphrase.
@@ -125,19 +136,18 @@ func ParsePeriod(s string) (time.Duration, error) {
 	return 24 * d, nil
 }
 
-// match reads a list of addresses and patterns.
+// match reads an address or pattern, or a list of them.
 func (r *yamlReader) match(v *tree.Node, path string) []string {
+	if v.Kind == tree.Text {
+		return []string{r.checked(v, "match", path)}
+	}
 	if v.Kind != tree.List {
 		r.fail(v.Line, "%s should be a list, like [a@example.com, \"*@example.org\"]", path)
 		return nil
 	}
 	var match []string
 	for i, item := range v.Items {
-		text := r.text(item, fmt.Sprintf("%s[%d]", path, i))
-		if strings.ContainsAny(text, "<>") {
-			r.fail(item.Line, "%s[%d] should be an address or pattern alone, without angle brackets", path, i)
-		}
-		match = append(match, text)
+		match = append(match, r.checked(item, "match", fmt.Sprintf("%s[%d]", path, i)))
 	}
 	return match
 }

@@ -195,7 +195,7 @@ func TestYAMLErrors(t *testing.T) {
 		{"sessions that are no number", "identities: [{name: a@b.example, host: h, sessions: [2]}]", "c.yaml:1: identities[0].sessions should be a number from 1 to 100"},
 		{"a long pause", "identities: [{name: a@b.example, host: h, relogin_delay: 2h}]", "c.yaml:1: identities[0].relogin_delay should be an hour at most"},
 		{"never elsewhere", "mda_timeout: never\nidentities: [{name: a@b.example, host: h}]", "c.yaml:1: mda_timeout should be a time"},
-		{"match is no list", "identities:\n- name: a@b.example\n  host: h\n  match: " + canary + "\n", "c.yaml:4: identities[0].match should be a list"},
+		{"match is no list", "identities:\n- name: a@b.example\n  host: h\n  match: {" + canary + ": x}\n", "c.yaml:4: identities[0].match should be a list"},
 		{"brackets in match", "identities:\n- {name: a, host: h, match: ['Ann <a@b.example>']}\n", "c.yaml:2: identities[0].match[0] should be an address or pattern alone"},
 		{"no host", "identities:\n- name: a@b.example\n", "c.yaml:2: identities[0] has no host"},
 		{"no name", "identities:\n- host: h\n", "c.yaml:2: identities[0] needs a name"},

@@ -3,18 +3,19 @@ package queue
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
-	"os"
 	"slices"
 	"time"
-
-	"github.com/google/renameio/v2"
 
 	"esmtpq/queue/spool"
 )
 
 // backoffFile says which identities wait. It is a cache: without it, they are tried sooner.
 const backoffFile = spool.BackoffFile
+
+// maxBackoffs bounds what is read of it, in octets.
+const maxBackoffs = 1 << 20
 
 // A backoff is the state of an identity that waits: none of its mail can go out, for a reason
 // that is charged to no message.
@@ -53,7 +54,7 @@ func readBackoffs(q *spool.Queue) backoffs {
 		return all
 	}
 	defer f.Close()
-	if json.NewDecoder(f).Decode(&all) != nil || all == nil {
+	if json.NewDecoder(io.LimitReader(f, maxBackoffs)).Decode(&all) != nil || all == nil {
 		return backoffs{}
 	}
 	for name, b := range all {
@@ -71,19 +72,15 @@ func Suspended(q *spool.Queue) []string {
 }
 
 func writeBackoffs(q *spool.Queue, all backoffs) error {
-	path := q.Dir + "/" + backoffFile
 	if len(all) == 0 {
-		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
-			return err
-		}
-		return nil
+		return q.RemoveCache(backoffFile)
 	}
 	b, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(path, append(b, '\n'), 0o600, renameio.WithTempDir(q.Dir), renameio.WithStaticPermissions(0o600)); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+	if err := q.ReplaceCache(backoffFile, append(b, '\n')); err != nil {
+		return fmt.Errorf("write %s/%s: %w", q.Dir, backoffFile, err)
 	}
 	return nil
 }

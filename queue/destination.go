@@ -164,9 +164,8 @@ func (t *destination) pick(wait bool) (id uint64, ok bool) {
 		case looked:
 			return 0, false
 		default:
-			looked = true
 			r.mu.Unlock()
-			r.rescan()
+			looked = r.rescan()
 			r.mu.Lock()
 		}
 	}
@@ -210,9 +209,6 @@ func (t *destination) deliveryOf(id string) *Delivery {
 	if err != nil {
 		t.passOver(id, err)
 		return nil
-	}
-	if n := e.CutOff(); n > 0 && r.tooUnsure(n) {
-		r.hold(e)
 	}
 	d := t.fill(e)
 	if d == nil {

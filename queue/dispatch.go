@@ -137,6 +137,15 @@ func (r *run) refuseRecipients(id, destination string, indexes []int, reports []
 	if len(indexes) == 0 {
 		return
 	}
+	e, err := r.acquire(id)
+	if err == nil {
+		defer r.release(e)
+		held := false
+		e.View(func(m *spool.Message) { held = m.Held })
+		if held {
+			return // nothing of it is to be tried
+		}
+	}
 	counted := map[string]bool{}
 	for k := range reports {
 		if text := reports[k].Explain(); !counted[text] {
@@ -144,11 +153,9 @@ func (r *run) refuseRecipients(id, destination string, indexes []int, reports []
 			r.counted(destination, text)
 		}
 	}
-	e, err := r.acquire(id)
 	if err != nil {
 		return
 	}
-	defer r.release(e)
 	if err := e.Note(indexes, reports, time.Now()); err != nil {
 		r.troubled("note why %s waits: %v", id, err)
 	}

@@ -9,11 +9,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
-
-	"github.com/google/renameio/v2"
 
 	"esmtpq/queue/spool"
 )
@@ -155,19 +152,15 @@ func (x *dueIndex) encode(setup string, now time.Time) ([]byte, error) {
 
 // writeDueIndex replaces the index. One that is too short is not written.
 func writeDueIndex(q *spool.Queue, x *dueIndex, setup string, now time.Time) error {
-	path := q.Dir + "/" + dueIndexFile
 	if n := len(x.lines); n < dueIndexWorth || n > maxDueIndex/dueIndexRecord-1000 || q.Edited() {
-		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
-			return err
-		}
-		return nil
+		return q.RemoveCache(dueIndexFile)
 	}
 	b, err := x.encode(setup, now)
 	if err == nil {
-		err = renameio.WriteFile(path, b, 0o600, renameio.WithTempDir(q.Dir), renameio.WithStaticPermissions(0o600))
+		err = q.ReplaceCache(dueIndexFile, b)
 	}
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s/%s: %w", q.Dir, dueIndexFile, err)
 	}
 	return nil
 }

@@ -1,8 +1,9 @@
 package queue
 
 import (
-	"os"
+	"errors"
 	"sync"
+	"time"
 
 	"esmtpq/queue/spool"
 )
@@ -18,7 +19,7 @@ type openEntry struct {
 
 // acquire opens an entry, or returns it if this run has it open. It is called without mu.
 func (r *run) acquire(id string) (*openEntry, error) {
-	r.voidIndex.Do(func() { os.Remove(r.q.Dir + "/" + dueIndexFile) })
+	r.voidIndex.Do(func() { r.q.RemoveCache(dueIndexFile) })
 	r.mu.Lock()
 	r.findings.forget(spool.Number(id))
 	e := r.open[id]
@@ -31,7 +32,7 @@ func (r *run) acquire(id string) (*openEntry, error) {
 	e.use++
 	r.mu.Unlock()
 	if opener {
-		e.Entry, e.err = r.q.OpenEntry(id)
+		r.openEntry(e, id)
 	} else {
 		e.opening.Lock() // until the first destination has opened it
 	}
@@ -45,6 +46,28 @@ func (r *run) acquire(id string) (*openEntry, error) {
 		delete(r.open, id)
 	}
 	return nil, e.err
+}
+
+// entryPatience is how long a run waits for an entry that another process works on. Submissions
+// and commands have one for a moment only.
+const entryPatience = time.Second
+
+// openEntry opens an entry for all that work on it. A run that has waited for one in vain waits
+// for no other: a stopped command may have very many. An entry that a dead run was sending is held
+// here if that was once too often, since this run may find no reason to try it and note another
+// state in its place.
+func (r *run) openEntry(e *openEntry, id string) {
+	patience := entryPatience
+	if r.impatient.Load() {
+		patience = 0
+	}
+	e.Entry, e.err = r.q.AwaitEntry(r.ctx, id, patience)
+	switch {
+	case errors.Is(e.err, spool.ErrLocked):
+		r.impatient.Store(true)
+	case e.err == nil && e.CutOff() > 0 && r.tooUnsure(e.CutOff()):
+		r.hold(e)
+	}
 }
 
 // release lets go of an entry, and removes it if it is done. The remover does that unless it is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"esmtpq/queue/spool"
@@ -51,6 +52,9 @@ type Summary struct {
 	Dropped []Failure // failed recipients of messages that were kept long enough
 	Waiting []Reason  // mail that is left to be tried, in the order met
 	Trouble []string  // what is wrong with the queue itself
+	// Held and Refused are messages that Select chose and that were not tried: they are held, or
+	// all their recipients that are not served had failed before.
+	Held, Refused []string
 }
 
 // A Failure is a recipient that was refused for good.
@@ -108,6 +112,7 @@ type run struct {
 
 	gone      chan *spool.Entry // entries that are done, to be removed
 	voidIndex sync.Once         // removes the due index before the first entry is changed
+	impatient atomic.Bool       // an entry was waited for in vain
 	envelope  []byte            // buffer for the scan
 
 	mu           sync.Mutex

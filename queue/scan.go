@@ -14,16 +14,20 @@ import (
 
 // rescan looks for new mail if the directory has changed since the last look. The change time is
 // only a hint: the next run finds the mail that it hides.
-func (r *run) rescan() {
+//
+// It returns false if another goroutine is looking at the moment, perhaps since before the mail
+// came that the caller is to find.
+func (r *run) rescan() bool {
 	changed, err := r.q.Changed()
 	r.mu.Lock()
 	ripe := !r.ripe.IsZero() && !time.Now().Before(r.ripe) // growing old enough does not change the directory
 	unchanged := err == nil && changed.Before(r.scanned.Add(-time.Second))
-	skip := r.scanning || r.telling || r.ctx.Err() != nil || unchanged && !ripe
+	scanning, skip := r.scanning, r.telling || r.ctx.Err() != nil || unchanged && !ripe
 	r.mu.Unlock()
-	if !skip {
+	if !skip && !scanning {
 		r.scan(false)
 	}
+	return skip || !scanning
 }
 
 // interrupted is the reason of messages that an interrupted run did not reach.
@@ -152,6 +156,11 @@ func (r *run) judge(m *spool.Message, now time.Time) verdict {
 	case m.Served():
 		return toSweep
 	case m.Held || !m.Pending():
+		if r.opt.Select != nil && m.Held {
+			r.sum.Held = append(r.sum.Held, m.ID)
+		} else if r.opt.Select != nil {
+			r.sum.Refused = append(r.sum.Refused, m.ID)
+		}
 		if !notable {
 			r.findings.note(m, waitsOwner, r.nothingUntil(m, now), now)
 		}

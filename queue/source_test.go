@@ -183,7 +183,8 @@ func TestNextWithoutWaiting(t *testing.T) {
 		return Route{Destination: domainOf(rcpt.Address), Address: rcpt.Address}, nil
 	}
 	var late string
-	router.hosts["elsewhere.example"] = &fakeHost{}
+	looked := make(chan struct{}) // the other destination looks for new mail when it may
+	router.hosts["elsewhere.example"] = &fakeHost{after: func(Source, *Delivery) { <-looked }}
 	router.hosts["example.com"] = transportFunc(func(ctx context.Context, src Source) {
 		d := src.Next(true)
 		if d == nil {
@@ -201,9 +202,11 @@ func TestNextWithoutWaiting(t *testing.T) {
 		}
 		close(scan)
 		late = submit(t, again(t, q), "b@example.com")
-		if src.Next(false) != nil {
+		begin := time.Now()
+		if src.Next(false) != nil && time.Since(begin) < rescanEvery/2 {
 			t.Error("the directory was looked at")
 		}
+		close(looked)
 		if d = src.Next(true); d == nil || d.ID != late {
 			t.Errorf("drew %+v, want the late one", d)
 			return
@@ -247,4 +250,34 @@ func TestSourceOfSeveralSessions(t *testing.T) {
 		t.Errorf("came to %+v", sum)
 	}
 	wantNames(t, q.Dir)
+}
+
+// Who looks for new mail while another look goes on learns that it may have to look again: that
+// look may have begun before the mail came.
+func TestLookDuringALook(t *testing.T) {
+	q := newQueue(t)
+	submit(t, q, "a@example.com")
+	submit(t, q, "slow@elsewhere.example")
+	scanning, scan := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	router := one(nil)
+	router.route = func(env *Envelope, rcpt Recipient) (Route, error) {
+		if strings.HasPrefix(rcpt.Address, "slow") {
+			once.Do(func() { close(scanning); <-scan })
+		}
+		return Route{Destination: domainOf(rcpt.Address), Address: rcpt.Address}, nil
+	}
+	router.hosts["elsewhere.example"] = &fakeHost{}
+	router.hosts["example.com"] = transportFunc(func(ctx context.Context, src Source) {
+		r := src.(*destination).run
+		receive(t, "the scan", scanning)
+		if r.rescan() {
+			t.Error("the look of another counts as one's own")
+		}
+		close(scan)
+		for r.rescan() == false {
+			time.Sleep(time.Millisecond)
+		}
+	})
+	runQueue(t, q, router, RunOptions{})
 }

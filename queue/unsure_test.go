@@ -69,7 +69,7 @@ func runsDie(t *testing.T, q *spool.Queue, id, what string) (sent int) {
 				src.Record([]Outcome{{Delivery: d, Reports: []Report{busy}}})
 			}
 		})
-		runQueue(t, again(t, q), one(h), everything)
+		runQueue(t, again(t, q), one(h), RunOptions{All: true, Select: func(m *spool.Message) bool { return m.ID == id }})
 	}
 	return sent
 }

@@ -138,6 +138,13 @@ var foundFaults = []struct {
 	{lockstep, 0, []fault{{17, junk}}, "a line that is no reply before the last one"},
 	{lockstep, 1, []fault{{17, say3xx}}, "354 to the dot: a recipient that was refused is in no doubt"},
 	{pipelined, 8, []fault{{12, garbage}, {14, extra}}, "the dot is answered in the words of RSET"},
+	{chunked, 0, []fault{{14, garbage}, {16, extraOther}}, "354 behind a reply that was missing: who was accepted is not known"},
+	{chunked, 7, []fault{{21, extraOther}, {25, doneCloses}}, "nobody accepted, the end is, and the session is lost"},
+	{pipelined, 11, []fault{{12, swallow}, {14, say5xx}}, "the dot is not answered, all behind it refused"},
+	{chunked, 6, []fault{{14, swallow}, {16, extraOther}}, "354 behind a reply that was missing, with no line for it"},
+	{chunked, 1, []fault{{19, extraOther}, {24, mute}}, "354 to RSET, and silence in the message behind"},
+	{chunked, 6, []fault{{22, swallow}, {26, say4xx}}, "a chunk is answered in the words of an end, RSET refused"},
+	{pipelined, 1, []fault{{15, extraOther}, {17, say3xx}}, "354 though all recipients were refused, and a reply too many"},
 }
 
 // TestOracleFoundFaults plays them.

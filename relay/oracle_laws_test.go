@@ -154,7 +154,7 @@ func (w *world) doubtful(r *recipient) bool {
 		}
 	}
 	for _, t := range r.tries {
-		if !t.s.inStep(len(t.s.commands)) || t.unconfirmed() || t.contradictory() || t.incomparable() {
+		if !t.s.inStep(len(t.s.commands)) || t.unconfirmed() || t.contradictory() || t.asked() {
 			return true
 		}
 		refused, lost := false, t.lostBehind354()

@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"esmtpq/queue"
+	"slices"
 	"strings"
 )
 
@@ -225,16 +226,13 @@ func (t *txn) unconfirmed() bool {
 	return false
 }
 
-// incomparable reports whether 354 was said to a command of a message in chunks, with nothing known of the host's words to
-// RSET when that behind the message was answered: it cannot show that both sides are in step.
-func (t *txn) incomparable() bool {
-	end := t.commands[len(t.commands)-1].at
-	for _, c := range t.commands {
-		if a := c.answered(); t.chunked && a != nil && a.class() == 3 {
-			return t.s.rsetWords(end+1) == ""
-		}
-	}
-	return false
+// asked reports whether 354 was said to a command of a message in chunks. It may stand in the place of a reply, or one is
+// missing before it: nothing shows which.
+func (t *txn) asked() bool {
+	return t.chunked && slices.ContainsFunc(t.commands, func(c *command) bool {
+		a := c.answered()
+		return a != nil && a.class() == 3
+	})
 }
 
 // garbledBehind reports whether a dot was answered behind a line that is no reply, where nothing in the words shows what
@@ -253,14 +251,17 @@ func (t *txn) garbledBehind() bool {
 	return false
 }
 
-// refusedBehind reports whether a dot and all behind it were refused, and a reply is missing at the end: that may be the
-// reply to the dot, and what is read as such the refusal of the command behind it.
+// refusedBehind reports whether all behind a dot was refused, and a reply is missing at the end: that may be the reply to the
+// dot, and what is read as such that to the command behind it, unless its words show that it is not.
 func (t *txn) refusedBehind() bool {
 	s := t.s
 	if len(s.replies) >= len(s.commands) && len(s.conn.in) == 0 || t.end+1 >= len(s.commands) {
 		return false
 	}
-	for _, c := range s.commands[t.end:] {
+	if r := s.seen(t.end); r != nil && r.class() == 2 && s.p.flavour != terse && s.rsetWords(t.end) != "" {
+		return false
+	}
+	for _, c := range s.commands[t.end+1:] {
 		if r := s.seen(c.at); r != nil && r.class() < 4 {
 			return false
 		}

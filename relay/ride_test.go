@@ -194,15 +194,18 @@ func TestHostEndsOverWhatRides(t *testing.T) {
 		"5xx, and 421":           "S: 554 early\nS: 554 early\nS: 421 too many errors\n! shut",
 		"5xx, 421 and no end":    "S: 554 early\nS: 554 early\nS: 421 too many errors\n! hang",
 		"5xx to two, and mute":   "S: 554 early\nS: 554 early\n! hang",
+		"one missing, 5xx":       "S: 554 early\nS: 554 early\nS: 554 early\n! hang",
 		"5xx to one, and reset":  "S: 554 early\n! reset",
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, riding+end+"\n---"+pipelinedStart+byData("2")+bye, nil)
 			h := s.host()
-			h.config.Limits.Rcpt, h.config.Limits.Quit = time.Second, 300*time.Millisecond
-			run(t, h, messages(2)...).expect(`
-				1 x1@example.com relayed 2.0.0 250 queued 1
-				2 x2@example.com relayed 2.0.0 250 queued 2`)
+			h.config.Limits.Rcpt, h.config.Limits.Data, h.config.Limits.Quit = time.Second, time.Second, 300*time.Millisecond
+			first := "relayed 2.0.0 250 queued 1"
+			if strings.HasPrefix(name, "one missing") { // it may have been the reply to the dot
+				first = "delayed/session unsure 4.4.2 mx.example.org did not answer to DATA within 1s; all of this message had been sent"
+			}
+			run(t, h, messages(2)...).expect("1 x1@example.com " + first + "\n2 x2@example.com relayed 2.0.0 250 queued 2")
 		})
 	}
 }

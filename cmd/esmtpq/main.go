@@ -51,7 +51,7 @@ func table() *door.Table {
 			{Name: "rm", Verb: owner.Verb,
 				Args: "[--yes] message ...", Help: "remove messages from the queue, unsent"},
 			{Name: "retry", Verb: owner.Verb,
-				Args: "message ...", Help: "try again now, failed recipients too"},
+				Args: "[--to address] message ...", Help: "try again now, failed recipients too, perhaps with a corrected address"},
 			{Name: "explain", Verb: inspect.Verb,
 				Args: "[--message file] [-f sender] [-C file] [address ...]", Help: "say how mail for an address would be sent, and why, without sending any"},
 			{Name: "check-message", Verb: inspect.Verb,

@@ -16,7 +16,7 @@ _esmtpq() {
 	hold) words='--sender --recipient --older' ;;
 	release) words='--sender --recipient --older' ;;
 	rm) words='--yes --sender --recipient --older' ;;
-	retry) words='--sender --recipient --older' ;;
+	retry) words='--to --sender --recipient --older' ;;
 	esac
 	case $verb in
 	deliver | show | hold | release | rm | retry) words="$words all last $(mailq --json 2>/dev/null | sed -n 's/.*"queue_id":"\([0-9A-Za-z]*\)".*/\1/p')" ;;

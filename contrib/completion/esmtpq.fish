@@ -7,7 +7,7 @@ complete -c esmtpq -n __fish_use_subcommand -f -a show -d 'print a message of th
 complete -c esmtpq -n __fish_use_subcommand -f -a hold -d 'keep messages from being delivered until they are released'
 complete -c esmtpq -n __fish_use_subcommand -f -a release -d 'let held messages go'
 complete -c esmtpq -n __fish_use_subcommand -f -a rm -d 'remove messages from the queue, unsent'
-complete -c esmtpq -n __fish_use_subcommand -f -a retry -d 'try again now, failed recipients too'
+complete -c esmtpq -n __fish_use_subcommand -f -a retry -d 'try again now, failed recipients too, perhaps with a corrected address'
 complete -c esmtpq -n __fish_use_subcommand -f -a explain -d 'say how mail for an address would be sent, and why, without sending any'
 complete -c esmtpq -n __fish_use_subcommand -f -a check-message -d 'tell what may be wrong with a message'
 complete -c esmtpq -n __fish_use_subcommand -f -a config -d 'print the configuration as YAML, and where it is from'
@@ -65,6 +65,7 @@ complete -c esmtpq -n '__fish_seen_subcommand_from rm' -l yes
 complete -c esmtpq -n '__fish_seen_subcommand_from rm' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from rm' -l recipient
 complete -c esmtpq -n '__fish_seen_subcommand_from rm' -l older
+complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l to
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l recipient
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l older

@@ -1,6 +1,8 @@
 package spool
 
 import (
+	"cmp"
+	"math/rand/v2"
 	"os"
 	"syscall"
 )
@@ -21,8 +23,30 @@ const (
 
 // OpenCache opens a file of the queue directory for reading, as hostile input.
 func (q *Queue) OpenCache(name string) (*os.File, error) {
-	return openOurs(q.Dir+"/"+name, os.O_RDONLY)
+	return q.openOurs(name, os.O_RDONLY)
 }
+
+// ReplaceCache writes a file of the queue directory anew. Nobody ever sees a part of it.
+func (q *Queue) ReplaceCache(name string, b []byte) error {
+	temporary := "." + name + hexadecimal(rand.Uint64(), 16)
+	f, err := q.create(temporary)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	err = cmp.Or(err, f.Sync(), f.Close())
+	if err == nil {
+		err = q.failed("rename", name, q.rename(temporary, name))
+	}
+	if err != nil {
+		f.Close()
+		q.unlink(temporary)
+	}
+	return err
+}
+
+// RemoveCache removes a file of the queue directory. One that is not there is no error.
+func (q *Queue) RemoveCache(name string) error { return q.unlink(name) }
 
 // ForgetEdited removes the due index if an entry was changed since the index was begun. The order
 // matters: a command makes editedFile after its change, so an entry that is read after the file's
@@ -32,7 +56,7 @@ func (q *Queue) ForgetEdited() error {
 		return nil
 	}
 	for _, name := range [...]string{DueIndexFile, editedFile} {
-		if err := os.Remove(q.Dir + "/" + name); err != nil && !os.IsNotExist(err) {
+		if err := q.unlink(name); err != nil {
 			return err
 		}
 	}
@@ -41,17 +65,16 @@ func (q *Queue) ForgetEdited() error {
 
 // Edited reports whether an owner's command has changed an entry since this was last forgotten.
 func (q *Queue) Edited() bool {
-	_, err := os.Lstat(q.Dir + "/" + editedFile)
-	return err == nil
+	return q.exists(editedFile)
 }
 
 // setEdited notes that an entry has been changed. The command does not fail if that cannot be
 // noted.
 func (q *Queue) setEdited() {
 	// With O_WRONLY, a FIFO would wait for its reader.
-	if f, err := openFile(q.Dir+"/"+editedFile, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600); err == nil {
+	if f, err := q.open(editedFile, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600); err == nil {
 		f.Close()
 		return
 	}
-	os.Remove(q.Dir + "/" + DueIndexFile)
+	q.unlink(DueIndexFile)
 }

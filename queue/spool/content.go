@@ -42,14 +42,15 @@ type BlockReader interface {
 
 // storedContent is the content of an entry as it is in the file mail.
 type storedContent struct {
-	path  string
+	q     *Queue
+	name  string // of the file
 	env   *Envelope
 	whole []byte // all of it, verified; nil if it is long
 }
 
 // content opens the content of an entry and checks as much as can be checked now.
 func (q *Queue) content(m *Message) (*storedContent, error) {
-	c := &storedContent{path: q.path(m.ID, "mail"), env: &m.Envelope}
+	c := &storedContent{q: q, name: m.ID + "/mail", env: &m.Envelope}
 	f, err := c.open()
 	if err != nil {
 		return nil, err
@@ -70,7 +71,7 @@ func (q *Queue) content(m *Message) (*storedContent, error) {
 
 // open opens the file and checks its length.
 func (c *storedContent) open() (*os.File, error) {
-	f, err := openOurs(c.path, os.O_RDONLY)
+	f, err := c.q.openOurs(c.name, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ func TestDamagedContentNeverEnds(t *testing.T) {
 				}
 				while := strings.HasSuffix(name, "while read")
 				if !while {
-					do(t, q.path(id, "mail"))
+					do(t, q.path(id+"/mail"))
 				}
 				r, err := c.Open()
 				if err != nil {
@@ -75,7 +75,7 @@ func TestDamagedContentNeverEnds(t *testing.T) {
 				}
 				defer r.Close()
 				if while {
-					do(t, q.path(id, "mail"))
+					do(t, q.path(id+"/mail"))
 				}
 				for range 3 { // the answer stays the same
 					if _, err := io.Copy(io.Discard, struct{ io.Reader }{r}); !errors.Is(err, ErrDamaged) {
@@ -92,7 +92,7 @@ func TestContentThatChangedItsLengthDoesNotOpen(t *testing.T) {
 	for _, size := range []int64{0, smallContent, smallContent + 1<<20} {
 		id := commit(t, q, envelopeFor("a@example.com"), body(smallContent+1))
 		m := read(t, q, id)
-		os.Truncate(q.path(id, "mail"), size)
+		os.Truncate(q.path(id+"/mail"), size)
 		if _, err := q.content(m); !errors.Is(err, ErrDamaged) {
 			t.Errorf("with %d octets: %v", size, err)
 		}
@@ -113,7 +113,7 @@ func TestContentThatGrowsWhileRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	overwrite(t, q.path(id, "mail"), int64(len(content)), "and more")
+	overwrite(t, q.path(id+"/mail"), int64(len(content)), "and more")
 	if b, err := io.ReadAll(r); err != nil || !bytes.Equal(b, []byte(content)) {
 		t.Errorf("read %d octets, %v", len(b), err)
 	}

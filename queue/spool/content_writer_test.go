@@ -59,7 +59,7 @@ func TestLargeContentIsWhatWasWritten(t *testing.T) {
 					want = append(want, '\n')
 				}
 			}
-			got, err := os.ReadFile(q.path(id, "mail"))
+			got, err := os.ReadFile(q.path(id + "/mail"))
 			if err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%d octets %s: other content, %v", n, how, err)
 			}

@@ -18,7 +18,7 @@ func TestTornMessageLineIsNoMoreThanForgotten(t *testing.T) {
 	q := newQueue(t)
 	id := submit(t, q, "a@example.com")
 	setMessage(t, q, id, func(m *Message) { m.Held, m.Attempts = true, 7 })
-	overwrite(t, q.path(id, "envelope"), progressOffset(t, q, id)+20, "\x00\x00\x00")
+	overwrite(t, q.path(id+"/envelope"), progressOffset(t, q, id)+20, "\x00\x00\x00")
 	if m := read(t, q, id); !m.Held || m.Attempts != 0 || !m.Next.IsZero() {
 		t.Errorf("reads as %+v", m)
 	}
@@ -32,7 +32,7 @@ func TestTimesBeyondAllMeasureCanBePrinted(t *testing.T) {
 		0:           `{"state":"-","attempts":-9223372036854775808,"last":9223372036854775807,"next":9223372036854775807}`,
 		messageLine: `{"state":"d","time":9223372036854775807,"code":-9223372036854775808}`,
 	} {
-		overwrite(t, q.path(id, "envelope"), at+offset, line+" ")
+		overwrite(t, q.path(id+"/envelope"), at+offset, line+" ")
 	}
 	m := read(t, q, id)
 	for _, when := range []time.Time{m.Last, m.Next, m.Progress[0].Time} {

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxEnvelope bounds the size of an envelope: it has room for maxRecipients if most of the
@@ -39,20 +42,22 @@ func (q *Queue) ReadWith(buf *[]byte, id string) (*Message, error) {
 // openEnvelope opens the envelope of an entry, as hostile input: it must be
 // a regular file of ours under one name, in a directory of ours.
 func (q *Queue) openEnvelope(id string, flag int) (fd int, st syscall.Stat_t, err error) {
-	dir := q.Dir + "/" + id
-	switch err := lstat(dir, &st); {
+	var dir unix.Stat_t
+	switch err := q.lstat(id, &dir); {
 	case err != nil:
 		return -1, st, err
-	case st.Mode&syscall.S_IFMT != syscall.S_IFDIR:
-		return -1, st, fmt.Errorf("%w: %s is not a directory", ErrDamaged, dir)
-	case st.Uid != euid:
-		return -1, st, fmt.Errorf("%w: %s belongs to user %d", ErrDamaged, dir, st.Uid)
+	case dir.Mode&syscall.S_IFMT != syscall.S_IFDIR:
+		return -1, st, fmt.Errorf("%w: %s is not a directory", ErrDamaged, q.path(id))
+	case dir.Uid != euid:
+		return -1, st, fmt.Errorf("%w: %s belongs to user %d", ErrDamaged, q.path(id), dir.Uid)
 	}
-	fd, err = openRegular(dir+"/envelope", flag, &st)
+	fd, err = q.openRegular(id+"/envelope", flag, &st)
 	if errors.Is(err, fs.ErrNotExist) {
 		// The envelope is removed last: if other files are left, nobody is removing the entry.
-		if left, _ := os.ReadDir(dir); len(left) > 0 {
-			return -1, st, fmt.Errorf("%w: %s has no envelope", ErrDamaged, dir)
+		left := false
+		q.names(id, func(string) { left = true })
+		if left {
+			return -1, st, fmt.Errorf("%w: %s has no envelope", ErrDamaged, q.path(id))
 		}
 	}
 	return fd, st, err
@@ -94,28 +99,54 @@ type Entry struct {
 // process works on it. OpenEntry also makes sure, before anything is sent, that progress can be
 // recorded.
 func (q *Queue) OpenEntry(id string) (*Entry, error) {
-	fd, _, err := q.openEnvelope(id, os.O_RDWR)
-	if err != nil {
-		return nil, err
-	}
-	f := os.NewFile(uintptr(fd), q.path(id, "envelope"))
-	e, err := q.lockEntry(id, f)
-	if err != nil {
+	for range 10 { // an envelope is replaced by a person's command: once is rare
+		fd, _, err := q.openEnvelope(id, os.O_RDWR)
+		if err != nil {
+			return nil, err
+		}
+		f := os.NewFile(uintptr(fd), q.path(id+"/envelope"))
+		e, err := q.lockEntry(id, f)
+		if err == nil {
+			return e, nil
+		}
 		f.Close()
+		if err != errUnlinked {
+			return nil, err
+		}
 	}
-	return e, err
+	return nil, q.failed("open", id+"/envelope", fs.ErrNotExist)
+}
+
+// errUnlinked says that an envelope was removed or replaced between its opening and its locking.
+var errUnlinked = errors.New("the envelope has no name any more")
+
+// AwaitEntry is OpenEntry for an entry that another process may have for a moment: a command that
+// changes it, or the submission that has not quite ended. It waits for patience at most, and not
+// beyond the end of ctx; then the error is ErrLocked.
+func (q *Queue) AwaitEntry(ctx context.Context, id string, patience time.Duration) (*Entry, error) {
+	end := time.Now().Add(patience)
+	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
+		e, err := q.OpenEntry(id)
+		if !errors.Is(err, ErrLocked) || ctx.Err() != nil || time.Now().After(end) {
+			return e, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
 }
 
 func (q *Queue) lockEntry(id string, f *os.File) (*Entry, error) {
 	if err := tryLock(f); err != nil {
 		return nil, err
 	}
-	// The process that had the lock before may have removed the entry.
+	// The process that had the lock before may have removed or replaced the envelope.
 	var st syscall.Stat_t
 	if err := fstat(int(f.Fd()), &st); err == nil && st.Nlink == 0 {
-		return nil, &fs.PathError{Op: "open", Path: q.path(id, "envelope"), Err: fs.ErrNotExist}
+		return nil, errUnlinked
 	} else if err != nil {
-		return nil, &fs.PathError{Op: "stat", Path: q.path(id, "envelope"), Err: err}
+		return nil, q.failed("stat", id+"/envelope", err)
 	}
 	m, at, err := readEnvelope(int(f.Fd()), st.Size, id, new([]byte))
 	if err != nil {
@@ -354,14 +385,12 @@ func (e *Entry) Remove() error { return e.q.removeEntry(e.name) }
 // recognised as an entry being removed, content without an envelope is not.
 func (q *Queue) removeEntry(name string) error {
 	for _, file := range [...]string{"mail", "envelope"} {
-		if err := syscall.Unlink(q.path(name, file)); err != nil && err != syscall.ENOENT {
-			return &fs.PathError{Op: "unlink", Path: q.path(name, file), Err: err}
+		if err := q.unlink(name + "/" + file); err != nil {
+			return err
 		}
 	}
-	dir := q.Dir + "/" + name
-	if err := syscall.Rmdir(dir); err == nil || err == syscall.ENOENT {
+	if q.rmdir(name) == nil {
 		return nil
 	}
-	// Some other file was put into the directory.
-	return os.RemoveAll(dir)
+	return q.removeAll(name) // some other file was put into the directory
 }

@@ -107,13 +107,10 @@ func encodeEnvelope(env *Envelope, refused []string) ([]byte, error) {
 	for range refused {
 		env.Recipients = append(env.Recipients, Recipient{})
 	}
-	if err := env.check(); err != nil {
+	b, err := beginEnvelope(env, &Message{})
+	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, 0, 1024+messageLine+(recipientLine+64)*len(env.Recipients))
-	b = append(appendEnvelopeJSON(b, env), '\n')
-	b = append(b, sealOf(b)...)
-	b = appendMessageLine(b, &Message{})
 	for range served {
 		b = appendRecipientLine(b, &Progress{State: Untried})
 	}
@@ -124,6 +121,17 @@ func encodeEnvelope(env *Envelope, refused []string) ([]byte, error) {
 		return nil, fmt.Errorf("an envelope of %d octets, the queue takes %d: send the message in parts", len(b), maxEnvelope)
 	}
 	return b, nil
+}
+
+// beginEnvelope returns the file envelope up to the lines of the recipients, with room for them.
+func beginEnvelope(env *Envelope, m *Message) ([]byte, error) {
+	if err := env.check(); err != nil {
+		return nil, err
+	}
+	b := make([]byte, 0, 1024+messageLine+(recipientLine+64)*len(env.Recipients))
+	b = append(appendEnvelopeJSON(b, env), '\n')
+	b = append(b, sealOf(b)...)
+	return appendMessageLine(b, m), nil
 }
 
 // decodeEnvelope reads the file envelope into m and returns the offset of its third line, where

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A LegacyEntry is a message that the shell script esmtp-wrapper has queued: a directory with the
@@ -37,30 +39,22 @@ func (q *Queue) looksLegacy(name string) bool {
 			return false
 		}
 	}
-	st, err := os.Lstat(q.Dir + "/" + name)
-	if err != nil || !st.IsDir() {
+	var st unix.Stat_t
+	if q.lstat(name, &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFDIR {
 		return false
 	}
-	for _, file := range [...]string{"cmd", "mail", "lock"} {
-		if _, err := os.Lstat(q.path(name, file)); err == nil {
-			return true
-		}
-	}
-	return false
+	return q.exists(name+"/cmd") || q.exists(name+"/mail") || q.exists(name+"/lock")
 }
 
 // ReadLegacy reads an entry of esmtp-wrapper. The error says what is wrong with it.
 func (q *Queue) ReadLegacy(name string) (*LegacyEntry, error) {
-	dir, err := os.Lstat(q.Dir + "/" + name)
-	if err != nil {
+	var dir unix.Stat_t
+	if err := q.lstat(name, &dir); err != nil {
 		return nil, err
 	}
-	e := &LegacyEntry{Name: name, Arrival: dir.ModTime()}
-	if owner := dir.Sys().(*syscall.Stat_t).Uid; owner != euid {
-		return e, fmt.Errorf("%w: it belongs to user %d", ErrDamaged, owner)
-	}
-	if _, err := os.Lstat(q.path(name, "lock")); err == nil {
-		e.Locked = true
+	e := &LegacyEntry{Name: name, Arrival: time.Unix(dir.Mtim.Unix()), Locked: q.exists(name + "/lock")}
+	if dir.Uid != euid {
+		return e, fmt.Errorf("%w: it belongs to user %d", ErrDamaged, dir.Uid)
 	}
 	mail, err := q.OpenLegacyMail(name)
 	if err != nil {
@@ -70,7 +64,7 @@ func (q *Queue) ReadLegacy(name string) (*LegacyEntry, error) {
 	if st, err := mail.Stat(); err == nil {
 		e.Size = st.Size()
 	}
-	cmd, err := openOurs(q.path(name, "cmd"), os.O_RDONLY)
+	cmd, err := q.openOurs(name+"/cmd", os.O_RDONLY)
 	if err != nil {
 		return e, fmt.Errorf("its arguments: %w", err)
 	}
@@ -91,7 +85,7 @@ func (q *Queue) ReadLegacy(name string) (*LegacyEntry, error) {
 
 // OpenLegacyMail opens the content of an entry of esmtp-wrapper.
 func (q *Queue) OpenLegacyMail(name string) (*os.File, error) {
-	f, err := openOurs(q.path(name, "mail"), os.O_RDONLY)
+	f, err := q.openOurs(name+"/mail", os.O_RDONLY)
 	if err != nil {
 		return nil, fmt.Errorf("its content: %w", err)
 	}
@@ -108,7 +102,7 @@ func (q *Queue) ReplaceLegacy(e *LegacyEntry, w *Writer, env *Envelope) (string,
 		return "", err
 	}
 	err = q.dropLegacy(e.Name)
-	if _, gone := os.Lstat(q.Dir + "/" + e.Name); err == nil || gone != nil {
+	if err == nil || !q.exists(e.Name) {
 		return id, err // the new entry is the only one: it stays, whatever went wrong after the rename
 	}
 	// Both would be sent.
@@ -137,11 +131,11 @@ func (q *Queue) FinishLegacy(e *LegacyEntry) (bool, error) {
 // dropLegacy removes a legacy entry for good. It renames the entry first, so that nothing left by
 // a crash is taken for an entry any more; the next queue run sweeps it away.
 func (q *Queue) dropLegacy(name string) error {
-	dead := q.Dir + "/" + newPrefix + name
-	if err := os.Rename(q.Dir+"/"+name, dead); err != nil {
-		return err
+	dead := newPrefix + name
+	if err := q.rename(name, dead); err != nil {
+		return q.failed("rename", name, err)
 	}
-	if err := os.RemoveAll(dead); err != nil {
+	if err := q.removeAll(dead); err != nil {
 		return err
 	}
 	return syncDir(q.dir)

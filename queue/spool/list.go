@@ -2,12 +2,13 @@ package spool
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Listing is the content of the queue directory, by name.
@@ -33,7 +34,7 @@ func (q *Queue) List() (*Listing, error) {
 // Count returns the number of messages, including those of esmtp-wrapper.
 func (q *Queue) Count() (int, error) {
 	n := 0
-	err := q.names(func(name string) {
+	err := q.names(".", func(name string) {
 		if IsID(name) || !strings.HasPrefix(name, ".") && q.looksLegacy(name) {
 			n++
 		}
@@ -44,7 +45,7 @@ func (q *Queue) Count() (int, error) {
 // list is List in the order of the file system.
 func (q *Queue) list() (*Listing, error) {
 	l := &Listing{}
-	err := q.names(func(name string) {
+	err := q.names(".", func(name string) {
 		switch {
 		case strings.HasPrefix(name, "."):
 		case IsID(name):
@@ -58,13 +59,13 @@ func (q *Queue) list() (*Listing, error) {
 	return l, err
 }
 
-// names calls f with each name in the queue directory, in the order of the file system. It reads
-// more names at a time than os.File.
-func (q *Queue) names(f func(name string)) error {
+// names calls f with each name in a directory of the queue, "." being the queue itself, in the
+// order of the file system. It reads more names at a time than os.File.
+func (q *Queue) names(dir string, f func(name string)) error {
 	// This needs a descriptor of its own: otherwise the directory's offset would be shared.
-	fd, err := openFD(q.Dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	fd, err := openFD(q.fd, dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
-		return err
+		return q.failed("open", dir, err)
 	}
 	defer syscall.Close(fd)
 	buf, names := make([]byte, 64<<10), []string(nil)
@@ -74,7 +75,7 @@ func (q *Queue) names(f func(name string)) error {
 		case err == syscall.EINTR:
 			continue
 		case err != nil:
-			return &fs.PathError{Op: "readdirent", Path: q.Dir, Err: err}
+			return q.failed("readdirent", dir, err)
 		case n <= 0:
 			return nil
 		}
@@ -137,7 +138,7 @@ type Inventory struct {
 // Inventory reads the names in the queue directory for a queue run.
 func (q *Queue) Inventory() (*Inventory, error) {
 	v := &Inventory{}
-	err := q.names(func(name string) {
+	err := q.names(".", func(name string) {
 		switch {
 		case IsID(name):
 			v.IDs = append(v.IDs, Number(name))
@@ -157,7 +158,7 @@ func (q *Queue) Inventory() (*Inventory, error) {
 }
 
 // Sweep removes what dead processes left behind: temporary entries that are not locked, entries
-// that have been sent, and temporary files of renameio. Only queue runs make the last two, and we
+// that have been sent, and temporary files of caches. Only queue runs make the last two, and we
 // are the only run.
 func (q *Queue) Sweep(v *Inventory) error {
 	err := q.settleNames(v)
@@ -168,7 +169,7 @@ func (q *Queue) Sweep(v *Inventory) error {
 		case strings.HasPrefix(name, sentPrefix):
 			err = errors.Join(err, q.sweepSent(name))
 		default:
-			err = errors.Join(err, os.Remove(q.Dir+"/"+name))
+			err = errors.Join(err, q.sweepFile(name))
 		}
 	}
 	return err
@@ -177,15 +178,24 @@ func (q *Queue) Sweep(v *Inventory) error {
 // sweepSent removes an entry that has been sent. If the name is not that of a directory, it is
 // not ours.
 func (q *Queue) sweepSent(name string) error {
-	var st syscall.Stat_t
-	if !IsID(name[len(sentPrefix):]) || lstat(q.Dir+"/"+name, &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFDIR {
+	var st unix.Stat_t
+	if !IsID(name[len(sentPrefix):]) || q.lstat(name, &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFDIR {
 		return nil
 	}
 	return q.removeEntry(name)
 }
 
+// sweepFile removes the temporary file of a cache. Anything else of such a name is not ours.
+func (q *Queue) sweepFile(name string) error {
+	var st unix.Stat_t
+	if q.lstat(name, &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG {
+		return nil
+	}
+	return q.unlink(name)
+}
+
 func (q *Queue) sweepOne(name string) error {
-	f, err := os.OpenFile(q.Dir+"/"+name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := q.open(name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil // gone, or not a directory and so not ours
 	}
@@ -214,13 +224,5 @@ func (q *Queue) settleNames(v *Inventory) error {
 // SweepEmpty completes the removal of an entry whose files are gone already, and reports whether
 // the entry is gone.
 func (q *Queue) SweepEmpty(id string) bool {
-	return rmdir(q.Dir+"/"+id) == nil
-}
-
-// rmdir removes an empty directory.
-func rmdir(path string) error {
-	if err := syscall.Rmdir(path); err != nil && err != syscall.ENOENT {
-		return os.NewSyscallError("rmdir", err)
-	}
-	return nil
+	return q.rmdir(id) == nil
 }

@@ -3,6 +3,8 @@ package spool
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"math/rand/v2"
 	"os"
 	"syscall"
 	"time"
@@ -39,13 +41,73 @@ func lockAside(f *os.File) (fd int, err error) {
 	return fd, os.NewSyscallError("fcntl", err)
 }
 
+// openLock opens a file that is there only to be locked, and makes it if it is missing. Nobody else
+// can ever have opened it, or he could keep us waiting: whatever it could be that was not made here,
+// with access for us alone, is replaced. (For a moment that can leave two processes with a lock each.
+// No message is sent twice for that, since each entry has a lock of its own.)
+func (q *Queue) openLock(name string) (*os.File, error) {
+	const flag = os.O_RDWR | os.O_CREATE | syscall.O_NOFOLLOW
+	for range 3 {
+		f, err := q.openRepaired(name, flag, 0o600)
+		if err == nil {
+			var st syscall.Stat_t
+			err = fstat(int(f.Fd()), &st)
+			if err == nil && st.Mode&^0o700 == syscall.S_IFREG && st.Uid == euid && st.Nlink == 1 {
+				return f, nil
+			}
+			f.Close()
+		}
+		switch {
+		case errors.Is(err, syscall.EROFS):
+			return q.openOurs(name, os.O_RDONLY)
+		case err != nil && !errors.Is(err, syscall.ELOOP) && !errors.Is(err, syscall.EISDIR):
+			return nil, err
+		}
+		if err := q.putAway(name); err != nil {
+			return nil, err
+		}
+	}
+	return nil, q.failed("open", name, syscall.EEXIST)
+}
+
+// putAway removes what is in the way of a file. A directory with something in it gets a name under
+// which mailq shows it.
+func (q *Queue) putAway(name string) error {
+	err := q.unlink(name)
+	if err != nil {
+		err = q.rmdir(name)
+	}
+	if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EEXIST) {
+		err = q.failed("rename", name, q.rename(name, "was"+name+"-"+hexadecimal(rand.Uint64(), 8)))
+	}
+	return err
+}
+
+// runFile is locked by the queue run.
+const runFile = ".lock"
+
 // LockRun takes the lock of the queue run. It waits until a run in progress has ended, and
 // reports whether there was one. The wait ends with ctx. LockRun polls, since flock takes no
 // deadline, and a thread blocked in it could not be called back.
 func (q *Queue) LockRun(ctx context.Context, waiting func()) (waited bool, err error) {
+	lock, err := q.openLock(runFile)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrNotExist) {
+		// There is no room even for an empty file. The directory can be locked, too.
+		lock, err = q.open(".", os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	}
+	if err != nil {
+		return false, err
+	}
+	defer func() {
+		if err != nil {
+			lock.Close()
+			return
+		}
+		q.run = lock
+	}()
 	pause := 5 * time.Millisecond
 	for begin := time.Now(); ; waited = true {
-		err := tryLock(q.dir)
+		err := tryLock(lock)
 		if !errors.Is(err, ErrLocked) {
 			return waited, err
 		}
@@ -63,7 +125,20 @@ func (q *Queue) LockRun(ctx context.Context, waiting func()) (waited bool, err e
 }
 
 // UnlockRun lets the next queue run begin.
-func (q *Queue) UnlockRun() { syscall.Flock(int(q.dir.Fd()), syscall.LOCK_UN) }
+func (q *Queue) UnlockRun() { q.run.Close() }
+
+// Running reports whether a queue run is going on.
+func (q *Queue) Running() bool {
+	f, err := q.openOurs(runFile, os.O_RDONLY)
+	if err != nil {
+		f, err = q.open(".", os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	}
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == syscall.EWOULDBLOCK
+}
 
 // wakeupFile is locked by the one process that sleeps before a background run.
 const wakeupFile = ".wakeup"
@@ -73,7 +148,7 @@ const wakeupFile = ".wakeup"
 // error if another process holds the lock: that process has not yet looked at the queue, so it
 // will see everything that is there now.
 func (q *Queue) TryWakeup() (*os.File, error) {
-	f, err := openRepaired(q.Dir+"/"+wakeupFile, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	f, err := q.openLock(wakeupFile)
 	if err != nil {
 		return nil, err
 	}
@@ -89,10 +164,8 @@ func (q *Queue) TryWakeup() (*os.File, error) {
 
 // IsWakeup reports whether an open file is the one that TryWakeup locks.
 func (q *Queue) IsWakeup(f *os.File) bool {
-	open, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	named, err := os.Lstat(q.Dir + "/" + wakeupFile)
-	return err == nil && os.SameFile(open, named)
+	var open syscall.Stat_t
+	var named unix.Stat_t
+	return fstat(int(f.Fd()), &open) == nil && q.lstat(wakeupFile, &named) == nil &&
+		open.Ino == named.Ino && open.Dev == named.Dev
 }

@@ -81,7 +81,7 @@ func TestTheSameReasonIsNotWrittenAgain(t *testing.T) {
 			if err := e.Note([]int{0}, []Report{report}, time.Unix(at, 0)); err != nil {
 				t.Fatal(err)
 			}
-			b, _ := os.ReadFile(q.path(id, "envelope"))
+			b, _ := os.ReadFile(q.path(id + "/envelope"))
 			return string(b)
 		}
 		first := note(1000)

@@ -2,7 +2,6 @@ package spool
 
 import (
 	"slices"
-	"syscall"
 	"time"
 )
 
@@ -60,7 +59,7 @@ func (q *Queue) renameDone(all []Attempt) (renamed []int) {
 	}
 	for _, i := range done {
 		e := all[i].Entry
-		if syscall.Rename(q.Dir+"/"+e.name, q.Dir+"/"+sentPrefix+e.msg.ID) == nil {
+		if q.rename(e.name, sentPrefix+e.msg.ID) == nil {
 			e.name = sentPrefix + e.msg.ID
 			renamed = append(renamed, i)
 		}

@@ -10,6 +10,7 @@
 //	<queue ID>/             accepted
 //	    mail                the content, LF line ends; written once
 //	    envelope            who and for whom, and the progress; see below
+//	    envelope.new        being written by a command that corrects an address
 //
 // The queue directory has mode 0500 until its own name is durable. A process that finds it so
 // syncs its parent before using it.
@@ -18,7 +19,8 @@
 // microseconds, 2 random. IDs sort by arrival.
 //
 // The file envelope is a sequence of lines, each a JSON object. The first is the Envelope, the
-// second its SHA-256; they are written once. The third says what is known of the message
+// second its SHA-256; they are written once, but for a command that corrects an address, which
+// replaces the file. The third says what is known of the message
 // (attempts, next attempt, held), and one line for each recipient follows. These lines have a
 // fixed length, reserved when the message was accepted, and are overwritten in place: a full disk
 // cannot prevent a delivery from being recorded.
@@ -63,7 +65,7 @@
 //
 // All locks are flock(2) on close-on-exec descriptors and vanish with their process.
 //
-//	the queue directory   held by the queue run
+//	.lock                 held by the queue run
 //	.wakeup               held by the one background process that sleeps before a run
 //	.new-…/               held by its writer
 //	ID/envelope           held while a run or a command works on the entry, and by its writer
@@ -75,7 +77,8 @@
 //
 // Queue runs remember which identities wait (.parked) and when each entry of a long queue is due
 // (.agenda); .edited makes the latter void. None of these files is needed, and a run makes them
-// anew. The names are those of the first version.
+// anew. The names are those of the first version. A submission leaves its queue ID in .last, for
+// the owner's commands.
 package spool
 
 import (
@@ -87,12 +90,16 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Queue is an open queue directory.
 type Queue struct {
 	Dir string // absolute path
 	dir *os.File
+	fd  int      // of dir
+	run *os.File // locked by this process's queue run
 }
 
 // ErrNotOurs is returned for a queue directory that belongs to someone else or
@@ -102,87 +109,118 @@ var ErrNotOurs = errors.New("not a directory of ours")
 // Open opens the queue directory and corrects its mode. For a missing directory, the error is
 // fs.ErrNotExist by errors.Is.
 func Open(dir string) (*Queue, error) {
-	f, err := openRepaired(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0o700)
-	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
-		return nil, fmt.Errorf("queue directory %s: %w (a symbolic link or a file): move it away", dir, ErrNotOurs)
-	}
+	h, err := openHome(dir)
 	if err != nil {
-		return nil, fmt.Errorf("queue directory: %w", err)
+		return nil, err
 	}
-	q := &Queue{Dir: dir, dir: f}
-	if err := q.check(); err != nil {
-		f.Close()
+	defer h.Close()
+	return h.open(dir)
+}
+
+// OpenOrCreate opens the queue directory, and creates it first if it is missing. The created
+// directory is durable: its parent has been synced.
+func OpenOrCreate(dir string) (*Queue, error) {
+	h, err := openHome(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer h.Close()
+	q, err := h.open(dir)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return q, err
+	}
+	err = uninterrupted(func() error { return unix.Mkdirat(h.fd, filepath.Base(dir), unsettled) })
+	if err != nil && err != syscall.EEXIST {
+		return nil, fmt.Errorf("queue directory: %w", &fs.PathError{Op: "mkdir", Path: dir, Err: err})
+	}
+	return h.open(dir)
+}
+
+// A home is the directory that the queue directory is in.
+type home struct {
+	*os.File
+	fd int
+	// shared says that others can write to it and exchange what is in it: without the sticky bit,
+	// they can even move away what is not theirs.
+	shared bool
+}
+
+// ErrShared is returned for a queue in a home directory that others can write to, where that is
+// too dangerous.
+var ErrShared = errors.New("others can write to it")
+
+func openHome(queue string) (*home, error) {
+	dir := filepath.Dir(queue)
+	fd, err := openFD(unix.AT_FDCWD, dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("home directory: %w", &fs.PathError{Op: "open", Path: dir, Err: err})
+	}
+	h := &home{File: os.NewFile(uintptr(fd), dir), fd: fd}
+	var st syscall.Stat_t
+	if err := fstat(fd, &st); err != nil {
+		h.Close()
+		return nil, fmt.Errorf("home directory: %w", &fs.PathError{Op: "stat", Path: dir, Err: err})
+	}
+	h.shared = st.Mode&0o022 != 0 && st.Mode&syscall.S_ISVTX == 0
+	if h.shared && euid == 0 {
+		h.Close()
+		return nil, fmt.Errorf("home directory %s: %w, and root must not rely on what is there: type: chmod go-w %s", dir, ErrShared, dir)
+	}
+	return h, nil
+}
+
+// open opens the queue directory, which must not be reached through a link.
+func (h *home) open(dir string) (*Queue, error) {
+	const flag = os.O_RDONLY | syscall.O_DIRECTORY | syscall.O_NOFOLLOW
+	name := filepath.Base(dir)
+	fd, err := openFD(h.fd, name, flag, 0)
+	if err == syscall.EACCES && repair(h.fd, name) == nil {
+		fd, err = openFD(h.fd, name, flag, 0)
+	}
+	switch err {
+	case nil:
+	case syscall.ELOOP, syscall.ENOTDIR:
+		return nil, fmt.Errorf("queue directory %s: %w (a symbolic link or a file): move it away", dir, ErrNotOurs)
+	default:
+		return nil, fmt.Errorf("queue directory: %w", &fs.PathError{Op: "open", Path: dir, Err: err})
+	}
+	q := &Queue{Dir: dir, dir: os.NewFile(uintptr(fd), dir), fd: fd}
+	if err := h.check(q); err != nil {
+		q.Close()
 		return nil, err
 	}
 	return q, nil
-}
-
-// openRepaired opens a file or directory of ours. If it cannot be opened, openRepaired sets its
-// mode first, since a umask can remove even the owner's access. Only the owner can chmod.
-func openRepaired(path string, flag int, mode fs.FileMode) (*os.File, error) {
-	f, err := openFile(path, flag, mode)
-	if errors.Is(err, fs.ErrPermission) && os.Chmod(path, mode) == nil {
-		return openFile(path, flag, mode)
-	}
-	return f, err
-}
-
-// check refuses another user's directory, and removes other users' access to ours.
-func (q *Queue) check() error {
-	st, err := q.dir.Stat()
-	if err != nil {
-		return fmt.Errorf("queue directory: %w", err)
-	}
-	if owner := st.Sys().(*syscall.Stat_t).Uid; owner != euid {
-		return fmt.Errorf("queue directory %s: %w: it belongs to user %d", q.Dir, ErrNotOurs, owner)
-	}
-	if st.Mode().Perm() == 0o700 {
-		return nil
-	}
-	// Somebody has changed the mode, or the process that made the directory died before its name
-	// was durable.
-	if err := syncParent(q.Dir); err != nil {
-		return err
-	}
-	if err := q.dir.Chmod(0o700); err != nil {
-		return fmt.Errorf("queue directory: %w", err)
-	}
-	return nil
 }
 
 // unsettled is the mode of a queue directory whose name may not be durable yet: mail accepted
 // into it could be lost together with it.
 const unsettled = 0o500
 
-// OpenOrCreate opens the queue directory, and creates it first if it is missing. The created
-// directory is durable: its parent has been synced.
-func OpenOrCreate(dir string) (*Queue, error) {
-	q, err := Open(dir)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return q, err
+// check refuses another user's directory, and removes other users' access to ours.
+func (h *home) check(q *Queue) error {
+	var st syscall.Stat_t
+	if err := fstat(q.fd, &st); err != nil {
+		return fmt.Errorf("queue directory: %w", &fs.PathError{Op: "stat", Path: q.Dir, Err: err})
 	}
-	// MkdirAll is wrong here: a missing home directory is not ours to make.
-	if err := os.Mkdir(dir, unsettled); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("queue directory: %w", err)
+	if st.Uid != euid {
+		return fmt.Errorf("queue directory %s: %w: it belongs to user %d", q.Dir, ErrNotOurs, st.Uid)
 	}
-	if err := syncParent(dir); err != nil {
-		return nil, err
+	mode := st.Mode & 0o777
+	if mode == 0o700 {
+		return nil
 	}
-	if err := os.Chmod(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("queue directory: %w", err)
+	if h.shared && mode&0o077 != 0 {
+		// It could be any directory of ours, moved here by somebody else.
+		return fmt.Errorf("queue directory %s: %w, and to its parent directory, too: type: chmod go-w %s; chmod 700 %s",
+			q.Dir, ErrShared, h.Name(), q.Dir)
 	}
-	return Open(dir)
-}
-
-// syncParent makes the name of the queue directory durable.
-func syncParent(dir string) error {
-	parent, err := openFile(filepath.Dir(dir), os.O_RDONLY|syscall.O_DIRECTORY, 0)
-	if err != nil {
-		return fmt.Errorf("queue directory: %w", err)
-	}
-	defer parent.Close()
-	if err := syncDir(parent); err != nil {
+	// Somebody has changed the mode, or the process that made the directory died before its name
+	// was durable.
+	if err := syncDir(h.File); err != nil {
 		return fmt.Errorf("queue directory: sync: %w", err)
+	}
+	if err := q.dir.Chmod(0o700); err != nil {
+		return fmt.Errorf("queue directory: %w", err)
 	}
 	return nil
 }
@@ -198,9 +236,6 @@ func (q *Queue) Changed() (time.Time, error) {
 	}
 	return st.ModTime(), nil
 }
-
-// path returns the path of a file of the entry with the given name.
-func (q *Queue) path(name, file string) string { return q.Dir + "/" + name + "/" + file }
 
 // syncDir makes the names in a directory durable. File systems that cannot sync a
 // directory say EINVAL or ENOTSUP; there a rename is as durable as it gets.

@@ -49,27 +49,26 @@ func (q *Queue) NewWriter() (*Writer, error) {
 }
 
 func (w *Writer) create() error {
-	dir := w.q.Dir + "/" + w.name
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	if err := w.q.mkdir(w.name, 0o700); err != nil {
 		return err
 	}
 	var err error
-	if w.lock, err = openRepaired(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0o700); err != nil {
+	if w.lock, err = w.q.openRepaired(w.name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0o700); err != nil {
 		return err
 	}
 	if err := tryLock(w.lock); err != nil {
 		return err
 	}
-	if w.mail, err = createFile(dir + "/mail"); err != nil {
+	if w.mail, err = w.q.create(w.name + "/mail"); err != nil {
 		return err
 	}
 	w.content = newContentWriter(w.mail)
 	return nil
 }
 
-// createFile creates a file that only its owner can read, whatever the umask.
-func createFile(path string) (*os.File, error) {
-	f, err := openFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+// create creates a file that only its owner can read, whatever the umask.
+func (q *Queue) create(name string) (*os.File, error) {
+	f, err := q.open(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +156,7 @@ func (w *Writer) complete(env *Envelope) error {
 	if err != nil {
 		return err
 	}
-	f, err := createFile(w.q.path(w.name, "envelope"))
+	f, err := w.q.create(w.name + "/envelope")
 	if err != nil {
 		return err
 	}
@@ -179,13 +178,12 @@ func (w *Writer) complete(env *Envelope) error {
 func (w *Writer) publish(arrival time.Time) (string, error) {
 	for range 256 {
 		id := newID(arrival, byte(rand.Uint32()))
-		// Rename never replaces a directory that is not empty. (os.Rename would look first.)
-		err := syscall.Rename(w.q.Dir+"/"+w.name, w.q.Dir+"/"+id)
+		err := w.q.rename(w.name, id) // which never replaces a directory that is not empty
 		if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, os.ErrExist) {
 			continue
 		}
 		if err != nil {
-			return "", &os.LinkError{Op: "rename", Old: w.q.Dir + "/" + w.name, New: w.q.Dir + "/" + id, Err: err}
+			return "", w.q.failed("rename", w.name, err)
 		}
 		w.name = id // which Abort would have to remove
 		return id, nil

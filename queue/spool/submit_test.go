@@ -28,7 +28,7 @@ func TestAcceptedMessageIsWhatWasSubmitted(t *testing.T) {
 
 	wantNames(t, q.Dir, id)
 	wantNames(t, q.Dir+"/"+id, "envelope", "mail")
-	if b, _ := os.ReadFile(q.path(id, "mail")); string(b) != content {
+	if b, _ := os.ReadFile(q.path(id + "/mail")); string(b) != content {
 		t.Errorf("the content is %q", b)
 	}
 	m := read(t, q, id)
@@ -68,7 +68,7 @@ func TestNothingIsLeftOfWhatWasNotAccepted(t *testing.T) {
 			return err
 		},
 		"envelope could not be created": func(t *testing.T, w *Writer) error {
-			os.WriteFile(w.q.path(w.name, "envelope"), nil, 0o600)
+			os.WriteFile(w.q.path(w.name+"/envelope"), nil, 0o600)
 			_, err := w.Commit(envelopeFor("a@example.com"))
 			return err
 		},
@@ -79,7 +79,7 @@ func TestNothingIsLeftOfWhatWasNotAccepted(t *testing.T) {
 			return err
 		},
 		"queue directory could not be synced": func(t *testing.T, w *Writer) error {
-			w.q = &Queue{Dir: w.q.Dir, dir: closedFile(t)}
+			w.q = &Queue{Dir: w.q.Dir, dir: closedFile(t), fd: w.q.fd}
 			_, err := w.Commit(envelopeFor("a@example.com"))
 			return err
 		},
@@ -179,7 +179,7 @@ func TestNothingIsSentOfWhatWasNotAccepted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.q = &Queue{Dir: q.Dir, dir: closedFile(t)}
+		w.q = &Queue{Dir: q.Dir, dir: closedFile(t), fd: q.fd}
 		fmt.Fprint(w, hello)
 		if _, err := w.Commit(envelopeFor("a@example.com")); err == nil {
 			t.Error("was accepted")
@@ -249,7 +249,7 @@ func TestWritersSideBySide(t *testing.T) {
 	}
 	wg.Wait()
 	for i, id := range ids {
-		if b, _ := os.ReadFile(q.path(id, "mail")); string(b) != fmt.Sprintf("Subject: %d\n\n", i) {
+		if b, _ := os.ReadFile(q.path(id + "/mail")); string(b) != fmt.Sprintf("Subject: %d\n\n", i) {
 			t.Errorf("message %d holds %q", i, b)
 		}
 	}
@@ -315,7 +315,7 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	dead.lock.Close() // as the end of its process does
-	os.WriteFile(q.path(dead.name, "extra"), nil, 0o600)
+	os.WriteFile(q.path(dead.name+"/extra"), nil, 0o600)
 	outside := t.TempDir()
 	os.WriteFile(outside+"/mail", nil, 0o600)
 	for _, name := range []string{".new-link", ".other"} {

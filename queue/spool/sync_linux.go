@@ -2,6 +2,7 @@ package spool
 
 import (
 	"os"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -28,4 +29,15 @@ func beginWriteback(f *os.File, off, n int64) error {
 		return os.NewSyscallError("sync_file_range", err)
 	}
 	return nil
+}
+
+// repair makes a directory of ours accessible to us: a umask can remove even the owner's access. It
+// follows no link. (fchmodat(2) without a flag would, and with a flag it needs Linux 6.6.)
+func repair(dir int, name string) error {
+	fd, err := openFD(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(fd)
+	return syscall.Chmod("/proc/self/fd/"+strconv.Itoa(fd), unsettled)
 }

@@ -25,7 +25,7 @@ func openLarge(t *testing.T, q *Queue, content string) (*verifyingReader, string
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r.(*verifyingReader), q.path(id, "mail")
+	return r.(*verifyingReader), q.path(id + "/mail")
 }
 
 // spoilt reads all blocks of r and overwrites each after use, as its next owner may.

@@ -26,16 +26,36 @@ func TestOneSleeperAtATime(t *testing.T) {
 	wantNames(t, q.Dir, wakeupFile)
 }
 
+// Whatever stands in the place of the file is put away: without the lock, nothing would be
+// delivered in the background any more. What has a content is kept.
 func TestWakeupFileThatIsNot(t *testing.T) {
 	for name, plant := range map[string]func(path string){
-		"symbolic link": func(path string) { os.Symlink(filepath.Dir(filepath.Dir(path))+"/outside", path) },
-		"directory":     func(path string) { os.Mkdir(path, 0o700) },
+		"dangling link":     func(path string) { os.Symlink(filepath.Dir(filepath.Dir(path))+"/outside", path) },
+		"link":              func(path string) { os.Symlink(os.Args[0], path) },
+		"link to directory": func(path string) { os.Symlink("/", path) },
+		"directory":         func(path string) { os.Mkdir(path, 0o700) },
+		"full directory":    func(path string) { os.MkdirAll(path+"/kept", 0o700) },
+		"no access":         func(path string) { os.WriteFile(path, nil, 0) },
 	} {
 		q := newQueue(t)
 		plant(q.Dir + "/" + wakeupFile)
-		if f, err := q.TryWakeup(); err == nil {
-			f.Close()
-			t.Errorf("%s: taken for a lock", name)
+		f, err := q.TryWakeup()
+		if f == nil {
+			t.Errorf("%s: no lock: %v", name, err)
+			continue
+		}
+		if !q.IsWakeup(f) {
+			t.Errorf("%s: locked something else", name)
+		}
+		if other, err := again(t, q).TryWakeup(); other != nil || err != nil {
+			t.Errorf("%s: a second one: %v, %v", name, other, err)
+		}
+		f.Close()
+		if _, err := os.Lstat(filepath.Dir(q.Dir) + "/outside"); err == nil {
+			t.Errorf("%s: followed", name)
+		}
+		if kept, _ := filepath.Glob(q.Dir + "/was.wakeup-*/kept"); (len(kept) == 1) != (name == "full directory") {
+			t.Errorf("%s: kept %q", name, kept)
 		}
 	}
 }

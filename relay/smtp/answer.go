@@ -39,7 +39,7 @@ func (w *window) unanswerable(err *Error) *Error {
 	}
 	lost := err.Kind == KindLost && tx.taken() && w.c.taken != ""
 	if tx.m.Chunks && (lost || err.Kind == KindTimeout) { // the reply to RSET may be what was taken for that to the end
-		tx.wrong = tx.taken() && w.c.misplaced(tx, false) || !tx.taken() && tx.noisy()
+		tx.wrong = tx.taken() && w.c.misplaced(tx, false) || !tx.taken() && (tx.noisy() || w.c.early(tx))
 	}
 	return err
 }
@@ -173,7 +173,9 @@ func (w *window) fail(err *Error, byHost bool) {
 	unread, first := false, true
 	for _, tx := range w.flight {
 		tx.close()
-		tx.wrong = tx.wrong || tx.rider != nil && w.unproven(tx, err)
+		tx.wrong = tx.wrong || tx.rider != nil && w.unproven(tx, err) ||
+			tx.m.Chunks && !tx.sure && !tx.accepted() && tx.reply(StageEnd).Positive() ||
+			w.astray != nil && tx != w.astray && !tx.sure
 		if tx.rides && !w.c.RideProven && err.Kind != KindReply && err.Kind != KindStopped {
 			w.c.RideLost = true
 		}

@@ -181,9 +181,10 @@ func (c *Conn) ask(at Stage, line, shown string) (*Reply, *Error) {
 	return c.expect(at, c.cfg.Limits.EHLO)
 }
 
-// expect reads one reply, all of which must have come within limit.
+// expect reads one reply, all of which must have come within limit. One that is buffered still counts when the connection
+// has been closed.
 func (c *Conn) expect(at Stage, limit time.Duration) (*Reply, *Error) {
-	if err := c.raw.SetReadDeadline(time.Now().Add(limit)); err != nil {
+	if err := c.raw.SetReadDeadline(time.Now().Add(limit)); err != nil && c.r.br.Buffered() == 0 {
 		return nil, c.broken(at, err)
 	}
 	r, err := c.r.next()

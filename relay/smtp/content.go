@@ -18,6 +18,7 @@ func (w *window) sendContent(tx *transaction) (bool, *Error) {
 		// Only closing the connection makes sure that no empty message is completed, whoever the
 		// host would deliver it to.
 		tx.over = true
+		tx.wrong = c.quiet(StageDATA) != nil // 354 is not the last reply: the refusals may be another's
 		return false, &Error{At: StageDATA, Kind: KindGarbage, Host: c.cfg.Name,
 			Text: c.cfg.Name + " asks for the content of a message that it has refused"}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A cutConn takes nothing any more from a text on.
@@ -54,4 +55,30 @@ func TestTakenBeforeItsEnd(t *testing.T) {
 			expect(t, got, c.want)
 		})
 	}
+}
+
+// A reply that had come by the time of an interruption counts: the one before it is then not the last, after which nobody
+// knows what the host would have done.
+func TestInterruptedBetweenReplies(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s := serve(t, pipelined+"C: MAIL FROM:<me@example.org>\nC: RCPT TO:<a@example.net>\nC: RCPT TO:<b@example.net>\nC: DATA\n"+
+		`S" "250 ok\r\n250 ok\r\n550 no\r\n354 go on\r\n"`+"\n! hang", nil)
+	cfg := s.configured()
+	var c *Conn
+	cfg.Trace = func(_ byte, line string) {
+		if line == "550 no" {
+			cancel()
+			for c.raw.SetReadDeadline(time.Time{}) == nil { // until the interruption has closed it
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}
+	c, err := Open(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := carry(t, c, mail("x", "a@example.net", "b@example.net"))
+	failed(t, err, KindStopped, StageMAIL, "the delivery was interrupted")
+	expect(t, got, "mail 250 rcpt 250 550 end - nothing sent first (stopped at MAIL FROM)")
 }

@@ -1,5 +1,7 @@
 package smtp
 
+import "slices"
+
 // place judges whether a reply stands in its place. An error shows that it does not, and ends the session.
 func (w *window) place(tx *transaction, s *step, r *Reply) *Error {
 	c := w.c
@@ -36,8 +38,9 @@ func (w *window) takeEnd(tx *transaction, r *Reply) {
 		tx.over = w.closing != nil // else RSET is due
 	}
 	shape := r.shape()
-	known := c.reset != "" && !c.Uniform() && shape == c.taken
-	tx.odd = r.noisy && !known || c.saysReset(r)
+	words := c.reset != "" && !c.Uniform()
+	tx.odd = r.noisy && !(words && shape == c.taken) || c.saysReset(r)
+	tx.known = words && tx.taken() && !tx.odd
 	if tx.taken() && !tx.odd {
 		c.taken = shape
 	}
@@ -52,6 +55,7 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 		return c.garbage(StageRSET, r)
 	case r.Class() == 3:
 		tx.wrong = tx.taken() && c.misplaced(tx, c.guessed)
+		w.astray = tx
 		w.close(c.garbage(StageRSET, r))
 		return nil
 	case r.Negative():
@@ -89,7 +93,8 @@ func (w *window) compare(tx *transaction, r *Reply) *Error {
 		err.Text = c.cfg.Name + " is out of step: it answered " + r.String() + " where its reply to RSET should be"
 		return err
 	case !c.guessed && !c.Uniform():
-		tx.sure, tx.wrong = true, false
+		tx.sure = true
+		tx.wrong = tx.taken() && tx.garbled != nil // 354 was one too many, so one reply is missing before it, or it was in the place of one
 		if tx.taken() {
 			c.taken = tx.reply(StageEnd).shape()
 		}
@@ -126,21 +131,31 @@ func (c *Conn) misplaced(tx *transaction, extra bool) bool {
 	return extra
 }
 
+// early reports whether a chunk was answered in the words of a reply to the end of a message.
+func (c *Conn) early(tx *transaction) bool {
+	return c.taken != "" && slices.ContainsFunc(tx.steps, func(s step) bool {
+		return s.at == StageChunk && s.reply != nil && s.reply.shape() == c.taken
+	})
+}
+
 // unproven reports whether the reply to the end of a message may be one to the envelope that rides behind it, now
 // that err has ended the session.
 func (w *window) unproven(tx *transaction, err *Error) bool {
 	switch {
 	case tx.odd:
 		return !tx.taken() || w.c.saysReset(tx.reply(StageEnd))
-	case tx.taken() || err.Kind != KindTimeout:
+	case tx.known || err.Kind != KindTimeout:
+		return false
+	}
+	if tx.taken() && tx.rider.read != tx.rider.sent-1 {
 		return false
 	}
 	for i := range tx.rider.steps[:tx.rider.read] {
-		if !tx.rider.steps[i].reply.Negative() {
+		if r := tx.rider.steps[i].reply; !r.Negative() || r.noisy {
 			return false
 		}
 	}
-	return tx.rider.read > 0 // all was refused, and one reply is missing
+	return tx.rider.read > 0 // all was refused, one reply is missing, and no line stands where it was due
 }
 
 // doubt marks unconfirmed messages in flight as out of step, if err shows that.

@@ -36,6 +36,7 @@ type transaction struct {
 	sure    bool          // it is known that the replies to it stand in their place
 	wrong   bool          // out of step while it was in flight, or perhaps
 	odd     bool          // the reply to its end may be another's, see window.misplaced
+	known   bool          // the reply to its end is not that to RSET, by its words
 }
 
 // newTransaction returns a transaction whose envelope is ready to be sent.
@@ -154,7 +155,8 @@ func (tx *transaction) settled() bool {
 	switch {
 	case !tx.answered():
 		return false
-	case tx.taken() && !tx.m.Chunks && !(tx.odd && tx.rider != nil), tx.local != nil:
+	case tx.taken() && !tx.m.Chunks && !(tx.rider != nil && (tx.odd || !tx.known && tx.rider.steps[0].reply.Negative())),
+		tx.local != nil:
 		return true
 	case tx.rider != nil && tx.odd:
 		return tx.rider.confirm > 0 || tx.rider.reply(StageDATA) != nil
@@ -165,10 +167,10 @@ func (tx *transaction) settled() bool {
 }
 
 // anchored reports whether the host has asked for the content: 354 can only be the reply to DATA,
-// so the replies before it are in their places.
+// so the replies before it are in their places. Where it has refused all recipients it may have come for RCPT.
 func (tx *transaction) anchored() bool {
 	data := tx.reply(StageDATA)
-	return data != nil && data.Code == 354
+	return data != nil && data.Code == 354 && tx.accepted()
 }
 
 // misfit reports whether the host refuses the envelope for going behind a final dot: RSET, which nobody refuses

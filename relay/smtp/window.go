@@ -60,6 +60,7 @@ type window struct {
 	read    *transaction // the last whose step was answered
 	more    bool         // and more had been sent by then
 	cut     *Error       // why the last in flight cannot be completed: nothing more is sent
+	astray  *transaction // 354 came for RSET behind it: what is behind that is in step only if its own RSET shows it
 	closing *Error       // why nothing more is sent, although replies may still come
 	silent  bool         // the session was given up because nothing came
 	limit   *time.Timer

@@ -118,7 +118,7 @@ func (w *world) judge(counts map[copyOf]int, torn int) {
 }
 
 // ours are the files in the queue directory that are no messages.
-var ours = []string{".wakeup", ".parked", ".agenda", ".edited", ".sessions"}
+var ours = []string{".lock", ".wakeup", ".parked", ".agenda", ".edited", ".last", ".sessions"}
 
 // leftovers returns everything in the queue that should be gone after all mail has gone out.
 func (w *world) leftovers() []string {

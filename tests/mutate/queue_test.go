@@ -124,7 +124,7 @@ var queueFaults = []fault{
 	},
 	{
 		"files of others are read", "queue",
-		"st.Uid != euid:\n\t\treturn -1", "st.Uid == 1<<31:\n\t\treturn -1",
+		"dir.Uid != euid:\n\t\treturn -1", "dir.Uid == 1<<31:\n\t\treturn -1",
 		[]test{{"tests/hostile", "TestHostile/planted"}},
 	},
 }

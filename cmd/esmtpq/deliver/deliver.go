@@ -96,7 +96,20 @@ func (opt *options) filter(c *door.Call, q *spool.Queue) (func(*spool.Message) b
 	if c.Messages != nil {
 		return func(m *spool.Message) bool { return slices.Contains(c.Messages, m.ID) }, nil
 	}
+	if c.Sendmail == nil && !opt.choice.Empty() {
+		names, err := opt.choice.Resolve(q)
+		if err != nil {
+			return nil, err
+		}
+		if len(names) == 0 {
+			return nil, errNoSuch()
+		}
+	}
 	return opt.choice.Filter(q)
+}
+
+func errNoSuch() error {
+	return exit.Fail(exit.Unavailable, "there is no such message in the queue: see mailq")
 }
 
 // deliver runs the queue.
@@ -111,8 +124,14 @@ func deliver(c *door.Call, opt *options) error {
 		return err
 	}
 	q, err := door.OpenQueue()
-	if err != nil || q == nil {
-		return err // no queue: nothing to do
+	if err != nil {
+		return err
+	}
+	if q == nil { // nothing to do
+		if c.Sendmail == nil && !opt.choice.Empty() {
+			return errNoSuch()
+		}
+		return nil
 	}
 	defer q.Close()
 	transcript, err := opt.transcript(c)
@@ -125,6 +144,9 @@ func deliver(c *door.Call, opt *options) error {
 	if opt.background {
 		return runBehind(c, q, r, opt.delay)
 	}
+	if _, err := r.load(&spool.Envelope{}); err != nil && opt.inv.Config != "" {
+		return submit.ConfigFailure(err) // named now, so it is the person's to mend now
+	}
 	only, err := opt.filter(c, q)
 	if err != nil {
 		return err
@@ -136,8 +158,14 @@ func deliver(c *door.Call, opt *options) error {
 	if c.Transcript != nil {
 		return runNow(ctx, c, q, r, run)
 	}
-	run.Waiting = func() { c.Remark("another queue run is going on: waiting for its end") }
-	return r.run(ctx, c, q, run)
+	run.Waiting = func() {
+		if text, stopped := door.Rival(q); stopped {
+			fmt.Fprintf(c.Err, "%s: %s; waiting for its end\n", c.Name, text)
+		} else {
+			c.Remark(text + ": waiting for its end")
+		}
+	}
+	return r.run(ctx, c, q, run, c.Messages != nil || opt.choice.Named())
 }
 
 // transcript opens the transcript, unless the submission has.
@@ -152,6 +180,8 @@ func (opt *options) transcript(c *door.Call) (*door.Transcript, error) {
 // what is due. It holds the wake-up lock while it waits, and lets go of the lock before it looks
 // at the queue: a submission that finds the lock taken relies on its mail being seen.
 func runBehind(c *door.Call, q *spool.Queue, r *router, delay time.Duration) error {
+	// The signals come first: to end now, with the lock, would leave mail to nobody.
+	asked := takeSignals()
 	lock, err := wakeupLock(q)
 	if lock == nil {
 		return err // another one sleeps, and will deliver everything
@@ -159,13 +189,13 @@ func runBehind(c *door.Call, q *spool.Queue, r *router, delay time.Duration) err
 	defer lock.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	defer sleep(delay, func() { r.prepare(ctx, q) }, cancel)()
+	defer sleep(delay, asked, func() { r.prepare(ctx, q) }, cancel)()
 	defer r.closeUnused()
 	r.refresh()
 	run := r.options(c, q)
 	run.Waiting = r.closeUnused // whatever was opened is too old when the other run ends
 	run.Begun = func() { lock.Close() }
-	return r.run(ctx, c, q, run)
+	return r.run(ctx, c, q, run, false)
 }
 
 // patience is how long sendmail -v waits for another queue run to end.
@@ -184,10 +214,10 @@ func runNow(ctx context.Context, c *door.Call, q *spool.Queue, r *router, run qu
 	run.Legacy = nil // not now
 	run.Begun = func() { begun.Stop() }
 	run.Waiting = func() {
-		fmt.Fprintf(r.transcript, "%s: another queue run is going on: waiting for its end, up to %v\n",
-			c.Name, limit)
+		text, _ := door.Rival(q)
+		fmt.Fprintf(r.transcript, "%s: %s: waiting for its end, up to %v\n", c.Name, text, limit)
 	}
-	err := r.run(ctx, c, q, run)
+	err := r.run(ctx, c, q, run, true)
 	if context.Cause(ctx) == errBusy {
 		fmt.Fprintf(r.transcript, "%s: it still goes on; the mail is in the queue, and goes out after it\n",
 			c.Name)
@@ -207,18 +237,22 @@ func (r *router) options(c *door.Call, q *spool.Queue) queue.RunOptions {
 	return run
 }
 
-// run runs the queue and reports the result.
-func (r *router) run(ctx context.Context, c *door.Call, q *spool.Queue, run queue.RunOptions) error {
+// run runs the queue and reports the result. With named, a person has named each message, and
+// hears of those that were not tried.
+func (r *router) run(ctx context.Context, c *door.Call, q *spool.Queue, run queue.RunOptions, named bool) error {
 	r.announce(&run, q, run.All && !submit.IsNull(c.Err))
 	sum, err := queue.Run(ctx, q, r, run)
 	r.transcript.Flush(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return exit.Fail(exit.TempFail, "interrupted while another queue run was going on: nothing was tried")
+	case err != nil:
 		return exit.Fail(exit.TempFail, "%w", err)
 	}
 	if len(sum.Waiting) > 0 && ctx.Err() != nil {
 		c.Remark("interrupted")
 	}
-	return summarize(c, sum)
+	return summarize(c, sum, named)
 }
 
 // age returns how old new mail must be before a run that is going on takes it.
@@ -239,33 +273,4 @@ func (r *router) changed() (time.Time, string) {
 	}
 	changed := cfg.Info.ModTime()
 	return changed, fmt.Sprintf("%s %d %d %s@%s", cfg.File, changed.UnixNano(), cfg.Info.Size(), r.login(), whoami.Host())
-}
-
-// summarize reports what a queue run could not do, one line for each reason, and returns the exit
-// code.
-func summarize(c *door.Call, sum *queue.Summary) error {
-	say := func(format string, args ...any) {
-		fmt.Fprintf(c.Err, "%s: %s\n", c.Name, fmt.Sprintf(format, args...))
-	}
-	for _, t := range sum.Trouble {
-		say("%s", spool.Printable(t))
-	}
-	for _, f := range sum.Failed {
-		say("%s: <%s> failed: %s", f.ID, spool.Printable(f.Address), f.Report.Explain())
-	}
-	for _, f := range sum.Dropped {
-		say("%s: <%s> dropped, having failed long ago: %s", f.ID, spool.Printable(f.Address), f.Report.Explain())
-	}
-	for _, w := range sum.Waiting {
-		destination := ""
-		if w.Destination != "" {
-			destination = spool.Printable(w.Destination) + ": "
-		}
-		count := door.Plural(w.Messages, "message waits", "messages wait")
-		say("%s%s (%s)", destination, spool.Printable(w.Text), count)
-	}
-	if len(sum.Waiting) > 0 {
-		return exit.Silent(exit.TempFail)
-	}
-	return nil
 }

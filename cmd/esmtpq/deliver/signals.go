@@ -45,13 +45,18 @@ func pause(d time.Duration, asked <-chan os.Signal) bool {
 	}
 }
 
+// takeSignals returns a channel of the signals that ask the background process to end.
+func takeSignals() chan os.Signal {
+	asked := make(chan os.Signal, 2)
+	signal.Notify(asked, ends[:]...)
+	return asked
+}
+
 // sleep is the first half of the background process that sendmail starts. A signal ends the
 // sleep, and the run begins: at the end of a session or of a job, the mail still goes out. The
 // next signal ends the run, by cancel. meanwhile is called some seconds before the end of the
 // sleep, and once more shortly before it.
-func sleep(delay time.Duration, meanwhile func(), cancel context.CancelFunc) (stop func()) {
-	asked := make(chan os.Signal, 2)
-	signal.Notify(asked, ends[:]...)
+func sleep(delay time.Duration, asked chan os.Signal, meanwhile func(), cancel context.CancelFunc) (stop func()) {
 	early := min(delay, opensBefore)
 	for _, d := range [...]time.Duration{delay - early, early - early/4} {
 		if pause(d, asked) {

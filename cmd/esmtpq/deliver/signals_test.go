@@ -3,6 +3,7 @@ package deliver_test
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -110,4 +111,46 @@ func TestSecondSignalToSleeper(t *testing.T) {
 	if out := me.run(0, "", "mailq", "--count"); out != "1\n" {
 		t.Errorf("%s messages are left", out)
 	}
+}
+
+// A signal that comes as early as the lock is taken does not end the process, which would leave
+// the mail to nobody: submissions rely on whoever has the lock.
+func TestSignalBeforeTheSleep(t *testing.T) {
+	if _, err := exec.LookPath("strace"); err != nil && os.Getenv("CI") == "" {
+		t.Skip("no strace")
+	}
+	h := newHost(t, true)
+	close(h.answer)
+	me := newPerson(t, h.addr)
+	me.run(0, mail, "sendmail", "friend@example.net")
+	lock := me.home + "/.esmtp_queue/.wakeup"
+	// The process takes the lock, and its next step is a second away.
+	sleeper := me.command("", "sh", "-c", "exec strace -f -qq -o trace -e trace=flock -e inject=flock:delay_exit=1000000:when=1 "+
+		"deliver --background 1h")
+	if err := sleeper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer sleeper.Wait()
+	defer sleeper.Process.Kill()
+	for end := time.Now().Add(hangs); !locked(lock); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it never takes the lock")
+		}
+	}
+	pid := me.sleeper()
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	h.ends(t)
+	gone(t, pid)
+}
+
+// locked reports whether a process has the lock of a file.
+func locked(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == syscall.EWOULDBLOCK
 }

@@ -15,10 +15,18 @@ import (
 func takeOver(c *door.Call, q *spool.Queue, r *router, names []string) {
 	for _, name := range names {
 		e, err := q.ReadLegacy(name)
-		if submit.LegacyReason(e, err) != "" {
+		if e == nil {
+			continue // gone
+		}
+		// One whose message is in the queue already is finished first, whatever is left of it.
+		done, finished := q.FinishLegacy(e)
+		if finished == nil && (done || submit.LegacyReason(e, err) != "") {
 			continue
 		}
-		if err := takeOverOne(q, r, e); err != nil {
+		if err = finished; err == nil {
+			err = takeOverOne(q, r, e)
+		}
+		if err != nil {
 			fmt.Fprintf(c.Err, "%s: %s, queued by esmtp-wrapper, is not taken over cleanly: %s; see mailq\n",
 				c.Name, name, spool.Printable(err.Error()))
 		}
@@ -26,9 +34,6 @@ func takeOver(c *door.Call, q *spool.Queue, r *router, names []string) {
 }
 
 func takeOverOne(q *spool.Queue, r *router, e *spool.LegacyEntry) error {
-	if done, err := q.FinishLegacy(e); done || err != nil {
-		return err
-	}
 	inv, err := argv.Recorded(e.Cmd)
 	if err != nil {
 		return err

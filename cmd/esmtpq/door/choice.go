@@ -13,8 +13,8 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A Choice says which messages of the queue a command is about: by queue ID, all or the last one,
-// and narrowed by their properties. The zero Choice names none.
+// A Choice says which messages of the queue a command is about: by queue ID, all or the one
+// submitted last, and narrowed by their properties. The zero Choice names none.
 type Choice struct {
 	ids       []string
 	all, last bool
@@ -25,7 +25,7 @@ type Choice struct {
 // ChoiceHelp explains the words of a choice.
 const ChoiceHelp = `Messages are named by queue ID, as mailq shows them, or:
   all                    every one
-  last                   the one that came last
+  last                   the one submitted last, if it is still there
   --sender TEXT          those with TEXT in the sender
   --recipient TEXT       those with TEXT in a recipient
   --older AGE            those older than AGE: 30m, 12h, 3d
@@ -105,6 +105,18 @@ func (c *Choice) Empty() bool { return len(c.ids) == 0 && !c.all && !c.last && !
 // Named reports whether each message was named, by its queue ID or as the last one.
 func (c *Choice) Named() bool { return !c.Empty() && !c.all && !c.narrowed() }
 
+// HasRecipient reports whether the address of a recipient is one that the choice asks for.
+func (c *Choice) HasRecipient(address string) bool {
+	return !slices.ContainsFunc(c.parts, func(s argv.Selection) bool { return s.By == 'R' && !in(address, s) })
+}
+
+// Last reports whether the choice is the message submitted last, and no other.
+func (c *Choice) Last() bool { return c.last && !c.all && len(c.ids) == 0 }
+
+// MayBeNone reports whether the choice may be of no message at all: it names none, and describes none by
+// a text that may be mistyped.
+func (c *Choice) MayBeNone() bool { return len(c.ids) == 0 && !c.last && len(c.parts) == 0 }
+
 // narrowed reports whether the choice asks for any property.
 func (c *Choice) narrowed() bool { return len(c.parts) > 0 || c.older > 0 }
 
@@ -127,8 +139,9 @@ func (c *Choice) Filter(q *spool.Queue) (func(*spool.Message) bool, error) {
 	}, nil
 }
 
-// Resolve returns the names of the chosen entries, in the order of their arrival. An ID that does
-// not exist is an error.
+// Resolve returns the names of the chosen entries, in the order of their arrival. It is an error if
+// an ID does not exist, or if no entry has the text asked for in an address: either may be
+// mistyped.
 func (c *Choice) Resolve(q *spool.Queue) ([]string, error) {
 	l, err := q.List()
 	if err != nil {
@@ -143,19 +156,49 @@ func (c *Choice) Resolve(q *spool.Queue) ([]string, error) {
 	if len(c.ids) > 0 && !c.all {
 		names = slices.DeleteFunc(names, func(n string) bool { return !slices.Contains(c.ids, n) })
 	}
+	if c.last {
+		last, err := lastOf(q, l)
+		if err != nil {
+			return nil, err
+		}
+		names = slices.DeleteFunc(names, func(n string) bool { return n != last })
+	}
 	if c.narrowed() {
 		names = slices.DeleteFunc(names, func(n string) bool {
 			m, err := q.Read(n)
 			return err != nil || !c.matches(m)
 		})
 	}
-	if c.last {
-		if len(names) == 0 {
-			return nil, exit.Fail(exit.Unavailable, "there is no such message in the queue")
-		}
-		names = names[len(names)-1:]
+	if len(names) == 0 && (c.last || len(c.parts) > 0) {
+		return nil, exit.Fail(exit.Unavailable, "there is no such message in the queue: see mailq")
 	}
 	return names, nil
+}
+
+// lastOf returns the name of the message that was submitted last. It never returns an older one:
+// if the last one has left the queue, or if it is not certain which one that is, it returns an
+// error.
+func lastOf(q *spool.Queue, l *spool.Listing) (string, error) {
+	last := q.LastID()
+	if last == "" {
+		return "", exit.Fail(exit.Unavailable, "which message was submitted last is not known: name it by its queue ID")
+	}
+	// A power cut can bring back an older note, and two submissions at once can leave theirs in
+	// any order. A clock that was set back looks the same.
+	at, there := slices.BinarySearch(l.IDs, last)
+	for _, id := range l.IDs[at:] {
+		if id == last {
+			continue
+		}
+		if m, err := q.Read(id); err == nil && !m.Envelope.Notice && m.Envelope.Legacy == "" {
+			return "", exit.Fail(exit.Unavailable, "%s and %s may each be the last one: name it by its queue ID", last, id)
+		}
+	}
+	if !there {
+		return "", exit.Fail(exit.TempFail, "the last message, of %s, is no longer in the queue: it has been sent, unless you have removed it",
+			Stamp(spool.ArrivalOf(last)))
+	}
+	return last, nil
 }
 
 // matches reports whether a message has the properties that the choice asks for.
@@ -168,19 +211,21 @@ func (c *Choice) matches(m *spool.Message) bool {
 	return c.older == 0 || time.Since(m.Envelope.Arrival) >= c.older
 }
 
-// contains reports whether s has the text of a selection in it, without regard to case.
+// contains reports whether a message has the text of a selection in its place.
 func contains(m *spool.Message, s argv.Selection) bool {
-	in := func(text string) bool {
-		return strings.Contains(strings.ToLower(text), strings.ToLower(s.Substr))
-	}
 	switch s.By {
 	case 'I':
-		return in(m.ID)
+		return in(m.ID, s)
 	case 'S':
-		return in(m.Envelope.Sender())
+		return in(m.Envelope.Sender(), s)
 	}
-	return slices.ContainsFunc(m.Envelope.Recipients, func(rcpt spool.Recipient) bool { return in(rcpt.Address) })
+	return slices.ContainsFunc(m.Envelope.Recipients, func(rcpt spool.Recipient) bool { return in(rcpt.Address, s) })
 }
 
-// Gone reports whether an error says that an entry has left the queue.
-func Gone(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+// in reports whether a text has that of a selection in it, without regard to case.
+func in(text string, s argv.Selection) bool {
+	return strings.Contains(strings.ToLower(text), strings.ToLower(s.Substr))
+}
+
+// Gone reports whether an error says that an entry has left the queue, or is about to.
+func Gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, spool.ErrServed) }

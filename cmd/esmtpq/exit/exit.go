@@ -80,7 +80,7 @@ func Queue(err error) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, spool.ErrNotOurs) {
+	if errors.Is(err, spool.ErrNotOurs) || errors.Is(err, spool.ErrShared) {
 		return &Failure{Code: CantCreat, Err: err}
 	}
 	return Spool("cannot use the queue", err)

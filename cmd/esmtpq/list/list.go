@@ -97,6 +97,11 @@ func list(c *door.Call, opt options) error {
 		w = &postfixList{out: out, verbose: opt.verbose, colour: colourful(c.Out), running: running}
 	}
 	walk(c, q, listing, w)
+	if q != nil && q.Running() {
+		if text, stopped := door.Rival(q); stopped {
+			fmt.Fprintf(c.Err, "%s: %s\n", c.Name, text)
+		}
+	}
 	if err := w.end(); err != nil {
 		return err
 	}

@@ -177,7 +177,7 @@ func sameFor(spec string) string {
 	return spec[:at] + strings.ToLower(spec[at:])
 }
 
-// Spool writes the message into the queue and returns its queue ID.
+// Spool writes the message into the queue, as the one submitted last, and returns its queue ID.
 func (d *Draft) Spool(q *spool.Queue) (string, error) {
 	w, err := q.NewWriter()
 	if err != nil {
@@ -191,6 +191,7 @@ func (d *Draft) Spool(q *spool.Queue) (string, error) {
 	if err != nil {
 		return "", exit.Spool("cannot write to the queue", err)
 	}
+	q.NoteLast(id)
 	return id, nil
 }
 

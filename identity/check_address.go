@@ -1,0 +1,159 @@
+package identity
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"esmtpq/message"
+)
+
+// badAddress says what is wrong with an address that mail is to be sent as; "" if nothing.
+func badAddress(value string) string {
+	switch {
+	case message.CheckAddress(value) != nil:
+		return "is no address such as ann@example.org"
+	case !hasDomain(value):
+		return "has no domain: an address is needed, such as ann@example.org"
+	}
+	return ""
+}
+
+// badSender is badAddress for a Sender: field, which may have a display name as well.
+func badSender(value string) string {
+	addrs, bad := message.ParseArgument(value)
+	switch {
+	case len(addrs) != 1 || len(bad) > 0:
+		return "is not one address such as ann@example.org"
+	case addrs[0].Domain == "":
+		return "has no domain: an address is needed, such as ann@example.org"
+	}
+	return ""
+}
+
+// badMatch says what is wrong with an address or a pattern that senders are compared with; "" if
+// nothing. It may be a local name, without a domain.
+func badMatch(value string) string {
+	literal := strings.NewReplacer("*", "x", "?", "x").Replace(value)
+	switch {
+	case strings.ContainsAny(value, "<>"):
+		return "should be an address or pattern alone, without angle brackets"
+	case strings.HasPrefix(value, "@"):
+		return `has nothing before its "@": for all addresses of a domain write "*@example.org"`
+	case message.CheckAddress(literal) != nil:
+		return `is neither an address such as ann@example.org nor a pattern such as "*@example.org"`
+	}
+	return ""
+}
+
+// badName says what is wrong with the name of an identity; "" if nothing. A name with an "@" is
+// used as an address.
+func badName(value string) string {
+	if strings.Contains(value, "@") && badMatch(value) != "" {
+		return `has an "@" in it and is no address such as ann@example.org`
+	}
+	return ""
+}
+
+// badDomain says what is wrong with a domain, or the name of a host; "" if nothing.
+func badDomain(value string) string {
+	if message.CheckAddress("login@"+value) != nil {
+		return "is no domain such as example.org"
+	}
+	return ""
+}
+
+// badHelo says what is wrong with the name for EHLO; "" if nothing.
+func badHelo(value string) string {
+	if badDomain(value) != "" {
+		return "is no host name such as laptop.example.org"
+	}
+	return ""
+}
+
+// badCommand says what is wrong with a command that gets notices; "" if nothing.
+func badCommand(value string) string {
+	if badAddress(value) == "" {
+		return "should be a command, not an address"
+	}
+	return ""
+}
+
+// badSetting says what is wrong with the value of a setting, by its name in YAML; "" if nothing.
+// The login name, which %u stands for in some settings, is checked when they are used: see
+// CheckForced.
+func badSetting(name, value string) string {
+	switch {
+	case value == "":
+		return ""
+	case name == "reverse_path":
+		return badAddress(Expand(value, "login"))
+	case name == "sender":
+		return badSender(Expand(value, "login"))
+	case name == "name":
+		return badName(value)
+	case name == "match":
+		return badMatch(value)
+	case name == "qualify_domain":
+		return badDomain(value)
+	case name == "helo":
+		return badHelo(value)
+	case name == "tls_name" && !isIPv6(value):
+		return badHost(value)
+	case name == "notify":
+		return badCommand(value)
+	}
+	return ""
+}
+
+// CheckForced returns an error if the login name turns a forced address of an identity into
+// something that is no address.
+func (c *Config) CheckForced(id *Identity, login string) error {
+	for _, forced := range [...]struct {
+		name, value string
+		bad         func(string) string
+	}{{"reverse_path", id.ReversePath, badAddress}, {"sender", id.Sender, badSender}} {
+		if !strings.Contains(forced.value, "%u") {
+			continue // reported when it was read
+		}
+		if text := forced.bad(Expand(forced.value, login)); text != "" {
+			return &ConfigError{
+				File: c.File,
+				Line: c.LineOf(id, forced.name),
+				Text: fmt.Sprintf("%s of identity %s: with the login name for %%u it %s", forced.name, id.Name, text),
+				Hint: "write the address without %u",
+			}
+		}
+	}
+	return nil
+}
+
+// servicesFile has the names of services, which the resolver reads as well.
+const servicesFile = "/etc/services"
+
+// isService reports whether a port can be given by this name. The usual ones are known without a
+// look at the file.
+func isService(name string) bool {
+	name = strings.ToLower(name)
+	switch name {
+	case "smtp", "submission", "submissions", "smtps":
+		return true
+	}
+	text, err := os.ReadFile(servicesFile)
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(text)) {
+		line, _, _ = strings.Cut(line, "#")
+		words := strings.Fields(line)
+		if len(words) < 2 || !strings.HasSuffix(words[1], "/tcp") {
+			continue
+		}
+		for i, w := range words {
+			if i != 1 && strings.ToLower(w) == name {
+				return true
+			}
+		}
+	}
+	return false
+}
