@@ -20,6 +20,7 @@ type Exit struct {
 	Left    []int  // its processes that could not be ended
 
 	Whole    bool  // the input was written to its end
+	Unread   bool  // it exited with status 0 and has read nothing; only with MustRead
 	InputErr error // the input could not be read
 }
 

@@ -72,6 +72,10 @@ type Command struct {
 	// A file is handed over as it is. Standard error always goes to the output.
 	Stdout io.Writer
 
+	// MustRead says that exit status 0 is worth nothing if not one octet of Stdin was read. What is
+	// left of the command is ended then.
+	MustRead bool
+
 	// Limit is how long it may take; 0 means as long as the context allows.
 	Limit time.Duration
 	// Mark, unless empty, is a name by which everything that it starts is known, including

@@ -371,3 +371,27 @@ func runtimeZombies(t *testing.T) (n int) {
 	}
 	return strings.Count(string(out), "Z")
 }
+
+// What a command prints in a loop does not fill the memory.
+func TestOutputWithoutEnd(t *testing.T) {
+	c := Shell("exec yes")
+	c.Limit = time.Second
+	p, err := c.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	largest := int64(0)
+	for {
+		select {
+		case <-p.Done():
+			if largest > 256<<20 {
+				t.Errorf("%d octets of output were kept", largest)
+			}
+			return
+		default:
+			if info, err := p.output.Stat(); err == nil {
+				largest = max(largest, info.Size())
+			}
+		}
+	}
+}

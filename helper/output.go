@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	maxOutput  = 1 << 10                // octets of a command's output that are kept
-	maxFile    = 1 << 20                // and that its file may have
-	watchPause = 250 * time.Millisecond // between two looks at the file
+	maxOutput  = 1 << 10               // octets of a command's output that are kept
+	maxFile    = 1 << 20               // and that its file may have
+	watchPause = 20 * time.Millisecond // between two looks at the file
 )
 
 // openOutput returns a nameless file for a command's output; every process that has it appends.

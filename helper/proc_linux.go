@@ -96,3 +96,6 @@ func memoryFile() *os.File {
 	}
 	return os.NewFile(uintptr(fd), "esmtpq-output")
 }
+
+// inputWaiting is the request for the number of octets that can be read (FIONREAD).
+const inputWaiting = unix.TIOCINQ

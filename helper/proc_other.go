@@ -17,3 +17,6 @@ func Marks() map[string]bool { return nil }
 
 // memoryFile returns a file in memory; nil if there is no such thing.
 func memoryFile() *os.File { return nil }
+
+// inputWaiting is the request for the number of octets that can be read.
+const inputWaiting = 0x4004667f // FIONREAD of all BSDs and of macOS

@@ -6,8 +6,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // linger is how long a standard output that another process still has open is read after the
@@ -42,13 +45,13 @@ func (p *Process) start() error {
 		if err != nil {
 			return err
 		}
-		defer stdin.Close()
 		p.cmd.Stdin = stdin
-		p.feed = &feeding{pipe: pipe, done: make(chan struct{})}
+		p.feed = &feeding{pipe: pipe, reader: stdin, done: make(chan struct{})}
 	}
 	if err := p.cmd.Start(); err != nil {
 		if p.feed != nil {
 			p.feed.pipe.Close()
+			p.feed.reader.Close()
 		}
 		return err
 	}
@@ -133,7 +136,11 @@ func (p *Process) stop(f *family) {
 
 // finish ends the processes that are left of the command, if they must not stay, and the feeding.
 func (p *Process) finish(f *family) {
-	fed := p.fed()
+	if p.feed != nil {
+		p.exit.Unread = p.c.MustRead && p.exit.OK() && p.exit.Stopped == nil && p.feed.unread(p.ctx)
+		p.feed.reader.Close()
+	}
+	fed := p.fed() && !p.exit.Unread
 	if p.exit.Stopped == nil && p.ctx.Err() != nil {
 		p.stop(f) // while another process was still reading
 	} else if p.exit.Stopped == nil && (!fed || p.c.Alone || !p.exit.OK()) {
@@ -172,11 +179,46 @@ var errInput = errors.New("its input could not be read")
 
 // A feeding writes the input of a command.
 type feeding struct {
-	pipe  *os.File      // our end
-	done  chan struct{} // closed when run has ended
-	whole bool          // all was written
-	err   error         // of the reader
+	pipe    *os.File      // our end
+	reader  *os.File      // the command's end, until it has exited: shows what is left in the pipe
+	written atomic.Int64  // octets
+	done    chan struct{} // closed when run has ended
+	whole   bool          // all was written
+	err     error         // of the reader
 }
+
+// unread reports whether nothing that was written has been read when the program has exited. A
+// child that it has left the reading to has a moment to begin.
+func (f *feeding) unread(ctx context.Context) bool {
+	for end := time.Now().Add(linger); ; time.Sleep(firstPause) {
+		written := f.written.Load()
+		switch left := waiting(f.reader); {
+		case left < 0 || int64(left) < written || written == 0:
+			return false
+		case ctx.Err() != nil || time.Now().After(end):
+			return true
+		}
+	}
+}
+
+// waiting returns how much can be read from a pipe; -1 if that is not known.
+func waiting(pipe *os.File) int {
+	n := -1
+	conn, err := pipe.SyscallConn()
+	if err != nil {
+		return n
+	}
+	conn.Control(func(fd uintptr) {
+		if left, err := unix.IoctlGetInt(int(fd), inputWaiting); err == nil {
+			n = left
+		}
+	})
+	return n
+}
+
+// atOnce is how many octets are written to a pipe as one: all or none (PIPE_BUF), so that what is
+// counted is what is in it.
+const atOnce = 4 << 10
 
 // run writes r to the pipe. A command that stops reading is no failure: its exit status counts.
 // If r fails, the pipe stays open until the command is gone.
@@ -185,10 +227,13 @@ func (f *feeding) run(r io.Reader, cancel context.CancelCauseFunc) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := r.Read(buf)
-		if n > 0 {
-			if _, err := f.pipe.Write(buf[:n]); err != nil {
+		for rest := buf[:n]; len(rest) > 0; {
+			k, err := f.pipe.Write(rest[:min(len(rest), atOnce)])
+			if err != nil {
 				return
 			}
+			f.written.Add(int64(k))
+			rest = rest[k:]
 		}
 		switch {
 		case err == io.EOF:

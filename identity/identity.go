@@ -49,6 +49,7 @@ type Config struct {
 	MDALine    int           // where MDA is in the file; 0 if not known
 	ForceMDA   string        // user for whom the agent gets all mail; "" for none
 	MDATimeout time.Duration // limit for one call of it; 0 means the agent's usual one
+	MDAUnread  bool          // its success counts even if it has read nothing
 
 	// Notify is a shell command that tells the owner of mail that was not delivered, where no MDA
 	// can take a bounce. It reads a short text. "" means that there is none.

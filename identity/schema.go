@@ -76,6 +76,8 @@ func (r *yamlReader) file(root *tree.Node) {
 			c.ForceMDA = r.text(v, key)
 		case "mda_timeout":
 			c.MDATimeout = r.duration(v, key, "5m")
+		case "mda_unread":
+			c.MDAUnread = r.boolean(v, key)
 		case "notify":
 			c.Notify = r.checked(v, key, key)
 		case "expire_after":

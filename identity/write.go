@@ -21,6 +21,9 @@ func (c *Config) Tree() (root *tree.Node, head string) {
 	addText(root, "mda", c.MDA)
 	addText(root, "force_mda", c.ForceMDA)
 	addDuration(root, "mda_timeout", c.MDATimeout)
+	if c.MDAUnread {
+		addPlain(root, "mda_unread", "true")
+	}
 	addText(root, "notify", c.Notify)
 	addPeriod(root, "expire_after", c.ExpireAfter)
 	addPeriod(root, "delay_notice_after", c.DelayNoticeAfter)

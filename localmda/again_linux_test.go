@@ -48,7 +48,7 @@ func TestAgentThatWasStoppedDeliversNoMore(t *testing.T) {
 				t.Fatal(err)
 			}
 			runsWithALock(t, newAgent(t, line), out+".lock")
-			text := message
+			text := handed
 			if !strings.Contains(name, "75") {
 				expectFile(t, out, text)
 			} else if got, err := os.ReadFile(out); err == nil && string(got) != text {

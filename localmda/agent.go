@@ -1,11 +1,12 @@
 // Package localmda hands mail to a local delivery agent: a shell line of the person's own, such
 // as
 //
-//	/usr/bin/procmail -d %T
+//	/usr/bin/procmail -f %F -d %T
 //
 // in which %T is the local recipient and %F the sender. The message is its standard input, octet
-// for octet as it is in the queue, and its exit status says what became of the message (see
-// sysexits.go).
+// for octet as it is in the queue, behind a Return-Path: field with the sender (RFC 5321, 4.4). Its
+// exit status says what became of the message (see sysexits.go); 0 counts only if it has read
+// something, since an empty message is none.
 //
 // No text of an envelope ever gets into the shell line. %T becomes a positional parameter
 // and %F an environment variable, each expanded within quotes whatever quotes the line
@@ -40,6 +41,8 @@ const host = "local delivery agent"
 type Agent struct {
 	// Timeout bounds one call.
 	Timeout time.Duration
+	// Unread says that exit status 0 counts even if the agent has read nothing.
+	Unread bool
 	// Queue is a name for the queue that the mail comes from, which no other queue of the person has.
 	Queue string
 	// Trace, if set, gets the last lines that a call has printed, up to 1 kB, and how the call
@@ -152,19 +155,16 @@ func (a *Agent) plan(d *queue.Delivery, refused *queue.Outcome) (calls []call, s
 	if d.Envelope.ReversePath != nil {
 		sender = *d.Envelope.ReversePath
 	}
-	senderErr := checkSender(sender)
 	refuse := func(i int, r queue.Report) {
 		refused.Recipients, refused.Reports = append(refused.Recipients, i), append(refused.Reports, r)
 	}
 	var all call
 	for i, rcpt := range d.Recipients {
-		name, err := rcpt.Address, error(nil)
+		name, err := unquoted(rcpt.Address), error(nil)
 		if a.forceUser == "" {
 			err = checkName(name)
 		}
 		switch {
-		case senderErr != nil:
-			refuse(i, failed(queue.ScopeMessage, "5.1.7", fmt.Sprintf("sender %q: %v", sender, senderErr)))
 		case err != nil:
 			refuse(i, failed(queue.ScopeRecipient, "5.1.3", fmt.Sprintf("recipient %q: %v", name, err)))
 		case a.forceUser == "" && a.line.perRecipient:
@@ -195,12 +195,42 @@ func checkName(name string) error {
 	return nil
 }
 
-// checkSender is checkName for the sender, which may be empty.
-func checkSender(sender string) error {
-	if sender == "" {
-		return nil
+// unquoted returns an address without the quotes and backslashes that its local part needs on the
+// wire (RFC 5321, 4.1.2): the name itself is what a user is called.
+func unquoted(address string) string {
+	if address == "" || address[0] != '"' {
+		return address
 	}
-	return checkName(sender)
+	var name strings.Builder
+	for i := 1; i < len(address); i++ {
+		switch c := address[i]; {
+		case c == '"':
+			return name.String() + address[i+1:]
+		case c == '\\' && i+1 < len(address):
+			i++
+			name.WriteByte(address[i])
+		default:
+			name.WriteByte(c)
+		}
+	}
+	return address
+}
+
+// returnPath returns the field with the sender that goes in front of the message. No sender keeps
+// mail from the person it is for, so one that would break the line is left out.
+func returnPath(sender string) string {
+	if hasControl(sender) {
+		sender = ""
+	}
+	return "Return-Path: <" + sender + ">\n"
+}
+
+// senderArgument returns the sender for %F, "" if a program could take it for something else.
+func senderArgument(sender string) string {
+	if checkName(sender) != nil {
+		return ""
+	}
+	return sender
 }
 
 func hasControl(s string) bool {

@@ -32,7 +32,7 @@ func TestMessageArrivesOctetForOctet(t *testing.T) {
 	out := outFile(t)
 	src := run(newAgent(t, `cat >"$OUT"`), mail("A1", "bob"))
 	src.expectLog(t, "next A1", "sending A1", "done A1", "  bob delivered 2.0.0")
-	expectFile(t, out, message)
+	expectFile(t, out, handed)
 }
 
 func TestLargeMessage(t *testing.T) {
@@ -41,7 +41,7 @@ func TestLargeMessage(t *testing.T) {
 	d := mail("A1", "bob")
 	d.Content = &fakeContent{text: large}
 	run(newAgent(t, `cat >"$OUT"`), d).expectLog(t, "next A1", "sending A1", "done A1", "  bob delivered 2.0.0")
-	expectFile(t, out, large)
+	expectFile(t, out, "Return-Path: <sender@example.org>\n"+large)
 }
 
 func TestOneCallForEachRecipientWithT(t *testing.T) {
@@ -97,7 +97,7 @@ func TestForcedUserGetsOneCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.Queue = testQueue
+	a.Queue, a.Unread = testQueue, true
 	// Their names go nowhere, so they may be anything.
 	src := run(a, mail("A1", "bob", "ann@example.org", "-x"))
 	src.expectLog(t, "next A1", "sending A1", "done A1",
@@ -135,11 +135,71 @@ func TestNamesThatAreRefused(t *testing.T) {
 	expectFile(t, out, "bob\n")
 }
 
-func TestSendersThatAreRefused(t *testing.T) {
-	for _, sender := range []string{"-x@example.org", "a\nb", "a\x00b"} {
+// No sender keeps mail from the person it is for. One that looks like an option or would break a
+// line is not handed over as an argument.
+func TestOddSenders(t *testing.T) {
+	for _, test := range []struct{ sender, argument, field string }{
+		{"ann@example.org", "ann@example.org", "ann@example.org"},
+		{"", "", ""},
+		{"-x@example.org", "", "-x@example.org"},
+		{"a\nBcc: b", "", ""},
+		{"a\x00b", "", ""},
+		{"A@example.net.", "A@example.net.", "A@example.net."},
+		{"foo bar@example.net", "foo bar@example.net", "foo bar@example.net"},
+	} {
+		out := outFile(t)
 		d := mail("A1", "bob")
-		d.Envelope.ReversePath = &sender
-		run(newAgent(t, `exit 0`), d).expectLog(t, "next A1", "done A1", "  bob failed 5.1.7 message")
+		d.Envelope.ReversePath = &test.sender
+		run(newAgent(t, `printf '<%s> ' %F >"$OUT"; head -n 1 >>"$OUT"`), d).expectLog(t, "next A1", "sending A1", "done A1", "  bob delivered 2.0.0")
+		expectFile(t, out, "<"+test.argument+"> Return-Path: <"+test.field+">\n")
+	}
+}
+
+// The agent gets a name as the user is called, not as an address has to spell it.
+func TestQuotedNames(t *testing.T) {
+	for address, want := range map[string]string{
+		`"{a..c}"`: "{a..c}", `"a b"`: "a b", `"a\"b\\c"`: `a"b\c`, `""`: "", `"a b"@localhost`: "a b@localhost", "o'brien": "o'brien", `"open`: `"open`, `"open\`: `"open\`,
+	} {
+		out := outFile(t)
+		src := run(newAgent(t, `printf '<%s>%d' %T $# >"$OUT"`), mail("A1", address))
+		if want == "" {
+			src.expectLog(t, "next A1", "done A1", "  "+address+" failed 5.1.3 recipient")
+			continue
+		}
+		expectFile(t, out, "<"+want+">1")
+	}
+	run(newAgent(t, `: %T`), mail("A1", `"-x"`, `"a`+"\n"+`b"`)).expectLog(t, "next A1", "done A1", "  \"-x\" failed 5.1.3 recipient", "  \"a\nb\" failed 5.1.3 recipient")
+}
+
+// A program that is missing in a pipeline leaves an empty message to those behind it, which say that
+// all is well. This is no delivery.
+func TestUnreadMessage(t *testing.T) {
+	large := &fakeContent{text: strings.Repeat("x\n", 1<<20)}
+	for _, test := range []struct{ command, want string }{
+		{`exit 0`, "delayed 4.3.0 recipient"},
+		{`exec <&-; exit 0`, "delayed 4.3.0 recipient"},
+		{`nosuchfilter | cat`, "delayed"}, // the status depends on the shell
+		{`nosuchfilter | (cat; exit 0)`, "delayed"},
+		{`cat </dev/null`, "delayed 4.3.0 recipient"},
+		{`exit 67`, "failed 5.1.1 recipient"},
+		{`head -c 1`, "delivered 2.0.0"},
+		{`read line`, "delivered 2.0.0"},
+		{`exec 4<&0; (sleep 0.2; cat <&4 >/dev/null) & exit 0`, "delivered 2.0.0"},
+		{`cat | cat >/dev/null`, "delivered 2.0.0"},
+	} {
+		for _, content := range []queue.Content{large, mail("A1").Content} {
+			d := mail("A1", "bob")
+			d.Content = content
+			a := newAgent(t, test.command)
+			a.Unread = false
+			r := run(a, d).reports[0]
+			if got := describe(r); !strings.HasPrefix(got, test.want) || r.Unsure {
+				t.Errorf("%s: %s, want %s", test.command, got, test.want)
+			}
+			if test.want == "delayed" && !strings.Contains(r.Text, "nosuchfilter") {
+				t.Errorf("%s: %s", test.command, r.Text)
+			}
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,8 +25,9 @@ func (a *Agent) call(ctx context.Context, d *queue.Delivery, sender string, name
 	}
 	defer r.Close()
 	c := a.line.command(names...)
-	c.Env = []string{senderVariable + "=" + sender}
-	c.Stdin, c.Limit, c.Mark = r, a.Timeout, mark
+	c.Env = []string{senderVariable + "=" + senderArgument(sender)}
+	c.Stdin = io.MultiReader(strings.NewReader(returnPath(sender)), r)
+	c.MustRead, c.Limit, c.Mark = !a.Unread, a.Timeout, mark
 	exit, err := c.Run(ctx)
 	if err != nil {
 		return unstartable(err)
@@ -99,6 +101,13 @@ func (a *Agent) judge(exit *helper.Exit) queue.Report {
 		r := delayed(queue.ScopeRecipient, "4.3.0", text)
 		r.Unsure = exit.Whole
 		return r
+	}
+	if exit.Unread {
+		text := "exit status 0, but nothing of the message was read (mda_unread: true allows that)"
+		if words := exit.Words(); words != "" {
+			text += ": " + words
+		}
+		return delayed(queue.ScopeRecipient, "4.3.0", text)
 	}
 	status := exit.Status
 	if exit.Signal != 0 {

@@ -24,6 +24,9 @@ const patience = 20 * time.Second
 // of an mbox, a lone dot.
 const message = "Subject: x\n\nFrom here\n.\r\n\x00\xff no end"
 
+// handed is what an agent reads then.
+const handed = "Return-Path: <sender@example.org>\n" + message
+
 // A fakeContent is a message in memory. From the opening with number damagedAt on, reading it
 // gives damage in place of the end; 0 means never.
 type fakeContent struct {
@@ -131,7 +134,7 @@ func newAgent(t *testing.T, command string) *Agent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.Queue = testQueue
+	a.Queue, a.Unread = testQueue, true // most of these lines read nothing
 	return a
 }
 

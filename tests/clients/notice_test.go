@@ -214,7 +214,7 @@ func TestNoticeSettings(t *testing.T) {
 	host := newPickyHost(t, refusing("busy", 451, "come back later"))
 	me := stage.NewPerson(t)
 	me.Write(".config/esmtpq/config.yaml", fmt.Sprintf(`
-mda: echo mail >> mailbox
+mda: cat >> mailbox
 expire_after: never
 delay_notice_after: never
 identities: [{name: me@example.org, host: "%s"}]

@@ -14,8 +14,18 @@ var mdaFaults = []fault{
 	},
 	{
 		"any sender is handed over", "localmda",
-		"return checkName(sender)", "return nil",
-		[]test{{"localmda", "TestSendersThatAreRefused"}},
+		"if checkName(sender) != nil {", "if false {",
+		[]test{{"localmda", "TestOddSenders"}},
+	},
+	{
+		"an agent that has read nothing is believed", "localmda",
+		"c.MustRead, c.Limit, c.Mark = !a.Unread,", "c.MustRead, c.Limit, c.Mark = false,",
+		[]test{{"localmda", "TestUnreadMessage"}},
+	},
+	{
+		"a second shell reads the name", "localmda",
+		"if s.second != \"\" {\n\t\treturn", "if false {\n\t\treturn",
+		[]test{{"localmda", "TestSecondReaders"}},
 	},
 	{
 		"a damaged message is begun", "localmda",

@@ -254,6 +254,7 @@ func agent(cfg *identity.Config) (*localmda.Agent, error) {
 	if err != nil {
 		return nil, &identity.ConfigError{File: cfg.File, Line: cfg.MDALine, Text: err.Error()}
 	}
+	agent.Unread = cfg.MDAUnread
 	if cfg.MDATimeout > 0 {
 		agent.Timeout = cfg.MDATimeout
 	}
