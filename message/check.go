@@ -34,8 +34,11 @@ func Check(r io.Reader) ([]string, error) {
 	if raw.bareCR {
 		remarks = append(remarks, "it has a CR that is no part of a line end in it: it will be sent as a blank in the header and as a line end in the body, which breaks a signature over it")
 	}
-	if h.EightBit() {
+	switch {
+	case h.UTF8():
 		remarks = append(remarks, "its header has octets over 127: the host must offer SMTPUTF8 (RFC 6532); encoded words (RFC 2047) go everywhere")
+	case h.EightBit():
+		remarks = append(remarks, "its header has octets over 127 that are not UTF-8: nothing says what they stand for; use encoded words (RFC 2047)")
 	}
 	if stats.EightBit && !h.EightBit() && !h.Has("MIME-Version") {
 		remarks = append(remarks, "its body has octets over 127 and no MIME-Version field says in which character set")

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // A Header is the header of a message, with every octet of every field unchanged, except for line
@@ -157,9 +158,12 @@ func formatField(name, value string) (string, error) {
 	return name + ": " + value + "\n", nil
 }
 
-// EightBit reports whether the header has octets over 127, which must go out according to RFC
-// 6532 (SMTPUTF8) or are plainly wrong.
+// EightBit reports whether the header has octets over 127.
 func (h *Header) EightBit() bool { return hasEightBit(h.raw) }
+
+// UTF8 reports whether the header has octets over 127 that are UTF-8 (RFC 6532): such a message needs SMTPUTF8 (RFC 6531,
+// 3.4). Octets of another character set are plainly wrong, and to call them UTF-8 would have hosts refuse them.
+func (h *Header) UTF8() bool { return h.EightBit() && utf8.Valid(h.raw) }
 
 // WriteTo writes the fields and the blank line that separates them from the
 // body.

@@ -185,6 +185,11 @@ func TestHeaderGet(t *testing.T) {
 	if !h.EightBit() || headerOf(t, "A: 1\n\n\xff").EightBit() {
 		t.Error("EightBit does not tell whether the header has octets over 127")
 	}
+	for text, want := range map[string]bool{"A: \xc3\xb6\n\n": true, "A: \xf6\n\n": false, "A: \xc3\xb6\nB: \xf6\n\n": false, "A: o\n\n\xc3\xb6\n": false} {
+		if headerOf(t, text).UTF8() != want {
+			t.Errorf("%q: UTF8 is %v", text, !want)
+		}
+	}
 }
 
 func TestHeaderRemove(t *testing.T) {

@@ -129,7 +129,7 @@ func (r *Report) international() bool {
 // returned returns the media type of the part with the message reported on, and its name.
 func (r *Report) returned() (kind, what string) {
 	// RFC 6532 does not mean a header with octets that are not UTF-8.
-	utf8Header := r.Header.EightBit() && utf8.Valid(r.Header.raw)
+	utf8Header := r.Header.UTF8()
 	switch {
 	case r.Body != nil && utf8Header:
 		return "message/global", "Undelivered message"

@@ -39,7 +39,7 @@ type Envelope struct {
 	Size     int64  `json:"size"`                  // octets in the file mail
 	Lines    int64  `json:"lines"`                 // line ends in the file mail
 	EightBit bool   `json:"eight_bit,omitempty"`   // some octet is over 127
-	UTF8     bool   `json:"utf8_header,omitempty"` // some octet of the header is over 127 (RFC 6532)
+	UTF8     bool   `json:"utf8_header,omitempty"` // the header needs SMTPUTF8 (RFC 6532)
 	MaxLine  int64  `json:"max_line"`              // octets in the longest line, without its end
 	SHA256   string `json:"sha256"`                // of the file mail, in hexadecimal
 }

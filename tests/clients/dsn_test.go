@@ -62,3 +62,37 @@ func TestStatusNotifications(t *testing.T) {
 		}
 	}
 }
+
+// SMTPUTF8 is asked for where an address needs it, and for UTF-8 in a header: not for another character set, nor for a body.
+func TestSMTPUTF8(t *testing.T) {
+	for _, c := range []struct {
+		mail, to string
+		want     bool
+	}{
+		{"Subject: Gr\xc3\xbc\xc3\x9fe\n\nx\n", "friend@example.net", true},
+		{"From: J\xc3\xb6rg <me@example.org>\n\nx\n", "friend@example.net", true},
+		{"Subject: Gr\xfc\xdfe\n\nx\n", "friend@example.net", false},
+		{"Subject: Gr\xc3\xbc\xc3\x9fe\nX-Name: J\xf6rg\n\nx\n", "friend@example.net", false},
+		{"Subject: x\n\nGr\xc3\xbc\xc3\x9fe\n", "friend@example.net", false},
+		{"Subject: x\n\nx\n", "j\xc3\xb6rg@example.net", true},
+		{"Subject: Gr\xfc\xdfe\n\nx\n", "j\xc3\xb6rg@example.net", true},
+		{"Subject: x\n\nx\n", "friend@b\xc3\xbccher.example", false},
+	} {
+		var mu sync.Mutex
+		var mail smtp.MailOptions
+		var rcpt []smtp.RcptOptions
+		host := stage.NewSmartHost(t)
+		host2 := stage.NewSmartHost(t, func(s *smtp.Server) {
+			s.Backend = smtp.BackendFunc(func(conn *smtp.Conn) (smtp.Session, error) {
+				return &dsnHost{Session: stage.Session{Host: host, Conn: conn}, mu: &mu, mail: &mail, rcpt: &rcpt}, nil
+			})
+		})
+		me := stage.NewPerson(t, stage.Identity(host2)...)
+		me.Run(c.mail, "sendmail", "-i", "-f", "me@example.org", c.to)
+		me.Deliver()
+		host.One(t)
+		if mail.UTF8 != c.want {
+			t.Errorf("%q to %q: SMTPUTF8 %v", c.mail, c.to, mail.UTF8)
+		}
+	}
+}

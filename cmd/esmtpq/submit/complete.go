@@ -49,7 +49,7 @@ func (d *Draft) Complete(inv *argv.Invocation, r *Router, now time.Time) error {
 			return err
 		}
 	}
-	d.Env.UTF8 = h.EightBit()
+	d.Env.UTF8 = h.UTF8()
 	return nil
 }
 

@@ -91,7 +91,7 @@ func (d *Draft) read(in io.Reader) error {
 	if given := d.Env.ReversePath; author.Remark != "" && (given == nil || *given == "") {
 		d.Env.Remarks = append(d.Env.Remarks, author.Remark)
 	}
-	d.Env.UTF8 = d.header.EightBit()
+	d.Env.UTF8 = d.header.UTF8()
 	return nil
 }
 
