@@ -69,6 +69,11 @@ func (m *memory) learn(print string, change func(*known)) {
 	m.recall(print)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	defer m.state.lock()()
+	hosts := m.load()
+	if i := slices.IndexFunc(hosts, func(k known) bool { return k.Host == m.key && k.Print == print }); i >= 0 {
+		m.run = hosts[i].with(m.run) // another run may have learned more
+	}
 	before := m.run
 	change(&m.run)
 	if m.run == before {
@@ -77,13 +82,25 @@ func (m *memory) learn(print string, change func(*known)) {
 	if m.run.Time == 0 {
 		m.run.Time = time.Now().Unix()
 	}
-	stateMu.Lock()
-	defer stateMu.Unlock()
-	hosts := slices.DeleteFunc(m.load(), func(k known) bool { return k.Host == m.key })
+	hosts = slices.DeleteFunc(hosts, func(k known) bool { return k.Host == m.key })
 	if len(hosts) >= maxKnown {
 		hosts = hosts[len(hosts)-maxKnown+1:]
 	}
 	m.state.write(memoryFile, memoryText{append(hosts, m.run)})
+}
+
+// with returns what is known from what is written down, k, and from a run that may have been unable to write. What changes
+// back, Lost, is as it is written down.
+func (k known) with(run known) known {
+	k.Drains, k.Steady, k.Counts = k.Drains || run.Drains, k.Steady || run.Steady, k.Counts || run.Counts
+	k.Rides, k.NoRide = k.Rides || run.Rides, k.NoRide || run.NoRide
+	if k.NoChunks == "" {
+		k.NoChunks = run.NoChunks
+	}
+	if k.Recipients == 0 || run.Recipients > 0 && run.Recipients < k.Recipients {
+		k.Recipients = run.Recipients
+	}
+	return k
 }
 
 // memoryText is the form of the file.

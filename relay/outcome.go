@@ -222,7 +222,8 @@ func (v *verdict) undecided(r *smtp.Result, f *facts) {
 	if r.Sent == smtp.SentAll && !r.Unread && (r.Untrusted || r.End == nil && r.ClosingAt != smtp.StageEnd) {
 		v.doubt(r, f)
 	}
-	if v.settled() || v.again != againNo {
+	lives := r.Err == nil && r.Closing == nil
+	if v.settled() || v.again != againNo && (lives || v.again != againNext) {
 		return
 	}
 	v.cause = r.Err

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // A stateDir is the directory of state that is kept from one run to the next. All of it can be
@@ -19,6 +20,35 @@ const maxState = 256 << 10
 
 // stateMu is held while a file is read, changed and written.
 var stateMu sync.Mutex
+
+// lockTime is how long to wait for another process that writes. Without the lock, at worst something is forgotten.
+const lockTime = 200 * time.Millisecond
+
+// lock keeps others from writing files between the reading of one and its writing, and returns what ends that: other
+// goroutines, and other processes as long as they do not take too long.
+func (d stateDir) lock() (unlock func()) {
+	stateMu.Lock()
+	if d == "" || d.make() != nil {
+		return stateMu.Unlock
+	}
+	dir, err := os.OpenFile(string(d), os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return stateMu.Unlock
+	}
+	for until := time.Now().Add(lockTime); ; time.Sleep(lockTime / 100) {
+		if syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil || time.Now().After(until) {
+			return func() { dir.Close(); stateMu.Unlock() }
+		}
+	}
+}
+
+// make makes the directory.
+func (d stateDir) make() error {
+	if err := os.Mkdir(string(d), 0o700); err != nil && !os.IsExist(err) {
+		return err
+	}
+	return nil
+}
 
 // read reads a file into v. It leaves v alone unless the file can be trusted: a regular file of
 // ours that nobody else has access to.
@@ -54,7 +84,7 @@ func (d stateDir) write(name string, v any) {
 	if err != nil || len(text) > maxState {
 		return
 	}
-	if err := os.Mkdir(string(d), 0o700); err != nil && !os.IsExist(err) {
+	if d.make() != nil {
 		return
 	}
 	fresh := filepath.Join(string(d), name+".new")

@@ -103,3 +103,49 @@ func TestWithoutBrackets(t *testing.T) {
 		}
 	}
 }
+
+// One message over which the host ends each session does not keep the others waiting, whatever it has said to some of its
+// recipients before.
+func TestOneMessageEndsSessions(t *testing.T) {
+	for _, said := range []string{"452 4.5.3 too many recipients", "452 4.2.2 mailbox full", "550 5.1.1 no", "250 ok"} {
+		session := lockstepStart + `
+			C: MAIL FROM:<me@example.org>
+			S: 250 ok
+			C: RCPT TO:<a@example.com>
+			S: 250 ok
+			C: RCPT TO:<b@example.com>
+			S: ` + said + `
+			C: DATA
+			! close
+			---`
+		// From the second on b is left out; where it has its answer, the message is not charged with the first.
+		rest := strings.Replace(session, "C: RCPT TO:<b@example.com>\n\t\t\tS: "+said, "", 1)
+		script := session + rest + rest
+		switch said {
+		case "452 4.5.3 too many recipients":
+			script = session + rest
+		case "250 ok":
+			script = session + session
+		}
+		s := serve(t, script+lockstepStart+`
+			C: MAIL FROM:<me@example.org>
+			S: 250 ok
+			C: RCPT TO:<x2@example.com>
+			S: 250 ok
+			C: DATA
+			S: 354 go on
+			C* .
+			S: 250 queued 2`+bye, nil)
+		all := messages(2)
+		all[0] = message("1", "a@example.com", "b@example.com")
+		r := run(t, s.host(), all...)
+		s.close()
+		for _, line := range r.log {
+			switch {
+			case strings.HasPrefix(line, "2 ") && line != "2 x2@example.com relayed 2.0.0 250 queued 2",
+				strings.Contains(line, "/identity"):
+				t.Errorf("%s: %s", said, line)
+			}
+		}
+	}
+}

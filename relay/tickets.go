@@ -60,8 +60,7 @@ func ticketKey(id *identity.Identity, dialled bool) string {
 
 // Get implements tls.ClientSessionCache. A ticket is offered once (RFC 8446, C.4).
 func (t *tickets) Get(string) (*tls.ClientSessionState, bool) {
-	stateMu.Lock()
-	defer stateMu.Unlock()
+	defer t.state.lock()()
 	all := t.load()
 	last := -1
 	for i := range all {
@@ -122,8 +121,7 @@ func (t *tickets) save(conn net.Conn) {
 	if len(got) == 0 {
 		return
 	}
-	stateMu.Lock()
-	defer stateMu.Unlock()
+	defer t.state.lock()()
 	all := append(t.load(), got...)
 	own := 0
 	for i := len(all) - 1; i >= 0; i-- { // the newest are last

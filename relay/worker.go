@@ -46,12 +46,13 @@ type worker struct {
 	chunked     bool        // a message was sent in chunks in this session
 	chunksWork  bool        // such a message was accepted
 	explained   bool        // the host has said why it ended the session
-	blamed      bool        // a message was charged with the end of this session
+	blamed      int         // order of the message that is charged with the end of this session; 0 for none
 	waited      bool        // conn has been idle since it was last used
 	accepted    bool        // a message of this session has been accepted
 	decided     bool        // the host has decided about a message in this session
 	anew        bool        // the next message is to go over a new session
 	fruitless   int         // sessions in a row that achieved nothing
+	culprit     int         // order of the message that all of these ended over; 0 for several, or none
 	notBefore   time.Time
 
 	ahead  []*task                // drawn, and to be carried before any others
@@ -76,7 +77,7 @@ func (w *worker) run() {
 			break
 		}
 		w.carry()
-		if w.fruitless >= maxFruitless && !w.over() {
+		if w.fruitless >= maxFruitless && w.culprit == 0 && !w.over() {
 			w.suspend()
 		}
 	}
@@ -187,7 +188,7 @@ func (w *worker) begin(conn *smtp.Conn, idle bool) {
 	w.conn = conn
 	w.known = w.host.memory.recall(conn.Fingerprint())
 	w.broken, w.anew, w.series, w.accepted, w.decided, w.waited = nil, false, false, false, false, idle
-	w.chunked, w.chunksWork, w.explained, w.blamed = false, false, false, false
+	w.chunked, w.chunksWork, w.explained, w.blamed = false, false, false, 0
 	conn.Ride = !conn.Extensions().Has("CHUNKING") && !w.known.NoRide
 	conn.RideProven = w.known.Rides
 	conn.Steady = w.known.Steady
@@ -242,8 +243,18 @@ func (w *worker) count(err *smtp.Error) {
 	case w.waited:
 		w.waited = false // a host need not keep an idle session
 	default:
-		w.fruitless++
+		if w.fruitless++; w.fruitless == 1 {
+			w.culprit = w.blamed
+		} else if w.culprit != w.blamed {
+			w.culprit = 0
+		}
 	}
+}
+
+// hopeless reports whether nothing goes through: with the present one, over the message t, so many sessions in a row have
+// achieved nothing, and not over t alone.
+func (w *worker) hopeless(t *task) bool {
+	return !w.decided && w.fruitless+1 >= maxFruitless && w.culprit != t.order
 }
 
 // giveBack reports tasks that were drawn and will not be sent, with the reason.
@@ -320,7 +331,7 @@ func (w *worker) Results(all []smtp.Result) error {
 func (w *worker) judge(t *task, r *smtp.Result) *queue.Outcome {
 	f := w.facts(t)
 	v := outcome(r, f)
-	w.note(r, &v)
+	w.note(t, r, &v)
 	explainRefusal(r, &v, t.d.Content)
 	if !v.settled() {
 		if rest := w.retry(t, r, &v, f); rest != nil {
@@ -350,7 +361,7 @@ func (w *worker) retry(t *task, r *smtp.Result, v *verdict, f *facts) *task {
 	if r.Err == nil {
 		w.broken = v.cause // the session goes on, and is of no more use
 	}
-	if w.blames(r, v, len(rest.rcpts) < len(t.rcpts)) {
+	if w.blames(t, r, v, len(rest.rcpts) < len(t.rcpts)) {
 		rest.deaths++
 	} else if w.ctx.Err() == nil {
 		return rest
@@ -358,21 +369,35 @@ func (w *worker) retry(t *task, r *smtp.Result, v *verdict, f *facts) *task {
 	if rep := w.gaveUp(rest, v, f); rep != nil {
 		rep.Text += f.before(r, v.cause)
 		v.settle(*rep)
+		w.giveUp(t.order, *rep)
 		return nil
 	}
 	return rest
 }
 
+// giveUp gives up what is left of a message, which has its other recipients in tasks of their own: each would end more
+// sessions.
+func (w *worker) giveUp(order int, rep queue.Report) {
+	var outcomes []queue.Outcome
+	w.ahead = slices.DeleteFunc(w.ahead, func(t *task) bool {
+		if t.order == order {
+			outcomes = append(outcomes, t.outcome(t.all(rep)))
+		}
+		return t.order == order
+	})
+	w.record(outcomes...)
+}
+
 // blames reports whether to charge the end of a session to a message: it must be the first that
 // the session ended over, and nothing may show that the session would have ended anyway. progress
 // says that some of its recipients have their answer.
-func (w *worker) blames(r *smtp.Result, v *verdict, progress bool) bool {
+func (w *worker) blames(t *task, r *smtp.Result, v *verdict, progress bool) bool {
 	idle := w.waited && !w.decided
 	limited := v.cause.Kind == smtp.KindReply && v.cause.Reply.Code == 421 && w.accepted
-	if w.blamed || r.Err != nil && !r.First || idle || limited || progress {
+	if w.blamed != 0 || r.Err != nil && !r.First || idle || limited || progress {
 		return false
 	}
-	w.blamed = true
+	w.blamed = t.order
 	return true
 }
 
@@ -382,7 +407,7 @@ func (w *worker) gaveUp(t *task, v *verdict, f *facts) *queue.Report {
 	rep := f.report(v.cause)
 	switch {
 	case w.ctx.Err() != nil:
-	case w.fruitless+1 >= maxFruitless && !w.decided:
+	case w.hopeless(t):
 		if v.cause.Kind != smtp.KindReply {
 			rep.Text = strconv.Itoa(maxFruitless) + " sessions in a row came to nothing; in the last, " + rep.Text
 		}
@@ -397,7 +422,7 @@ func (w *worker) gaveUp(t *task, v *verdict, f *facts) *queue.Report {
 }
 
 // note notes what a result shows about the session and the host.
-func (w *worker) note(r *smtp.Result, v *verdict) {
+func (w *worker) note(t *task, r *smtp.Result, v *verdict) {
 	if (r.Mail != nil || r.End != nil) && decides(v.reports) {
 		w.decided = true
 	}
@@ -414,7 +439,7 @@ func (w *worker) note(r *smtp.Result, v *verdict) {
 		w.noteChunks(r, v, taken)
 	}
 	w.noteRefusal(r, v)
-	if unsure(v.reports) && !w.decided && w.fruitless+1 >= maxFruitless && w.ctx.Err() == nil {
+	if unsure(v.reports) && w.hopeless(t) && w.ctx.Err() == nil {
 		v.rescope(queue.ScopeSession, queue.ScopeIdentity) // otherwise it would be the same with all others
 	}
 }
