@@ -252,9 +252,10 @@ func (w *worker) count(err *smtp.Error) {
 }
 
 // hopeless reports whether nothing goes through: with the present one, over the message t, so many sessions in a row have
-// achieved nothing, and not over t alone.
+// achieved nothing, and not over t alone, unless there is no end of them.
 func (w *worker) hopeless(t *task) bool {
-	return !w.decided && w.fruitless+1 >= maxFruitless && w.culprit != t.order
+	n := w.fruitless + 1
+	return !w.decided && (n >= maxFruitless && w.culprit != t.order || n >= 2*maxFruitless)
 }
 
 // giveBack reports tasks that were drawn and will not be sent, with the reason.
@@ -369,7 +370,9 @@ func (w *worker) retry(t *task, r *smtp.Result, v *verdict, f *facts) *task {
 	if rep := w.gaveUp(rest, v, f); rep != nil {
 		rep.Text += f.before(r, v.cause)
 		v.settle(*rep)
-		w.giveUp(t.order, *rep)
+		if v.cause.Kind != smtp.KindReply || v.cause.At != smtp.StageRCPT {
+			w.giveUp(t.order, *rep)
+		}
 		return nil
 	}
 	return rest
@@ -409,7 +412,7 @@ func (w *worker) gaveUp(t *task, v *verdict, f *facts) *queue.Report {
 	case w.ctx.Err() != nil:
 	case w.hopeless(t):
 		if v.cause.Kind != smtp.KindReply {
-			rep.Text = strconv.Itoa(maxFruitless) + " sessions in a row came to nothing; in the last, " + rep.Text
+			rep.Text = strconv.Itoa(w.fruitless+1) + " sessions in a row came to nothing; in the last, " + rep.Text
 		}
 		rep.Action, rep.Scope = queue.Delayed, queue.ScopeIdentity
 	case v.cause.Kind == smtp.KindTimeout, t.deaths >= maxDeaths:
