@@ -8,7 +8,8 @@ usage: ./install.sh [--prefix DIR | --system] [--force]
        ./install.sh [--prefix DIR | --system] --uninstall
        ./install.sh --demo
 
-Builds esmtpq and installs it as DIR/bin/esmtpq, with the symbolic links sendmail,
+Builds esmtpq, or takes the program that an archive of a release has beside this file,
+and installs it as DIR/bin/esmtpq, with the symbolic links sendmail,
 deliver, mailq and newaliases next to it and the manual pages in DIR/share/man.
 
   --prefix DIR  where to install; your home directory if not given
@@ -63,7 +64,11 @@ older() {
 	}'
 }
 
+# An archive of a release holds the program, and not the source that it is built from.
+built() { [ -x esmtpq ] && [ ! -e go.mod ]; }
+
 check_go() {
+	! built || return 0
 	need=$(sed -n 's/^go //p' go.mod)
 	command -v go >/dev/null ||
 		fail "Go is not installed (or not on PATH). esmtpq is built with Go $need or newer: see https://go.dev/dl/"
@@ -79,6 +84,11 @@ check_go() {
 
 # build FILE: a static program that is loaded where it was linked, which starts fastest
 build() {
+	if built; then
+		./esmtpq version >/dev/null 2>&1 || fail "the program beside install.sh does not run here: take the archive for $(uname -s) $(uname -m)"
+		cp esmtpq "$1" || fail "cannot copy the program to $1"
+		return 0
+	fi
 	version=$(git describe --tags --always --dirty 2>/dev/null) || version=unknown
 	CGO_ENABLED=0 go build -buildmode=exe -trimpath -ldflags "-s -w -X main.version=$version" -o "$1" ./cmd/esmtpq ||
 		fail 'the build failed: see above'

@@ -73,6 +73,10 @@ installed="
 /usr/bin/mandoc mandoc
 /usr/bin/shellcheck shellcheck
 /usr/bin/unshare util-linux
+/usr/bin/lintian lintian
+/usr/bin/rpm rpm
+/usr/bin/zstd zstd
+/usr/sbin/debootstrap debootstrap
 /usr/bin/strace strace
 "
 
@@ -273,8 +277,8 @@ GOFLAGS="" go run "$staticcheck" ./...
 
 step 'scripts and man pages'
 for script in install.sh test.sh; do sh -n "$script"; done
-for script in .ci/run bench/run.sh contrib/completion/esmtpq.bash; do bash -n "$script"; done
-if command -v shellcheck >/dev/null; then shellcheck install.sh test.sh .ci/run bench/run.sh; fi
+for script in .ci/run bench/run.sh packaging/make.sh contrib/completion/esmtpq.bash; do bash -n "$script"; done
+if command -v shellcheck >/dev/null; then shellcheck install.sh test.sh .ci/run bench/run.sh packaging/make.sh; fi
 for page in docs/*.[1-9]; do
 	if [ -e "$page" ] && command -v mandoc >/dev/null; then mandoc -Tlint -Wwarning "$page"; fi
 done
