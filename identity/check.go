@@ -11,7 +11,7 @@ import (
 func printedSetting(name string) bool {
 	switch name {
 	case "user", "username", "pass", "password", "passphrase", "certificate_passphrase",
-		"preconnect", "postconnect", "mda", "force_mda", "password_command", "tunnel":
+		"preconnect", "postconnect", "mda", "force_mda", "password_command", "token_command", "tunnel":
 		return false
 	}
 	return true
@@ -124,7 +124,7 @@ func (c *Config) findDefault() {
 // warnClear remarks on a password that will not be sent, because the session is
 // in clear.
 func (c *Config) warnClear(id *Identity, line int) {
-	if id.TLS != TLSOff || id.Tunnel != "" || loopback(id.Host) || !id.Password.IsSet() && id.PasswordCommand == "" {
+	if id.TLS != TLSOff || id.Tunnel != "" || loopback(id.Host) || !id.Password.IsSet() && id.PasswordCommand == "" && !id.UsesToken() {
 		return
 	}
 	setting := "tls: starttls"

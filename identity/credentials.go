@@ -27,51 +27,73 @@ type Runner func(ctx context.Context, line string) (stdout []byte, words string,
 // the identity's mail waits.
 var ErrSecretUnavailable = errors.New("password unavailable")
 
-// Credentials returns the user name and the password to authenticate with; both are empty if the
-// identity has none. The identity's Runner runs the password command anew each time, and ends it
-// when ctx ends or after 60 seconds. The password is the first line that the command prints.
-// Every error wraps ErrSecretUnavailable.
-func (id *Identity) Credentials(ctx context.Context) (user, password string, err error) {
-	if id.PasswordCommand == "" {
-		return id.Username, id.Password.Reveal(), nil
+// UsesToken reports whether the identity logs in with an access token, not with a password.
+func (id *Identity) UsesToken() bool { return id.TokenCommand != "" }
+
+// Credentials returns the user name and the password or access token to authenticate with; both
+// are empty if the identity has none. The identity's Runner runs the password or token command
+// anew each time, and ends it when ctx ends or after 60 seconds. The secret is the first line that
+// the command prints. Every error wraps ErrSecretUnavailable.
+func (id *Identity) Credentials(ctx context.Context) (user, secret string, err error) {
+	switch {
+	case id.TokenCommand != "":
+		secret, err = id.firstLine(ctx, id.TokenCommand, "token command")
+	case id.PasswordCommand != "":
+		secret, err = id.firstLine(ctx, id.PasswordCommand, "password command")
+	default:
+		secret = id.Password.Reveal()
 	}
-	password, err = id.runPasswordCommand(ctx)
 	if err != nil {
 		return "", "", fmt.Errorf("%w: identity %s: %w", ErrSecretUnavailable, id.Name, err)
 	}
-	return id.Username, password, nil
+	return id.Username, secret, nil
 }
 
-// runPasswordCommand returns the first line that the command prints.
-func (id *Identity) runPasswordCommand(ctx context.Context) (string, error) {
+// Renewed returns the user name, and an access token in place of one that the host has refused; the
+// same if there is no other. Its error is that of Credentials.
+func (id *Identity) Renewed(ctx context.Context, refused string) (user, secret string, err error) {
+	return id.Credentials(ctx)
+}
+
+// LoginCure says what helps when the host refuses the identity's password or token; "" if the
+// host's words must do.
+func (id *Identity) LoginCure() string {
+	if id.TokenCommand != "" {
+		return "the token command of identity " + id.Name + " must print a new token: log in with its program"
+	}
+	return ""
+}
+
+// firstLine returns the first line that a command prints; what is its name in errors.
+func (id *Identity) firstLine(ctx context.Context, command, what string) (string, error) {
 	if id.Run == nil {
-		return "", errors.New("there is nothing here to run the password command with")
+		return "", fmt.Errorf("there is nothing here to run the %s with", what)
 	}
 	ctx, cancel := context.WithTimeout(ctx, passwordTimeout)
 	defer cancel()
-	stdout, remark, err := id.Run(ctx, id.PasswordCommand)
+	stdout, remark, err := id.Run(ctx, command)
 	line, _, ended := bytes.Cut(stdout, []byte("\n"))
-	password := strings.TrimSuffix(string(line), "\r")
+	secret := strings.TrimSuffix(string(line), "\r")
 
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		err = errors.New("the password command did not end in time and was stopped")
+		err = fmt.Errorf("the %s did not end in time and was stopped", what)
 	case err != nil && ctx.Err() != nil:
-		err = errors.New("the password command was stopped")
+		err = fmt.Errorf("the %s was stopped", what)
 	case err != nil:
-		err = fmt.Errorf("the password command failed: %v", err)
+		err = fmt.Errorf("the %s failed: %v", what, err)
 	case !ended && len(stdout) >= maxPassword:
-		err = fmt.Errorf("the password command printed a line of %d octets or more", maxPassword)
-	case password == "":
-		err = errors.New("the password command printed nothing")
-	case strings.Contains(password, "\x00"):
-		err = errors.New("the password command printed a NUL octet")
+		err = fmt.Errorf("the %s printed a line of %d octets or more", what, maxPassword)
+	case secret == "":
+		err = fmt.Errorf("the %s printed nothing", what)
+	case strings.Contains(secret, "\x00"):
+		err = fmt.Errorf("the %s printed a NUL octet", what)
 	default:
-		return password, nil
+		return secret, nil
 	}
 	if remark != "" {
-		if password != "" {
-			remark = strings.ReplaceAll(remark, password, Mask)
+		if secret != "" {
+			remark = strings.ReplaceAll(remark, secret, Mask)
 		}
 		err = fmt.Errorf("%v: %s", err, remark[:min(len(remark), maxRemark)])
 	}

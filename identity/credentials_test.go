@@ -84,6 +84,21 @@ func TestCredentialsTooLate(t *testing.T) {
 	}
 }
 
+// A token command is run like a password command, and once more for a token that was refused.
+func TestTokenCommand(t *testing.T) {
+	id := Identity{Name: "work", Username: "ann", Run: helper.Output, TokenCommand: "echo token$RANDOM$$; echo more"}
+	user, first, err := id.Credentials(t.Context())
+	_, second, again := id.Renewed(t.Context(), first)
+	if user != "ann" || !strings.HasPrefix(first, "token") || err != nil || again != nil || second == first || !id.UsesToken() {
+		t.Errorf("%q, %q, %q, %v, %v", user, first, second, err, again)
+	}
+	id.TokenCommand = "exit 3"
+	_, _, err = id.Credentials(t.Context())
+	if want := "password unavailable: identity work: the token command failed: exit status 3"; !errors.Is(err, ErrSecretUnavailable) || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
 func TestCredentialsWithoutARunner(t *testing.T) {
 	id := Identity{Name: "work", PasswordCommand: "echo s3cret"}
 	if _, password, err := id.Credentials(t.Context()); !errors.Is(err, ErrSecretUnavailable) || password != "" {

@@ -107,7 +107,12 @@ type Identity struct {
 	Username        string
 	Password        Secret // see Credentials
 	PasswordCommand string // shell command that prints the password
-	Run             Runner `json:"-"` // runs PasswordCommand; set by the opener of sessions
+	TokenCommand    string // shell command that prints an access token (OAuth), in place of a password
+	// Mechanisms are those that may be used to log in, best first, in upper case; nil means all
+	// that are known, but for those that are only used on request.
+	Mechanisms  []string
+	AuthorizeAs string // whom to act as at the host, where that is not Username; "" for nobody else
+	Run         Runner `json:"-"` // runs the commands above; set by the opener of sessions
 
 	Helo          string // name to say in EHLO; "" means this machine's
 	QualifyDomain string // domain for recipients without one; "" means those are local

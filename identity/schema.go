@@ -148,8 +148,9 @@ func (r *yamlReader) identity(n *tree.Node, path string) *Identity {
 func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool {
 	texts := map[string]*string{
 		"name": &id.Name, "host": &id.Host, "port": &id.Port, "tls_name": &id.TLSName,
-		"username": &id.Username, "password_command": &id.PasswordCommand,
-		"helo": &id.Helo, "qualify_domain": &id.QualifyDomain, "reverse_path": &id.ReversePath, "sender": &id.Sender,
+		"username": &id.Username, "password_command": &id.PasswordCommand, "token_command": &id.TokenCommand,
+		"authorize_as": &id.AuthorizeAs,
+		"helo":         &id.Helo, "qualify_domain": &id.QualifyDomain, "reverse_path": &id.ReversePath, "sender": &id.Sender,
 		"preconnect": &id.Preconnect, "postconnect": &id.Postconnect, "tunnel": &id.Tunnel,
 	}
 	files := map[string]*string{
@@ -176,6 +177,8 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 			r.fail(v.Line, "%s should be implicit, starttls, opportunistic or off", path)
 		}
 		id.TLS = mode
+	case "auth":
+		id.Mechanisms = r.mechanisms(v, path)
 	case "password":
 		id.Password = r.secret(v, path)
 	case "certificate_passphrase":
@@ -288,13 +291,29 @@ func (r *yamlReader) finish(id *Identity, n *tree.Node, path string, seen map[st
 		}
 	}
 	r.finishHost(id, path, seen, lineOf)
+	r.finishLogin(id, path, seen, lineOf)
 	switch {
-	case id.Password.IsSet() && id.PasswordCommand != "":
-		r.fail(lineOf("password_command"), "%s has both password and password_command", path)
 	case id.ClientKey != "" && id.ClientCertificate == "":
 		r.fail(lineOf("client_key"), "%s has a client_key and no client_certificate", path)
 	}
 	r.config.warnClear(id, lineOf("tls"))
+}
+
+// finishLogin checks what an identity logs in with.
+func (r *yamlReader) finishLogin(id *Identity, path string, seen map[string]*tree.Node, lineOf func(string) int) {
+	before := ""
+	for _, key := range [...]string{"password", "password_command", "token_command"} {
+		switch {
+		case seen[key] == nil:
+		case before != "":
+			r.fail(lineOf(key), "%s has both %s and %s", path, before, key)
+		default:
+			before = key
+		}
+	}
+	if id.TokenCommand != "" && seen["username"] == nil {
+		r.fail(lineOf("token_command"), "%s has a token_command and no username", path)
+	}
 }
 
 // finishHost splits the host, and chooses port and TLS mode where they are left out: verified

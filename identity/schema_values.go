@@ -151,3 +151,25 @@ func (r *yamlReader) match(v *tree.Node, path string) []string {
 	}
 	return match
 }
+
+// mechanisms reads the name of a mechanism to log in by, or a list of names.
+func (r *yamlReader) mechanisms(v *tree.Node, path string) []string {
+	items := v.Items
+	if v.Kind != tree.List {
+		items = []*tree.Node{v}
+	}
+	var names []string
+	for _, item := range items {
+		name := strings.ToUpper(r.text(item, path))
+		switch name {
+		case "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "OAUTHBEARER", "XOAUTH2", "EXTERNAL", "CRAM-MD5", "PLAIN", "LOGIN":
+		case "GSSAPI", "NTLM", "DIGEST-MD5":
+			r.fail(item.Line, "%s: that mechanism is not supported; see auth in esmtpq.yaml(5)", path)
+		case "":
+		default:
+			r.fail(item.Line, "%s should name mechanisms such as scram-sha-256, plain or xoauth2", path)
+		}
+		names = append(names, name)
+	}
+	return names
+}

@@ -67,6 +67,9 @@ func (c *Config) identityNode(id *Identity) *tree.Node {
 	addText(n, "username", id.Username)
 	addSecret(n, "password", id.Password, "copy it from the file above, or better use password_command")
 	addText(n, "password_command", id.PasswordCommand)
+	addText(n, "token_command", id.TokenCommand)
+	addWords(n, "auth", id.Mechanisms)
+	addText(n, "authorize_as", id.AuthorizeAs)
 	addText(n, "helo", id.Helo)
 	addText(n, "qualify_domain", id.QualifyDomain)
 	addText(n, "reverse_path", id.ReversePath)
@@ -102,6 +105,18 @@ func addText(n *tree.Node, key, text string) {
 	if text != "" {
 		add(n, key, &tree.Node{Kind: tree.Text, Text: text, Plain: harmless(text) || key == "port" && isNumber([]byte(text))})
 	}
+}
+
+// addWords adds a list of words of ours, in lower case.
+func addWords(n *tree.Node, key string, words []string) {
+	if len(words) == 0 {
+		return
+	}
+	list := &tree.Node{Kind: tree.List}
+	for _, word := range words {
+		list.Items = append(list.Items, &tree.Node{Kind: tree.Text, Text: strings.ToLower(word), Plain: true})
+	}
+	add(n, key, list)
 }
 
 func addCount(n *tree.Node, key string, count int) {

@@ -43,6 +43,8 @@ identities:
     tls_name: mx.example.com
     username: ann
     password: 0777
+    auth: [SCRAM-SHA-256, plain]
+    authorize_as: team
     helo: laptop.example.com
     qualify_domain: example.com
     reverse_path: "%u@example.com"
@@ -74,7 +76,7 @@ func TestYAMLFull(t *testing.T) {
 		Identities: []*Identity{{
 			Name: "ann@example.com", Match: []string{"ann@example.com", "*@lists.example.com"}, Default: true,
 			Host: "mail.example.com", Port: "587", TLS: TLSStartTLS, TLSName: "mx.example.com",
-			Username: "ann", Password: NewSecret("0777"), Helo: "laptop.example.com", QualifyDomain: "example.com",
+			Username: "ann", Password: NewSecret("0777"), Mechanisms: []string{"SCRAM-SHA-256", "PLAIN"}, AuthorizeAs: "team", Helo: "laptop.example.com", QualifyDomain: "example.com",
 			ReversePath: "%u@example.com", Sender: "ann@example.com", NoMessageID: true,
 			Preconnect: "true", Postconnect: "false",
 			CAFile: "/home/ann/ca.pem", ClientCertificate: "/etc/ssl/ann.pem", ClientKey: "/home/ann/.ssl/ann.key",
@@ -206,6 +208,10 @@ func TestYAMLErrors(t *testing.T) {
 		{"bad brackets", "identities:\n- {name: a, host: '[h]:25'}\n", "c.yaml:2: identities[0].host should have an IPv6 address between its brackets"},
 		{"user in host", "identities:\n- {name: a, host: 'ann:" + canary + "@h'}\n", "c.yaml:2: identities[0].host has a port that is neither"},
 		{"control character", "identities:\n- name: a\n  host: h\n  helo: \"x\\r\\nDATA\"\n", "c.yaml:4: identities[0].helo holds a control character"},
+		{"password and token", "identities:\n- name: a\n  host: h\n  username: u\n  token_command: x\n  password_command: pass\n", "c.yaml:5: identities[0] has both password_command and token_command"},
+		{"a token without a user name", "identities:\n- name: a\n  host: h\n  token_command: x\n", "c.yaml:4: identities[0] has a token_command and no username"},
+		{"a mechanism that is none", "identities:\n- name: a\n  host: h\n  auth: [plain, " + canary + "]\n", "c.yaml:4: identities[0].auth should name mechanisms such as scram-sha-256, plain or xoauth2"},
+		{"a mechanism that is not supported", "identities:\n- name: a\n  host: h\n  auth: gssapi\n", "c.yaml:4: identities[0].auth: that mechanism is not supported; see auth in esmtpq.yaml(5)"},
 		{"two passwords", "identities:\n- name: a\n  host: h\n  password: " + canary + "\n  password_command: pass\n", "c.yaml:5: identities[0] has both password and password_command"},
 		{"key without certificate", "identities:\n- name: a\n  host: h\n  client_key: /k\n", "c.yaml:4: identities[0] has a client_key and no client_certificate"},
 		{"relative file", "identities:\n- name: a\n  host: h\n  ca_file: ca.pem\n", "c.yaml:4: identities[0].ca_file should begin with / or ~/"},

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"context"
 	"testing"
 
 	"esmtpq/queue"
@@ -38,7 +37,7 @@ func TestAskedOnce(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := serve(t, c.script, nil).host()
-			h.config.Login = &secrets{ask: func(context.Context) (string, string, error) { return "me", "secret", nil }}
+			h.config.Login = asMe("secret", nil)
 			all := []*queue.Delivery{message("1", "grüße@example.net"), message("2", "b@example.net"), message("3", "äpfel@example.net")}
 			run(t, h, all...).expect(c.reports)
 		})

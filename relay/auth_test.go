@@ -6,9 +6,18 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"esmtpq/relay/smtp"
 )
 
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+
+// asMe is the login of "me".
+func asMe(password string, err error) *secrets {
+	return &secrets{ask: func(context.Context) (smtp.Credentials, error) {
+		return smtp.Credentials{User: "me", Secret: password}, err
+	}}
+}
 
 // start is the beginning of a session in which the host offers AUTH with the given mechanisms.
 func start(mechanisms string) string {
@@ -44,11 +53,21 @@ func TestLogin(t *testing.T) {
 			S: 334 Password:
 			C: ` + b64("secret") + `
 			S: 235 welcome` + oneMessage, sent},
-		{"a challenge of PLAIN that is none", start("PLAIN LOGIN") + plain + `
+		{"a challenge of PLAIN that is none", start("PLAIN") + plain + `
 			S: 334 x===
 			C: *
 			S: 501 cancelled
 			! hang`, delayed + "4.7.0 AUTH PLAIN with mx.example.org failed: the challenge is not base64"},
+		{"the same, and another mechanism", start("PLAIN LOGIN") + plain + `
+			S: 334 x===
+			C: *
+			S: 501 cancelled
+			C: AUTH LOGIN
+			S: 334
+			C: ` + b64("me") + `
+			S: 334
+			C: ` + b64("secret") + `
+			S: 235 welcome` + oneMessage, sent},
 		{"temporary", start("PLAIN") + plain + "S: 454 4.7.0 directory is down\n! hang", delayed + "4.7.0 454 directory is down"},
 		{"challenges without end", start("LOGIN") + `
 			C: AUTH LOGIN
@@ -65,7 +84,7 @@ func TestLogin(t *testing.T) {
 		{"not offered", "S: 220 mx" + ehlo + "! hang", delayed + "4.7.0 mx.example.org offers no login (AUTH)..."},
 		{"behind STARTTLS only", "S: 220 mx\nC: EHLO client.example.org\nS: 250-mx\nS: 250 STARTTLS\n! hang",
 			delayed + "4.7.0 mx.example.org offers a login (AUTH) behind STARTTLS only, if at all: set tls: starttls"},
-		{"none known", start("GSSAPI NTLM") + "! hang", delayed + "4.7.0 mx.example.org offers none of the ways to log in known here (PLAIN, LOGIN)"},
+		{"none known", start("GSSAPI NTLM") + "! hang", delayed + "4.7.0 mx.example.org offers none of the ways to log in known here, but GSSAPI NTLM"},
 		{"closed", start("PLAIN") + plain + "! close", delayed + "4.4.2 mx.example.org closed the connection at AUTH"},
 		{"421", start("PLAIN") + plain + "S: 421 4.7.0 too many\n! close", delayed + "4.7.0 421 too many"},
 	} {
@@ -73,7 +92,7 @@ func TestLogin(t *testing.T) {
 			t.Parallel()
 			s := serve(t, c.script, nil)
 			h := s.host()
-			h.config.Login = &secrets{ask: func(context.Context) (string, string, error) { return "me", "secret", nil }}
+			h.config.Login = asMe("secret", nil)
 			run(t, h, messages(1)...).expect(c.want)
 		})
 	}
@@ -84,7 +103,7 @@ func TestLongPassword(t *testing.T) {
 	token := strings.Repeat("t", 1000)
 	s := serve(t, start("PLAIN")+"C: AUTH PLAIN\nS: 334 \nC: "+b64("\x00me\x00"+token)+"\nS: 235 ok"+oneMessage, nil)
 	h := s.host()
-	h.config.Login = &secrets{ask: func(context.Context) (string, string, error) { return "me", token, nil }}
+	h.config.Login = asMe(token, nil)
 	run(t, h, messages(1)...).expect(sent)
 }
 
@@ -101,7 +120,7 @@ func TestNoPassword(t *testing.T) {
 	} {
 		s := serve(t, start("PLAIN")+"! hang", nil)
 		h := s.host()
-		h.config.Login = &secrets{ask: func(context.Context) (string, string, error) { return "me", c.password, c.err }}
+		h.config.Login = asMe(c.password, c.err)
 		run(t, h, messages(1)...).expect("1 x1@example.com delayed/identity 4.7.0 " + c.want)
 		s.close()
 	}
@@ -117,7 +136,7 @@ func TestTranscript(t *testing.T) {
 		C: `+b64("secret")+`
 		S: 235 welcome`+oneMessage, nil)
 	h := s.host()
-	h.config.Login = &secrets{ask: func(context.Context) (string, string, error) { return "me", "secret", nil }}
+	h.config.Login = asMe("secret", nil)
 	var b strings.Builder
 	h.config.Trace = func(dir byte, line string) { b.WriteString(string(dir) + " " + line + "\n") }
 	run(t, h, messages(1)...).expect(sent)

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"context"
 	"io"
 	"net"
 	"strings"
@@ -81,7 +80,7 @@ func TestHostile(t *testing.T) {
 				script = strings.ReplaceAll(script, "C* .\n"+act.act, "C* .\nC: RSET\nC: MAIL FROM:<me@example.org>\nC: RCPT TO:<x2@example.com>\nC: DATA\n"+act.act)
 				s := serve(t, script, nil)
 				h := s.host()
-				h.config.Login = &secrets{ask: func(context.Context) (string, string, error) { return "me", "secret", nil }}
+				h.config.Login = asMe("secret", nil)
 				if slow {
 					h.config.Limits = smtp.NewLimits(600 * time.Millisecond)
 				}

@@ -212,11 +212,11 @@ func hasAny(text string, words ...string) bool {
 // report returns what a failure means for one recipient.
 func (f *facts) report(e *smtp.Error) queue.Report {
 	r := f.ruleFor(e)
-	rep := queue.Report{Action: r.action, Scope: r.scope, Status: r.status, Text: e.Text, Host: e.Host}
+	rep := queue.Report{Action: r.action, Scope: r.scope, Status: r.status, Text: e.Text + e.Advice(), Host: e.Host}
 	if e.Kind != smtp.KindReply {
 		return rep
 	}
-	rep.Code, rep.Status, rep.Text = e.Reply.Code, e.Reply.Enhanced(), e.Reply.Words(e.At)
+	rep.Code, rep.Status, rep.Text = e.Reply.Code, e.Reply.Enhanced(), e.Reply.Words(e.At)+e.Advice()
 	if r.on == "login" && !f.wantsLogin(e.Reply, e.At) {
 		rep.Text += "; " + f.host + " offers a login and no user name is configured"
 	}

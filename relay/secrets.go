@@ -3,34 +3,47 @@ package relay
 import (
 	"context"
 	"sync"
+
+	"esmtpq/relay/smtp"
 )
 
-// secrets keeps user name and password for further sessions of the same run, once they
-// have been accepted: a password command may ask a person. It implements smtp.Login.
+// secrets keeps credentials for further sessions of the same run, once they have been accepted: a
+// password command may ask a person. It implements smtp.Login.
 type secrets struct {
-	ask func(context.Context) (user, password string, err error)
+	ask  func(context.Context) (smtp.Credentials, error)
+	once bool // what ask returned is not to be kept: a token does not last
+	// renew returns a token in place of a refused one; nil if there is only one secret.
+	renew func(ctx context.Context, refused string) (smtp.Credentials, error)
 
-	mu             sync.Mutex
-	user, password string
-	good           bool
+	mu    sync.Mutex
+	creds smtp.Credentials
+	good  bool
 }
 
-// Get returns the accepted credentials, or asks for them.
-func (k *secrets) Get(ctx context.Context) (user, password string, err error) {
+// Get implements smtp.Login: it returns the accepted credentials, or asks for them.
+func (k *secrets) Get(ctx context.Context) (smtp.Credentials, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.good {
-		return k.user, k.password, nil
+	if k.good && !k.once {
+		return k.creds, nil
 	}
 	return k.ask(ctx)
 }
 
-// Done keeps credentials that were accepted, and forgets others.
-func (k *secrets) Done(user, password string, accepted bool) {
+// Renew implements smtp.Login.
+func (k *secrets) Renew(ctx context.Context, refused smtp.Credentials) (smtp.Credentials, error) {
+	if k.renew == nil {
+		return refused, nil
+	}
+	return k.renew(ctx, refused.Secret)
+}
+
+// Done implements smtp.Login: it keeps credentials that were accepted, and forgets others.
+func (k *secrets) Done(creds smtp.Credentials, accepted bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.good = accepted; !accepted {
-		user, password = "", ""
+		creds = smtp.Credentials{}
 	}
-	k.user, k.password = user, password
+	k.creds = creds
 }

@@ -59,12 +59,32 @@ func New(id *identity.Identity, opt Options) *Transport {
 	if step > 0 {
 		t.host.dialTime = step
 	}
-	t.host.memory.state, t.host.memory.key = stateDir(opt.StateDir), t.host.addr
-	if opt.Dial != nil {
-		t.host.memory.key = id.Name + ": " + t.host.addr // localhost differs from one tunnel to the next
-	}
+	t.host.memory.state, t.host.memory.key = stateDir(opt.StateDir), hostKey(id, opt)
 	t.host.config = session(id, opt, smtp.NewLimits(step))
 	return t
+}
+
+// hostKey names a host in what is remembered of hosts.
+func hostKey(id *identity.Identity, opt Options) string {
+	addr := net.JoinHostPort(id.Host, id.Port)
+	if opt.Dial != nil {
+		return id.Name + ": " + addr // localhost differs from one tunnel to the next
+	}
+	return addr
+}
+
+// login returns the credentials of an identity, for a session.
+func login(id *identity.Identity) *secrets {
+	creds := func(user, secret string, err error) (smtp.Credentials, error) {
+		return smtp.Credentials{User: user, Secret: secret, Cure: id.LoginCure()}, err
+	}
+	k := &secrets{ask: func(ctx context.Context) (smtp.Credentials, error) { return creds(id.Credentials(ctx)) }, once: id.UsesToken()}
+	if id.UsesToken() {
+		k.renew = func(ctx context.Context, refused string) (smtp.Credentials, error) {
+			return creds(id.Renewed(ctx, refused))
+		}
+	}
+	return k
 }
 
 // session returns the settings for opening sessions of an identity.
@@ -77,8 +97,10 @@ func session(id *identity.Identity, opt Options, limits smtp.Limits) smtp.Config
 	if c.Helo == "" {
 		c.Helo = opt.HeloName
 	}
+	c.Mechanisms, c.AuthorizeAs = id.Mechanisms, id.AuthorizeAs
 	if id.Username != "" {
-		c.Login = &secrets{ask: id.Credentials}
+		c.Login, c.Token = login(id), id.UsesToken()
+		c.LoginMemory = &logins{state: stateDir(opt.StateDir), host: hostKey(id, opt), user: id.Username}
 	}
 	var kept *tickets
 	if id.TLS != identity.TLSOff && opt.StateDir != "" {

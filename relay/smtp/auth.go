@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -12,82 +13,108 @@ const (
 	// maxAuthLine is the longest AUTH command with an initial response (RFC 4954, section 4): if
 	// it is longer, the response waits for the host's first challenge.
 	maxAuthLine = 510
-	// maxChallenges bounds a conversation; no mechanism used here has more
-	// than two.
+	// maxChallenges bounds a conversation; no mechanism used here has more than three.
 	maxChallenges = 8
+	// maxLoginConns is how many connections a login may take. Another one is opened where the
+	// first is of no more use after a refusal.
+	maxLoginConns = 4
 )
 
-// loginClient is the mechanism LOGIN (draft-murchison-sasl-login). The answer to the first
-// challenge is the user name, the answer to the second the password, whatever the challenges say:
-// hosts differ in their wording, and some ignore an initial response.
-type loginClient struct {
-	answers []string
+// Credentials are what a login is made with.
+type Credentials struct {
+	User   string
+	Secret string // a password, or with Config.Token an access token
+	Cure   string // what helps when they are refused, for a person; "" for nothing known
 }
 
-func newLoginClient(user, password string) sasl.Client {
-	return &loginClient{[]string{user, password}}
+// A Login obtains credentials, and is told whether they were accepted.
+type Login interface {
+	// Get returns the credentials.
+	Get(ctx context.Context) (Credentials, error)
+	// Renew returns credentials in place of those that the host has refused, or the same if there
+	// are no others. It is called once in a login.
+	Renew(ctx context.Context, refused Credentials) (Credentials, error)
+	// Done tells whether the host has accepted the credentials.
+	Done(c Credentials, accepted bool)
 }
 
-// Start implements sasl.Client.
-func (c *loginClient) Start() (string, []byte, error) { return "LOGIN", nil, nil }
-
-// Next implements sasl.Client.
-func (c *loginClient) Next([]byte) ([]byte, error) {
-	if len(c.answers) == 0 {
-		return nil, sasl.ErrUnexpectedServerChallenge
-	}
-	answer := c.answers[0]
-	c.answers = c.answers[1:]
-	return []byte(answer), nil
+// A LoginMemory keeps what logins have shown about a host.
+type LoginMemory interface {
+	Recall() LoginKnown
+	Learn(LoginKnown)
 }
 
-// mechanisms returns the mechanisms to try among those that the host offers, best first.
-func mechanisms(ext Extensions, user, password string) []sasl.Client {
-	var all []sasl.Client
-	if ext.Auth(sasl.Plain) {
-		all = append(all, sasl.NewPlainClient("", user, password))
-	}
-	if ext.Auth("LOGIN") {
-		all = append(all, newLoginClient(user, password))
-	}
-	return all
+// LoginKnown is what logins have shown about a host. The zero value is nothing.
+type LoginKnown struct {
+	Way          // that has worked last
+	Offer string `json:"offer,omitempty"` // the mechanisms that were offered then
+	Bound bool   `json:"bound,omitempty"` // a login bound to the TLS session has worked at some time
 }
 
 // logIn logs in if the configuration has the means. When it returns nil, mail may be sent: with a
 // Login, the login has succeeded.
 func (c *Conn) logIn() *Error {
-	if c.cfg.Login == nil {
-		if c.cfg.External && c.encrypted() && c.ext.Auth(sasl.External) {
-			return c.authenticate(sasl.NewExternalClient(""))
-		}
+	e := c.effort
+	if c.cfg.Login == nil && !c.certified() {
 		return nil
 	}
 	if err := c.mayLogIn(); err != nil {
 		return err
 	}
-	user, password, err := c.cfg.Login.Get(c.ctx)
+	if err := c.plan(e); err != nil {
+		return err
+	}
+	if err := c.credentials(e); err != nil {
+		return err
+	}
+	c.r.hide = c.forms(e.creds)
+	err := c.tryAll(e)
+	if !e.again {
+		c.conclude(e, err)
+	}
+	return err
+}
+
+// certified reports whether a session without a Login has to log in by the client certificate: where
+// that is possible, or wanted.
+func (c *Conn) certified() bool {
+	return c.cfg.External && (len(c.cfg.Mechanisms) > 0 || c.encrypted() && c.ext.Auth(sasl.External))
+}
+
+// credentials obtains the credentials, once in a login.
+func (c *Conn) credentials(e *effort) *Error {
+	if e.asked || c.cfg.Login == nil {
+		return nil
+	}
+	creds, err := c.cfg.Login.Get(c.ctx)
 	if err != nil && c.ctx.Err() != nil {
 		return stopped(StageAUTH)
 	}
 	if err != nil {
 		return c.refuse(StageAUTH, err.Error())
 	}
-	if strings.Contains(user+password, "\x00") {
-		return c.refuse(StageAUTH, "the user name or password holds a NUL octet, which no login can carry")
+	if text := c.unfit(creds); text != "" {
+		return c.refuse(StageAUTH, text)
 	}
-	c.r.hide = forms(user, password)
-	var failed *Error
-	for _, mech := range mechanisms(c.ext, user, password) {
-		failed = c.authenticate(mech)
-		if failed == nil || !aboutMechanism(failed) {
-			break
-		}
-	}
-	c.cfg.Login.Done(user, password, failed == nil)
-	return failed
+	e.creds, e.asked = creds, true
+	e.prepare()
+	return nil
 }
 
-// mayLogIn returns why no login by password is possible; nil if one is.
+// unfit says why no mechanism can carry credentials; "" if one can.
+func (c *Conn) unfit(creds Credentials) string {
+	switch {
+	case strings.Contains(creds.User+creds.Secret, "\x00"):
+		return "the user name or password holds a NUL octet, which no login can carry"
+	case c.cfg.Token && strings.ContainsFunc(creds.Secret, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "the access token holds an octet that no token has (RFC 6750)"
+	case c.cfg.Token && strings.ContainsAny(creds.User, "\x01"):
+		return "the user name holds a control character"
+	}
+	return ""
+}
+
+// mayLogIn returns why no login is possible; nil if one is.
 func (c *Conn) mayLogIn() *Error {
 	name := c.cfg.Name
 	switch {
@@ -97,36 +124,8 @@ func (c *Conn) mayLogIn() *Error {
 		return c.refuse(StageAUTH, name+" offers a login (AUTH) behind STARTTLS only, if at all: set tls: starttls")
 	case !c.ext.Has("AUTH"):
 		return c.refuse(StageAUTH, name+" offers no login (AUTH), but a user name is configured: check host and port, or remove the user name")
-	case !c.ext.Auth(sasl.Plain) && !c.ext.Auth("LOGIN"):
-		return c.refuse(StageAUTH, name+" offers none of the ways to log in known here (PLAIN, LOGIN)")
 	}
 	return nil
-}
-
-// minSecret is the length from which a password is searched in the words of a host: a shorter one
-// occurs in ordinary words.
-const minSecret = 4
-
-// forms returns the forms in which a password goes over the wire.
-func forms(user, password string) []string {
-	if len(password) < minSecret {
-		return nil
-	}
-	encode := base64.StdEncoding.EncodeToString
-	return []string{password, encode([]byte(password)), encode([]byte("\x00" + user + "\x00" + password))}
-}
-
-// aboutMechanism reports whether another mechanism may succeed. A refused password is not tried
-// again by another mechanism, since hosts count attempts and lock people out.
-func aboutMechanism(err *Error) bool {
-	if err.Kind != KindReply {
-		return false
-	}
-	switch err.Reply.Code {
-	case 500, 501, 502, 504, 534:
-		return true
-	}
-	return false
 }
 
 // tlsHint says how to get a session on which a password can be sent.
@@ -137,52 +136,57 @@ func (c *Conn) tlsHint() string {
 	return c.cfg.Name + " does not offer STARTTLS on this port; try port 465 with implicit TLS"
 }
 
-// authenticate has one conversation, to its final reply (RFC 4954, section 4).
-func (c *Conn) authenticate(mech sasl.Client) *Error {
-	name, first, err := mech.Start()
-	if err != nil {
-		return c.refuse(StageAUTH, err.Error())
+// minSecret is the length from which a password is searched in the words of a host: a shorter one
+// occurs in ordinary words.
+const minSecret = 4
+
+// forms returns the forms in which a secret goes over the wire.
+func (c *Conn) forms(creds Credentials) []string {
+	if len(creds.Secret) < minSecret {
+		return nil
 	}
-	line := "AUTH " + name
-	if first != nil {
-		with := line + " " + encodeResponse(first)
-		if len(with) <= maxAuthLine {
-			line, first = with, nil
-		}
+	encode := base64.StdEncoding.EncodeToString
+	all := []string{creds.Secret, encode([]byte(creds.Secret))}
+	if !c.cfg.Token {
+		return append(all, encode([]byte(c.cfg.AuthorizeAs+"\x00"+creds.User+"\x00"+creds.Secret)))
 	}
-	shown := "AUTH " + name
-	if line != shown {
-		shown += " ***"
+	for _, name := range [...]string{"OAUTHBEARER", "XOAUTH2"} {
+		all = append(all, encode([]byte(newTokenClient(name, creds.User, creds.Secret).message)))
+	}
+	return all
+}
+
+// converse has one conversation, to its final reply (RFC 4954, section 4). first is the initial
+// response, nil where there is none. The error is that of the connection, or says what went wrong
+// on our side.
+func (c *Conn) converse(mech sasl.Client, name string, first []byte, with bool) (*Reply, *Error) {
+	line, shown, sent := "AUTH "+name, "AUTH "+name, []byte(nil)
+	if with {
+		line, shown, sent, first = line+" "+encodeResponse(first), shown+" ***", first, nil
 	}
 	for range maxChallenges {
 		r, failed := c.ask(StageAUTH, line, shown)
-		if failed != nil {
-			return failed
-		}
-		if r.Code != 334 {
-			return c.authResult(r)
+		if failed != nil || r.Code != 334 {
+			return r, failed
 		}
 		answer := first
-		if first = nil; answer == nil {
+		if len(sent) > 0 && r.Text() == "" {
+			answer = sent // the host has not looked at the initial response
+		}
+		if first, sent = nil, nil; answer == nil {
+			var err error
 			if answer, err = nextResponse(mech, r); err != nil {
-				return c.cancelAuth(name, err)
+				return nil, c.cancelAuth(name, err)
 			}
 		}
 		line, shown = base64.StdEncoding.EncodeToString(answer), "***"
 	}
-	return c.cancelAuth(name, errors.New("too many challenges"))
+	return nil, c.cancelAuth(name, errors.New("too many challenges"))
 }
 
-// authResult returns what the final reply means.
-func (c *Conn) authResult(r *Reply) *Error {
-	switch r.Class() {
-	case 2:
-		c.logged = true
-		return nil
-	case 4, 5:
-		return c.refused(StageAUTH, r)
-	}
-	return c.garbage(StageAUTH, r)
+// inline reports whether an initial response goes with the command.
+func inline(line, response string) bool {
+	return response == ResponseFirst || response == "" && len(line) <= maxAuthLine
 }
 
 // cancelAuth ends a conversation that went wrong on our side (RFC 4954, section 4).
@@ -190,7 +194,7 @@ func (c *Conn) cancelAuth(mech string, cause error) *Error {
 	if _, err := c.ask(StageAUTH, "*", "*"); err != nil {
 		return err
 	}
-	return c.refuse(StageAUTH, "AUTH "+mech+" with "+c.cfg.Name+" failed: "+cause.Error())
+	return &Error{At: StageAUTH, Kind: KindRefused, Text: "AUTH " + mech + " with " + c.cfg.Name + " failed: " + cause.Error(), cause: cause}
 }
 
 // nextResponse answers the challenge in a 334. The prompts of LOGIN may be plain text or lack

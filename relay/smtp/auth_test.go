@@ -89,8 +89,9 @@ func TestNoLogin(t *testing.T) {
 	for _, c := range []struct{ lines, want string }{
 		{"250 STARTTLS", "mx.example.org offers a login (AUTH) behind STARTTLS only, if at all: set tls: starttls"},
 		{"250 HELP", "mx.example.org offers no login (AUTH), but a user name is configured: check host and port, or remove the user name"},
-		{"250 AUTH CRAM-MD5 XOAUTH2", "mx.example.org offers none of the ways to log in known here (PLAIN, LOGIN)"},
-		{"250 AUTH", "mx.example.org offers none of the ways to log in known here (PLAIN, LOGIN)"},
+		{"250 AUTH CRAM-MD5 XOAUTH2", "mx.example.org offers no login by password, but one by token (OAuth): see oauth in esmtpq.yaml(5)"},
+		{"250 AUTH GSSAPI NTLM CRAM-MD5", "mx.example.org offers none of the ways to log in known here, but CRAM-MD5 GSSAPI NTLM"},
+		{"250 AUTH", "mx.example.org offers none of the ways to log in known here, but nothing"},
 	} {
 		s := serve(t, "S: 220 mx\nC: EHLO client.example.org\nS: 250-mx\nS: "+c.lines+"\n! hang", nil)
 		cfg := s.configured()

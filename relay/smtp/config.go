@@ -18,12 +18,6 @@ const (
 	TLSImplicit                     // TLS from the first octet (RFC 8314, 3.3), verified
 )
 
-// A Login obtains credentials, and is told whether they were accepted.
-type Login interface {
-	Get(ctx context.Context) (user, password string, err error)
-	Done(user, password string, accepted bool)
-}
-
 // A Config says how to open a session.
 type Config struct {
 	Name string // name of the host in errors
@@ -36,9 +30,15 @@ type Config struct {
 	// TLSConfig returns the TLS settings for such a name; nil means the defaults.
 	TLSConfig func(name string) (*tls.Config, error)
 	Helo      string // name for EHLO; "" means this machine's
-	Login     Login  // nil for no login by password
+	Login     Login  // nil for no login by password or token
+	Token     bool   // Login gives an access token, not a password
 	External  bool   // log in by the client certificate, where the host offers that (RFC 4422, appendix A)
-	Limits    Limits // the zero value means those of NewLimits(0)
+	// Mechanisms are those that may be used for a login, best first; nil means all that are known,
+	// but for those that are only used on request.
+	Mechanisms  []string
+	AuthorizeAs string      // whom to act as, where that is not the user who logs in; "" for nobody else
+	LoginMemory LoginMemory // nil for none
+	Limits      Limits      // the zero value means those of NewLimits(0)
 	// Trace, if set, gets each line of the dialogue with '<' or '>', and remarks with '*'.
 	// Secrets are masked, and content is left out. Lines may contain any octets. One call is made
 	// at a time.

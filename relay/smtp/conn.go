@@ -24,10 +24,11 @@ type Conn struct {
 
 	greeting string
 	ext      Extensions
-	print    string // Fingerprint
-	login    bool   // AUTH was offered at some time
-	logged   bool   // a login has succeeded
-	again    bool   // EHLO has been sent again after the login
+	print    string  // Fingerprint
+	login    bool    // AUTH was offered at some time
+	logged   bool    // a login has succeeded
+	effort   *effort // to log in
+	again    bool    // EHLO has been sent again after the login
 	// reset is the shape of this host's replies to RSET in this session; "" if it is not known
 	// yet.
 	reset string
@@ -71,11 +72,23 @@ func Open(ctx context.Context, cfg *Config) (*Conn, *Error) {
 		with := *cfg
 		with.Limits, cfg = NewLimits(0), &with
 	}
+	e := &effort{}
+	for {
+		c, err := open(ctx, cfg, e)
+		if err == nil || !e.again {
+			return c, err
+		}
+	}
+}
+
+// open opens a session over one connection.
+func open(ctx context.Context, cfg *Config, e *effort) (*Conn, *Error) {
+	e.conns, e.again = e.conns+1, false
 	raw, err := cfg.Dial(ctx)
 	if err != nil {
 		return nil, dialError(ctx, cfg, err)
 	}
-	c := &Conn{ctx: ctx, cfg: cfg, raw: raw}
+	c := &Conn{ctx: ctx, cfg: cfg, raw: raw, effort: e}
 	c.stop = context.AfterFunc(ctx, c.interrupt)
 	c.use(&deadlineConn{Conn: raw, limit: cfg.Limits.Block})
 	if err := c.establish(); err != nil {

@@ -52,14 +52,25 @@ type Error struct {
 	Reply *Reply // for KindReply
 	Text  string // in our words; "" for KindReply
 	Host  string // whose words or behaviour it is; "" for ours
+	Hint  string // what else there is to say, and what may help; "" for nothing
+
+	cause error // of a decision of ours
 }
 
 // Error implements error.
 func (e *Error) Error() string {
 	if e.Reply != nil {
-		return e.Host + " answered " + e.Reply.String() + " to " + string(e.At)
+		return e.Host + " answered " + e.Reply.String() + " to " + string(e.At) + e.Advice()
 	}
-	return e.Text
+	return e.Text + e.Advice()
+}
+
+// Advice returns the hint, for the end of a sentence.
+func (e *Error) Advice() string {
+	if e.Hint == "" {
+		return ""
+	}
+	return "; " + e.Hint
 }
 
 // stopped returns the error for an interruption.
@@ -133,7 +144,7 @@ func (c *Conn) broken(at Stage, err error) *Error {
 	case errors.Is(err, errCommand):
 		return c.refuse(at, "nothing was sent at "+string(at)+": "+err.Error())
 	case errors.As(err, &garbage):
-		e.Kind = KindGarbage
+		e.Kind, e.cause = KindGarbage, garbage
 		e.Text = c.cfg.Name + " sent " + err.Error() + " as its answer to " + string(at)
 	case timedOut(err):
 		e.Kind = KindTimeout

@@ -31,6 +31,7 @@ const (
 	errNUL          garbageError = "a reply with a NUL octet"
 	errMixedCodes   garbageError = "a reply whose lines have different codes"
 	errUnsolicited  garbageError = "a reply before anything was asked"
+	errContinued    garbageError = "\"+\" in place of a reply"
 )
 
 // A replyReader reads replies, and no more of them than are asked for. The connection has the
@@ -44,7 +45,10 @@ type replyReader struct {
 	hide   []string                    // secrets to be masked in the words of a host
 	trace  func(dir byte, line string) // may be nil
 	strict bool                        // a line that is no reply is an error, which quotes it
-	noise  string                      // the last line that was skipped, to be quoted in a reason
+	// challenged says that a line which begins with "+ " is an error: Yahoo was seen to write a
+	// challenge as POP does.
+	challenged bool
+	noise      string // the last line that was skipped, to be quoted in a reason
 
 	spelled, secrets []string // hide, and its spellings
 }
@@ -117,6 +121,9 @@ func (rr *replyReader) gather() (lines []string, rest *string, err error) {
 		case !ok:
 			if noise++; noise > maxNoise {
 				return lines, nil, errNoise
+			}
+			if rr.challenged && (line == "+" || strings.HasPrefix(line, "+ ")) {
+				return lines, nil, errContinued
 			}
 			if rr.strict && strings.TrimSpace(line) != "" {
 				return lines, nil, errNoise

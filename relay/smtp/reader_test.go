@@ -151,7 +151,7 @@ func TestHiddenReply(t *testing.T) {
 	var shown []string
 	rr := newReplyReader(strings.NewReader("550-hunter2 is wrong\r\n550 so is "+b64("hunter2")+"\r\nhunter2!\r\n250 ok\r\nhunter2"),
 		func(_ byte, line string) { shown = append(shown, line) })
-	rr.hide = forms("me", "hunter2")
+	rr.hide = (&Conn{cfg: &Config{}}).forms(Credentials{User: "me", Secret: "hunter2"})
 	r, err := rr.next()
 	if err != nil || r.Text() != "*** is wrong so is ***" {
 		t.Errorf("%+v, %v", r, err)
@@ -162,10 +162,10 @@ func TestHiddenReply(t *testing.T) {
 	}
 	// A line that is no reply has no code that could stand in front of it: a terminal on the way
 	// echoes what we send.
-	for _, secret := range forms("me", "hunter2") {
+	for _, secret := range (&Conn{cfg: &Config{}}).forms(Credentials{User: "me", Secret: "hunter2"}) {
 		shown = nil
 		rr = newReplyReader(strings.NewReader(secret+"\r\n235 ok\r\n"), func(_ byte, line string) { shown = append(shown, line) })
-		rr.hide = forms("me", "hunter2")
+		rr.hide = (&Conn{cfg: &Config{}}).forms(Credentials{User: "me", Secret: "hunter2"})
 		if _, err := rr.next(); err != nil {
 			t.Error(err)
 		}
@@ -173,7 +173,7 @@ func TestHiddenReply(t *testing.T) {
 			t.Errorf("of %q is shown %q, and kept %q", secret, shown, rr.noise)
 		}
 	}
-	if forms("me", "abc") != nil {
+	if (&Conn{cfg: &Config{}}).forms(Credentials{User: "me", Secret: "abc"}) != nil {
 		t.Error("a password that stands in every other word is looked for")
 	}
 }

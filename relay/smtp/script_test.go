@@ -169,15 +169,23 @@ func opened(t testing.TB, dialogue string, change ...func(*Config)) (*Conn, *scr
 // A login has the credentials of tests.
 type login struct {
 	user, password string
+	fresh          string // the token that it is renewed with; "" for none
 	err            error
 	heard          []bool
 }
 
-func (l *login) Get(context.Context) (user, password string, err error) {
-	return l.user, l.password, l.err
+func (l *login) Get(context.Context) (Credentials, error) {
+	return Credentials{User: l.user, Secret: l.password, Cure: "ask for help"}, l.err
 }
 
-func (l *login) Done(_, _ string, accepted bool) { l.heard = append(l.heard, accepted) }
+func (l *login) Renew(_ context.Context, refused Credentials) (Credentials, error) {
+	if l.fresh != "" {
+		refused.Secret = l.fresh
+	}
+	return refused, nil
+}
+
+func (l *login) Done(_ Credentials, accepted bool) { l.heard = append(l.heard, accepted) }
 
 // asMe logs in as "me".
 func asMe(cfg *Config) { cfg.Login = &login{user: "me", password: "secret"} }

@@ -7,12 +7,12 @@ import (
 
 // Dovecot's submission service passes mail on during the session: its replies to RCPT and to the
 // end are those of its relay.
-func TestDovecotChecks(t *testing.T) { startDovecot(t, "dovecot").checks(t) }
+func TestDovecotChecks(t *testing.T) { startDovecot(t, "dovecot", "", "").checks(t) }
 
 // The first of two mails came twice, each time: an envelope behind a final dot kills the
 // session's process of Dovecot 2.3, with the mail before it passed on and not answered.
 func TestDovecotTwoMails(t *testing.T) {
-	h := startDovecot(t, "dovecot")
+	h := startDovecot(t, "dovecot", "", "")
 	for n := 1; n <= 4; n++ {
 		me := newSecurePerson(t, h, h.password)
 		for range 3 {
@@ -27,7 +27,7 @@ func TestDovecotTwoMails(t *testing.T) {
 // Dovecot 2.4 offers SMTPUTF8 only after the login.
 func TestDovecotNext(t *testing.T) {
 	onlyLong(t)
-	h := startDovecot(t, "dovecot-next")
+	h := startDovecot(t, "dovecot-next", "", "")
 	t.Run("beyond ASCII", func(t *testing.T) {
 		me := newSecurePerson(t, h, h.password)
 		mails := h.newMails(3)
@@ -87,8 +87,9 @@ userdb static {
 `,
 }
 
-// startDovecot starts a Dovecot whose packages are in this directory of the cache.
-func startDovecot(t *testing.T, packages string) *host {
+// startDovecot starts a Dovecot whose packages are in this directory of the cache, with more lines of
+// configuration, and settings for tokens.
+func startDovecot(t *testing.T, packages string, more, oauth2 string) *host {
 	t.Helper()
 	root := unpacked(t, packages, "usr/sbin/dovecot")
 	h := newHost(t, packages)
@@ -101,7 +102,8 @@ func startDovecot(t *testing.T, packages string) *host {
 		conf = dovecotRest[packages] + dovecotConf // the version comes first
 	}
 	m := newMachine(t, h.cert, root, "dovecot", "dovenull", "vmail")
-	m.write("dovecot/dovecot.conf", fmt.Sprintf(conf, h.sink.port(), portOf(h.addr), h.password))
+	m.write("dovecot/dovecot.conf", fmt.Sprintf(conf, h.sink.port(), portOf(h.addr), h.password)+more)
+	m.write("dovecot/oauth2", oauth2)
 	h.awaitReady(t, start(t, m.command("chmod 777 /var/mail\nmkdir -p /var/lib/dovecot\nexec dovecot -F\n")))
 	return h
 }

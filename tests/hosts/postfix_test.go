@@ -81,18 +81,25 @@ func startPostfix(t *testing.T, packages, more string) *host {
 	h := newHost(t, packages)
 	h.refuse = "Recipient address rejected"
 	h.size, h.line, h.errors = 10240000, altered, 20
-	m := newMachine(t, h.cert, root, "postfix", "postdrop")
+	m := newMachine(t, h.cert, root, "postfix", "postdrop", h.user)
 	m.write("postfix/main.cf", fmt.Sprintf(postfixConf, h.sink.port())+more)
 	m.write("postfix/master.cf", fmt.Sprintf(postfixServices, h.addr, h.secure))
 	m.write("postfix/bad", "/^bad/ REJECT\n")
-	m.write("postfix/sasl/smtpd.conf", "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nmech_list: PLAIN LOGIN\n")
+	m.write("postfix/sasl/smtpd.conf", "pwcheck_method: auxprop\nauxprop_plugin: sasldb\n") // it offers all that Cyrus SASL has
+	m.write("postfix/sasl/saslauthd.conf", "pwcheck_method: saslauthd\n")
 	h.awaitReady(t, start(t, m.command(`
+echo "`+h.user+`:$(openssl passwd -6 `+h.password+`):19000::::::" >/etc/shadow
+mkdir /run/saslauthd
+saslauthd -a shadow -m /run/saslauthd -n 1
+chmod 755 /run/saslauthd
 mkdir -p /var/lib/postfix /var/spool/postfix/pid /var/spool/postfix/maildrop /var/spool/postfix/public
 for dir in incoming active bounce corrupt defer deferred flush hold private saved trace; do mkdir /var/spool/postfix/$dir; done
 chown postfix /var/lib/postfix /var/spool/postfix/*
 chown root /var/spool/postfix/pid
-echo `+h.password+` | saslpasswd2 -p -c -u smarthost.test `+h.user+`
-chgrp postfix /etc/sasldb2; chmod 640 /etc/sasldb2
+if ! grep -q saslauthd /etc/postfix/main.cf; then
+	echo `+h.password+` | saslpasswd2 -p -c -u smarthost.test `+h.user+`
+	chgrp postfix /etc/sasldb2; chmod 640 /etc/sasldb2
+fi
 exec /usr/lib/postfix/sbin/master -d
 `)))
 	return h

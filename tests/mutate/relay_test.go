@@ -202,4 +202,39 @@ var relayFaults = []fault{
 		"	{everyStage, \"name\", queue.Delayed, queue.ScopeIdentity, \"\"},\n", "",
 		[]test{{"relay", "TestPolicy"}},
 	},
+	{
+		"a host need not prove that it knows the password", "relay",
+		"	case r.Class() == 2 && isScram && !scram.proven:", "	case false && isScram && !scram.proven:",
+		[]test{{"relay/smtp", "TestLogins"}},
+	},
+	{
+		"the nonce of a challenge is not compared", "relay",
+		"	case len(nonce) <= len(c.nonce) || !strings.HasPrefix(nonce, c.nonce):", "	case false:",
+		[]test{{"relay/smtp", "TestHostileSCRAM"}},
+	},
+	{
+		"a weaker login is made where a bound one has worked", "relay",
+		"		if e.known.Bound && len(c.cfg.Mechanisms) == 0 || v.is == broken", "		if v.is == broken",
+		[]test{{"relay/smtp", "TestDowngrade"}},
+	},
+	{
+		"a bound login that is no longer offered is not missed", "relay",
+		"	case e.known.Bound && !c.offersBinding() &&", "	case false &&",
+		[]test{{"relay/smtp", "TestDowngrade"}},
+	},
+	{
+		"a refused mechanism ends the login", "relay",
+		"		e.note(w, v)\n		e.settle(w, v)\n	}\n	return true", "		e.note(w, v)\n		return false\n	}\n	return true",
+		[]test{{"relay/smtp", "TestLogins"}},
+	},
+	{
+		"trouble of the host is a refused token", "relay",
+		"	if isToken && token.passing() {", "	if false {",
+		[]test{{"relay/smtp", "TestLogins"}},
+	},
+	{
+		"a long response goes with the command", "relay",
+		"	return response == ResponseFirst || response == \"\" && len(line) <= maxAuthLine", "	return response != ResponseLater",
+		[]test{{"relay/smtp", "TestLogins"}},
+	},
 }

@@ -205,6 +205,8 @@ func (e *explainer) route(route *submit.Route) {
 	switch {
 	case id.Username == "":
 		e.field("login", "none")
+	case id.TokenCommand != "":
+		e.field("login", id.Username+", access token from a command")
 	case id.PasswordCommand != "":
 		e.field("login", id.Username+", password from a command")
 	default:
