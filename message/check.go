@@ -25,6 +25,9 @@ func Check(r io.Reader) ([]string, error) {
 	}
 	stats := meter.Stats()
 	remarks := h.check()
+	if len(h.raw) == 0 {
+		remarks = append(remarks, "it has no header (fields such as Subject:, then a blank line): all of it is text, and nobody is named in it")
+	}
 	if stats.MaxLine > MaxLine {
 		remarks = append(remarks, fmt.Sprintf("a line has %d octets: hosts may refuse or break lines over %d (RFC 5321); encode the part as quoted-printable or base64", stats.MaxLine, MaxLine))
 	}

@@ -100,8 +100,8 @@ func (r *run) takeStock(v *spool.Inventory) {
 	if err != nil {
 		r.trouble("remove what a dead submission left: %v", err)
 	}
-	for _, name := range v.Foreign {
-		r.trouble("%s/%s is not a message of ours: skipped", r.q.Dir, spool.Printable(name))
+	if len(v.Foreign) > 0 {
+		r.trouble("%s: skipped", r.q.Foreign(v.Foreign))
 	}
 }
 

@@ -11,7 +11,7 @@ _esmtpq() {
 	case $verb in
 	sendmail | explain) words='-A -B -b -C -c -D -d -e -F -f -G -h -I -i -L -m -N -n -O -o -p -q -R -r -s -T -t -U -V -v -X -x' ;;
 	deliver) words='--sender --recipient --older' ;;
-	mailq) words='--json --count' ;;
+	mailq) words='--json --count --quiet' ;;
 	show) words='--raw --sender --recipient --older' ;;
 	hold) words='--sender --recipient --older' ;;
 	release) words='--sender --recipient --older' ;;

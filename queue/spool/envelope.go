@@ -73,6 +73,13 @@ func sealOf(first []byte) []byte {
 	return append(b, after...)
 }
 
+// An UnfitError says why an envelope can never be queued as it is.
+type UnfitError string
+
+func (e UnfitError) Error() string { return string(e) }
+
+func unfit(format string, args ...any) error { return UnfitError(fmt.Sprintf(format, args...)) }
+
 // check refuses an envelope that could not be read back as it was submitted.
 func (e *Envelope) check() error {
 	texts := append([]string{e.From, e.Return, e.EnvelopeID, e.Body, e.Config, e.Legacy}, e.Remarks...)
@@ -85,17 +92,17 @@ func (e *Envelope) check() error {
 	for _, s := range texts {
 		if !utf8.ValidString(s) {
 			// JSON would replace the octets, and the mail would go to somebody else.
-			return fmt.Errorf("%q in the envelope is not UTF-8", s)
+			return unfit("%q in the envelope is not UTF-8", s)
 		}
 	}
 	if year := e.Arrival.Year(); year < 0 || year > 9999 {
-		return fmt.Errorf("a message of the year %d", year)
+		return unfit("a message of the year %d", year)
 	}
 	switch n := len(e.Recipients); {
 	case n == 0:
-		return errors.New("a message without recipients")
+		return unfit("a message without recipients")
 	case n > maxRecipients:
-		return fmt.Errorf("a message for %d recipients, the queue takes %d: send it in parts", n, maxRecipients)
+		return unfit("a message for %d recipients, the queue takes %d: send it in parts", n, maxRecipients)
 	}
 	return nil
 }
@@ -118,7 +125,7 @@ func encodeEnvelope(env *Envelope, refused []string) ([]byte, error) {
 		b = appendRecipientLine(b, &Progress{State: Refused, Time: env.Arrival, Status: "5.1.3", Text: why})
 	}
 	if len(b) > maxEnvelope {
-		return nil, fmt.Errorf("an envelope of %d octets, the queue takes %d: send the message in parts", len(b), maxEnvelope)
+		return nil, unfit("an envelope of %d octets, the queue takes %d: send the message in parts", len(b), maxEnvelope)
 	}
 	return b, nil
 }

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"slices"
@@ -29,6 +30,21 @@ func (q *Queue) List() (*Listing, error) {
 	slices.Sort(l.Legacy)
 	slices.Sort(l.Foreign)
 	return l, nil
+}
+
+// Foreign says for a person that some names in the queue directory are not ours: the first of them,
+// and how many there are.
+func (q *Queue) Foreign(names []string) string {
+	const most = 3
+	first := Printable(strings.Join(names[:min(len(names), most)], ", "))
+	switch n := len(names); {
+	case n == 1:
+		return fmt.Sprintf("%s/%s is not a message of ours", q.Dir, first)
+	case n <= most:
+		return fmt.Sprintf("in %s, these are not messages of ours: %s", q.Dir, first)
+	default:
+		return fmt.Sprintf("in %s, these are not messages of ours: %s and %d more", q.Dir, first, n-most)
+	}
 }
 
 // Count returns the number of messages, including those of esmtp-wrapper.

@@ -214,8 +214,11 @@ func setMode(inv *Invocation, v string) error {
 		"i": Newaliases, "h": Nothing, "H": Nothing,
 	}
 	m, ok := modes[v]
-	if !ok {
-		return exit.Fail(exit.Usage, "-b%s is not supported: this mailer only sends", spool.Printable(v))
+	switch {
+	case !ok && len(v) == 1 && strings.Contains("adDlt", v):
+		return exit.Fail(exit.Usage, "-b%s is not supported: this mailer only sends", v)
+	case !ok:
+		return exit.Fail(exit.Usage, "-b%s: no such mode; it knows m, p, P, s, v and i: see --help", spool.Printable(v))
 	}
 	inv.Mode = m
 	return nil

@@ -2,6 +2,7 @@ package door
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"sync"
@@ -20,29 +21,84 @@ type Transcript struct {
 	file    *os.File
 }
 
-// OpenTranscript makes the transcript that a command line asks for, nil if it asks for none. A file
-// must be a regular one.
+// OpenTranscript makes the transcript that a command line asks for, nil if it asks for none.
 func OpenTranscript(inv *argv.Invocation, stderr *os.File) (*Transcript, error) {
 	if !inv.Verbose && inv.Transcript == "" {
 		return nil, nil
 	}
 	t := &Transcript{}
 	if inv.Transcript != "" {
-		const flags = os.O_WRONLY | os.O_APPEND | os.O_CREATE | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
-		f, err := os.OpenFile(inv.Transcript, flags, 0o600)
+		f, empty, err := openTranscript(inv.Transcript)
 		if err != nil {
-			return nil, exit.Fail(exit.CantCreat, "-X: %w", err)
+			return nil, exit.Fail(exit.CantCreat, "-X %s: %w", inv.Transcript, err)
 		}
-		if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
-			f.Close()
-			return nil, exit.Fail(exit.CantCreat, "-X %s: not a regular file", inv.Transcript)
+		s := newStream(f)
+		if empty {
+			s.waiting = []byte(transcriptHead) // written with the first line
 		}
-		t.file, t.streams = f, append(t.streams, newStream(f))
+		t.file, t.streams = f, append(t.streams, s)
 	}
 	if inv.Verbose {
 		t.streams = append(t.streams, newStream(stderr))
 	}
 	return t, nil
+}
+
+// transcriptHead begins each file of a transcript. A caller that passes on options of others could
+// be made to name any file; one that does not begin like this is left alone.
+const transcriptHead = "# SMTP dialogue, by esmtpq\n"
+
+var errNoTranscript = errors.New("is there already and is no transcript of esmtpq's: name a new file")
+
+// openTranscript opens a file to append to, and reports whether it is empty: a new file, or a
+// regular file of ours with one name that is empty or begins as a transcript. Where the system can
+// tell, no part of the path may be a symbolic link.
+func openTranscript(path string) (f *os.File, empty bool, err error) {
+	const flags = os.O_RDWR | os.O_APPEND | syscall.O_CLOEXEC | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+	fd, err := openUnlinked(path, flags|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, syscall.EEXIST) {
+		fd, err = openUnlinked(path, flags, 0)
+	}
+	switch {
+	case errors.Is(err, syscall.ELOOP):
+		return nil, false, errors.New("it, or a directory of its path, is a symbolic link: give its real name")
+	case errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENXIO):
+		return nil, false, errors.New("not a regular file")
+	case err != nil:
+		return nil, false, err
+	}
+	f = os.NewFile(uintptr(fd), path)
+	if empty, err = isTranscript(f); err != nil {
+		f.Close()
+		return nil, false, err
+	}
+	return f, empty, nil
+}
+
+// isTranscript checks an open file, and reports whether it is empty. It reads the file, since the
+// size says nothing below /proc.
+func isTranscript(f *os.File) (empty bool, err error) {
+	var st syscall.Stat_t
+	if err := syscall.Fstat(int(f.Fd()), &st); err != nil {
+		return false, err
+	}
+	switch {
+	case st.Mode&syscall.S_IFMT != syscall.S_IFREG:
+		return false, errors.New("not a regular file")
+	case st.Uid != uint32(os.Geteuid()):
+		return false, errors.New("is another user's")
+	case st.Nlink != 1:
+		return false, errors.New("has another name (a hard link)")
+	}
+	head := make([]byte, len(transcriptHead))
+	n, err := f.ReadAt(head, 0)
+	switch {
+	case n == 0 && err == io.EOF:
+		return true, nil
+	case n == len(head) && string(head) == transcriptHead:
+		return false, nil
+	}
+	return false, errNoTranscript
 }
 
 // Write adds to the transcript. It neither waits nor fails.

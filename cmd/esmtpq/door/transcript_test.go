@@ -7,8 +7,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"esmtpq/cmd/esmtpq/argv"
@@ -95,12 +97,72 @@ func TestOpenTranscript(t *testing.T) {
 		tr.Flush(context.Background())
 		tr.Close()
 	}
-	if text, err := os.ReadFile(file); err != nil || string(text) != "one\ntwo\n" {
+	if text, err := os.ReadFile(file); err != nil || string(text) != transcriptHead+"one\ntwo\n" {
 		t.Errorf("%q, %v", text, err)
 	}
 	for _, name := range []string{filepath.Dir(file), os.DevNull, filepath.Join(file, "x")} {
 		if tr, err := OpenTranscript(&argv.Invocation{Transcript: name}, os.Stderr); err == nil {
 			t.Errorf("%s: %v", name, tr)
+		}
+	}
+}
+
+// A transcript goes into a new file, or to the end of one that is plainly a transcript of ours.
+func TestTranscriptOfOthers(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Join(dir, name)
+	}
+	write("rc", "identity = me@example.org\n")
+	write("almost", transcriptHead[:10])
+	write("named", transcriptHead)
+	write("target", "")
+	for _, err := range []error{
+		os.Mkdir(filepath.Join(dir, "real"), 0o700), os.Symlink("real", filepath.Join(dir, "linked")),
+		os.Symlink("target", filepath.Join(dir, "link")), os.Symlink("none", filepath.Join(dir, "dangling")),
+		os.Link(filepath.Join(dir, "named"), filepath.Join(dir, "other")),
+		syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	bad := []string{"rc", "almost", "named", "other", "link", "dangling", "fifo", "real", "none/x", "/dev/null", "/dev/full", "/proc/self/mem", "/proc/self/comm",
+		fmt.Sprintf("/proc/%d/mem", os.Getpid()), fmt.Sprintf("/proc/%d/comm", os.Getpid()), fmt.Sprintf("/proc/%d/oom_score_adj", os.Getpid())}
+	if runtime.GOOS == "linux" {
+		bad = append(bad, "linked/x")
+	}
+	for _, name := range bad {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		if f, _, err := openTranscript(name); err == nil {
+			f.Close()
+			t.Errorf("%s is taken", name)
+		}
+	}
+	if left, _ := os.ReadDir(filepath.Join(dir, "real")); len(left) > 0 {
+		t.Errorf("made in a linked directory: %v", left)
+	}
+	for _, name := range []string{write("empty", ""), write("begun", transcriptHead+"x\n"), filepath.Join(dir, "real/new")} {
+		f, empty, err := openTranscript(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		if empty != !strings.HasSuffix(name, "begun") {
+			t.Errorf("%s: empty %t", name, empty)
+		}
+	}
+	if os.Getuid() == 0 {
+		os.Chown(write("theirs", ""), 65534, 65534)
+		if f, _, err := openTranscript(filepath.Join(dir, "theirs")); err == nil {
+			f.Close()
+			t.Error("another user's file is taken")
 		}
 	}
 }

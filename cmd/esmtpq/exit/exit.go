@@ -18,7 +18,7 @@ import (
 const (
 	OK          = 0
 	Usage       = 64 // the command line is wrong
-	DataErr     = 65 // the message names no recipients
+	DataErr     = 65 // the message names no recipients, or cannot be queued as it is
 	NoInput     = 66 // the message cannot be read
 	Unavailable = 69 // what was asked for does not exist here
 	Software    = 70 // our own mistake
@@ -62,7 +62,10 @@ func Fail(code int, format string, args ...any) error {
 func Spool(what string, err error) error {
 	code := TempFail
 	hint := "try again"
+	var unfit spool.UnfitError
 	switch {
+	case errors.As(err, &unfit):
+		code, hint = DataErr, ""
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
 		hint = "free some space and try again"
 	case errors.Is(err, syscall.EFBIG):

@@ -1,8 +1,14 @@
 package list
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
 	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"esmtpq/queue/spool"
 )
@@ -10,7 +16,39 @@ import (
 // jsonList prints one JSON object for each message, each on a line of its own. The names of the
 // members are those of Postfix's postqueue -j where it has them.
 type jsonList struct {
-	enc *json.Encoder
+	out io.Writer
+}
+
+// print prints an object, in which everything that is not printable is an escape: addresses and
+// reasons come from outside.
+func (w *jsonList) print(j jsonMessage) {
+	b, err := json.Marshal(j)
+	if err != nil {
+		return // never: it has texts and numbers
+	}
+	w.out.Write(append(escaped(b), '\n'))
+}
+
+// escaped returns JSON with \u escapes for the characters that are not printable, such as C1
+// controls, and marks that change the direction of text or have no width.
+func escaped(b []byte) []byte {
+	odd := func(r rune) bool { return !unicode.IsPrint(r) }
+	if bytes.IndexFunc(b, odd) < 0 {
+		return b
+	}
+	var out []byte
+	for _, r := range string(b) {
+		switch {
+		case !odd(r):
+			out = utf8.AppendRune(out, r)
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, hi, lo)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+	}
+	return out
 }
 
 type jsonMessage struct {
@@ -22,9 +60,10 @@ type jsonMessage struct {
 	Attempts    int             `json:"attempts"`
 	LastAttempt int64           `json:"last_attempt,omitempty"` // Unix time
 	NextAttempt int64           `json:"next_attempt,omitempty"`
-	Reason      string          `json:"reason,omitempty"`  // why the whole message waits
-	Remarks     []string        `json:"remarks,omitempty"` // what its submitter should know
-	Recipients  []jsonRecipient `json:"recipients"`        // those not served yet
+	Reason      string          `json:"reason,omitempty"`    // why the whole message waits
+	NeedsYou    bool            `json:"needs_you,omitempty"` // it waits for its owner to decide
+	Remarks     []string        `json:"remarks,omitempty"`   // what its submitter should know
+	Recipients  []jsonRecipient `json:"recipients"`          // those not served yet
 }
 
 type jsonRecipient struct {
@@ -53,6 +92,7 @@ func (w *jsonList) message(m *spool.Message) {
 		Sender: listSender(&m.Envelope), Attempts: m.Attempts,
 		LastAttempt: unixOrZero(m.Last), NextAttempt: unixOrZero(m.Next), Remarks: m.Envelope.Remarks, Recipients: []jsonRecipient{},
 	}
+	j.NeedsYou = needsOwner(m)
 	if m.Held {
 		j.QueueName = "hold"
 	} else if !m.Pending() {
@@ -70,23 +110,23 @@ func (w *jsonList) message(m *spool.Message) {
 		}
 		j.Recipients = append(j.Recipients, r)
 	}
-	w.enc.Encode(j)
+	w.print(j)
 }
 
 func (w *jsonList) legacy(e *spool.LegacyEntry, sender string, recipients []string, reason string) {
 	j := jsonMessage{
 		QueueName: "legacy", QueueID: e.Name, ArrivalTime: e.Arrival.Unix(), MessageSize: e.Size,
-		Sender: sender, Reason: reason, Recipients: []jsonRecipient{},
+		Sender: sender, Reason: reason, NeedsYou: reason != "", Recipients: []jsonRecipient{},
 	}
 	for _, r := range recipients {
 		j.Recipients = append(j.Recipients, jsonRecipient{Address: r, Action: "untried"})
 	}
-	w.enc.Encode(j)
+	w.print(j)
 }
 
 func (w *jsonList) damaged(id string, arrival time.Time, reason string) {
-	w.enc.Encode(jsonMessage{
-		QueueName: "damaged", QueueID: id, ArrivalTime: arrival.Unix(), Reason: reason,
+	w.print(jsonMessage{
+		QueueName: "damaged", QueueID: id, ArrivalTime: arrival.Unix(), Reason: reason, NeedsYou: true,
 		Recipients: []jsonRecipient{},
 	})
 }

@@ -3,7 +3,6 @@ package list
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,12 +28,14 @@ const help = `  -q                     run the queue instead, as deliver does
   -v                     attempts, and when the next one is due
   --json                 one JSON object per message
   --count                just how many there are
+  --quiet                nothing: exit status 0 if no mail waits, 1 if some does, 2 if it needs you
 `
 
 // options are the options of mailq.
 type options struct {
 	json    bool // one object per message
 	count   bool // only the number of messages
+	quiet   bool // only an exit status
 	verbose bool // attempts, and when the next one is due
 }
 
@@ -54,6 +55,8 @@ func Verb(c *door.Call) error {
 			opt.json = true
 		case "--count":
 			opt.count = true
+		case "--quiet":
+			opt.quiet = true
 		default:
 			rest = append(rest, arg)
 		}
@@ -81,7 +84,7 @@ func list(c *door.Call, opt options) error {
 	if q != nil {
 		defer q.Close()
 	}
-	if opt.count {
+	if opt.count && !opt.quiet {
 		return count(c, q)
 	}
 	listing := &spool.Listing{}
@@ -91,13 +94,15 @@ func list(c *door.Call, opt options) error {
 		}
 	}
 	out := bufio.NewWriterSize(c.Out, 64<<10)
-	var w listWriter = &jsonList{json.NewEncoder(out)}
-	if !opt.json {
+	var w listWriter = &jsonList{out}
+	if opt.quiet {
+		w, listing.Foreign = &quietList{}, nil
+	} else if !opt.json {
 		running := q != nil && q.Running()
 		w = &postfixList{out: out, verbose: opt.verbose, colour: colourful(c.Out), running: running}
 	}
 	walk(c, q, listing, w)
-	if q != nil && q.Running() {
+	if q != nil && !opt.quiet && q.Running() {
 		if text, stopped := door.Rival(q); stopped {
 			fmt.Fprintf(c.Err, "%s: %s\n", c.Name, text)
 		}
@@ -148,8 +153,8 @@ func walk(c *door.Call, q *spool.Queue, l *spool.Listing, w listWriter) {
 			w.message(m)
 		}
 	})
-	for _, name := range l.Foreign {
-		fmt.Fprintf(c.Err, "%s: %s/%s is not a message of ours\n", c.Name, q.Dir, spool.Printable(name))
+	if len(l.Foreign) > 0 {
+		fmt.Fprintf(c.Err, "%s: %s\n", c.Name, q.Foreign(l.Foreign))
 	}
 }
 
