@@ -6,8 +6,9 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Holder is the process that has the lock of the queue run.
@@ -20,8 +21,8 @@ type Holder struct {
 // Holder returns the process that has the lock of the queue run, as far as the system tells; false
 // if nobody has it or that cannot be found out.
 func (q *Queue) Holder() (Holder, bool) {
-	var st syscall.Stat_t
-	if fstat(int(q.dir.Fd()), &st) != nil {
+	var st unix.Stat_t
+	if q.lstat(runFile, &st) != nil {
 		return Holder{}, false
 	}
 	locks, err := os.ReadFile("/proc/locks")

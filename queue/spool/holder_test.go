@@ -19,7 +19,7 @@ func TestHolder(t *testing.T) {
 	if h, ok := q.Holder(); ok {
 		t.Errorf("nobody has it: %+v", h)
 	}
-	cmd := exec.Command("flock", q.Dir, "sh", "-c", "echo locked; exec sleep 60")
+	cmd := exec.Command("flock", q.Dir+"/"+runFile, "sh", "-c", "echo locked; exec sleep 60")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
