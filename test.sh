@@ -278,7 +278,7 @@ GOFLAGS="" go run "$staticcheck" ./...
 step 'scripts and man pages'
 for script in install.sh test.sh; do sh -n "$script"; done
 for script in .ci/run bench/run.sh packaging/make.sh contrib/completion/esmtpq.bash; do bash -n "$script"; done
-if command -v shellcheck >/dev/null; then shellcheck install.sh test.sh .ci/run bench/run.sh packaging/make.sh; fi
+if command -v shellcheck >/dev/null; then shellcheck install.sh test.sh .ci/run bench/run.sh packaging/make.sh findings/*.sh; fi
 for page in docs/*.[1-9]; do
 	if [ -e "$page" ] && command -v mandoc >/dev/null; then mandoc -Tlint -Wwarning "$page"; fi
 done
