@@ -27,7 +27,7 @@ func ParseAddressList(s string) (addrs []Address, bad []error) {
 	for m := range members(s) {
 		switch {
 		case m.err != nil:
-			bad = append(bad, fmt.Errorf("address %s: %w", shown(strings.Trim(m.text, " \t")), m.err))
+			bad = append(bad, m.failure())
 		case m.addr != nil:
 			addrs = append(addrs, *m.addr)
 		}
@@ -42,6 +42,11 @@ type member struct {
 	text string // all of it
 	at   int    // where it is in the list
 	spec int    // where the addr-spec ends in the list, if there is addr
+}
+
+// failure returns an error that names a member.
+func (m *member) failure() error {
+	return fmt.Errorf("address %s: %w", shown(strings.Trim(m.text, " \t")), m.err)
 }
 
 // members yields the members of a list.
@@ -77,10 +82,11 @@ func ParseArgument(s string) (addrs []Address, bad []error) {
 }
 
 // ParseReversePath parses the argument of -f and -r: an addr-spec, perhaps in angle brackets,
-// perhaps with a display name. It returns the addr-spec, or "" for "" and "<>", the null
-// reverse-path.
+// perhaps with a display name. It returns the addr-spec, or "" for the null reverse-path: "", "<>",
+// and MAILER-DAEMON without a domain, which is how mail clients that fetch mail hand on a bounce.
 func ParseReversePath(s string) (spec string, err error) {
-	if null := strings.Trim(s, " \t"); null == "" || null == "<>" {
+	null := strings.Trim(strings.TrimSuffix(strings.TrimPrefix(strings.Trim(s, " \t"), "<"), ">"), " \t")
+	if null == "" || strings.EqualFold(null, "MAILER-DAEMON") {
 		return "", nil
 	}
 	addrs, bad := ParseArgument(s)

@@ -24,19 +24,38 @@ func (h *Header) Resent() bool {
 // the others are not affected.
 func (h *Header) Recipients() (addrs []Address, bad []error) {
 	seen := make(map[string]bool)
-	for _, f := range h.recipientFields() {
-		as, errs := ParseAddressList(h.text(f))
-		for _, a := range as {
-			if key := a.Local + "\x00" + strings.ToLower(a.Domain); !seen[key] {
-				seen[key] = true
-				addrs = append(addrs, a)
-			}
-		}
-		for _, err := range errs {
-			bad = append(bad, fmt.Errorf("%s: %w", f.name, err))
+	for a, err := range h.EachRecipient() {
+		if err != nil {
+			bad = append(bad, err)
+		} else if key := a.Local + "\x00" + strings.ToLower(a.Domain); !seen[key] {
+			seen[key] = true
+			addrs = append(addrs, a)
 		}
 	}
 	return addrs, bad
+}
+
+// EachRecipient yields what Recipients returns as it is read, and an address as often as it is named.
+func (h *Header) EachRecipient() iter.Seq2[Address, error] {
+	return func(yield func(Address, error) bool) {
+		for _, f := range h.recipientFields() {
+			for m := range members(h.text(f)) {
+				var a Address
+				var err error
+				switch {
+				case m.err != nil:
+					err = fmt.Errorf("%s: %w", f.name, m.failure())
+				case m.addr != nil:
+					a = *m.addr
+				default:
+					continue
+				}
+				if !yield(a, err) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // recipientFields returns the fields that name recipients.

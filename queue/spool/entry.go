@@ -14,11 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxEnvelope bounds the size of an envelope: it has room for maxRecipients if most of the
-// addresses are not extremely long.
 const (
-	maxEnvelope   = 64 << 20
-	maxRecipients = 100_000
+	// MaxRecipients is how many recipients a message may have.
+	MaxRecipients = 100_000
+
+	// maxEnvelope bounds the size of an envelope: it has room for MaxRecipients if most of the
+	// addresses are not extremely long.
+	maxEnvelope = 64 << 20
 )
 
 // Read returns the entry with the given queue ID. It takes no lock: the result is the state at

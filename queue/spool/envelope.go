@@ -101,18 +101,18 @@ func (e *Envelope) check() error {
 	switch n := len(e.Recipients); {
 	case n == 0:
 		return unfit("a message without recipients")
-	case n > maxRecipients:
-		return unfit("a message for %d recipients, the queue takes %d: send it in parts", n, maxRecipients)
+	case n > MaxRecipients:
+		return unfit("a message for %d recipients, the queue takes %d: send it in parts", n, MaxRecipients)
 	}
 	return nil
 }
 
 // encodeEnvelope returns the file envelope of a message that has not been tried yet. Refused
 // recipients follow the others, with the reasons given.
-func encodeEnvelope(env *Envelope, refused []string) ([]byte, error) {
+func encodeEnvelope(env *Envelope, refused []Refusal) ([]byte, error) {
 	served := len(env.Recipients)
-	for range refused {
-		env.Recipients = append(env.Recipients, Recipient{})
+	for _, r := range refused {
+		env.Recipients = append(env.Recipients, r.Recipient)
 	}
 	b, err := beginEnvelope(env, &Message{})
 	if err != nil {
@@ -121,8 +121,8 @@ func encodeEnvelope(env *Envelope, refused []string) ([]byte, error) {
 	for range served {
 		b = appendRecipientLine(b, &Progress{State: Untried})
 	}
-	for _, why := range refused {
-		b = appendRecipientLine(b, &Progress{State: Refused, Time: env.Arrival, Status: "5.1.3", Text: why})
+	for _, r := range refused {
+		b = appendRecipientLine(b, &Progress{State: Refused, Time: env.Arrival, Status: r.Status, Text: r.Reason})
 	}
 	if len(b) > maxEnvelope {
 		return nil, unfit("an envelope of %d octets, the queue takes %d: send the message in parts", len(b), maxEnvelope)

@@ -23,7 +23,7 @@ func FuzzDecodeEnvelope(f *testing.F) {
 	null := ""
 	env := envelopeFor("a@example.com", "b")
 	env.Version, env.Arrival, env.ReversePath, env.SHA256 = envelopeVersion, time.Unix(1e9, 0).UTC(), &null, "x"
-	whole, err := encodeEnvelope(env, []string{"not an address"})
+	whole, err := encodeEnvelope(env, []Refusal{{Status: "5.1.3", Reason: "not an address"}})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -26,7 +26,7 @@ type Writer struct {
 	mail    *os.File
 	content *contentWriter // what goes into mail
 	pending []byte         // what Write has gathered for it
-	refused []string       // why texts given as recipients cannot be read
+	refused []Refusal
 }
 
 // NewWriter begins a message.
@@ -116,10 +116,16 @@ func (w *Writer) flush() error {
 	return err
 }
 
-// Refuse adds a recipient who cannot be served because the text given as the address cannot be
-// read. The others get the message; this recipient is failed from the start, and the owner of the
-// queue is told.
-func (w *Writer) Refuse(why string) { w.refused = append(w.refused, why) }
+// A Refusal is a recipient who cannot be served, known at submission.
+type Refusal struct {
+	Recipient        // its Address is "" if what was given as one cannot be read
+	Status    string // enhanced status code (RFC 3463)
+	Reason    string
+}
+
+// Refuse adds a recipient who cannot be served. The others get the message; this recipient is failed
+// from the start, and the owner of the queue is told.
+func (w *Writer) Refuse(r Refusal) { w.refused = append(w.refused, r) }
 
 // Commit completes the message and makes it durable; env is what the submitter said, and Commit
 // fills in the rest. When it returns without error the message is accepted: it survives a power

@@ -88,7 +88,7 @@ func TestNothingIsLeftOfWhatWasNotAccepted(t *testing.T) {
 			return err
 		},
 		"more recipients than can be read back": func(t *testing.T, w *Writer) error {
-			_, err := w.Commit(envelopeFor(make([]string, maxRecipients+1)...))
+			_, err := w.Commit(envelopeFor(make([]string, MaxRecipients+1)...))
 			return err
 		},
 		"addresses longer than can be read back": func(t *testing.T, w *Writer) error {

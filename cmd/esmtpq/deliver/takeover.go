@@ -66,7 +66,7 @@ func takeOverOne(q *spool.Queue, r *router, e *spool.LegacyEntry) error {
 func (r *router) complete(d *submit.Draft, inv *argv.Invocation, arrival time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, err := r.routes.Check(d.Env); err != nil {
+	if _, err := d.Check(r.routes); err != nil {
 		return err
 	}
 	return d.Complete(inv, r.routes, arrival)

@@ -103,7 +103,7 @@ func explain(c *door.Call, inv *argv.Invocation, file *string) error {
 		return err
 	}
 	e := &explainer{out: c.Out, r: &submit.Router{Home: home}}
-	var bad []error
+	var bad []spool.Refusal
 	if file != nil {
 		in, err := open(c, *file)
 		if err != nil {
@@ -135,8 +135,8 @@ func explain(c *door.Call, inv *argv.Invocation, file *string) error {
 	for _, rcpt := range e.env.Recipients {
 		e.recipient(rcpt)
 	}
-	for _, err := range bad {
-		fmt.Fprintf(c.Out, "%s\n", spool.Printable(err.Error()))
+	for _, b := range bad {
+		fmt.Fprintf(c.Out, "%s\n", spool.Printable(b.Reason))
 	}
 	explainHeader(c.Out, id)
 	if e.failed {

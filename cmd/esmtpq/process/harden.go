@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"esmtpq/cmd/esmtpq/exit"
@@ -23,6 +24,7 @@ func Harden() error {
 		return &exit.Failure{Code: exit.Config, Err: errors.New("installed set-user-ID or set-group-ID"), Hint: "chmod ug-s it: it needs no privilege"}
 	}
 	syscall.Umask(0o077)
+	dropZoneFile()
 	// A core dump would contain passwords.
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_CORE, &limit) == nil {
@@ -36,4 +38,14 @@ func Harden() error {
 	// Beyond the limit on the size of files, the write must fail, and not the process.
 	signal.Ignore(syscall.SIGXFSZ)
 	return nil
+}
+
+// dropZoneFile makes us use the time zone of the machine if TZ names a file elsewhere than where
+// zones are kept. The runtime would open it, and wait for ever if it is a FIFO.
+func dropZoneFile() {
+	name := strings.TrimPrefix(os.Getenv("TZ"), ":")
+	kept := strings.HasPrefix(name, "/etc/") || strings.HasPrefix(name, "/usr/share/zoneinfo/") || !strings.HasPrefix(name, "/")
+	if !kept || strings.Contains(name, "..") {
+		os.Unsetenv("TZ")
+	}
 }

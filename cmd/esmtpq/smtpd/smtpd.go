@@ -144,7 +144,7 @@ func (s *submissionSession) take(env *spool.Envelope, r io.Reader) error {
 		}
 	}
 	router := &submit.Router{Home: s.home}
-	delay, err := router.Check(d.Env)
+	delay, err := d.Check(router)
 	if err != nil {
 		return err
 	}

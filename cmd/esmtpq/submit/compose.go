@@ -20,7 +20,7 @@ import (
 // still to be read.
 type Draft struct {
 	Env    *spool.Envelope
-	Bad    []error // recipients in the header that cannot be read
+	Bad    []spool.Refusal // recipients who cannot be served, although others can
 	header *message.Header
 	nul    *message.NULFilter // between standard input and body
 	body   *bufio.Reader
@@ -35,6 +35,9 @@ func Compose(inv *argv.Invocation, in io.Reader) (*Draft, error) {
 		return nil, err
 	}
 	if len(d.Env.Recipients) == 0 && !inv.Extract {
+		if len(d.Bad) > 0 {
+			return nil, exit.Fail(exit.Usage, "recipient: %s", d.Bad[0].Reason)
+		}
 		return nil, exit.Fail(exit.Usage, "no recipients: name them as arguments, or use -t to take them from the header")
 	}
 	if err := d.read(in); err != nil {
@@ -60,16 +63,25 @@ func Preview(inv *argv.Invocation, in io.Reader, r *Router, now time.Time) (*Dra
 		return nil, err
 	}
 	if inv.Extract || len(d.Env.Recipients) == 0 {
-		addrs, bad := d.header.Recipients()
-		d.add(inv, addrs)
-		d.Bad = bad
+		if err := d.addNamed(inv); err != nil {
+			return nil, err
+		}
 	}
 	return d, d.Complete(inv, r, now)
 }
 
-// Read reads a message's header from in, for a known envelope.
+// Read reads a message's header from in, for a known envelope, in which a recipient may be named
+// more than once.
 func Read(env *spool.Envelope, in io.Reader) (*Draft, error) {
-	d := &Draft{Env: env}
+	d := &Draft{Env: env, known: map[string]bool{}}
+	named := env.Recipients
+	env.Recipients = nil
+	for _, r := range named {
+		d.add(r)
+	}
+	if err := d.checkNumber(); err != nil {
+		return nil, err
+	}
 	if err := d.read(in); err != nil {
 		return nil, err
 	}
@@ -111,6 +123,9 @@ func ConfigFile(inv *argv.Invocation) (string, error) {
 // Envelope returns the part of the envelope that comes from the command line.
 func Envelope(inv *argv.Invocation) (*spool.Envelope, error) {
 	d, err := begin(inv)
+	if err == nil && len(d.Bad) > 0 {
+		err = exit.Fail(exit.Usage, "recipient: %s", d.Bad[0].Reason)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -134,37 +149,64 @@ func begin(inv *argv.Invocation) (*Draft, error) {
 	d := &Draft{Env: env, known: map[string]bool{}}
 	for _, arg := range inv.Operands {
 		addrs, bad := message.ParseArgument(arg)
-		if len(bad) > 0 {
-			return nil, exit.Fail(exit.Usage, "recipient: %w", bad[0])
+		for _, err := range bad {
+			d.refuse(err)
 		}
-		d.add(inv, addrs)
+		for _, a := range addrs {
+			d.add(spool.Recipient{Address: a.Spec(), Notify: inv.Notify})
+		}
 	}
-	return d, nil
+	return d, d.checkNumber()
 }
 
 // takeHeader adds the recipients that the header names.
 func (d *Draft) takeHeader(inv *argv.Invocation) error {
-	addrs, bad := d.header.Recipients()
-	d.add(inv, addrs)
+	if err := d.addNamed(inv); err != nil {
+		return err
+	}
 	switch {
 	case len(d.Env.Recipients) > 0:
-		d.Bad = bad
 		return nil
-	case len(bad) > 0:
-		return exit.Fail(exit.DataErr, "no recipients: %w", bad[0])
+	case len(d.Bad) > 0:
+		return exit.Fail(exit.DataErr, "no recipients: %s", d.Bad[0].Reason)
 	}
 	return exit.Fail(exit.Usage, "no recipients: there are none in To:, Cc: or Bcc:, nor as arguments")
 }
 
-// add adds recipients to the envelope, each once.
-func (d *Draft) add(inv *argv.Invocation, addrs []message.Address) {
-	for _, a := range addrs {
-		spec := a.Spec()
-		if key := sameFor(spec); !d.known[key] {
-			d.known[key] = true
-			d.Env.Recipients = append(d.Env.Recipients, spool.Recipient{Address: spec, Notify: inv.Notify})
+// addNamed adds what the header names. It stops where that is too much for a message.
+func (d *Draft) addNamed(inv *argv.Invocation) error {
+	for a, err := range d.header.EachRecipient() {
+		if err != nil {
+			d.refuse(err)
+		} else {
+			d.add(spool.Recipient{Address: a.Spec(), Notify: inv.Notify})
+		}
+		if err := d.checkNumber(); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// add adds a recipient to the envelope, unless it is there already.
+func (d *Draft) add(r spool.Recipient) {
+	if key := sameFor(r.Address); !d.known[key] {
+		d.known[key] = true
+		d.Env.Recipients = append(d.Env.Recipients, r)
+	}
+}
+
+// refuse adds what cannot be read as a recipient.
+func (d *Draft) refuse(err error) {
+	d.Bad = append(d.Bad, spool.Refusal{Status: "5.1.3", Reason: err.Error()})
+}
+
+// checkNumber refuses more recipients than a message can have. Nobody should try that again.
+func (d *Draft) checkNumber() error {
+	if n := len(d.Env.Recipients) + len(d.Bad); n > spool.MaxRecipients {
+		return exit.Fail(exit.DataErr, "more than %d recipients, which the queue does not take: send it in parts", spool.MaxRecipients)
+	}
+	return nil
 }
 
 // sameFor returns the same text for all spellings of an address: the case of its domain does not
@@ -195,10 +237,11 @@ func (d *Draft) Spool(q *spool.Queue) (string, error) {
 	return id, nil
 }
 
-// Write writes the content, and completes the remarks of the envelope. Its error distinguishes reading from writing.
+// Write writes the content, and completes the remarks of the envelope. Its error distinguishes
+// reading from writing.
 func (d *Draft) Write(w *spool.Writer) error {
-	for _, err := range d.Bad {
-		w.Refuse(err.Error())
+	for _, bad := range d.Bad {
+		w.Refuse(bad)
 	}
 	err := message.Copy(w, d.header, d.body)
 	var pe *os.PathError

@@ -88,17 +88,34 @@ func (r *Router) Identity(env *spool.Envelope) (*identity.Config, *identity.Iden
 	return cfg, id, rule, nil
 }
 
-// Check makes sure that a message can be sent at all, as far as that can be known now, while its
-// author is still there. It returns the batching delay.
-func (r *Router) Check(env *spool.Envelope) (time.Duration, error) {
-	cfg, err := r.Load(env)
+// Check makes sure that a message can be sent, as far as that can be known now, while its author is
+// still there. Recipients to whom it cannot are moved to d.Bad, unless there are no others. It returns
+// the batching delay.
+func (d *Draft) Check(r *Router) (time.Duration, error) {
+	cfg, err := r.Load(d.Env)
 	if err != nil {
 		return 0, ConfigFailure(err)
 	}
-	for _, rcpt := range env.Recipients {
-		if err := r.CheckRoute(env, rcpt); err != nil {
-			return 0, err
+	var failure error
+	given := d.Env.Recipients
+	d.Env.Recipients = given[:0]
+	for _, rcpt := range given {
+		route, err := r.checkRoute(d.Env, rcpt)
+		switch {
+		case err != nil:
+			if failure == nil {
+				failure = err
+			}
+			d.Bad = append(d.Bad, spool.Refusal{Recipient: rcpt, Status: "5.3.5", Reason: err.Error()})
+		case route.Address != rcpt.Address && d.known[sameFor(route.Address)]:
+			// named with the domain that it gets, too
+		default:
+			d.known[sameFor(route.Address)] = true
+			d.Env.Recipients = append(d.Env.Recipients, rcpt)
 		}
+	}
+	if len(d.Env.Recipients) == 0 {
+		return 0, failure
 	}
 	return BatchDelay(cfg)
 }
@@ -201,6 +218,11 @@ func (r *Router) Sender(route *Route) string {
 // CheckRoute finds the mistakes in a configuration with which mail for a recipient could never be
 // delivered.
 func (r *Router) CheckRoute(env *spool.Envelope, rcpt spool.Recipient) error {
+	_, err := r.checkRoute(env, rcpt)
+	return err
+}
+
+func (r *Router) checkRoute(env *spool.Envelope, rcpt spool.Recipient) (Route, error) {
 	route, err := r.Route(env, rcpt)
 	switch {
 	case err != nil:
@@ -210,9 +232,9 @@ func (r *Router) CheckRoute(env *spool.Envelope, rcpt spool.Recipient) error {
 		_, err = Tunnel(route.Config, route.Identity)
 	}
 	if err != nil {
-		return ConfigFailure(err)
+		return route, ConfigFailure(err)
 	}
-	return nil
+	return route, nil
 }
 
 func (r *Route) needMDA() error {

@@ -19,11 +19,16 @@ import (
 // Send takes the message on standard input into the queue and starts its delivery. When it
 // returns nil the message is durable, and nothing that happens later changes that. After an error
 // it has read the message to its end if it comes from a pipe: a caller that is killed by SIGPIPE
-// while it writes would never learn why.
+// while it writes would never learn why. If the message comes from a file, it is left at the octet
+// where we found it: bsd-mailx shares the file with us, and keeps the rest of it as the dead letter.
 func Send(c *door.Call, inv *argv.Invocation, r *Router) error {
+	began, seekErr := c.In.Seek(0, io.SeekCurrent)
 	err := send(c, inv, r)
 	if err != nil {
 		Drain(c.In)
+		if seekErr == nil {
+			c.In.Seek(began, io.SeekStart)
+		}
 	}
 	return err
 }
@@ -41,7 +46,7 @@ func send(c *door.Call, inv *argv.Invocation, r *Router) error {
 	if err != nil {
 		return err
 	}
-	delay, err := r.Check(d.Env)
+	delay, err := d.Check(r)
 	if err != nil {
 		return err
 	}
@@ -61,7 +66,7 @@ func send(c *door.Call, inv *argv.Invocation, r *Router) error {
 		return err
 	}
 	for _, bad := range d.Bad {
-		c.Remark("the others get it, but " + spool.Printable(bad.Error()) + ": see mailq")
+		c.Remark("the others get it, but " + spool.Printable(bad.Reason) + ": see mailq")
 	}
 	for _, remark := range d.Env.Remarks {
 		c.Remark(spool.Printable(remark))
