@@ -128,9 +128,9 @@ func (p *esmtprcParser) statement(b *block, t token) error {
 	case "host", "hostname":
 		b.host, b.hostLine = word.text, word.line
 	case "user", "username":
-		id.Username = word.text
+		id.Username, id.LoginLine = word.text, max(id.LoginLine, word.line)
 	case "pass", "password":
-		id.Password = NewSecret(word.text)
+		id.Password, id.LoginLine = NewSecret(word.text), word.line
 	case "passphrase", "certificate_passphrase":
 		id.CertificatePassphrase = NewSecret(word.text)
 	case "preconnect":

@@ -111,6 +111,7 @@ type Identity struct {
 	// Mechanisms are those that may be used to log in, best first, in upper case; nil means all
 	// that are known, but for those that are only used on request.
 	Mechanisms  []string
+	LoginLine   int    `json:"-"` // of the file: the password, or what else there is about the login; 0 for none
 	AuthorizeAs string // whom to act as at the host, where that is not Username; "" for nobody else
 	Run         Runner `json:"-"` // runs the commands above; set by the opener of sessions
 

@@ -140,6 +140,11 @@ func (r *yamlReader) identity(n *tree.Node, path string) *Identity {
 	if !ok {
 		return nil
 	}
+	for _, key := range [...]string{"username", "token_command", "password_command", "password"} {
+		if v := seen[key]; v != nil {
+			id.LoginLine = v.Line
+		}
+	}
 	r.finish(id, n, path, seen)
 	return id
 }

@@ -108,7 +108,7 @@ func TestKilledThenNotTried(t *testing.T) {
 // A cache that has grown without bound is read to a bound.
 func TestBackoffFileIsReadToABound(t *testing.T) {
 	q := newQueue(t)
-	b := `{"example.com":{"last":"2026-01-01T00:00:00Z","report":{"Action":"delayed","Text":"` + strings.Repeat("x", maxBackoffs) + `"}}}`
+	b := `{"example.com":{"last":"2026-01-01T00:00:00Z","report":{"Action":"delayed","Text":"` + strings.Repeat("x", 1<<20) + `"}}}`
 	if err := os.WriteFile(q.Dir+"/"+backoffFile, []byte(b), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -215,19 +215,18 @@ func (t *destination) deliveryOf(id string) *Delivery {
 		r.release(e)
 		return nil
 	}
-	if d.Content, err = r.q.ContentFor(e.Message(), d.draw.sender); err != nil {
-		r.release(e)
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.unusable(id, t.name, err)
-		return nil
-	}
+	d.Content, err = r.q.ContentFor(e.Message(), d.draw.sender)
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	if t.out == nil {
 		t.out = map[*Delivery]struct{}{}
 	}
 	t.out[d] = struct{}{}
+	r.mu.Unlock()
+	if err != nil {
+		d.Content = nil
+		t.refuseContent(d, err)
+		return nil
+	}
 	return d
 }
 

@@ -52,7 +52,7 @@ func (r *run) enqueue(name string, m *spool.Message, now time.Time) (why *Report
 		if r.opt.All && r.triedMeanwhile(b.Last, now) {
 			return &b.Report
 		}
-		if !r.opt.All && b.waits(untried(m), r.opt.ConfigChanged, now) {
+		if !r.opt.All && waits(b, untried(m), r.opt.ConfigChanged, now) {
 			if t.reason == nil {
 				t.reason = b.Report.Reason()
 			}
@@ -92,7 +92,10 @@ func (r *run) refuseBackoffs() {
 		why := r.backoffs[name]
 		for _, w := range t.backoff {
 			if w.noted {
-				r.counted(name, why.Report.Explain())
+				r.mu.Lock()
+				r.count(name, why.Report.Explain())
+				r.block(name, spool.IDText(w.id))
+				r.mu.Unlock()
 			} else {
 				r.refuse(spool.IDText(w.id), name, why.Report)
 			}
@@ -111,6 +114,9 @@ func (r *run) refuse(id, destination string, report Report) {
 		return
 	}
 	defer r.release(e)
+	r.mu.Lock()
+	r.block(destination, id)
+	r.mu.Unlock()
 	indexes, reports := []int(nil), []Report(nil)
 	e.View(func(m *spool.Message) {
 		for i, rcpt := range m.Envelope.Recipients {
@@ -155,6 +161,11 @@ func (r *run) refuseRecipients(id, destination string, indexes []int, reports []
 	}
 	if err != nil {
 		return
+	}
+	if slices.ContainsFunc(reports, func(rep Report) bool { return rep.Stuck() }) {
+		r.mu.Lock()
+		r.noted = append(r.noted, id)
+		r.mu.Unlock()
 	}
 	if err := e.Note(indexes, reports, time.Now()); err != nil {
 		r.troubled("note why %s waits: %v", id, err)

@@ -13,7 +13,10 @@
 //	dispatch.go     hands messages to destinations, or notes why not
 //	destination.go  draws a message for its transport, under the lock of the entry (entries.go)
 //	record.go       has its reports recorded, counted, and acted upon
-//	notice.go       tells the owner what has failed, is late, or is dropped
+//	notice.go       collects what the owner is to be told of: what has failed, is late, or waits for
+//	                the owner to mend something
+//	tell.go         tells it, when the lock of the run has been let go
+//	unsendable.go   records what cannot be sent as it is
 //
 // A transport reports each recipient once, in as many parts as it likes, and each part is durable
 // when Record returns: see Transport, Source.

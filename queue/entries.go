@@ -65,7 +65,12 @@ func (r *run) openEntry(e *openEntry, id string) {
 	switch {
 	case errors.Is(e.err, spool.ErrLocked):
 		r.impatient.Store(true)
-	case e.err == nil && e.CutOff() > 0 && r.tooUnsure(e.CutOff()):
+	case e.err == nil:
+		r.mu.Lock()
+		r.usable(id)
+		r.mu.Unlock()
+	}
+	if e.err == nil && e.CutOff() > 0 && r.tooUnsure(e.CutOff()) {
 		r.hold(e)
 	}
 }

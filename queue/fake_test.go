@@ -133,6 +133,12 @@ func runQueue(t testing.TB, q *spool.Queue, router Router, opt RunOptions) *Summ
 	done := make(chan outcome, 1)
 	go func() {
 		sum, err := Run(context.Background(), q, router, opt)
+		if err == nil {
+			more := sum.Tell(context.Background())
+			sum.Done += more.Done
+			sum.Failed, sum.Dropped = append(sum.Failed, more.Failed...), append(sum.Dropped, more.Dropped...)
+			sum.Waiting, sum.Trouble = append(sum.Waiting, more.Waiting...), append(sum.Trouble, more.Trouble...)
+		}
 		done <- outcome{sum, err}
 	}()
 	o := receive(t, "the end of a queue run", done)

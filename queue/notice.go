@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -10,20 +9,27 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// A Notice tells the owner of the queue about recipients of one message that go, or went, to one
-// destination.
+// A Notice tells the owner of the queue about mail: what was refused in a run, or waits for one
+// reason.
 type Notice struct {
-	Kind        NoticeKind
+	Kind  NoticeKind
+	Parts []Part // the first messages, in order; at least one
+	// Others counts further messages that the notice is about.
+	Others int
+	// Until is when Overdue messages are given up, or Lost ones dropped; zero if that is not
+	// known, or differs.
+	Until time.Time
+	// Cure is what a person has to do about Blocked mail, "" if nothing more is known.
+	Cure string
+}
+
+// A Part is what a notice says of one message.
+type Part struct {
 	Message     *spool.Message
-	Recipients  []int // their indexes
+	Recipients  []int // their indexes; none if the message cannot be read
 	Destination string
 	Content     Content // as submitted; nil if it cannot be read
-	// Others counts further messages that are late for the same reason and get no notice of their
-	// own.
-	Others int
-	// Until is when an Overdue message is given up, or a Lost one dropped; zero if that is not
-	// known.
-	Until time.Time
+	Why         string  // why it cannot be sent, if no recipient says so
 }
 
 // A NoticeKind is the subject of a notice.
@@ -33,16 +39,26 @@ const (
 	Lost    NoticeKind = iota // recipients failed, or were given up
 	Overdue                   // recipients have waited for long
 	Dropped                   // the message, failed long ago, leaves the queue
+	Stuck                     // the message cannot be sent before its owner has mended something
+	Blocked                   // nor can anything of its identity
 )
 
-// A Notifier tells the owner of the queue. When it returns nil, the notice is durable and is
-// never given again; after a crash or an error it is given again.
-type Notifier interface {
-	Notify(ctx context.Context, n *Notice) error
+// A Way is how the owner is told of a message. Messages of one kind with the same Way are told
+// together.
+type Way struct {
+	Name    string // "" for no way
+	Spooled bool   // the notice is mail for the local agent, and goes out in a run of its own
 }
 
-// ErrNobody is what a Notifier returns if there is no way to reach anybody.
-var ErrNobody = errors.New("nobody to tell")
+// A Notifier tells the owner of the queue.
+type Notifier interface {
+	// Way returns how the owner is to be told of a message of a destination.
+	Way(m *spool.Message, destination string) Way
+	// Notify gives a notice by the Way of its parts. When it returns nil, the notice is durable
+	// and is never given again; after a crash or an error it is given again. Notify is called
+	// without the lock of the run, and ends with ctx.
+	Notify(ctx context.Context, n *Notice) error
+}
 
 // A concern is a part of a message that its owner may have to be told of.
 type concern struct {
@@ -50,32 +66,83 @@ type concern struct {
 	recipients  []int
 }
 
-// tell gives the notices that are due for the messages that this run has met, and drops messages
-// whose time is over. It returns whether there is new mail because of that: bounces. It is called
-// when no destination is at work.
-func (r *run) tell(ids []string) (more bool) {
+// A pile is a notice that is still to be given, with the names of everything that it is about.
+type pile struct {
+	kind    NoticeKind
+	way     Way
+	members []member
+	// identity is the one that Blocked mail waits for, and since when.
+	identity string
+	since    time.Time
+	cure     string
+}
+
+// A member is a message of a pile.
+type member struct {
+	id          string
+	destination string
+	why         string // of an entry that cannot be read
+}
+
+// collect finds out what the owner has to be told of the messages that this run has met. Where
+// there is no way to do so, the summary of a run that a person reads counts. It is called at the end
+// of the run, when no destination is at work.
+func (r *run) collect() {
+	ids := r.noted
 	slices.Sort(ids)
-	waiting := map[string][]string{} // by reason: queue IDs
-	var reasons []string
 	for _, id := range slices.Compact(ids) {
 		if r.ctx.Err() != nil {
-			return more
+			return
 		}
 		r.with(id, func(e *openEntry) {
-			more = r.tellLost(e) || more
-			if key := r.overdue(e.Message()); key != "" {
-				if waiting[key] == nil {
-					reasons = append(reasons, key)
-				}
-				waiting[key] = append(waiting[key], id)
-			}
-			more = r.drop(e) || more
+			r.collectLost(e)
+			r.collectOverdue(e)
+			r.collectDropped(e)
 		})
 	}
-	for _, key := range reasons {
-		more = r.tellOverdue(waiting[key]) || more
+	r.collectBlocked()
+	for id, u := range r.unsendable {
+		if !u.Passing {
+			r.heap(Stuck, stub(id), concern{}, id, u.Why)
+		}
 	}
-	return more
+	for _, p := range r.piles {
+		slices.SortFunc(p.members, func(a, b member) int { return strings.Compare(a.id, b.id) })
+	}
+}
+
+// heap adds a message to the pile of its kind, way and reason, if there is a way to tell of it.
+func (r *run) heap(kind NoticeKind, m *spool.Message, c concern, reason, why string) (way Way) {
+	if r.opt.Notifier == nil {
+		return Way{}
+	}
+	way = r.opt.Notifier.Way(m, c.destination)
+	if way.Name == "" {
+		return way
+	}
+	key := pileKey{kind, way, reason}
+	if kind == Stuck {
+		key.reason = ""
+	}
+	p := r.pileOf[key]
+	if p == nil {
+		p = &pile{kind: kind, way: way}
+		r.pileOf[key] = p
+		r.piles = append(r.piles, p)
+	}
+	p.members = append(p.members, member{m.ID, c.destination, why})
+	if kind == Blocked {
+		b := r.backoffs[reason]
+		p.identity, p.since, p.cure = reason, b.Since, b.Cure
+	}
+	return way
+}
+
+// A pileKey is what the messages of a pile have in common.
+type pileKey struct {
+	kind   NoticeKind
+	way    Way
+	reason string
 }
 
 // with opens an entry for f. An entry that is gone, or that another process works on, is left to
@@ -102,14 +169,14 @@ func wants(rcpt *Recipient, what string) bool {
 }
 
 // concerns groups recipients by destination; "" is for those that have none.
-func (r *run) concerns(m *spool.Message, which func(m *spool.Message, i int) bool) []concern {
+func concerns(router Router, m *spool.Message, which func(m *spool.Message, i int) bool) []concern {
 	var cs []concern
 	for i, rcpt := range m.Envelope.Recipients {
 		if !which(m, i) {
 			continue
 		}
 		to := ""
-		if route, err := r.router.Route(&m.Envelope, rcpt); err == nil {
+		if route, err := router.Route(&m.Envelope, rcpt); err == nil {
 			to = route.Destination
 		}
 		k := slices.IndexFunc(cs, func(c concern) bool { return c.destination == to })
@@ -129,59 +196,45 @@ func untold(m *spool.Message, i int) bool {
 
 // hasUntold reports whether that is so for any recipient.
 func hasUntold(m *spool.Message) bool {
-	return len(m.Indexes(func(i int) bool { return untold(m, i) })) > 0
+	for i := range m.Progress {
+		if untold(m, i) {
+			return true
+		}
+	}
+	return false
 }
 
-// tellLost gives notices about failed recipients, each once.
-func (r *run) tellLost(e *openEntry) (told bool) {
+// delayed reports whether recipient i waits after an attempt, and the submitter wants to be told
+// of delays.
+func delayed(m *spool.Message, i int) bool {
+	s := m.Progress[i].State
+	return addressee(m) && (s == spool.Deferred || s == spool.Unsure) && wants(&m.Envelope.Recipients[i], "DELAY")
+}
+
+// collectLost notes recipients that have failed. Where the summary tells of them, that is recorded.
+func (r *run) collectLost(e *openEntry) {
 	m := e.Message()
-	for _, c := range r.concerns(m, untold) {
-		n := &Notice{Kind: Lost, Message: m, Recipients: c.recipients, Destination: c.destination, Until: after(time.Now(), r.opt.Limits.keepFailed())}
-		err := r.notify(n)
-		if err != nil && !r.said(n, err) {
+	for _, c := range concerns(r.router, m, untold) {
+		if way := r.heap(Lost, m, c, "", ""); way.Name != "" || !r.opt.Attended {
 			continue
 		}
-		told = told || err == nil
+		r.say(m, c.recipients)
 		if err := e.Told(c.recipients, time.Now()); err != nil {
 			r.troubled("record that %s was told of: %v", m.ID, err)
 		}
 	}
-	return told
 }
 
-// notify gives a notice to the Notifier. Trouble is noted.
-func (r *run) notify(n *Notice) error {
-	if r.opt.Notifier == nil {
-		return ErrNobody
-	}
-	if c, err := r.q.Content(n.Message); err == nil {
-		n.Content = c
-	}
-	err := r.opt.Notifier.Notify(r.ctx, n)
-	if err != nil && !errors.Is(err, ErrNobody) {
-		r.troubled("tell of %s: %v", n.Message.ID, err)
-	}
-	return err
-}
-
-// said reports whether the summary tells what the Notifier could not, which takes a person who
-// reads it.
-func (r *run) said(n *Notice, err error) bool {
-	if !errors.Is(err, ErrNobody) || !r.opt.Attended {
-		return false
-	}
-	if n.Kind == Overdue {
-		return true // the summary has all waiting mail
-	}
+// say puts failures into the summary that are not there yet.
+func (r *run) say(m *spool.Message, recipients []int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, f := range failures(n.Message, n.Recipients) {
+	for _, f := range failures(m, recipients) {
 		known := func(other Failure) bool { return other.ID == f.ID && other.Recipient == f.Recipient }
 		if !slices.ContainsFunc(r.sum.Failed, known) {
 			r.sum.Failed = append(r.sum.Failed, f)
 		}
 	}
-	return true
 }
 
 // failures returns what became of some recipients.
@@ -195,89 +248,108 @@ func failures(m *spool.Message, indexes []int) []Failure {
 	return fs
 }
 
-// overdue returns the reason for which a message is late and its owner should be told; "" for
-// none. All mail of an identity that waits is late for the same reason.
-func (r *run) overdue(m *spool.Message) string {
-	limit := r.opt.Limits.delayNotice()
-	if m.Held || m.DelayTold || limit < 0 || !addressee(m) {
-		return ""
+// collectOverdue notes a message that is late, or that waits for its owner. All mail of an identity
+// that waits is late for the same reason. An identity that waits for its owner is told of by itself.
+func (r *run) collectOverdue(e *openEntry) {
+	m := e.Message()
+	if m.Held || m.DelayTold {
+		return
 	}
-	for _, c := range r.concerns(m, delayed) {
-		last, reason := m.Last, m.ID
-		r.mu.Lock()
-		if p := r.backoffs[c.destination]; p != nil {
-			last, reason = p.Last, c.destination
-		} else if c.destination == "" {
-			last, reason = time.Now(), "-"
+	for _, c := range concerns(r.router, m, delayed) {
+		b := r.backoffs[c.destination]
+		if b != nil && b.NeedsOwner() {
+			continue
 		}
-		r.mu.Unlock()
-		if late(m.Envelope.Arrival, last, limit) {
-			return reason
+		kind, reason := Overdue, ""
+		if b != nil {
+			reason = c.destination
 		}
+		if slices.ContainsFunc(c.recipients, func(i int) bool { return m.Progress[i].Stuck() }) {
+			kind = Stuck
+		} else if !r.opt.Limits.overdue(m, b, c.destination) {
+			continue
+		}
+		way := r.heap(kind, m, c, reason, "")
+		if way.Name == "" && r.opt.Attended { // the summary has all waiting mail
+			if err := e.DelayTold(); err != nil {
+				r.troubled("record that %s was told of: %v", m.ID, err)
+			}
+		}
+		return
 	}
-	return ""
 }
 
-// delayed reports whether recipient i waits after an attempt, and the submitter wants to be told
-// of delays.
-func delayed(m *spool.Message, i int) bool {
-	s := m.Progress[i].State
-	return (s == spool.Deferred || s == spool.Unsure) && wants(&m.Envelope.Recipients[i], "DELAY")
+// overdue reports whether a message is late. An attempt of its identity counts as one of its own.
+func (l *Limits) overdue(m *spool.Message, b *backoff, destination string) bool {
+	last := m.Last
+	switch {
+	case b != nil:
+		last = b.Last
+	case destination == "":
+		last = time.Now()
+	}
+	return late(m.Envelope.Arrival, last, l.delayNotice())
 }
 
-// tellOverdue gives one notice about messages that are late for one reason: about the first, with
-// the number of the others.
-func (r *run) tellOverdue(ids []string) (told bool) {
-	done := false
-	r.with(ids[0], func(e *openEntry) {
-		cs := r.concerns(e.Message(), delayed)
-		if len(cs) == 0 {
+// collectDropped notes a message whose failed recipients were kept long enough. Where nobody is to
+// be told or can be, a person who reads the summary has to be there.
+func (r *run) collectDropped(e *openEntry) {
+	m := e.Message()
+	if !r.opt.Limits.forgotten(m, time.Now()) || r.q.Damaged(m) {
+		return
+	}
+	for _, c := range concerns(r.router, m, kept) {
+		if way := r.heap(Dropped, m, c, "", ""); way.Name != "" {
 			return
 		}
-		n := &Notice{Kind: Overdue, Message: e.Message(), Recipients: cs[0].recipients, Destination: cs[0].destination, Others: len(ids) - 1}
-		if t := after(e.Message().Envelope.Arrival, r.opt.Limits.expire()); t.After(time.Now()) {
-			n.Until = t
-		}
-		err := r.notify(n)
-		told = err == nil
-		done = told || r.said(n, err)
-	})
-	if !done {
-		return false
 	}
-	for _, id := range ids {
-		r.with(id, func(e *openEntry) {
-			if err := e.DelayTold(); err != nil {
-				r.troubled("record that %s was told of: %v", id, err)
-			}
-		})
+	if r.opt.Attended {
+		r.drop(e.Entry, &r.sum)
 	}
-	return told
 }
 
-// drop removes a message whose failed recipients were kept long enough, and says so in a notice,
-// or else in the summary. A run that can do neither leaves the message.
-func (r *run) drop(e *openEntry) (told bool) {
+// kept reports whether recipient i has failed, and the submitter wants to be told of failures.
+func kept(m *spool.Message, i int) bool {
+	return addressee(m) && m.Progress[i].State == spool.Refused && wants(&m.Envelope.Recipients[i], "FAILURE")
+}
+
+// drop removes a message that was kept long enough.
+func (r *run) drop(e *spool.Entry, sum *Summary) {
 	m := e.Message()
-	if !r.opt.Limits.forgotten(m, time.Now()) {
-		return false
-	}
-	failed := m.Indexes(func(i int) bool { return m.Progress[i].State == spool.Refused })
-	wanted := r.concerns(m, func(m *spool.Message, i int) bool {
-		return addressee(m) && m.Progress[i].State == spool.Refused && wants(&m.Envelope.Recipients[i], "FAILURE")
-	})
-	for _, c := range wanted {
-		told = r.notify(&Notice{Kind: Dropped, Message: m, Recipients: c.recipients, Destination: c.destination}) == nil || told
-	}
-	if !told && !r.opt.Attended {
-		return false
-	}
-	if err := e.Remove(); err != nil {
-		r.troubled("drop %s: %v", m.ID, err)
-		return told
-	}
+	failed := failures(m, m.Indexes(func(i int) bool { return m.Progress[i].State == spool.Refused }))
 	r.mu.Lock()
-	r.sum.Dropped = append(r.sum.Dropped, failures(m, failed)...)
-	r.mu.Unlock()
-	return told
+	defer r.mu.Unlock()
+	if err := e.Remove(); err != nil {
+		sum.Trouble = append(sum.Trouble, "drop "+m.ID+": "+err.Error())
+		return
+	}
+	sum.Dropped = append(sum.Dropped, failed...)
+}
+
+// collectBlocked notes the identities that wait for their owner, with their mail.
+func (r *run) collectBlocked() {
+	for name, ids := range r.blocked {
+		b := r.backoffs[name]
+		if b == nil || !b.NeedsOwner() {
+			continue
+		}
+		for _, id := range ids {
+			m, err := r.q.Read(id)
+			if err != nil || m.Held {
+				continue
+			}
+			for _, c := range concerns(r.router, m, delayed) {
+				if c.destination == name {
+					r.heap(Blocked, m, c, name, "")
+				}
+			}
+		}
+	}
+}
+
+// block notes a message that waits for an identity. It is called with mu held.
+func (r *run) block(destination, id string) {
+	if len(r.blocked[destination]) < 10*maxNamed {
+		r.blocked[destination] = append(r.blocked[destination], id)
+	}
 }

@@ -71,21 +71,35 @@ func TestForgotten(t *testing.T) {
 
 // A listener is a Notifier that notes what it is told.
 type listener struct {
-	heard []string
-	err   error
-	after func(n *Notice)
+	heard  []string
+	nobody bool // there is no way to tell anybody
+	spools bool // the notices are mail
+	err    error
+	after  func(n *Notice)
+}
+
+func (l *listener) Way(*spool.Message, string) Way {
+	if l.nobody {
+		return Way{}
+	}
+	return Way{Name: "ear", Spooled: l.spools}
 }
 
 func (l *listener) Notify(_ context.Context, n *Notice) error {
 	if l.err == nil {
-		kind := [...]string{"lost", "overdue", "dropped"}[n.Kind]
-		for _, i := range n.Recipients {
-			kind += " " + n.Message.Envelope.Recipients[i].Address
+		heard := [...]string{"lost", "overdue", "dropped", "stuck", "blocked"}[n.Kind]
+		for _, p := range n.Parts {
+			for _, i := range p.Recipients {
+				heard += " " + p.Message.Envelope.Recipients[i].Address
+			}
+			if p.Why != "" {
+				heard += " " + p.Message.ID
+			}
 		}
 		if n.Others > 0 {
-			kind += fmt.Sprintf(" and %d others", n.Others)
+			heard += fmt.Sprintf(" and %d others", n.Others)
 		}
-		l.heard = append(l.heard, kind)
+		l.heard = append(l.heard, heard)
 	}
 	if l.after != nil {
 		l.after(n)
@@ -194,7 +208,7 @@ func TestNoNotice(t *testing.T) {
 // If nobody could be told, the summary of a run that a person reads has the failures of
 // unattended runs.
 func TestSummaryTells(t *testing.T) {
-	q, l := newQueue(t), &listener{err: ErrNobody}
+	q, l := newQueue(t), &listener{nobody: true}
 	host := one(&fakeHost{answer: refusing(noSuchUser)})
 	id := submit(t, q, "nobody@example.com")
 	runQueue(t, q, host, RunOptions{Notifier: l})
@@ -332,7 +346,7 @@ func TestDropping(t *testing.T) {
 			p := spool.Progress{State: spool.Refused, Time: time.Now().Add(-31 * day), Told: time.Now().Add(-31 * day), Status: "5.1.1"}
 			overwrite(t, file(q, id, "envelope"), progressOffset(t, q, id)+messageLine, recipientLineOf(&p))
 			if test.nobody {
-				l.err = ErrNobody
+				l.nobody = true
 			}
 			sum := runQueue(t, q, one(&fakeHost{}), RunOptions{Notifier: l, Attended: test.attended})
 			if _, err := q.Read(id); (err != nil) != test.dropped || (len(sum.Dropped) == 1) != test.dropped {
@@ -347,15 +361,15 @@ func TestDropping(t *testing.T) {
 	}
 }
 
-// A bounce is delivered by the run that made it, even if that run was for one message only.
-func TestBounceGoesOutInTheSameRun(t *testing.T) {
+// A bounce is delivered at once, even if the run that made it was for one message only.
+func TestBounceGoesOutAtOnce(t *testing.T) {
 	q, local, null := newQueue(t), &fakeHost{}, ""
 	bounce := func(*Notice) {
 		env := envelopeFor("me")
 		env.ReversePath, env.Notice = &null, true
 		commit(t, q, env, hello)
 	}
-	l := &listener{after: bounce}
+	l := &listener{after: bounce, spools: true}
 	hosts := map[string]Transport{"example.com": &fakeHost{answer: refusing(noSuchUser)}, "local": local}
 	id := submit(t, q, "nobody@example.com")
 	only := func(m *spool.Message) bool { return m.ID == id }

@@ -66,6 +66,7 @@ func (t *destination) Record(outcomes []Outcome) error {
 	attempts := make([]spool.Attempt, len(parts))
 	for i := range parts {
 		p := &parts[i]
+		p.reports = t.damaged(p)
 		p.reports = t.giveUp(p, now)
 		attempts[i] = t.attempt(p, now)
 	}
@@ -229,6 +230,9 @@ func (t *destination) tally(p *part, err error, now time.Time) {
 			}
 		}
 	}
+	if delayed != nil && delayed.Stuck() {
+		r.noted = append(r.noted, p.ID)
+	}
 	if delayed != nil && !p.draw.counted {
 		p.draw.counted = true
 		r.count(t.name, delayed.Explain())
@@ -237,7 +241,9 @@ func (t *destination) tally(p *part, err error, now time.Time) {
 		dead := *delayed
 		dead.Unsure = false // that is only so for this message
 		t.dead = &dead
-		r.backoffs.failed(t.name, dead, now)
+		r.block(t.name, p.ID)
+		b := r.backoffs.failed(t.name, dead, now)
+		b.Cure = r.cure(b, t.name)
 		r.changed = true
 	} else if _, ok := r.backoffs[t.name]; ok && slices.ContainsFunc(p.reports, proves) {
 		delete(r.backoffs, t.name)

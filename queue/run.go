@@ -38,10 +38,11 @@ type RunOptions struct {
 	HoldUnsure bool
 
 	Limits Limits
-	// Notifier, if not nil, tells the owner of mail that failed, is late, or is dropped.
+	// Notifier, if not nil, tells the owner of mail that failed, is late, or is dropped: see
+	// Summary.Tell.
 	Notifier Notifier
 	// Attended says that a person reads the Summary: it counts as the notice where the Notifier
-	// can reach nobody.
+	// has no way.
 	Attended bool
 }
 
@@ -55,6 +56,8 @@ type Summary struct {
 	// Held and Refused are messages that Select chose and that were not tried: they are held, or
 	// all their recipients that are not served had failed before.
 	Held, Refused []string
+
+	run *run // for Tell
 }
 
 // A Failure is a recipient that was refused for good.
@@ -88,7 +91,8 @@ func Run(ctx context.Context, q *spool.Queue, router Router, opt RunOptions) (*S
 	r := &run{
 		q: q, ctx: ctx, router: router, opt: opt, called: called, waited: waited,
 		seen: map[uint64]struct{}{}, open: map[string]*openEntry{}, destinations: map[string]*destination{},
-		reasons: map[Reason]int{}, backoffs: readBackoffs(q),
+		reasons: map[Reason]int{}, backoffs: readBackoffs(q), unsendable: q.Unsendables(),
+		blocked: map[string][]string{}, pileOf: map[pileKey]*pile{},
 		gone: make(chan *spool.Entry, 64),
 	}
 	r.idle = sync.NewCond(&r.mu)
@@ -97,6 +101,7 @@ func Run(ctx context.Context, q *spool.Queue, router Router, opt RunOptions) (*S
 	if r.blind != nil {
 		return nil, fmt.Errorf("list queue: %w", r.blind)
 	}
+	r.sum.run = r
 	return &r.sum, nil
 }
 
@@ -118,7 +123,6 @@ type run struct {
 	mu           sync.Mutex
 	idle         *sync.Cond // work came in, the scan ended, or a destination did
 	scanning     bool
-	telling      bool      // the owner is being told: no destination may begin
 	ended        bool      // no scan may begin any more
 	scanned      time.Time // when the last scan began
 	ripe         time.Time // when the first entry found too young will be old enough
@@ -130,9 +134,16 @@ type run struct {
 	changed      bool  // backoffs has
 	blind        error // why the first scan saw nothing
 	reasons      map[Reason]int
-	noted        []string // messages of which the owner may have to be told
-	findings     findings
-	sum          Summary
+	unsendable   map[string]spool.Unsendable
+	// unsendableChanged says that the file differs from it.
+	unsendableChanged bool
+	unusables         int                 // entries counted as unsendable
+	blocked           map[string][]string // by identity that waits: some of its messages
+	piles             []*pile
+	pileOf            map[pileKey]*pile
+	noted             []string // messages of which the owner may have to be told
+	findings          findings
+	sum               Summary
 }
 
 // rescanEvery is how often a run looks for new mail while it is busy, so that the mail of one
@@ -150,13 +161,10 @@ func (r *run) loop() {
 	stop := make(chan struct{})
 	defer close(stop)
 	go r.watch(stop)
-	for r.tell(r.wait()) {
-		r.setTelling(false)
-		r.scan(false) // there are bounces to deliver
-	}
-	r.setTelling(false)
 	r.end()
 	r.refuseBackoffs()
+	r.collect()
+	r.saveUnsendable()
 	if r.changed {
 		if err := writeBackoffs(r.q, r.backoffs); err != nil {
 			r.trouble("%v", err)
@@ -179,20 +187,6 @@ func (r *run) watch(stop <-chan struct{}) {
 	}
 }
 
-// wait waits until no destination is at work, and returns the messages noted so far. No
-// destination begins before setTelling is called, since the messages of notices are read without
-// the locks of the entries.
-func (r *run) wait() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for r.busy > 0 || r.scanning {
-		r.idle.Wait()
-	}
-	noted := r.noted
-	r.noted, r.telling = nil, true
-	return noted
-}
-
 // end waits until everything is done. From then on only the run's own goroutine works: the one
 // that watches may be about to look once more, and mail that it found would go out without the
 // run's lock.
@@ -203,12 +197,6 @@ func (r *run) end() {
 		r.idle.Wait()
 	}
 	r.ended = true
-}
-
-func (r *run) setTelling(on bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.telling = on
 }
 
 // trouble notes something that is wrong with the queue. It is called with mu held.

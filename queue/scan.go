@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
-	"syscall"
 	"time"
 
 	"esmtpq/queue/spool"
@@ -22,7 +21,7 @@ func (r *run) rescan() bool {
 	r.mu.Lock()
 	ripe := !r.ripe.IsZero() && !time.Now().Before(r.ripe) // growing old enough does not change the directory
 	unchanged := err == nil && changed.Before(r.scanned.Add(-time.Second))
-	scanning, skip := r.scanning, r.telling || r.ctx.Err() != nil || unchanged && !ripe
+	scanning, skip := r.scanning, r.ended || r.ctx.Err() != nil || unchanged && !ripe
 	r.mu.Unlock()
 	if !skip && !scanning {
 		r.scan(false)
@@ -40,7 +39,7 @@ func (r *run) scan(first bool) {
 	for r.scanning {
 		r.idle.Wait()
 	}
-	if r.ended || r.telling {
+	if r.ended {
 		r.mu.Unlock()
 		return
 	}
@@ -119,7 +118,9 @@ func (r *run) consider(number uint64, first bool) {
 	}
 	r.mu.Lock()
 	r.seen[number] = struct{}{}
-	if err != nil {
+	if err == nil {
+		r.usable(id)
+	} else if r.opt.Select == nil || r.opt.Select(stub(id)) {
 		r.unusable(id, "", err)
 	}
 	r.mu.Unlock()
@@ -179,20 +180,8 @@ func (r *run) judge(m *spool.Message, now time.Time) verdict {
 // message that fails in this run is noted then.
 func (r *run) notable(m *spool.Message, now time.Time) bool {
 	l := &r.opt.Limits
-	return !m.DelayTold && m.Pending() && late(m.Envelope.Arrival, now, l.delayNotice()) ||
+	return !m.DelayTold && m.Pending() && (late(m.Envelope.Arrival, now, l.delayNotice()) || stuck(m)) ||
 		hasUntold(m) || l.forgotten(m, now)
-}
-
-// unusable reports an entry that cannot be sent as it is. A damaged entry is for its owner to
-// look at; an entry that the system does not let us read today is mail that remains to be tried.
-// It is called with mu held.
-func (r *run) unusable(id, destination string, err error) {
-	var refusal syscall.Errno
-	if errors.As(err, &refusal) && refusal != syscall.ENOENT && !errors.Is(err, ErrDamaged) {
-		r.count(destination, id+": "+err.Error())
-		return
-	}
-	r.trouble("%s: %v: not sent", id, err)
 }
 
 // tooYoung reports whether an entry that has arrived meanwhile is left to the process that its

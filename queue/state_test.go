@@ -24,7 +24,7 @@ var diskStates = []struct {
 	sent     string
 	left     string // files in the entry after the run, "gone" if there is no entry
 	letters2 string // after the run
-	trouble  bool
+	waits    bool   // unsendable
 }{
 	{state: "untried", files: "envelope mail", letters: "-", sent: "a", left: "gone"},
 	{state: "delayed and due", files: "envelope mail", letters: "d", sent: "a", left: "gone"},
@@ -42,10 +42,10 @@ var diskStates = []struct {
 	{state: "done and held", files: "envelope mail", letters: "rl", held: true, left: "gone"},
 	{state: "being removed, content gone", files: "envelope", letters: "rl", left: "gone"},
 	{state: "being removed, both gone", files: "", read: fs.ErrNotExist, left: "gone"},
-	{state: "content gone", files: "envelope", letters: "r-", left: "envelope", letters2: "r-", trouble: true},
-	{state: "envelope gone", files: "mail", read: ErrDamaged, left: "mail", trouble: true},
-	{state: "something else alone", files: "note", read: ErrDamaged, left: "note", trouble: true},
-	{state: "unknown letter", files: "envelope mail", letters: "-x", read: ErrDamaged, left: "envelope mail", trouble: true},
+	{state: "content gone", files: "envelope", letters: "r-", left: "envelope", letters2: "rd", waits: true},
+	{state: "envelope gone", files: "mail", read: ErrDamaged, left: "mail", waits: true},
+	{state: "something else alone", files: "note", read: ErrDamaged, left: "note", waits: true},
+	{state: "unknown letter", files: "envelope mail", letters: "-x", read: ErrDamaged, left: "envelope mail", waits: true},
 }
 
 func TestDiskStates(t *testing.T) {
@@ -75,7 +75,10 @@ func TestDiskStates(t *testing.T) {
 			if got := strings.Join(sent, " "); got != s.sent {
 				t.Errorf("sent to %q, want %q", got, s.sent)
 			}
-			if got := len(sum.Trouble) > 0; got != s.trouble {
+			if unsendable := slices.ContainsFunc(sum.Waiting, func(w Reason) bool { return strings.Contains(w.Text, "esmtpq rm "+id) }); unsendable != s.waits {
+				t.Errorf("waiting: %v", sum.Waiting)
+			}
+			if len(sum.Trouble) > 0 {
 				t.Errorf("trouble: %q", sum.Trouble)
 			}
 			left := "gone"
@@ -156,17 +159,46 @@ func TestDamagedEntries(t *testing.T) {
 			if _, err := q.Read(id); c.envelope && (err == nil || errors.Is(err, fs.ErrNotExist)) || c.envelope && !c.newer && !errors.Is(err, ErrDamaged) {
 				t.Errorf("Read: %v", err)
 			}
-			h := &fakeHost{}
-			sum := runQueue(t, q, one(h), everything)
+			h, l := &fakeHost{}, &listener{}
+			opt := RunOptions{All: true, Notifier: l}
+			sum := runQueue(t, q, one(h), opt)
 
 			if !slices.Equal(h.got(), []string{good}) {
 				t.Errorf("sent %q, want %q alone", h.got(), good)
 			}
-			if len(sum.Trouble) != 1 || !strings.Contains(sum.Trouble[0], id) {
-				t.Errorf("trouble: %q", sum.Trouble)
+			if len(sum.Waiting) != 1 || !strings.Contains(sum.Waiting[0].Text, "esmtpq rm "+id) || len(sum.Trouble) > 0 {
+				t.Errorf("waiting: %v, trouble: %q", sum.Waiting, sum.Trouble)
 			}
-			if after := fingerprint(t, q.Dir+"/"+id); after != before {
+			name := " a@example.com"
+			if c.envelope {
+				name = " " + id
+			}
+			l.hears(t, "stuck"+name)
+			u, noted := q.Unsendables()[id]
+			if noted != c.envelope || u.Passing {
+				t.Errorf("noted: %v", q.Unsendables())
+			}
+			if after := fingerprint(t, q.Dir+"/"+id); c.envelope && after != before {
 				t.Errorf("was\n%s, is\n%s", before, after)
+			}
+			if !c.envelope {
+				if m := read(t, q, id); letters(m) != "d" || m.Progress[0].Status != spool.StatusDamaged || m.Attempts != 1 || !due(m.Next, time.Now().Add(2*retryFloor)) {
+					t.Errorf("recorded: %+v", m)
+				}
+			}
+			// It is told once, and shown until its owner has done something.
+			if sum := runQueue(t, again(t, q), one(h), opt); len(sum.Waiting) != 1 {
+				t.Errorf("the next run: %+v", sum)
+			}
+			l.hears(t)
+			if _, err := os.Stat(file(q, good, "envelope")); err == nil {
+				t.Error("the good one is still there")
+			}
+			if err := q.Remove(id); err != nil {
+				t.Error(err)
+			}
+			if sum := runQueue(t, again(t, q), one(h), opt); len(sum.Waiting)+len(q.Unsendables()) != 0 {
+				t.Errorf("removed, and: %+v, %v", sum, q.Unsendables())
 			}
 		})
 	}

@@ -109,6 +109,19 @@ type Router interface {
 	Transport(destination string) Transport
 }
 
+// A Curer is a Router that knows what a person has to do about trouble of a destination.
+type Curer interface {
+	Cure(destination string, why *Report) string
+}
+
+// cure returns what to do about trouble of a destination that only its owner can mend.
+func (r *run) cure(b *backoff, destination string) string {
+	if c, ok := r.router.(Curer); ok && b.NeedsOwner() {
+		return c.Cure(destination, &b.Report)
+	}
+	return ""
+}
+
 // A Route is a Router's answer.
 type Route struct {
 	Destination string // one transport, one order: an identity, or local mail

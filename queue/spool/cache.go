@@ -15,6 +15,10 @@ const (
 	// DueIndexFile says when each entry of a long queue is due. It is not used once an owner's
 	// command has changed an entry.
 	DueIndexFile = ".agenda"
+	// UnsendableFile says which entries can neither be sent nor written to, and why.
+	UnsendableFile = ".unsendable"
+	// toldFile says which of all this its owner was told.
+	toldFile = ".told"
 	// editedFile says that a command has changed an entry, so that the findings of earlier runs
 	// no longer hold. A command makes the file after its change; a run removes it before it reads
 	// any entry.

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"esmtpq/message"
 )
@@ -46,6 +48,22 @@ type storedContent struct {
 	name  string // of the file
 	env   *Envelope
 	whole []byte // all of it, verified; nil if it is long
+
+	mu     sync.Mutex
+	damage error // found while it was read
+}
+
+// Damage returns what a reader has found wrong with the content; nil if nothing.
+func (c *storedContent) Damage() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.damage
+}
+
+func (c *storedContent) setDamage(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.damage = err
 }
 
 // content opens the content of an entry and checks as much as can be checked now.
@@ -67,6 +85,13 @@ func (q *Queue) content(m *Message) (*storedContent, error) {
 		return nil, fmt.Errorf("%w: content does not match its checksum", ErrDamaged)
 	}
 	return c, nil
+}
+
+// Damaged reports whether the content of an entry is seen not to be what was submitted, as far as
+// is checked without reading a long one.
+func (q *Queue) Damaged(m *Message) bool {
+	_, err := q.content(m)
+	return errors.Is(err, ErrDamaged) || errors.Is(err, os.ErrNotExist)
 }
 
 // open opens the file and checks its length.
@@ -92,9 +117,12 @@ func (c *storedContent) Open() (io.ReadCloser, error) {
 	}
 	f, err := c.open()
 	if err != nil {
+		if errors.Is(err, ErrDamaged) {
+			c.setDamage(err)
+		}
 		return nil, err
 	}
-	return newVerifyingReader(f, c.env.Size, c.env.SHA256), nil
+	return newVerifyingReader(f, c.env.Size, c.env.SHA256, c.setDamage), nil
 }
 
 // ContentFor returns the content of an entry, with sender forced upon its header unless that is

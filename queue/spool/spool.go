@@ -67,6 +67,7 @@
 //
 //	.lock                 held by the queue run
 //	.wakeup               held by the one background process that sleeps before a run
+//	.told                 held while the owner of the queue is told of mail
 //	.new-…/               held by its writer
 //	ID/envelope           held while a run or a command works on the entry, and by its writer
 //	                      from before it has this name until it is accepted

@@ -3,6 +3,7 @@ package spool
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -25,6 +26,8 @@ type verifyingReader struct {
 	left int64 // octets still to be read from f
 	sum  hash.Hash
 	want string
+	// found is called with ErrDamaged when it is met.
+	found func(error)
 
 	mu      sync.Mutex
 	started bool
@@ -46,8 +49,8 @@ type readBlock struct {
 	err error
 }
 
-func newVerifyingReader(f *os.File, size int64, want string) *verifyingReader {
-	return &verifyingReader{f: f, left: size, sum: sha256.New(), want: want}
+func newVerifyingReader(f *os.File, size int64, want string, found func(error)) *verifyingReader {
+	return &verifyingReader{f: f, left: size, sum: sha256.New(), want: want, found: found}
 }
 
 // Read implements io.Reader. Damaged content ends with ErrDamaged in place of io.EOF.
@@ -156,6 +159,9 @@ func (r *verifyingReader) read(p []byte) readBlock {
 		if hex.EncodeToString(r.sum.Sum(nil)) != r.want {
 			err = fmt.Errorf("%w: content does not match its checksum", ErrDamaged)
 		}
+	}
+	if errors.Is(err, ErrDamaged) {
+		r.found(err)
 	}
 	return readBlock{p[:n], err}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/term"
+
 	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
@@ -240,7 +242,8 @@ func (r *router) options(c *door.Call, q *spool.Queue) queue.RunOptions {
 // run runs the queue and reports the result. With named, a person has named each message, and
 // hears of those that were not tried.
 func (r *router) run(ctx context.Context, c *door.Call, q *spool.Queue, run queue.RunOptions, named bool) error {
-	r.announce(&run, q, run.All && !submit.IsNull(c.Err))
+	// Words on standard error are read by somebody if it is a terminal; cron throws them away.
+	r.announce(&run, q, run.All && term.IsTerminal(int(c.Err.Fd())))
 	sum, err := queue.Run(ctx, q, r, run)
 	r.transcript.Flush(ctx)
 	switch {
@@ -252,7 +255,11 @@ func (r *router) run(ctx context.Context, c *door.Call, q *spool.Queue, run queu
 	if len(sum.Waiting) > 0 && ctx.Err() != nil {
 		c.Remark("interrupted")
 	}
-	return summarize(c, sum, named)
+	err = summarize(c, sum, named)
+	if told := summarize(c, sum.Tell(ctx), false); err == nil {
+		err = told
+	}
+	return err
 }
 
 // age returns how old new mail must be before a run that is going on takes it.

@@ -3,6 +3,7 @@ package deliver
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -36,23 +37,52 @@ func (r *router) announce(opt *queue.RunOptions, q *spool.Queue, attended bool) 
 	}
 }
 
-// Notify implements queue.Notifier.
-func (n *notifier) Notify(ctx context.Context, notice *queue.Notice) error {
-	_, local := n.r.Transport(notice.Destination).(*localmda.Agent)
-	cfg, err := n.r.load(&notice.Message.Envelope)
-	if err != nil {
-		cfg = &identity.Config{}
-	}
-	words := describeNotice(notice)
+// The ways in which the owner is told.
+const (
+	byBounce = "bounce" // a mail into the local mailbox
+	byNotify = "notify" // the command of the configuration
+	byScreen = "screen"
+)
+
+// Way implements queue.Notifier. The configuration of the message decides.
+func (n *notifier) Way(m *spool.Message, destination string) queue.Way {
+	_, local := n.r.Transport(destination).(*localmda.Agent)
+	cfg := n.config(m)
 	switch {
 	case cfg.MDA != "" && !local: // never by the route that failed
-		return n.bounce(notice, words)
+		return queue.Way{Name: byBounce + " " + cfg.File, Spooled: true}
 	case cfg.Notify != "":
-		return n.run(ctx, cfg.Notify, words)
-	case !n.attended:
-		return n.popUp(ctx, notice, words)
+		return queue.Way{Name: byNotify + " " + cfg.File}
+	case !n.attended && screen() != "":
+		return queue.Way{Name: byScreen}
 	}
-	return queue.ErrNobody
+	return queue.Way{}
+}
+
+// config returns the configuration by which the owner is told of a message: its own, or else the
+// usual one.
+func (n *notifier) config(m *spool.Message) *identity.Config {
+	for _, env := range [...]*spool.Envelope{&m.Envelope, {}} {
+		if cfg, err := n.r.load(env); err == nil {
+			return cfg
+		}
+	}
+	return &identity.Config{}
+}
+
+// Notify implements queue.Notifier.
+func (n *notifier) Notify(ctx context.Context, notice *queue.Notice) error {
+	m, words := notice.Parts[0].Message, describeNotice(notice)
+	way, _, _ := strings.Cut(n.Way(m, notice.Parts[0].Destination).Name, " ")
+	switch way {
+	case byBounce:
+		return n.bounce(notice, words)
+	case byNotify:
+		return n.run(ctx, n.config(m).Notify, words)
+	case byScreen:
+		return n.popUp(ctx, words)
+	}
+	return errors.New("the configuration has changed: told next time")
 }
 
 // maxReturned is the greatest size of a message that is returned whole, in octets. A larger one
@@ -61,7 +91,8 @@ const maxReturned = 64 << 10
 
 // bounce spools a report for the local mailbox of the queue's owner.
 func (n *notifier) bounce(notice *queue.Notice, words wording) error {
-	env := &notice.Message.Envelope
+	first := &notice.Parts[0]
+	env := &first.Message.Envelope
 	login := n.r.login()
 	null, from := "", "MAILER-DAEMON@"+whoami.Host() // null, so that the report is never reported on
 	report := newReport(notice, words)
@@ -73,8 +104,8 @@ func (n *notifier) bounce(notice *queue.Notice, words wording) error {
 	if report.To, err = message.FormatMailbox("", message.Address{Local: login}.Spec()); err != nil {
 		return err
 	}
-	if notice.Content != nil {
-		body, err := notice.Content.Open()
+	if first.Content != nil {
+		body, err := first.Content.Open()
 		if err != nil {
 			return err
 		}
@@ -83,7 +114,7 @@ func (n *notifier) bounce(notice *queue.Notice, words wording) error {
 		if report.Header, err = message.ReadHeader(br); err != nil {
 			return err
 		}
-		if env.Return == "FULL" && env.Size <= maxReturned {
+		if env.Return == "FULL" && env.Size <= maxReturned && alone(notice) {
 			report.Body = br
 		}
 	}
@@ -101,32 +132,43 @@ func (n *notifier) bounce(notice *queue.Notice, words wording) error {
 	return err
 }
 
+// alone reports whether a notice is about one message.
+func alone(notice *queue.Notice) bool { return len(notice.Parts) == 1 && notice.Others == 0 }
+
 // newReport makes a report without its original.
 func newReport(notice *queue.Notice, words wording) *message.Report {
-	env := &notice.Message.Envelope
-	r := &message.Report{
-		Date: time.Now(), Subject: words.subject, Text: words.text,
-		MTA: whoami.Host(), EnvelopeID: env.EnvelopeID, Arrival: env.Arrival,
+	r := &message.Report{Date: time.Now(), Subject: words.subject, Text: words.text, MTA: whoami.Host()}
+	if env := &notice.Parts[0].Message.Envelope; alone(notice) {
+		r.EnvelopeID, r.Arrival = env.EnvelopeID, env.Arrival
 	}
 	action := "failed"
-	if notice.Kind == queue.Overdue {
+	if late(notice.Kind) {
 		action = "delayed"
 	}
-	for _, i := range notice.Recipients {
-		p := &notice.Message.Progress[i]
-		rcpt := message.ReportRecipient{
-			Address: env.Recipients[i].Address, Action: action, Status: p.Status,
-			RemoteMTA: p.Host, Diagnostic: p.Text, Last: p.Time,
+	for k := range notice.Parts {
+		part := &notice.Parts[k]
+		env := &part.Message.Envelope
+		for _, i := range part.Recipients {
+			p := &part.Message.Progress[i]
+			rcpt := message.ReportRecipient{
+				Address: env.Recipients[i].Address, Action: action, Status: p.Status,
+				RemoteMTA: p.Host, Diagnostic: p.Text, Last: p.Time,
+			}
+			if p.Code != 0 {
+				rcpt.SMTP, rcpt.Diagnostic = true, fmt.Sprintf("%d %s %s", p.Code, p.Status, p.Text)
+			}
+			if late(notice.Kind) {
+				rcpt.RetryUntil = notice.Until
+			}
+			r.Recipients = append(r.Recipients, rcpt)
 		}
-		if p.Code != 0 {
-			rcpt.SMTP, rcpt.Diagnostic = true, fmt.Sprintf("%d %s %s", p.Code, p.Status, p.Text)
-		}
-		if notice.Kind == queue.Overdue {
-			rcpt.RetryUntil = notice.Until
-		}
-		r.Recipients = append(r.Recipients, rcpt)
 	}
 	return r
+}
+
+// late reports whether mail that a notice is about still waits.
+func late(kind queue.NoticeKind) bool {
+	return kind == queue.Overdue || kind == queue.Stuck || kind == queue.Blocked
 }
 
 // notifyLimit bounds the command that tells the owner, popUpLimit the one that shows a message on
@@ -147,21 +189,25 @@ func (n *notifier) run(ctx context.Context, line string, words wording) error {
 	return exit.Err("notify")
 }
 
-// popUp shows a notice on the owner's screen, if there is one. A failure there does not matter.
-func (n *notifier) popUp(ctx context.Context, notice *queue.Notice, words wording) error {
-	screen := false
+// screen returns the program that shows a notice on the owner's screen, "" if there is no screen.
+func screen() string {
 	for _, name := range [...]string{"DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"} {
-		screen = screen || os.Getenv(name) != ""
+		if os.Getenv(name) != "" {
+			path, _ := exec.LookPath("notify-send")
+			return path
+		}
 	}
-	path, err := exec.LookPath("notify-send")
-	if !screen || err != nil {
-		return queue.ErrNobody
-	}
+	return ""
+}
+
+// popUp shows a notice on the owner's screen.
+func (n *notifier) popUp(ctx context.Context, words wording) error {
 	// Some programs that show the body take it for markup.
 	body := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(words.reasons)
-	c := helper.Command{Argv: []string{path, "--", words.subject, body + "esmtpq show " + notice.Message.ID}, Limit: popUpLimit}
-	if exit, err := c.Run(ctx); err != nil || !exit.OK() {
-		return queue.ErrNobody
+	c := helper.Command{Argv: []string{screen(), "--", words.subject, body + words.more}, Limit: popUpLimit}
+	exit, err := c.Run(ctx)
+	if err != nil {
+		return fmt.Errorf("notify-send: %w", err)
 	}
-	return nil
+	return exit.Err("notify-send")
 }

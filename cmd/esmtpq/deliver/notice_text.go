@@ -17,47 +17,104 @@ type wording struct {
 	subject string
 	text    string // what happened, why, and what to do
 	reasons string // the recipients and the reasons, one line each
+	more    string // the command that shows more
 }
 
 // describeNotice puts a notice into words.
 func describeNotice(n *queue.Notice) wording {
-	var w wording
-	for _, i := range n.Recipients {
-		p, address := &n.Message.Progress[i], n.Message.Envelope.Recipients[i].Address
-		if address == "" {
-			address = "(unreadable address)"
+	w := wording{subject: subjects[n.Kind], more: "esmtpq show " + n.Parts[0].Message.ID}
+	var details strings.Builder
+	for i := range n.Parts {
+		reasons := reasonsOf(&n.Parts[i])
+		w.reasons += reasons
+		if i > 0 {
+			details.WriteString("\n\n")
 		}
-		w.reasons += fmt.Sprintf("%s: %s\n", spool.Printable(address), p.Explain())
+		fmt.Fprintf(&details, "%s\n%s", indented(reasons), about(&n.Parts[i]))
 	}
-	id := n.Message.ID
-	since := time.Since(n.Message.Envelope.Arrival)
+	if n.Others > 0 {
+		more := fmt.Sprintf("%s: see mailq.\n", door.Plural(n.Others, "more message", "more messages"))
+		if n.Kind == queue.Overdue && len(n.Parts) == 1 {
+			more = fmt.Sprintf("%s for the same reason: see mailq.\n",
+				door.Plural(n.Others, "more message waits", "more messages wait"))
+		}
+		details.WriteString("\n" + more)
+	}
+	if count := len(n.Parts) + n.Others; count > 1 {
+		w.subject += fmt.Sprintf(" (%d messages)", count)
+		w.more = "mailq"
+	}
+	w.text = opening(n) + "\n" + details.String() + advice(n)
+	return w
+}
+
+var subjects = map[queue.NoticeKind]string{
+	queue.Lost: "Undelivered mail", queue.Overdue: "Delayed mail", queue.Dropped: "Undelivered mail dropped",
+	queue.Stuck: "Mail that cannot be sent", queue.Blocked: "Mail waits for you",
+}
+
+// opening returns the first line of a notice.
+func opening(n *queue.Notice) string {
+	switch n.Kind {
+	case queue.Lost:
+		return "Your mail could not be delivered:\n"
+	case queue.Overdue:
+		since := time.Since(n.Parts[0].Message.Envelope.Arrival)
+		return fmt.Sprintf("Your mail has not been delivered yet. It has been waiting for %s:\n", roughly(since))
+	case queue.Dropped:
+		return "Your mail could not be delivered, and was kept long enough. It has left the queue:\n"
+	case queue.Blocked:
+		return fmt.Sprintf("No mail of %s can go out before you have mended something:\n", spool.Printable(n.Parts[0].Destination))
+	}
+	return "Your mail cannot be sent as it is, before you have mended something:\n"
+}
+
+// advice returns what to do, and what happens otherwise.
+func advice(n *queue.Notice) string {
+	id := n.Parts[0].Message.ID
+	if len(n.Parts) > 1 {
+		id = "ID" // of each
+	}
 	var b strings.Builder
 	switch n.Kind {
 	case queue.Lost:
-		w.subject = "Undelivered mail"
-		fmt.Fprintf(&b, "Your mail could not be delivered:\n\n%s\n%s", indented(w.reasons), about(n))
 		b.WriteString("\nIt will not be tried again by itself. Once the cause is gone, try again with\n\n")
 		fmt.Fprintf(&b, "  esmtpq retry %s\n\nor remove it from the queue with\n\n  esmtpq rm %s\n", id, id)
 		if !n.Until.IsZero() {
 			fmt.Fprintf(&b, "\nOtherwise it is kept until %s and dropped then.\n", door.Stamp(n.Until))
 		}
 	case queue.Overdue:
-		w.subject = "Delayed mail"
-		fmt.Fprintf(&b, "Your mail has not been delivered yet. It has been waiting for %s:\n\n%s\n%s", roughly(since), indented(w.reasons), about(n))
-		if n.Others > 0 {
-			fmt.Fprintf(&b, "\n%s for the same reason: see mailq.\n", door.Plural(n.Others, "more message waits", "more messages wait"))
-		}
 		b.WriteString("\nThere is no need to send it again: it will be tried again")
 		if !n.Until.IsZero() {
 			fmt.Fprintf(&b, ", at least until %s", door.Stamp(n.Until))
 		}
 		fmt.Fprintf(&b, ".\nTo try it at once:\n\n  deliver %s\n\nTo remove it from the queue:\n\n  esmtpq rm %s\n", id, id)
-	case queue.Dropped:
-		w.subject = "Undelivered mail dropped"
-		fmt.Fprintf(&b, "Your mail could not be delivered, and was kept long enough. It has left the queue:\n\n%s\n%s", indented(w.reasons), about(n))
+	case queue.Blocked:
+		cure := n.Cure
+		if cure == "" {
+			cure = "Mend that, then type deliver"
+		}
+		fmt.Fprintf(&b, "\n%s.\nNothing is lost: there is no need to send anything again.\n", spool.Printable(cure))
+	case queue.Stuck:
+		fmt.Fprintf(&b, "\nMend that, then type\n\n  deliver\n\nor remove it from the queue with\n\n  esmtpq rm %s\n", id)
 	}
-	w.text = b.String()
-	return w
+	return b.String()
+}
+
+// reasonsOf returns the recipients of a message and the reasons, one line each.
+func reasonsOf(part *queue.Part) string {
+	if part.Why != "" {
+		return spool.Printable(part.Why) + "\n"
+	}
+	var b strings.Builder
+	for _, i := range part.Recipients {
+		p, address := &part.Message.Progress[i], part.Message.Envelope.Recipients[i].Address
+		if address == "" {
+			address = "(unreadable address)"
+		}
+		fmt.Fprintf(&b, "%s: %s\n", spool.Printable(address), p.Explain())
+	}
+	return b.String()
 }
 
 func indented(lines string) string {
@@ -76,8 +133,8 @@ func roughly(d time.Duration) string {
 	return fmt.Sprintf("%d minutes", d/time.Minute)
 }
 
-// about returns which mail a notice is about.
-func about(n *queue.Notice) string {
+// about returns which mail a part of a notice is about.
+func about(n *queue.Part) string {
 	var b strings.Builder
 	field := func(name, value string) {
 		if value = strings.TrimSpace(spool.Printable(value)); value != "" {

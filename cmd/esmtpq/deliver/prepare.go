@@ -76,7 +76,7 @@ func (r *router) refresh() {
 	r.closeUnused()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.routes, r.transports = now.routes, now.transports
+	r.routes, r.transports, r.ways = now.routes, now.transports, now.ways
 }
 
 // closeUnused ends the sessions that were opened and for which no mail was left.

@@ -22,10 +22,11 @@ type router struct {
 	mu         sync.Mutex // guards what follows
 	routes     *submit.Router
 	transports map[string]queue.Transport // by destination
+	ways       map[string]submit.Route    // that they were made for
 }
 
 func newRouter(home, config string) *router {
-	return &router{home: home, routes: &submit.Router{Home: home, Config: config}, transports: map[string]queue.Transport{}}
+	return &router{home: home, routes: &submit.Router{Home: home, Config: config}, transports: map[string]queue.Transport{}, ways: map[string]submit.Route{}}
 }
 
 // load returns the configuration for an envelope.
@@ -74,7 +75,7 @@ func (r *router) Route(env *spool.Envelope, rcpt spool.Recipient) (queue.Route, 
 		if err != nil {
 			return queue.Route{}, err
 		}
-		r.transports[name] = t
+		r.transports[name], r.ways[name] = t, route
 	}
 	return queue.Route{
 		Destination: name, Address: route.Address,

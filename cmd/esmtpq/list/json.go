@@ -16,7 +16,8 @@ import (
 // jsonList prints one JSON object for each message, each on a line of its own. The names of the
 // members are those of Postfix's postqueue -j where it has them.
 type jsonList struct {
-	out io.Writer
+	out     io.Writer
+	trouble trouble
 }
 
 // print prints an object, in which everything that is not printable is an escape: addresses and
@@ -62,8 +63,9 @@ type jsonMessage struct {
 	NextAttempt int64           `json:"next_attempt,omitempty"`
 	Reason      string          `json:"reason,omitempty"`    // why the whole message waits
 	NeedsYou    bool            `json:"needs_you,omitempty"` // it waits for its owner to decide
-	Remarks     []string        `json:"remarks,omitempty"`   // what its submitter should know
-	Recipients  []jsonRecipient `json:"recipients"`          // those not served yet
+	WaitsFor    *jsonWait       `json:"waits_for,omitempty"`
+	Remarks     []string        `json:"remarks,omitempty"` // what its submitter should know
+	Recipients  []jsonRecipient `json:"recipients"`        // those not served yet
 }
 
 type jsonRecipient struct {
@@ -92,11 +94,14 @@ func (w *jsonList) message(m *spool.Message) {
 		Sender: listSender(&m.Envelope), Attempts: m.Attempts,
 		LastAttempt: unixOrZero(m.Last), NextAttempt: unixOrZero(m.Next), Remarks: m.Envelope.Remarks, Recipients: []jsonRecipient{},
 	}
-	j.NeedsYou = needsOwner(m)
+	j.NeedsYou, j.WaitsFor = w.trouble.needsOwner(m), w.trouble.wait(m)
 	if m.Held {
 		j.QueueName = "hold"
 	} else if !m.Pending() {
 		j.QueueName = "failed"
+	}
+	if u, ok := w.trouble.unsendables[m.ID]; ok {
+		j.Reason = spool.Printable(u.Why)
 	}
 	for i := range m.Progress {
 		p := &m.Progress[i]
@@ -126,7 +131,7 @@ func (w *jsonList) legacy(e *spool.LegacyEntry, sender string, recipients []stri
 
 func (w *jsonList) damaged(id string, arrival time.Time, reason string) {
 	w.print(jsonMessage{
-		QueueName: "damaged", QueueID: id, ArrivalTime: arrival.Unix(), Reason: reason, NeedsYou: true,
+		QueueName: "damaged", QueueID: id, ArrivalTime: arrival.Unix(), Reason: unreadable(reason, id), NeedsYou: true,
 		Recipients: []jsonRecipient{},
 	})
 }

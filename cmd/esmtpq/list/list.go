@@ -94,12 +94,13 @@ func list(c *door.Call, opt options) error {
 		}
 	}
 	out := bufio.NewWriterSize(c.Out, 64<<10)
-	var w listWriter = &jsonList{out}
+	t := troubleOf(q)
+	var w listWriter = &jsonList{out, t}
 	if opt.quiet {
-		w, listing.Foreign = &quietList{}, nil
+		w, listing.Foreign = &quietList{trouble: t}, nil
 	} else if !opt.json {
 		running := q != nil && q.Running()
-		w = &postfixList{out: out, verbose: opt.verbose, colour: colourful(c.Out), running: running}
+		w = &postfixList{out: out, verbose: opt.verbose, colour: colourful(c.Out), running: running, trouble: t}
 	}
 	walk(c, q, listing, w)
 	if q != nil && !opt.quiet && q.Running() {
@@ -164,6 +165,7 @@ type postfixList struct {
 	verbose bool
 	colour  bool
 	running bool // a queue run goes on
+	trouble trouble
 	n       int
 	size    int64
 }
@@ -241,6 +243,9 @@ func (w *postfixList) message(m *spool.Message) {
 			w.reason("remark: "+spool.Printable(remark), false)
 		}
 	}
+	if u, ok := w.trouble.unsendables[m.ID]; ok {
+		w.reason(spool.Printable(u.Why), !u.Passing)
+	}
 	last := ""
 	for i := range m.Progress {
 		s := &m.Progress[i]
@@ -257,7 +262,7 @@ func (w *postfixList) message(m *spool.Message) {
 
 func (w *postfixList) damaged(id string, arrival time.Time, reason string) {
 	w.entry(id, "!", 0, arrival, "?")
-	w.reason(reason+", not sent", true)
+	w.reason(unreadable(reason, id), true)
 }
 
 // listSender returns the sender to show: the one given, even if it is null, or else the author.
@@ -329,6 +334,12 @@ func (w *postfixList) end() error {
 	if w.n == 0 {
 		_, err := io.WriteString(w.out, "Mail queue is empty\n")
 		return err
+	}
+	for i, line := range w.trouble.lines(w.verbose) {
+		if i == 0 {
+			line = "\n" + line
+		}
+		fmt.Fprintln(w.out, line)
 	}
 	// The last line but one is that of sendmail, for check_mailq in its default mode.
 	_, err := fmt.Fprintf(w.out, "\n\t\tTotal requests: %d\n-- %d Kbytes in %s.\n",

@@ -17,7 +17,10 @@ const (
 )
 
 // A quietList prints nothing, and finds out what the queue wants.
-type quietList struct{ want int }
+type quietList struct {
+	trouble trouble
+	want    int
+}
 
 func (w *quietList) add(needed bool) {
 	w.want = max(w.want, mailWaits)
@@ -26,7 +29,7 @@ func (w *quietList) add(needed bool) {
 	}
 }
 
-func (w *quietList) message(m *spool.Message)          { w.add(needsOwner(m)) }
+func (w *quietList) message(m *spool.Message)          { w.add(w.trouble.needsOwner(m)) }
 func (w *quietList) damaged(string, time.Time, string) { w.add(true) }
 func (w *quietList) legacy(_ *spool.LegacyEntry, _ string, _ []string, reason string) {
 	w.add(reason != "")
@@ -39,10 +42,17 @@ func (w *quietList) end() error {
 	return exit.Silent(w.want)
 }
 
-// needsOwner reports whether a message waits for its owner to decide: a recipient has failed, or
-// it is held because it was possibly delivered. What its owner holds is decided.
-func needsOwner(m *spool.Message) bool {
+// needsOwner reports whether a message waits for its owner to decide, or to mend something: a
+// recipient has failed; it is held because it was possibly delivered; it, or its identity, cannot
+// send as it is. What its owner holds is decided.
+func (t *trouble) needsOwner(m *spool.Message) bool {
+	if u, ok := t.unsendables[m.ID]; ok && !u.Passing {
+		return true
+	}
+	if w := t.wait(m); w != nil && w.NeedsYou && !m.Held {
+		return true
+	}
 	return slices.ContainsFunc(m.Progress, func(p spool.Progress) bool {
-		return p.State == spool.Refused || m.Held && p.State == spool.Unsure
+		return p.State == spool.Refused || m.Held && p.State == spool.Unsure || !m.Held && p.Stuck()
 	})
 }

@@ -1,0 +1,49 @@
+package deliver
+
+import (
+	"fmt"
+	"strings"
+
+	"esmtpq/identity"
+	"esmtpq/queue"
+)
+
+// Cure implements queue.Curer: it names the place in the configuration.
+func (r *router) Cure(destination string, why *queue.Report) string {
+	r.mu.Lock()
+	route, ok := r.ways[destination]
+	r.mu.Unlock()
+	switch {
+	case !ok:
+		return ""
+	case route.Identity == nil:
+		return fmt.Sprintf("mend mda in %s, then type deliver", route.Config.File)
+	case strings.HasSuffix(why.Status, ".3.5"):
+		return fmt.Sprintf("mend %s, then type deliver", route.Config.File)
+	}
+	return fmt.Sprintf("%s, then type deliver", loginCure(route.Identity, place(route.Config.File, route.Identity.LoginLine), why))
+}
+
+// loginCure says how to mend a login.
+func loginCure(id *identity.Identity, place string, why *queue.Report) string {
+	switch {
+	case id.Username == "":
+		return "give a username and a password in " + place
+	case id.TokenCommand != "" && why.Code == 0:
+		return "see why the token command fails: " + place
+	case id.TokenCommand != "":
+		return "get a new token: " + place
+	case id.PasswordCommand != "" && why.Code == 0:
+		return "see why the password command fails: " + place
+	case id.PasswordCommand != "":
+		return "correct the password that the command gives: " + place
+	}
+	return "correct " + place
+}
+
+func place(file string, line int) string {
+	if line == 0 {
+		return file
+	}
+	return fmt.Sprintf("%s line %d", file, line)
+}
