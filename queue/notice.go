@@ -243,7 +243,7 @@ func failures(m *spool.Message, indexes []int) []Failure {
 	for k, i := range indexes {
 		p := &m.Progress[i]
 		fs[k] = Failure{m.ID, i, m.Envelope.Recipients[i].Address, Report{
-			Action: Failed, Code: p.Code, Status: p.Status, Text: p.Text, Host: p.Host}}
+			Action: Failed, Code: p.Code, Status: p.Status, Text: p.Text, Host: p.Host, Remark: p.Remark}}
 	}
 	return fs
 }

@@ -10,24 +10,28 @@ import (
 	"esmtpq/relay/smtp"
 )
 
-// explainRefusal adds to the refusal of a content what in it may be the reason: hosts refuse lines
-// longer than SMTP allows and NUL octets, and few say where they are.
-func explainRefusal(r *smtp.Result, v *verdict, content queue.Content) {
-	if !r.End.Negative() && !r.Data.Negative() {
+// remark adds to reports of trouble with a content what in it may be the reason: hosts refuse lines longer than SMTP allows
+// and NUL octets, or end the session over them, and few say where they are.
+func remark(r *smtp.Result, reports []queue.Report, content queue.Content) {
+	refused := r.End.Negative() || r.Data.Negative()
+	lost := r.Sent != smtp.SentNothing && !r.End.Positive() && r.Err != nil && r.Err.Kind != smtp.KindStopped
+	if !refused && !lost {
 		return
 	}
-	odd := ""
-	for i := range v.reports {
-		if rep := &v.reports[i]; rep.Scope == queue.ScopeMessage && !rep.Unsure {
-			if odd == "" {
-				odd = oddity(content)
-			}
-			rep.Text += odd
+	odd, read := "", false
+	for i := range reports {
+		rep := &reports[i]
+		if rep.Scope != queue.ScopeMessage && !rep.Unsure || rep.Action == "" {
+			continue
 		}
+		if !read {
+			odd, read = oddity(content), true
+		}
+		rep.Remark = odd
 	}
 }
 
-// oddity returns what is odd about a content, for the end of a sentence; "" for nothing. A content
+// oddity returns what is odd about a content, "" for nothing. A content
 // that cannot be read is not odd.
 func oddity(content queue.Content) string {
 	body, err := content.Open()
@@ -48,7 +52,7 @@ func oddity(content queue.Content) string {
 		}
 		if length-1 > longLine && long == 0 {
 			long = n
-			said += fmt.Sprintf("; line %d has %d octets where SMTP allows %d: encode that part as quoted-printable or base64", n, length-1, longLine)
+			said += fmt.Sprintf("line %d has %d octets where SMTP allows %d: send that part as quoted-printable or base64", n, length-1, longLine)
 		}
 		if n, length = n+1, 0; err == io.EOF {
 			break
@@ -57,7 +61,10 @@ func oddity(content queue.Content) string {
 		}
 	}
 	if nul > 0 {
-		said += fmt.Sprintf("; line %d has a NUL octet, which SMTP does not allow: send that part as base64", nul)
+		if said != "" {
+			said += "; "
+		}
+		said += fmt.Sprintf("line %d has a NUL octet, which SMTP does not allow: send that part as base64", nul)
 	}
 	return said
 }

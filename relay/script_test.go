@@ -384,7 +384,10 @@ func showReport(r queue.Report) string {
 	if r.Code != 0 {
 		s += " " + strconv.Itoa(r.Code)
 	}
-	return s + " " + r.Text
+	if s += " " + r.Text; r.Remark != "" {
+		s += " (esmtpq: " + r.Remark + ")"
+	}
+	return s
 }
 
 // run carries deliveries to a host and returns the reports, one a line.

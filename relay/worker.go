@@ -333,7 +333,7 @@ func (w *worker) judge(t *task, r *smtp.Result) *queue.Outcome {
 	f := w.facts(t)
 	v := outcome(r, f)
 	w.note(t, r, &v)
-	explainRefusal(r, &v, t.d.Content)
+	remark(r, v.reports, t.d.Content)
 	if !v.settled() {
 		if rest := w.retry(t, r, &v, f); rest != nil {
 			w.putBack(rest)
@@ -369,6 +369,9 @@ func (w *worker) retry(t *task, r *smtp.Result, v *verdict, f *facts) *task {
 	}
 	if rep := w.gaveUp(rest, v, f); rep != nil {
 		rep.Text += f.before(r, v.cause)
+		given := []queue.Report{*rep}
+		remark(r, given, t.d.Content)
+		*rep = given[0]
 		v.settle(*rep)
 		if v.cause.Kind != smtp.KindReply || v.cause.At != smtp.StageRCPT {
 			w.giveUp(t.order, *rep)

@@ -298,7 +298,7 @@ func (e *Entry) writeReports(indexes []int, reports []Report, now time.Time) (mu
 		if !p.State.Pending() {
 			continue // what is done stays done
 		}
-		next := Progress{State: stateAfter(p.State, r), Time: now, Code: r.Code, Status: r.Status, Host: r.Host, Text: r.Text, Unsure: p.Unsure}
+		next := Progress{State: stateAfter(p.State, r), Time: now, Code: r.Code, Status: r.Status, Host: r.Host, Text: r.Text, Remark: r.Remark, Unsure: p.Unsure}
 		if r.Unsure && next.State == Unsure {
 			next.possiblyDelivered()
 		}
@@ -364,7 +364,7 @@ func (p *Progress) possiblyDelivered() {
 }
 
 func (p *Progress) sameReason(as *Progress) bool {
-	return p.Code == as.Code && p.Status == as.Status && p.Host == as.Host && p.Text == as.Text
+	return p.Code == as.Code && p.Status == as.Status && p.Host == as.Host && p.Text == as.Text && p.Remark == as.Remark
 }
 
 // WaitsFor reports whether each pending recipient already waits for this reason, so that there is

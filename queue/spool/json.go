@@ -236,6 +236,8 @@ func readRecipientJSON(line []byte, p *progressJSON) error {
 			fast.Host = s.text()
 		case "text":
 			fast.Text = s.text()
+		case "remark":
+			fast.Remark = s.text()
 		case "told":
 			fast.Told = s.number()
 		case "unsure":

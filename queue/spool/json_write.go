@@ -116,6 +116,7 @@ func (p *progressJSON) appendJSON(b []byte) []byte {
 	b = appendText(b, `,"status":`, p.Status)
 	b = appendText(b, `,"host":`, p.Host)
 	b = appendText(b, `,"text":`, p.Text)
+	b = appendText(b, `,"remark":`, p.Remark)
 	if p.Told != 0 {
 		b = appendNumber(b, `,"told":`, p.Told)
 	}

@@ -40,6 +40,7 @@ type Progress struct {
 	Status string    // enhanced status code
 	Host   string    // whose words Text is, "" for ours
 	Text   string    // why, for a person; printable
+	Remark string    // what we know of that beside a host's words, likewise
 	Told   time.Time // when its owner was told that it failed; zero if not
 	Unsure int       // how often the message was possibly delivered to it
 }
@@ -117,6 +118,7 @@ type progressJSON struct {
 	Status string `json:"status,omitempty"`
 	Host   string `json:"host,omitempty"`
 	Text   string `json:"text,omitempty"`
+	Remark string `json:"remark,omitempty"`
 	Told   int64  `json:"told,omitempty"`
 	Unsure int    `json:"unsure,omitempty"`
 }
@@ -152,20 +154,24 @@ func appendRecipientLine(b []byte, p *Progress) []byte {
 }
 
 func (p *Progress) json() *progressJSON {
-	return &progressJSON{string(rune(p.State)), unixTime(p.Time), p.Code, p.Status, p.Host, p.Text, unixTime(p.Told), p.Unsure}
+	return &progressJSON{string(rune(p.State)), unixTime(p.Time), p.Code, p.Status, p.Host, p.Text, p.Remark, unixTime(p.Told), p.Unsure}
 }
 
 // fit makes a text printable and short enough for the line.
 func (p *Progress) fit() {
 	p.Status, p.Host, p.Text = cut(Printable(p.Status), 16), cut(Printable(p.Host), 100), cut(Printable(p.Text), 300)
+	p.Remark = cut(Printable(p.Remark), 200)
 	// Escapes can make the text longer in JSON; it is halved until it fits.
 	var room [recipientLine]byte
 	said := *p
 	said.Told, said.Unsure = time.Time{}, 0
 	for len(said.json().appendJSON(room[:0]))+laterRoom >= recipientLine {
-		said.Text, said.Host = cut(said.Text, len(said.Text)/2), cut(said.Host, len(said.Host)/2)
+		if said.Text == "" && said.Host == "" {
+			said.Remark = ""
+		}
+		said.Text, said.Host = cut(said.Text, len(said.Text)*3/4), cut(said.Host, len(said.Host)*3/4)
 	}
-	p.Text, p.Host = said.Text, said.Host
+	p.Text, p.Host, p.Remark = said.Text, said.Host, said.Remark
 }
 
 // blanks are what a line is filled with, many at a time.
@@ -243,7 +249,7 @@ func (m *Message) decodeProgress(b []byte) error {
 		p := &m.Progress[i]
 		var pj progressJSON
 		if readRecipientJSON(line, &pj) == nil {
-			*p = Progress{Time: timeOf(pj.Time), Code: pj.Code, Status: pj.Status, Host: pj.Host, Text: pj.Text, Told: timeOf(pj.Told)}
+			*p = Progress{Time: timeOf(pj.Time), Code: pj.Code, Status: pj.Status, Host: pj.Host, Text: pj.Text, Remark: pj.Remark, Told: timeOf(pj.Told)}
 			p.Unsure = min(max(pj.Unsure, 0), unsureCeiling)
 		}
 		if p.State = State(line[letterAt]); p.State == Unsure {
@@ -264,7 +270,7 @@ func (p *Progress) GivenUp() bool { return p.State == Refused && strings.HasPref
 
 // Explain says why the recipient is not done, in the style of Postfix.
 func (p *Progress) Explain() string {
-	s := explain(p.Host, p.Code, p.Status, p.Text)
+	s := explain(p.Host, p.Code, p.Status, p.Text, p.Remark)
 	switch {
 	case p.State == Unsure && p.Unsure > 1:
 		return fmt.Sprintf("possibly delivered %d times: %s", p.Unsure, s)
@@ -276,7 +282,11 @@ func (p *Progress) Explain() string {
 	return s
 }
 
-func explain(host string, code int, status, text string) string {
+// explain puts a reason on one line. What we know beside it stands in brackets with our name.
+func explain(host string, code int, status, text, remark string) string {
+	if remark != "" {
+		return explain(host, code, status, text, "") + " (esmtpq: " + Printable(remark) + ")"
+	}
 	text = Printable(text)
 	if code == 0 {
 		return text

@@ -36,6 +36,8 @@ type Report struct {
 	// printable where it is printed.
 	Text string
 	Host string // whose words Text is: host name or MDA; "" for ours
+	// Remark is what we know of the reason beside a host's words, for a person; "" for nothing. It is kept whole.
+	Remark string
 	// Unsure says that the end of the message was sent and no reply came, so that the host may
 	// have taken it. Only with Delayed.
 	Unsure bool
@@ -43,7 +45,7 @@ type Report struct {
 
 // Explain returns the report on one printable line.
 func (r *Report) Explain() string {
-	s := explain(r.Host, r.Code, r.Status, r.Text)
+	s := explain(r.Host, r.Code, r.Status, r.Text, r.Remark)
 	switch {
 	case r.Unsure:
 		return "possibly delivered: " + s
@@ -55,7 +57,7 @@ func (r *Report) Explain() string {
 
 // Reason returns the report as a line of progress has it.
 func (r *Report) Reason() *Progress {
-	p := &Progress{Code: r.Code, Status: r.Status, Host: r.Host, Text: r.Text}
+	p := &Progress{Code: r.Code, Status: r.Status, Host: r.Host, Text: r.Text, Remark: r.Remark}
 	p.fit()
 	return p
 }
