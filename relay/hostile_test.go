@@ -1,8 +1,10 @@
 package relay
 
 import (
+	"context"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -181,9 +183,11 @@ func (c *waitingContent) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// TestDeafHost: a host that takes nothing is given up after the limit of a write.
+// TestDeafHost: a host that takes nothing is given up after the limit of a write. Where another session can be opened, and
+// does not take the message either, it is the message that the host has trouble with; where none can be, it was the link, and
+// the message is not charged.
 func TestDeafHost(t *testing.T) {
-	s := serve(t, lockstepStart+`
+	const deaf = lockstepStart + `
 		C: MAIL FROM:<me@example.org>
 		S: 250 ok
 		C: RCPT TO:<x1@example.com>
@@ -191,13 +195,34 @@ func TestDeafHost(t *testing.T) {
 		C: DATA
 		S: 354 go on
 		! deaf
-		---`+lockstepStart+strings.ReplaceAll(oneMessage, "x1@", "x2@"), nil)
-	h := s.host()
-	h.config.Limits.Block = 300 * time.Millisecond
-	h.config.Limits.Quit = 300 * time.Millisecond // for a reply about it
-	all := messages(2)
-	all[0].Content = stringContent{text: strings.Repeat(strings.Repeat("x", 999)+"\n", 30000)}
-	run(t, h, all...).expect(`
-		1 x1@example.com delayed/message 4.4.2 mx.example.org took nothing for 300ms at DATA
-		2 x2@example.com relayed 2.0.0 250 queued`)
+		---`
+	for name, c := range map[string]struct{ script, want string }{
+		"this message": {deaf + deaf + lockstepStart + strings.ReplaceAll(oneMessage, "x1@", "x2@"), `
+			1 x1@example.com delayed/message 4.4.2 mx.example.org took nothing for 300ms at DATA
+			2 x2@example.com relayed 2.0.0 250 queued`},
+		"for a moment": {deaf + lockstepStart + lockstep("1") + lockstep("2") + bye, `
+			1 x1@example.com relayed 2.0.0 250 queued 1
+			2 x2@example.com relayed 2.0.0 250 queued 2`},
+		"the link": {strings.TrimSuffix(deaf, "---"), `
+			1 x1@example.com delayed/identity 4.4.1 cannot reach mx.example.org: connect: no route to host`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, c.script, nil)
+			h := s.host()
+			h.config.Limits.Block = 300 * time.Millisecond
+			h.config.Limits.Quit = 300 * time.Millisecond // for a reply about it
+			if name == "the link" {
+				dialled := 0
+				h.dial = func(context.Context) (net.Conn, error) {
+					if dialled++; dialled > 1 {
+						return nil, os.NewSyscallError("connect", syscall.EHOSTUNREACH)
+					}
+					return net.Dial("tcp", h.addr)
+				}
+			}
+			all := messages(2)
+			all[0].Content = stringContent{text: strings.Repeat(strings.Repeat("x", 99)+"\n", 300000)}
+			run(t, h, all...).expect(c.want)
+		})
+	}
 }

@@ -367,7 +367,7 @@ func (w *worker) retry(t *task, r *smtp.Result, v *verdict, f *facts) *task {
 	} else if w.ctx.Err() == nil {
 		return rest
 	}
-	if rep := w.gaveUp(rest, v, f); rep != nil {
+	if rep := w.gaveUp(rest, r, v, f); rep != nil {
 		rep.Text += f.before(r, v.cause)
 		given := []queue.Report{*rep}
 		remark(r, given, t.d.Content)
@@ -408,8 +408,9 @@ func (w *worker) blames(t *task, r *smtp.Result, v *verdict, progress bool) bool
 }
 
 // gaveUp returns the report for recipients that are not to be tried again in this run; nil if
-// they are.
-func (w *worker) gaveUp(t *task, v *verdict, f *facts) *queue.Report {
+// they are. Silence is not waited for twice, but in the middle of a content: whether the link is dead or the host has trouble
+// with this message shows when another session is opened.
+func (w *worker) gaveUp(t *task, r *smtp.Result, v *verdict, f *facts) *queue.Report {
 	rep := f.report(v.cause)
 	switch {
 	case w.ctx.Err() != nil:
@@ -418,7 +419,7 @@ func (w *worker) gaveUp(t *task, v *verdict, f *facts) *queue.Report {
 			rep.Text = strconv.Itoa(w.fruitless+1) + " sessions in a row came to nothing; in the last, " + rep.Text
 		}
 		rep.Action, rep.Scope = queue.Delayed, queue.ScopeIdentity
-	case v.cause.Kind == smtp.KindTimeout, t.deaths >= maxDeaths:
+	case v.cause.Kind == smtp.KindTimeout && r.Sent != smtp.SentPart, t.deaths >= maxDeaths:
 		// The host has trouble with this message.
 		rep.Action, rep.Scope = queue.Delayed, queue.ScopeMessage
 	default:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -90,7 +91,7 @@ func open(ctx context.Context, cfg *Config, e *effort) (*Conn, *Error) {
 	}
 	c := &Conn{ctx: ctx, cfg: cfg, raw: raw, effort: e}
 	c.stop = context.AfterFunc(ctx, c.interrupt)
-	c.use(&deadlineConn{Conn: raw, limit: cfg.Limits.Block})
+	c.use(&deadlineConn{Conn: raw, limit: cfg.Limits.Block, dead: deadTime})
 	if err := c.establish(); err != nil {
 		c.Abort()
 		return nil, err
@@ -294,16 +295,36 @@ func (c *Conn) giveUpAfter(d time.Duration) *time.Timer {
 	return time.AfterFunc(d, func() { c.raw.Close() })
 }
 
-// A deadlineConn gives each write its own time limit.
+// deadTime is how long nothing may be acknowledged of what is under way before the link counts as dead.
+const deadTime = 45 * time.Second
+
+// errDead is the end of a connection over a link that carries nothing any more.
+var errDead = errors.New("the link is dead: nothing is acknowledged any more")
+
+// A deadlineConn gives each write its own time limit, and less where the link is dead.
 type deadlineConn struct {
 	net.Conn
-	limit time.Duration
+	limit, dead time.Duration
 }
 
 // Write implements net.Conn.
-func (c *deadlineConn) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(c.limit)); err != nil {
-		return 0, err
+func (c *deadlineConn) Write(p []byte) (n int, err error) {
+	end := time.Now().Add(c.limit)
+	for {
+		look := end
+		if _, ok := c.Conn.(syscall.Conn); ok && c.dead/3 < time.Until(end) {
+			look = time.Now().Add(c.dead / 3)
+		}
+		if err := c.SetWriteDeadline(look); err != nil {
+			return n, err
+		}
+		took, err := c.Conn.Write(p[n:])
+		n += took
+		switch {
+		case err == nil || !timedOut(err) || look == end:
+			return n, err
+		case silence(c.Conn) >= c.dead:
+			return n, errDead
+		}
 	}
-	return c.Conn.Write(p)
 }
