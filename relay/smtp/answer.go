@@ -65,6 +65,9 @@ func (w *window) take(r *Reply) *Error {
 	w.more = w.unanswered > 0
 	w.octets -= int64(s.size)
 	if r.Code == 421 {
+		if s.at == StageRSET && tx.m.Chunks && tx.taken() && w.c.misplaced(tx, false) {
+			tx.wrong = true // that it took the message may be said of a chunk, and this of the end
+		}
 		w.close(w.c.refused(s.at, r))
 	} else if err := w.place(tx, s, r); err != nil {
 		return err

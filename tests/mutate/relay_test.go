@@ -114,12 +114,12 @@ var relayFaults = []fault{
 	},
 	{
 		"a reply has no end", "relay",
-		"size > maxReply || len(r.Lines) >= maxReplyLines", "false",
+		"size > maxReply || replies >= maxReplyLines", "false",
 		[]test{{"relay", "TestReplyRefused"}},
 	},
 	{
 		"lines of a reply may differ in their codes", "relay",
-		"		case len(r.Lines) > 0 && code != r.Code:", "		case false:",
+		"		case replies > 0 && code != first:", "		case false:",
 		[]test{{"relay", "TestReplyRefused"}},
 	},
 	{
@@ -174,7 +174,7 @@ var relayFaults = []fault{
 	},
 	{
 		"sessions that come to nothing are not counted", "relay",
-		"		w.fruitless++\n", "		w.fruitless += 0\n",
+		"if w.fruitless++; w.fruitless == 1 {", "if w.fruitless == 1 {",
 		[]test{{"relay", "TestDialogues"}},
 	},
 	{
@@ -236,5 +236,40 @@ var relayFaults = []fault{
 		"a long response goes with the command", "relay",
 		"	return response == ResponseFirst || response == \"\" && len(line) <= maxAuthLine", "	return response != ResponseLater",
 		[]test{{"relay/smtp", "TestLogins"}},
+	},
+	{
+		"a reply before the end of a content counts", "relay",
+		"	case s.at == StageEnd && r.Positive() && tx.end > c.w.taken:", "	case false:",
+		[]test{{"relay/smtp", "TestTakenBeforeItsEnd"}},
+	},
+	{
+		"what is refused for riding is refused", "relay",
+		"	return tx.rides && tx.steps[0].reply.Negative() && !tx.steps[1].reply.Positive()", "	return false",
+		[]test{{"relay", "TestHostEndsOverWhatRides"}},
+	},
+	{
+		"what was sent behind a failed record is plainly delayed", "relay",
+		"r.Err.At == smtp.StageLocal && r.Sent != smtp.SentAll:", "r.Err.At == smtp.StageLocal:",
+		[]test{{"relay", "TestOutcome"}},
+	},
+	{
+		"one message keeps the others waiting", "relay",
+		"n >= maxFruitless && w.culprit != t.order || n >= 2*maxFruitless", "n >= maxFruitless",
+		[]test{{"relay", "TestOneMessageEndsSessions"}},
+	},
+	{
+		"what another run has learned is undone", "relay",
+		"		m.run = hosts[i].with(m.run)", "		_ = hosts[i].with(m.run)",
+		[]test{{"relay", "TestTwoRunsLearn"}},
+	},
+	{
+		"a secret within base64 is not looked for", "relay",
+		"		for before := range 3 {", "		for before := range 0 {",
+		[]test{{"relay/smtp", "TestConcealed"}},
+	},
+	{
+		"silence in a content charges the message at once", "relay",
+		"v.cause.Kind == smtp.KindTimeout && r.Sent != smtp.SentPart,", "v.cause.Kind == smtp.KindTimeout,",
+		[]test{{"relay", "TestDeafHost"}},
 	},
 }
