@@ -185,17 +185,16 @@ func TestHostEndsOverWhatRides(t *testing.T) {
 		C: MAIL FROM:<me@example.org>
 		C: RCPT TO:<x2@example.com>
 		C: DATA
-		S: 250 queued 1
 		`
 	for name, end := range map[string]string{
-		"421":                    "S: 421 not now\n! shut",
-		"5xx to all, and closed": "S: 554 early\nS: 554 early\nS: 554 early\nS: 554 early\n! shut",
-		"5xx to two, and closed": "S: 554 early\nS: 554 early\n! shut",
-		"5xx, and 421":           "S: 554 early\nS: 554 early\nS: 421 too many errors\n! shut",
-		"5xx, 421 and no end":    "S: 554 early\nS: 554 early\nS: 421 too many errors\n! hang",
-		"5xx to two, and mute":   "S: 554 early\nS: 554 early\n! hang",
-		"one missing, 5xx":       "S: 554 early\nS: 554 early\nS: 554 early\n! hang",
-		"5xx to one, and reset":  "S: 554 early\n! reset",
+		"421":                    `S" "250 queued 1\r\n421 not now\r\n"` + "\n! shut",
+		"5xx to all, and closed": `S" "250 queued 1\r\n554 early\r\n554 early\r\n554 early\r\n554 early\r\n"` + "\n! shut",
+		"5xx to two, and closed": `S" "250 queued 1\r\n554 early\r\n554 early\r\n"` + "\n! shut",
+		"5xx, and 421":           `S" "250 queued 1\r\n554 early\r\n554 early\r\n421 too many errors\r\n"` + "\n! shut",
+		"5xx, 421 and no end":    `S" "250 queued 1\r\n554 early\r\n554 early\r\n421 too many errors\r\n"` + "\n! hang",
+		"5xx to two, and mute":   `S" "250 queued 1\r\n554 early\r\n554 early\r\n"` + "\n! hang",
+		"one missing, 5xx":       `S" "250 queued 1\r\n554 early\r\n554 early\r\n554 early\r\n"` + "\n! hang",
+		"5xx to one, and reset":  `S" "250 queued 1\r\n554 early\r\n"` + "\n! reset",
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, riding+end+"\n---"+pipelinedStart+byData("2")+bye, nil)

@@ -21,6 +21,10 @@ func (w *window) replies() *Error {
 		if w.unanswered == 0 {
 			return nil
 		}
+		if a.more {
+			a = <-w.pump.got
+			continue
+		}
 		select {
 		case a = <-w.pump.got:
 		default:

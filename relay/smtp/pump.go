@@ -17,8 +17,9 @@ type expected struct {
 
 // An answer is a reply, or why there is none.
 type answer struct {
-	r   *Reply
-	err *Error
+	r    *Reply
+	err  *Error
+	more bool // the next reply has come, too
 }
 
 // newPump starts a goroutine, which ends with stop or once the connection is closed. Both
@@ -29,7 +30,7 @@ func newPump(c *Conn) *pump {
 		defer close(p.got)
 		for e := range p.want {
 			r, err := c.expect(e.at, e.limit)
-			p.got <- answer{r, err}
+			p.got <- answer{r, err, err == nil && c.r.holds()}
 			if err != nil {
 				return
 			}

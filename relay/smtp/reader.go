@@ -139,6 +139,17 @@ func (rr *replyReader) gather() (lines []string, rest *string, err error) {
 	}
 }
 
+// holds reports whether another whole reply has arrived already.
+func (rr *replyReader) holds() bool {
+	b, _ := rr.br.Peek(rr.br.Buffered())
+	for line := range bytes.Lines(b) {
+		if _, more, _, ok := splitReplyLine(string(bytes.TrimRight(line, "\r\n"))); ok && !more && line[len(line)-1] == '\n' {
+			return true
+		}
+	}
+	return false
+}
+
 // skipEmpty skips empty lines that have arrived already.
 func (rr *replyReader) skipEmpty() {
 	for {
