@@ -165,12 +165,7 @@ func (p *Process) fed() bool {
 		case <-p.ctx.Done():
 		}
 	}
-	select {
-	case <-p.feed.done:
-		return true
-	default:
-		return false
-	}
+	return p.feed.ended()
 }
 
 // errInput is the cause when the command was ended because its input could not be read to the
@@ -193,11 +188,22 @@ func (f *feeding) unread(ctx context.Context) bool {
 	for end := time.Now().Add(linger); ; time.Sleep(firstPause) {
 		written := f.written.Load()
 		switch left := waiting(f.reader); {
-		case left < 0 || int64(left) < written || written == 0:
+		case left < 0 || int64(left) < written:
 			return false
+		case written == 0 && f.ended():
+			return false // there was nothing to read
 		case ctx.Err() != nil || time.Now().After(end):
 			return true
 		}
+	}
+}
+
+func (f *feeding) ended() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
 	}
 }
 
