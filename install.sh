@@ -90,7 +90,7 @@ build() {
 		return 0
 	fi
 	version=$(git describe --tags --always --dirty 2>/dev/null) || version=unknown
-	CGO_ENABLED=0 go build -buildmode=exe -trimpath -ldflags "-s -w -X main.version=$version" -o "$1" ./cmd/esmtpq ||
+	CGO_ENABLED=0 go build -buildmode=exe -tags nethttpomithttp2 -trimpath -ldflags "-s -w -X main.version=$version" -o "$1" ./cmd/esmtpq ||
 		fail 'the build failed: see above'
 }
 

@@ -25,18 +25,37 @@ type Runner func(ctx context.Context, line string) (stdout []byte, words string,
 // ErrSecretUnavailable is wrapped by the error of Credentials when the password is not available
 // at the moment: a locked keyring, no agent, nobody to answer. The host has not refused anything;
 // the identity's mail waits.
-var ErrSecretUnavailable = errors.New("password unavailable")
+var ErrSecretUnavailable = errors.New("secret unavailable")
 
 // UsesToken reports whether the identity logs in with an access token, not with a password.
-func (id *Identity) UsesToken() bool { return id.TokenCommand != "" }
+func (id *Identity) UsesToken() bool { return id.TokenCommand != "" || id.OAuth != nil }
+
+// An unavailable is an error that wraps ErrSecretUnavailable.
+type unavailable struct {
+	what string // the secret
+	id   string // name of the identity
+	err  error
+}
+
+// Error implements error.
+func (e *unavailable) Error() string {
+	return e.what + " unavailable: identity " + e.id + ": " + e.err.Error()
+}
+
+// Unwrap returns the errors that are wrapped.
+func (e *unavailable) Unwrap() []error { return []error{ErrSecretUnavailable, e.err} }
 
 // Credentials returns the user name and the password or access token to authenticate with; both
 // are empty if the identity has none. The identity's Runner runs the password or token command
 // anew each time, and ends it when ctx ends or after 60 seconds. The secret is the first line that
 // the command prints. Every error wraps ErrSecretUnavailable.
 func (id *Identity) Credentials(ctx context.Context) (user, secret string, err error) {
+	what := "password"
 	switch {
+	case id.OAuth != nil:
+		return id.token(ctx, "")
 	case id.TokenCommand != "":
+		what = "access token"
 		secret, err = id.firstLine(ctx, id.TokenCommand, "token command")
 	case id.PasswordCommand != "":
 		secret, err = id.firstLine(ctx, id.PasswordCommand, "password command")
@@ -44,7 +63,7 @@ func (id *Identity) Credentials(ctx context.Context) (user, secret string, err e
 		secret = id.Password.Reveal()
 	}
 	if err != nil {
-		return "", "", fmt.Errorf("%w: identity %s: %w", ErrSecretUnavailable, id.Name, err)
+		return "", "", &unavailable{what, id.Name, err}
 	}
 	return id.Username, secret, nil
 }
@@ -52,13 +71,32 @@ func (id *Identity) Credentials(ctx context.Context) (user, secret string, err e
 // Renewed returns the user name, and an access token in place of one that the host has refused; the
 // same if there is no other. Its error is that of Credentials.
 func (id *Identity) Renewed(ctx context.Context, refused string) (user, secret string, err error) {
+	if id.OAuth != nil {
+		return id.token(ctx, refused)
+	}
 	return id.Credentials(ctx)
+}
+
+// token returns the user name and an access token of the identity's provider.
+func (id *Identity) token(ctx context.Context, refused string) (user, secret string, err error) {
+	if id.Tokens == nil {
+		err = errors.New("there is nothing here to get access tokens with")
+	} else {
+		secret, err = id.Tokens(ctx, refused)
+	}
+	if err != nil {
+		return "", "", &unavailable{"access token", id.Name, err}
+	}
+	return id.Username, secret, nil
 }
 
 // LoginCure says what helps when the host refuses the identity's password or token; "" if the
 // host's words must do.
 func (id *Identity) LoginCure() string {
-	if id.TokenCommand != "" {
+	switch {
+	case id.OAuth != nil:
+		return "run: esmtpq oauth login " + shellQuote(id.Name)
+	case id.TokenCommand != "":
 		return "the token command of identity " + id.Name + " must print a new token: log in with its program"
 	}
 	return ""

@@ -94,7 +94,7 @@ func TestTokenCommand(t *testing.T) {
 	}
 	id.TokenCommand = "exit 3"
 	_, _, err = id.Credentials(t.Context())
-	if want := "password unavailable: identity work: the token command failed: exit status 3"; !errors.Is(err, ErrSecretUnavailable) || err.Error() != want {
+	if want := "access token unavailable: identity work: the token command failed: exit status 3"; !errors.Is(err, ErrSecretUnavailable) || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }

@@ -64,6 +64,8 @@ func FuzzYAML(f *testing.F) {
 	f.Add(fullYAML, "")
 	f.Add("identities: [{name: a, host: h, password: ", "}]")
 	f.Add("identities:\n- name: a\n  host: h\n  password: *", "\n")
+	f.Add("identities:\n- name: a@x\n  auth: [plain, login]\n  oauth:\n    provider: google\n    client_id: i\n    client_secret: *", "\n    scope: x\n")
+	f.Add("identities:\n- name: a\n  host: h\n  username: u\n  oauth: https://", "\n")
 	f.Add("identities: &a [*a]\n", "")
 	f.Add("? [a]\n: !!binary ", "\n--- x\n")
 	f.Fuzz(func(t *testing.T, before, after string) {

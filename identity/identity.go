@@ -17,6 +17,7 @@
 package identity
 
 import (
+	"context"
 	"io/fs"
 	"time"
 )
@@ -107,7 +108,11 @@ type Identity struct {
 	Username        string
 	Password        Secret // see Credentials
 	PasswordCommand string // shell command that prints the password
-	TokenCommand    string // shell command that prints an access token (OAuth), in place of a password
+	OAuth           *OAuth // log in with access tokens of a provider; nil for none
+	// Tokens returns an access token for OAuth in place of a refused one, "" for none; set by the
+	// opener of sessions.
+	Tokens       func(ctx context.Context, refused string) (string, error) `json:"-"`
+	TokenCommand string                                                    // shell command that prints an access token (OAuth), in place of a password
 	// Mechanisms are those that may be used to log in, best first, in upper case; nil means all
 	// that are known, but for those that are only used on request.
 	Mechanisms  []string

@@ -184,6 +184,8 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 		id.TLS = mode
 	case "auth":
 		id.Mechanisms = r.mechanisms(v, path)
+	case "oauth":
+		id.OAuth = r.oauth(v, path)
 	case "password":
 		id.Password = r.secret(v, path)
 	case "certificate_passphrase":
@@ -307,7 +309,7 @@ func (r *yamlReader) finish(id *Identity, n *tree.Node, path string, seen map[st
 // finishLogin checks what an identity logs in with.
 func (r *yamlReader) finishLogin(id *Identity, path string, seen map[string]*tree.Node, lineOf func(string) int) {
 	before := ""
-	for _, key := range [...]string{"password", "password_command", "token_command"} {
+	for _, key := range [...]string{"password", "password_command", "token_command", "oauth"} {
 		switch {
 		case seen[key] == nil:
 		case before != "":
@@ -315,6 +317,12 @@ func (r *yamlReader) finishLogin(id *Identity, path string, seen map[string]*tre
 		default:
 			before = key
 		}
+	}
+	if id.OAuth != nil && id.Username == "" && isAddress(id.Name) {
+		id.Username = id.Name
+	}
+	if id.OAuth != nil && id.Username == "" {
+		r.fail(lineOf("oauth"), "%s has oauth and no username", path)
 	}
 	if id.TokenCommand != "" && seen["username"] == nil {
 		r.fail(lineOf("token_command"), "%s has a token_command and no username", path)
@@ -324,6 +332,9 @@ func (r *yamlReader) finishLogin(id *Identity, path string, seen map[string]*tre
 // finishHost splits the host, and chooses port and TLS mode where they are left out: verified
 // TLS, except where nobody can eavesdrop.
 func (r *yamlReader) finishHost(id *Identity, path string, seen map[string]*tree.Node, lineOf func(string) int) {
+	if seen["host"] == nil && id.OAuth != nil && r.providerHost(id, seen) {
+		return
+	}
 	if seen["host"] == nil {
 		r.fail(lineOf("host"), "%s has no host", path)
 		return

@@ -68,6 +68,7 @@ func (c *Config) identityNode(id *Identity) *tree.Node {
 	addSecret(n, "password", id.Password, "copy it from the file above, or better use password_command")
 	addText(n, "password_command", id.PasswordCommand)
 	addText(n, "token_command", id.TokenCommand)
+	addOAuth(n, id.OAuth)
 	addWords(n, "auth", id.Mechanisms)
 	addText(n, "authorize_as", id.AuthorizeAs)
 	addText(n, "helo", id.Helo)

@@ -30,8 +30,8 @@ func checkRoundTrip(t *testing.T, c *Config) {
 		if err == nil || !strings.Contains(err.Error(), "is the placeholder of esmtpq config") {
 			t.Fatalf("the placeholder was taken for a secret: %v", err)
 		}
-		for _, key := range []string{"password", "certificate_passphrase"} {
-			text = strings.ReplaceAll(text, "\n    "+key+`: "`+Mask+`"`, "\n    "+key+`: "`+newSecret+`"`)
+		for _, key := range []string{"    password", "    certificate_passphrase", "      client_secret"} {
+			text = strings.ReplaceAll(text, "\n"+key+`: "`+Mask+`"`, "\n"+key+`: "`+newSecret+`"`)
 		}
 		again, err = parseYAML("again.yaml", []byte(text), noHome)
 	}
@@ -42,7 +42,13 @@ func checkRoundTrip(t *testing.T, c *Config) {
 	want.Identities = nil
 	for _, id := range c.Identities {
 		copied := *id
-		for _, s := range []*Secret{&copied.Password, &copied.CertificatePassphrase} {
+		secrets := []*Secret{&copied.Password, &copied.CertificatePassphrase}
+		if copied.OAuth != nil {
+			o := *copied.OAuth
+			copied.OAuth = &o
+			secrets = append(secrets, &o.ClientSecret)
+		}
+		for _, s := range secrets {
 			if s.IsSet() {
 				*s = NewSecret(newSecret)
 			}

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"esmtpq/helper"
+	"esmtpq/identity/yaml"
 )
 
 // Whose configuration it is.
@@ -212,6 +215,15 @@ func TestYAMLErrors(t *testing.T) {
 		{"a token without a user name", "identities:\n- name: a\n  host: h\n  token_command: x\n", "c.yaml:4: identities[0] has a token_command and no username"},
 		{"a mechanism that is none", "identities:\n- name: a\n  host: h\n  auth: [plain, " + canary + "]\n", "c.yaml:4: identities[0].auth should name mechanisms such as scram-sha-256, plain or xoauth2"},
 		{"a mechanism that is not supported", "identities:\n- name: a\n  host: h\n  auth: gssapi\n", "c.yaml:4: identities[0].auth: that mechanism is not supported; see auth in esmtpq.yaml(5)"},
+		{"no provider", "identities:\n- name: a\n  host: h\n  username: u\n  oauth: " + canary + "\n", "c.yaml:5: identities[0].oauth should be google, microsoft,"},
+		{"an issuer in clear", "identities:\n- name: a\n  host: h\n  username: u\n  oauth:\n    provider: http://example.org\n", "c.yaml:6: identities[0].oauth should be google, microsoft,"},
+		{"a secret without its client", "identities:\n- name: a@x\n  oauth:\n    provider: google\n    client_secret: " + canary + "\n", "c.yaml:4: identities[0].oauth has a client_secret and no client_id"},
+		{"two clients", "identities:\n- name: a@x\n  oauth:\n    provider: google\n    client_id: i\n    client_id_command: c\n", "c.yaml:4: identities[0].oauth has a client_id_command and beside it"},
+		{"a tenant that leads elsewhere", "identities:\n- name: a@x\n  oauth:\n    provider: microsoft\n    tenant: a/../b\n", "c.yaml:4: identities[0].oauth.tenant should be a domain or an ID"},
+		{"a token endpoint in clear", "identities:\n- name: a@x\n  oauth:\n    provider: google\n    token_url: http://example.org\n", "c.yaml:4: identities[0].oauth: an address should begin with https"},
+		{"an unknown key of oauth", "identities:\n- name: a@x\n  oauth:\n    provider: google\n    secret: " + canary + "\n", "c.yaml:5: unknown key identities[0].oauth.secret"},
+		{"oauth and a password", "identities:\n- name: a@x\n  oauth: google\n  password: " + canary + "\n", "c.yaml:3: identities[0] has both password and oauth"},
+		{"oauth without a host", "identities:\n- name: a@x\n  oauth: https://example.org\n", "c.yaml:2: identities[0] has no host"},
 		{"two passwords", "identities:\n- name: a\n  host: h\n  password: " + canary + "\n  password_command: pass\n", "c.yaml:5: identities[0] has both password and password_command"},
 		{"key without certificate", "identities:\n- name: a\n  host: h\n  client_key: /k\n", "c.yaml:4: identities[0] has a client_key and no client_certificate"},
 		{"relative file", "identities:\n- name: a\n  host: h\n  ca_file: ca.pem\n", "c.yaml:4: identities[0].ca_file should begin with / or ~/"},
@@ -278,5 +290,53 @@ func TestYAMLWarnings(t *testing.T) {
 		if got := strings.Join(c.Warnings, "|"); got != test.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", test.settings, got, test.want)
 		}
+	}
+}
+
+// A provider brings its host, and the user name is the identity's.
+func TestOAuthSettings(t *testing.T) {
+	c := parseText(t, "c.yaml", `identities:
+  - name: ann@example.org
+    oauth: google
+  - name: work
+    match: [ann@example.com]
+    username: ann@example.com
+    host: relay.example.com
+    oauth:
+      provider: microsoft
+      tenant: example.com
+      client_id: i
+      client_secret: s
+      scope: mail offline_access
+      redirect_url: http://127.0.0.1/back
+`)
+	google, work := c.Identities[0], c.Identities[1]
+	if google.Host != "smtp.gmail.com" || google.Port != "465" || google.TLS != TLSImplicit || google.Username != "ann@example.org" || !google.UsesToken() {
+		t.Errorf("%+v", google)
+	}
+	if work.Host != "relay.example.com" || work.TLS != TLSStartTLS || work.OAuth.ClientSecret.Reveal() != "s" || !c.holdsSecret() {
+		t.Errorf("%+v %+v", work, work.OAuth)
+	}
+	root, _ := c.Tree()
+	var b strings.Builder
+	if err := yaml.Write(&b, root, ""); err != nil || strings.Contains(b.String(), "client_secret: s") {
+		t.Errorf("%v\n%s", err, b.String())
+	}
+	again := parseText(t, "c.yaml", strings.ReplaceAll(b.String(), Mask, "s"))
+	if *again.Identities[1].OAuth != (OAuth{Provider: "microsoft", Tenant: "example.com", ClientID: "i", ClientSecret: again.Identities[1].OAuth.ClientSecret,
+		Scope: "mail offline_access", RedirectURL: "http://127.0.0.1/back"}) {
+		t.Errorf("%+v\n%s", again.Identities[1].OAuth, b.String())
+	}
+}
+
+// The client may come from a command.
+func TestOAuthClient(t *testing.T) {
+	id := &Identity{Name: "work", Run: helper.Output, OAuth: &OAuth{ClientIDCommand: "echo an-id; echo a-secret"}}
+	if i, s, err := id.OAuthClient(t.Context()); i != "an-id" || s != "a-secret" || err != nil {
+		t.Errorf("%q %q %v", i, s, err)
+	}
+	id.OAuth.ClientIDCommand = "exit 2"
+	if _, _, err := id.OAuthClient(t.Context()); err == nil || err.Error() != "the client_id_command failed: exit status 2" {
+		t.Error(err)
 	}
 }

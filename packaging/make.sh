@@ -65,7 +65,7 @@ tool github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 build() {
 	mode=exe
 	[ "$1" = linux ] || mode=default
-	CGO_ENABLED=0 GOOS=$1 GOARCH=$2 GOARM=7 go build -buildmode="$mode" -trimpath -buildvcs=false \
+	CGO_ENABLED=0 GOOS=$1 GOARCH=$2 GOARM=7 go build -tags nethttpomithttp2 -buildmode="$mode" -trimpath -buildvcs=false \
 		-ldflags "-s -w -X main.version=$version" -o "$3" ./cmd/esmtpq || fail "cannot build for $1 $2"
 }
 

@@ -18,6 +18,7 @@ import (
 	_ "esmtpq/cmd/esmtpq/early" // takes most messages before main is called
 	"esmtpq/cmd/esmtpq/inspect"
 	"esmtpq/cmd/esmtpq/list"
+	"esmtpq/cmd/esmtpq/oauth"
 	"esmtpq/cmd/esmtpq/owner"
 	"esmtpq/cmd/esmtpq/smtpd"
 	"esmtpq/cmd/esmtpq/submit"
@@ -58,6 +59,8 @@ func table() *door.Table {
 				Args: "[file]", Help: "tell what may be wrong with a message"},
 			{Name: "config", Verb: inspect.Verb,
 				Args: "[-C file]", Help: "print the configuration as YAML, and where it is from"},
+			{Name: "oauth", Verb: oauth.Verb,
+				Args: "login|status|logout [option ...] [identity]", Help: "log in at a provider of mail with OAuth 2.0, for identities with oauth"},
 			{Name: "demo", Verb: demo.Verb,
 				Help: "send a mail through everything, to a smart host of its own"},
 			{Name: "version", Verb: door.PrintVersion,

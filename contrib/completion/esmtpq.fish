@@ -11,6 +11,7 @@ complete -c esmtpq -n __fish_use_subcommand -f -a retry -d 'try again now, faile
 complete -c esmtpq -n __fish_use_subcommand -f -a explain -d 'say how mail for an address would be sent, and why, without sending any'
 complete -c esmtpq -n __fish_use_subcommand -f -a check-message -d 'tell what may be wrong with a message'
 complete -c esmtpq -n __fish_use_subcommand -f -a config -d 'print the configuration as YAML, and where it is from'
+complete -c esmtpq -n __fish_use_subcommand -f -a oauth -d 'log in at a provider of mail with OAuth 2.0, for identities with oauth'
 complete -c esmtpq -n __fish_use_subcommand -f -a demo -d 'send a mail through everything, to a smart host of its own'
 complete -c esmtpq -n __fish_use_subcommand -f -a version -d 'print the version'
 complete -c esmtpq -n __fish_use_subcommand -f -a help -d 'explain'

@@ -20,6 +20,7 @@ var spellings = []string{
 	base64.StdEncoding.EncodeToString([]byte(canary)),
 	base64.StdEncoding.EncodeToString([]byte("\x00me\x00" + canary)),
 	fmt.Sprintf("%x", canary),
+	base64.StdEncoding.EncodeToString([]byte("user=me\x01auth=Bearer " + canary + "\x01\x01")),
 }
 
 // silentAbout checks that a text does not contain the password.
@@ -38,7 +39,16 @@ var secretConfigurations = []struct{ name, file, text string }{
 	{"YAML", ".config/esmtpq/config.yaml", "identities:\n- name: me@example.org\n  host: %s\n  tls: off\n  username: me\n  password: " + canary + "\nmda: /bin/cat >>mailbox\n"},
 	{"command", ".config/esmtpq/config.yaml", "identities:\n- name: me@example.org\n  host: %s\n  tls: off\n  username: me\n  password_command: cat ~/secret\nmda: /bin/cat >>mailbox\n"},
 	{"command that fails", ".config/esmtpq/config.yaml", "identities:\n- name: me@example.org\n  host: %s\n  tls: off\n  username: me\n  password_command: cat ~/secret; echo the secret is `cat ~/secret` >&2; exit 1\nmda: /bin/cat >>mailbox\n"},
+	{"token command", ".config/esmtpq/config.yaml", "identities:\n- name: me@example.org\n  host: %s\n  tls: off\n  username: me\n  token_command: cat ~/secret\nmda: /bin/cat >>mailbox\n"},
+	{"OAuth", ".config/esmtpq/config.yaml", "identities:\n- name: me@example.org\n  host: %s\n  tls: off\n  username: me\n  oauth: http://127.0.0.1:1\nmda: /bin/cat >>mailbox\n"},
 }
+
+// tokenFile is where the tokens of OAuth are, and tokenText what is in it.
+const (
+	tokenFile = ".local/state/esmtpq/oauth/me@example.org.json"
+	tokenText = `{"version":1,"provider":"http://127.0.0.1:1","client_id":"c","token_url":"http://127.0.0.1:1/token","expires":"2999-01-01T00:00:00Z",` +
+		`"obtained":"2020-01-01T00:00:00Z","access_token":"` + canary + `","refresh_token":"` + canary + `"}`
+)
 
 // Endings of a session, each of which leaves other traces.
 var secretEndings = []struct{ name, step, script string }{
@@ -59,16 +69,17 @@ func secretArtefacts(t *testing.T, fig *hostileFigures) {
 		for _, end := range secretEndings {
 			t.Run(c.name+"/"+end.name, func(t *testing.T) {
 				fig.dialogues.Add(1)
-				host := newHostileHost(t, "AUTH PLAIN LOGIN")
+				host := newHostileHost(t, "AUTH PLAIN LOGIN XOAUTH2")
 				me := stage.NewPerson(t)
 				me.Setenv("ESMTPQ_TIMEOUT=2s")
 				me.Write(c.file, fmt.Sprintf(c.text, host.addr))
 				me.Write("secret", canary+"\nsecond line\n")
+				me.Write(tokenFile, tokenText)
 				host.attack(end.step, end.script, "")
 				me.Run("text\n", "sendmail", "-i", "friend@example.net")
 				for _, args := range [][]string{
 					{"sendmail", "-v", "-X", "transcript", "-i", "second@example.net"}, {"deliver", "-v", "-X", "transcript"}, {"mailq", "-v"}, {"mailq", "--json"},
-					{"esmtpq", "show", "all"}, {"esmtpq", "config"}, {"esmtpq", "explain", "friend@example.net"}, {"sendmail", "-bv", "friend@example.net"}, {"deliver"},
+					{"esmtpq", "show", "all"}, {"esmtpq", "config"}, {"esmtpq", "oauth", "status"}, {"esmtpq", "explain", "friend@example.net"}, {"sendmail", "-bv", "friend@example.net"}, {"deliver"},
 				} {
 					r := me.Try("text\n", args[0], args[1:]...)
 					silentAbout(t, strings.Join(args, " "), r.Stdout+r.Stderr)
@@ -76,7 +87,7 @@ func secretArtefacts(t *testing.T, fig *hostileFigures) {
 				if c.name != "command that fails" && len(host.said("AUTH")) == 0 {
 					t.Error("nobody logged in")
 				}
-				searchHome(me, c.file, "secret")
+				searchHome(me, c.file, "secret", tokenFile)
 			})
 		}
 	}
@@ -108,7 +119,7 @@ func searchHome(p *stage.Person, except ...string) {
 // errors about the file must not quote it.
 func misplacedSecrets(t *testing.T, fig *hostileFigures) {
 	esmtprc := "# remark\nidentity = me@example.org\n  default\n  hostname = localhost:25\n  username = me\n  password = \"x\"\n  starttls = enabled\n  force_reverse_path = a@example.org\n  qualifydomain = example.org\n  preconnect = 'true'\nmda = '/bin/true %T'\n"
-	yaml := "batch_delay: 5s\nmda: /bin/true %T\nidentities:\n- name: me\n  match: [me@example.org, \"*@example.com\"]\n  host: localhost\n  port: 25\n  tls: off\n  username: me\n  password: x\n  timeout: 2m\n  message_id: true\n- name: other\n  host: localhost\n  default: true\n"
+	yaml := "batch_delay: 5s\nmda: /bin/true %T\nidentities:\n- name: me\n  match: [me@example.org, \"*@example.com\"]\n  host: localhost\n  port: 25\n  tls: off\n  username: me\n  password: x\n  timeout: 2m\n  message_id: true\n- name: third\n  host: localhost\n  username: me\n  auth: [plain]\n  oauth:\n    provider: google\n    client_id: i\n    client_secret: x\n- name: other\n  host: localhost\n  default: true\n"
 	for file, text := range map[string]string{".esmtprc": esmtprc, ".config/esmtpq/config.yaml": yaml} {
 		var broken []string
 		add := func(from, to int) {

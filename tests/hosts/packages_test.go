@@ -17,27 +17,11 @@ func onlyLong(t *testing.T) {
 	}
 }
 
-// cache is the directory that test.sh unpacks and builds into.
-func cache(t *testing.T) string {
-	t.Helper()
-	if root := os.Getenv("ESMTPQ_TEST_DEBIAN"); root != "" {
-		return filepath.Join(filepath.Dir(root), "hosts")
-	}
-	if os.Geteuid() == 0 {
-		return "/var/cache/esmtpq-test/hosts"
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(dir, "esmtpq-test", "hosts")
-}
-
 // unpacked returns the directory of a host's packages in the cache, and skips the test if that
 // lacks file.
 func unpacked(t *testing.T, name, file string) string {
 	t.Helper()
-	dir := filepath.Join(cache(t), name)
+	dir := filepath.Join(stage.Hosts(t), name)
 	if !stage.Exists(filepath.Join(dir, file)) {
 		lacking(t, fmt.Sprintf("%s of %s is not unpacked: ./test.sh does it, those of few with --long", file, name))
 	}
@@ -47,7 +31,7 @@ func unpacked(t *testing.T, name, file string) string {
 // program returns the path of a server that test.sh builds, and skips the test if it is missing.
 func program(t *testing.T, name string) string {
 	t.Helper()
-	path := filepath.Join(cache(t), "bin", name)
+	path := filepath.Join(stage.Hosts(t), "bin", name)
 	if !stage.Exists(path) {
 		lacking(t, name+" is not built: ./test.sh does it, few of them only with --long")
 	}

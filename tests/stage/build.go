@@ -64,7 +64,7 @@ func build(dir string) error {
 	if err := dependOn(root); err != nil {
 		return err
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=test",
+	cmd := exec.Command("go", "build", "-tags", "nethttpomithttp2", "-trimpath", "-ldflags", "-s -w -X main.version=test",
 		"-o", filepath.Join(dir, "esmtpq"), "./cmd/esmtpq")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

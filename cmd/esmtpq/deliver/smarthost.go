@@ -14,6 +14,7 @@ import (
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/helper"
 	"esmtpq/identity"
+	"esmtpq/identity/oauth"
 	"esmtpq/queue"
 	"esmtpq/queue/spool"
 	"esmtpq/relay"
@@ -50,6 +51,9 @@ func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.T
 		opt.Dial = r.followed(id, dial)
 	}
 	id.Run = helper.Output
+	if id.OAuth != nil {
+		id.Tokens = (&oauth.Source{Home: r.home, Identity: id}).Token
+	}
 	return relay.New(id, opt), nil
 }
 

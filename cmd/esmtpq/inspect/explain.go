@@ -205,6 +205,8 @@ func (e *explainer) route(route *submit.Route) {
 	switch {
 	case id.Username == "":
 		e.field("login", "none")
+	case id.OAuth != nil:
+		e.field("login", id.Username+", access token by "+id.OAuth.Provider)
 	case id.TokenCommand != "":
 		e.field("login", id.Username+", access token from a command")
 	case id.PasswordCommand != "":
