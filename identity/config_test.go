@@ -25,6 +25,6 @@ func checkEqual(t *testing.T, got, want *Config) {
 }
 
 func globals(c *Config) string {
-	return fmt.Sprintf("delay %v, mda %q, force_mda %q, mda_timeout %v, notify %q, expire %v, notice %v, keep %v",
-		c.BatchDelay, c.MDA, c.ForceMDA, c.MDATimeout, c.Notify, c.ExpireAfter, c.DelayNoticeAfter, c.KeepFailed)
+	return fmt.Sprintf("delay %v, mda %q, force_mda %q, mda_timeout %v, notify %q, expire %v, notice %v, keep %v, local %q, aliases %v",
+		c.BatchDelay, c.MDA, c.ForceMDA, c.MDATimeout, c.Notify, c.ExpireAfter, c.DelayNoticeAfter, c.KeepFailed, c.LocalDomains, c.Aliases)
 }

@@ -51,6 +51,11 @@ type Config struct {
 	ForceMDA   string        // user for whom the agent gets all mail; "" for none
 	MDATimeout time.Duration // limit for one call of it; 0 means the agent's usual one
 	MDAUnread  bool          // its success counts even if it has read nothing
+	// LocalDomains are domains whose mail is for the MDA, which gets the part before the "@".
+	LocalDomains []string
+	// Aliases say where mail for a local name goes instead: to an address, or to another name. The
+	// names are in lower case. See Resolve.
+	Aliases map[string]string
 
 	// Notify is a shell command that tells the owner of mail that was not delivered, where no MDA
 	// can take a bounce. It reads a short text. "" means that there is none.

@@ -74,6 +74,10 @@ func (r *yamlReader) file(root *tree.Node) {
 			c.MDA, c.MDALine = r.text(v, key), v.Line
 		case "force_mda":
 			c.ForceMDA = r.text(v, key)
+		case "local_domains":
+			c.LocalDomains = r.domains(v, key)
+		case "aliases":
+			r.aliases(v)
 		case "mda_timeout":
 			c.MDATimeout = r.duration(v, key, "5m")
 		case "mda_unread":

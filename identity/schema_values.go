@@ -173,3 +173,43 @@ func (r *yamlReader) mechanisms(v *tree.Node, path string) []string {
 	}
 	return names
 }
+
+// domains reads a domain, or a list of them.
+func (r *yamlReader) domains(v *tree.Node, path string) []string {
+	items := v.Items
+	if v.Kind != tree.List {
+		items = []*tree.Node{v}
+	}
+	var domains []string
+	for _, item := range items {
+		domains = append(domains, r.checked(item, "qualify_domain", path))
+	}
+	return domains
+}
+
+// aliases reads the aliases of local names.
+func (r *yamlReader) aliases(v *tree.Node) {
+	c := r.config
+	c.Aliases = map[string]string{}
+	lines := map[string]int{}
+	var names []string
+	r.mapping(v, "aliases", func(name string, target *tree.Node) bool {
+		if text := badAliasName(name); text != "" {
+			r.fail(target.Line, "aliases %s", text)
+			return true
+		}
+		name = aliasKey(name)
+		if line := lines[name]; line > 0 {
+			r.fail(target.Line, "aliases has this name twice, first in line %d", line)
+		}
+		address := r.text(target, "aliases")
+		if text := badAlias(address); text != "" && target.Kind == tree.Text && address != "" {
+			r.fail(target.Line, "aliases: what a name stands for %s", text)
+		}
+		c.Aliases[name], lines[name], names = address, target.Line, append(names, name)
+		return true
+	})
+	if name := c.circularAlias(names); name != "" {
+		r.fail(lines[name], "aliases: this name leads back to itself")
+	}
+}

@@ -1,6 +1,8 @@
 package identity
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +25,14 @@ func (c *Config) Tree() (root *tree.Node, head string) {
 	addDuration(root, "mda_timeout", c.MDATimeout)
 	if c.MDAUnread {
 		addPlain(root, "mda_unread", "true")
+	}
+	addTexts(root, "local_domains", c.LocalDomains)
+	if len(c.Aliases) > 0 {
+		aliases := &tree.Node{Kind: tree.Map}
+		for _, name := range slices.Sorted(maps.Keys(c.Aliases)) {
+			addText(aliases, name, c.Aliases[name])
+		}
+		add(root, "aliases", aliases)
 	}
 	addText(root, "notify", c.Notify)
 	addPeriod(root, "expire_after", c.ExpireAfter)
@@ -48,11 +58,7 @@ func (c *Config) Tree() (root *tree.Node, head string) {
 func (c *Config) identityNode(id *Identity) *tree.Node {
 	n := &tree.Node{Kind: tree.Map}
 	addText(n, "name", id.Name)
-	match := &tree.Node{Kind: tree.List}
-	for _, m := range id.Match {
-		match.Items = append(match.Items, &tree.Node{Kind: tree.Text, Text: m, Plain: harmless(m)})
-	}
-	add(n, "match", match)
+	add(n, "match", textList(id.Match))
 	if id.Default {
 		addPlain(n, "default", "true")
 	}
@@ -118,6 +124,21 @@ func addWords(n *tree.Node, key string, words []string) {
 		list.Items = append(list.Items, &tree.Node{Kind: tree.Text, Text: strings.ToLower(word), Plain: true})
 	}
 	add(n, key, list)
+}
+
+// addTexts adds a list of texts, unless it is empty.
+func addTexts(n *tree.Node, key string, texts []string) {
+	if len(texts) > 0 {
+		add(n, key, textList(texts))
+	}
+}
+
+func textList(texts []string) *tree.Node {
+	list := &tree.Node{Kind: tree.List}
+	for _, text := range texts {
+		list.Items = append(list.Items, &tree.Node{Kind: tree.Text, Text: text, Plain: harmless(text)})
+	}
+	return list
 }
 
 func addCount(n *tree.Node, key string, count int) {

@@ -31,6 +31,10 @@ batch_delay: 250ms
 mda: /usr/bin/procmail -d %T
 force_mda: /bin/true
 mda_timeout: 2m
+local_domains: [example.net, "bücher.example"]
+aliases:
+  root: ann@example.com
+  Postmaster: root
 notify: mail-popup --from esmtpq
 expire_after: 3d
 delay_notice_after: never
@@ -75,7 +79,9 @@ func TestYAMLFull(t *testing.T) {
 	c := parseText(t, "c.yaml", fullYAML)
 	checkEqual(t, c, &Config{
 		BatchDelay: 250e6, MDA: "/usr/bin/procmail -d %T", ForceMDA: "/bin/true", MDATimeout: 120e9,
-		Notify: "mail-popup --from esmtpq", ExpireAfter: 72 * time.Hour, DelayNoticeAfter: Never, KeepFailed: 36 * time.Hour,
+		LocalDomains: []string{"example.net", "bücher.example"},
+		Aliases:      map[string]string{"root": "ann@example.com", "postmaster": "root"},
+		Notify:       "mail-popup --from esmtpq", ExpireAfter: 72 * time.Hour, DelayNoticeAfter: Never, KeepFailed: 36 * time.Hour,
 		Identities: []*Identity{{
 			Name: "ann@example.com", Match: []string{"ann@example.com", "*@lists.example.com"}, Default: true,
 			Host: "mail.example.com", Port: "587", TLS: TLSStartTLS, TLSName: "mx.example.com",
@@ -227,6 +233,16 @@ func TestYAMLErrors(t *testing.T) {
 		{"two passwords", "identities:\n- name: a\n  host: h\n  password: " + canary + "\n  password_command: pass\n", "c.yaml:5: identities[0] has both password and password_command"},
 		{"key without certificate", "identities:\n- name: a\n  host: h\n  client_key: /k\n", "c.yaml:4: identities[0] has a client_key and no client_certificate"},
 		{"relative file", "identities:\n- name: a\n  host: h\n  ca_file: ca.pem\n", "c.yaml:4: identities[0].ca_file should begin with / or ~/"},
+		{"alias of a command", "aliases:\n  root: '|" + canary + "'\nidentities: [{name: a, host: h}]", "c.yaml:2: aliases: what a name stands for should be an address"},
+		{"alias of a file", "aliases:\n  root: /" + canary + "\nidentities: [{name: a, host: h}]", "c.yaml:2: aliases: what a name stands for should be an address"},
+		{"alias of nothing", "aliases:\n  root: 'no address'\nidentities: [{name: a, host: h}]", "c.yaml:2: aliases: what a name stands for should be one address"},
+		{"alias of a list", "aliases:\n  root: [a@b.example, c@d.example]\nidentities: [{name: a, host: h}]", "c.yaml:2: aliases should be a single text"},
+		{"alias of an address", "aliases:\n  root@example.org: a@b.example\nidentities: [{name: a, host: h}]", "c.yaml:2: aliases should be lines of a local name"},
+		{"alias twice", "aliases:\n  root: a@b.example\n  Root: c@d.example\nidentities: [{name: a, host: h}]", "c.yaml:3: aliases has this name twice, first in line 2"},
+		{"a circle of aliases", "aliases:\n  a: b\n  b: c@localhost\n  c: A\nidentities: [{name: a, host: h}]", "c.yaml:2: aliases: this name leads back to itself"},
+		{"an alias of itself", "local_domains: x.example\naliases: {a: a@x.example}\nidentities: [{name: a, host: h}]", "c.yaml:2: aliases: this name leads back to itself"},
+		{"aliases that are none", "aliases: [a, b]\nidentities: [{name: a, host: h}]", "c.yaml:1: aliases should be made of lines like"},
+		{"a local domain that is none", "local_domains: [a@b.example]\nidentities: [{name: a, host: h}]", "c.yaml:1: local_domains is no domain"},
 		{"not UTF-8", "identities:\n- name: \"\xe9\"\n", "c.yaml:2: is not UTF-8"},
 		{"control octet", "identities:\n- name: a\n  password: \x01" + canary + "\n", "c.yaml:3: is not valid YAML: a control character"},
 	}

@@ -155,6 +155,9 @@ func (a *Agent) plan(d *queue.Delivery, refused *queue.Outcome) (calls []call, s
 	if d.Envelope.ReversePath != nil {
 		sender = *d.Envelope.ReversePath
 	}
+	if sender == "<>" { // something that could not be kept
+		sender = ""
+	}
 	refuse := func(i int, r queue.Report) {
 		refused.Recipients, refused.Reports = append(refused.Recipients, i), append(refused.Reports, r)
 	}

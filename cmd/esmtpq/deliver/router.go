@@ -67,13 +67,13 @@ func (r *router) Route(env *spool.Envelope, rcpt spool.Recipient) (queue.Route, 
 	defer r.mu.Unlock()
 	route, err := r.routes.Route(env, rcpt)
 	if err != nil {
-		return queue.Route{}, err
+		return queue.Route{}, submit.ConfigFailure(err)
 	}
 	name := destination(&route, env.Config != "" && r.routes.Config == "")
 	if r.transports[name] == nil {
 		t, err := r.transport(&route)
 		if err != nil {
-			return queue.Route{}, err
+			return queue.Route{}, submit.ConfigFailure(err)
 		}
 		r.transports[name], r.ways[name] = t, route
 	}

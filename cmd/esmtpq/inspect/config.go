@@ -38,6 +38,9 @@ func printConfig(c *door.Call, inv *argv.Invocation) error {
 	if cfg.ForceMDA != "" && cfg.MDA == "" {
 		fmt.Fprintf(c.Err, "%s: force_mda has no effect without mda\n", c.Name)
 	}
+	if len(cfg.LocalDomains) > 0 && cfg.MDA == "" {
+		fmt.Fprintf(c.Err, "%s: local_domains has no effect without mda\n", c.Name)
+	}
 	for _, w := range cfg.Warnings {
 		fmt.Fprintf(c.Err, "%s: %s\n", c.Name, spool.Printable(w))
 	}

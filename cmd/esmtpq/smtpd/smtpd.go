@@ -62,8 +62,10 @@ func (s *submissionSession) Mail(from string, opts *smtp.MailOptions) error {
 	spec := ""
 	if from != "" {
 		var err error
-		if spec, err = requote(from); err != nil {
-			return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 1, 7}, Message: spool.Printable(err.Error())}
+		if text, ok := strings.CutSuffix(from, "@"+noAddress); ok {
+			spec = submit.AsText(text)
+		} else if spec, err = requote(from); err != nil {
+			spec = submit.AsText(spec)
 		}
 	}
 	s.env = &spool.Envelope{ReversePath: &spec}
@@ -93,7 +95,12 @@ func (s *submissionSession) Rcpt(to string, opts *smtp.RcptOptions) error {
 		rcpt.Notify = strings.Join(words, ",")
 	}
 	if err := s.checkRoute(rcpt); err != nil {
-		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 5}, Message: spool.Printable(err.Error())}
+		reply := &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 5}, Message: spool.Printable(err.Error())}
+		var failure *exit.Failure
+		if errors.As(err, &failure) && failure.Code == exit.Usage {
+			reply.Code, reply.EnhancedCode = 553, smtp.EnhancedCode{5, 1, 7} // the sender is no address
+		}
+		return reply
 	}
 	s.env.Recipients = append(s.env.Recipients, rcpt)
 	return nil
@@ -105,7 +112,7 @@ func (s *submissionSession) checkRoute(rcpt spool.Recipient) error {
 	if *s.env.ReversePath == "" {
 		return nil
 	}
-	return (&submit.Router{Home: s.home, Config: s.inv.Config}).CheckRoute(s.env, rcpt)
+	return (&submit.Router{Home: s.home, Config: s.inv.Config}).CheckRecipient(s.env, rcpt)
 }
 
 // requote restores an address from the library's form, which lacks the quotes of the local part,

@@ -8,11 +8,16 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"esmtpq/message"
 )
 
 // unqualified is the domain of a local name on its way through the SMTP library, which does not
 // know addresses without a domain. RFC 6761 makes sure that nobody owns that name.
 const unqualified = "unqualified.esmtpq.invalid"
+
+// noAddress is the domain of a sender that is no address, on the same way.
+const noAddress = "no-address.esmtpq.invalid"
 
 // A stdioConn is a net.Conn for the library on a pair of pipes, and protects the library from
 // input that it does not handle. It hands out one command line at a time, so that it always knows
@@ -138,11 +143,32 @@ func (c *stdioConn) command(n int) {
 		if k, err := strconv.ParseInt(size, 10, 64); err == nil && k > 0 {
 			c.state, c.chunk = inChunk, k
 		}
-	case "MAIL", "RCPT":
+	case "MAIL":
+		line = qualify(protect(line))
+		c.buf = append([]byte(line), c.buf[n:]...)
+	case "RCPT":
 		line = qualify(line)
 		c.buf = append([]byte(line), c.buf[n:]...)
 	}
 	c.ready = len(line)
+}
+
+// protect makes an address of the path in a MAIL command that is none, for the library to hand it
+// on: fetched mail has whatever senders there are, and that is no reason to refuse it.
+func protect(line string) string {
+	open := strings.IndexByte(line, '<')
+	end := strings.LastIndexByte(line, '>')
+	if params := strings.Index(line, "> "); params >= 0 {
+		end = params
+	}
+	if open < 0 || end <= open+1 || message.CheckAddress(line[open+1:end]) == nil {
+		return line
+	}
+	a := message.Address{Local: line[open+1 : end], Domain: noAddress}
+	if message.CheckAddress(a.Spec()) != nil {
+		return line
+	}
+	return line[:open+1] + a.Spec() + line[end:]
 }
 
 // qualify adds a domain to the path in a MAIL or RCPT command if it has none.
@@ -164,7 +190,7 @@ func (c *stdioConn) Write(p []byte) (int, error) {
 	lines := strings.Split(strings.TrimRight(string(p), "\r\n"), "\n")
 	c.reply = lines[len(lines)-1]
 	c.mu.Unlock()
-	if _, err := c.out.Write(bytes.ReplaceAll(p, []byte("@"+unqualified), nil)); err != nil {
+	if _, err := c.out.Write(bytes.ReplaceAll(bytes.ReplaceAll(p, []byte("@"+unqualified), nil), []byte("@"+noAddress), nil)); err != nil {
 		return 0, err
 	}
 	return len(p), nil

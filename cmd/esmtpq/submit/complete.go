@@ -61,11 +61,7 @@ func (r *Router) originDomain(cfg *identity.Config, id *identity.Identity, rule 
 	if domain := domainOf(id.Address()); domain != "" {
 		return domain
 	}
-	given := env.ReversePath
-	if given != nil && *given == "" {
-		given = nil
-	}
-	return domainOf(cfg.ReversePath(id, rule, given, env.From, r.Login(), whoami.Host()))
+	return domainOf(cfg.ReversePath(id, rule, givenAddress(env), env.From, r.Login(), whoami.Host()))
 }
 
 // domainOf returns the domain of an addr-spec, "" if it has none.
@@ -77,14 +73,20 @@ func domainOf(spec string) string {
 	return spec[at+1:]
 }
 
+// givenAddress returns the sender that was given, nil if none was, or the null reverse-path, which is
+// nobody's address, or what is no address (see AsText).
+func givenAddress(env *spool.Envelope) *string {
+	if env.ReversePath == nil || message.CheckAddress(*env.ReversePath) != nil {
+		return nil
+	}
+	return env.ReversePath
+}
+
 // addFrom adds a From: field with the address that the message will be sent as.
 func (d *Draft) addFrom(
 	inv *argv.Invocation, r *Router, cfg *identity.Config, id *identity.Identity, rule identity.Rule,
 ) error {
-	given := d.Env.ReversePath
-	if given != nil && *given == "" {
-		given = nil // a null reverse-path is nobody's address
-	}
+	given := givenAddress(d.Env)
 	spec := ""
 	if given != nil && strings.Contains(*given, "@") {
 		spec = *given

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/cmd/esmtpq/exit"
@@ -107,6 +109,20 @@ func (d *Draft) read(in io.Reader) error {
 	return nil
 }
 
+// AsText returns a sender that is no address as the local agent gets it: the text itself or, where
+// that cannot be kept or would be an address after all, "<>". An identity never sends such mail.
+func AsText(sender string) string {
+	text := strings.TrimSpace(sender)
+	if inner, ok := strings.CutPrefix(text, "<"); ok {
+		text = strings.TrimSpace(strings.TrimSuffix(inner, ">"))
+	}
+	unfit := func(r rune) bool { return !unicode.IsPrint(r) }
+	if text == "" || len(text) > message.MaxAddress || !utf8.ValidString(text) || strings.ContainsFunc(text, unfit) || message.CheckAddress(text) == nil {
+		return "<>"
+	}
+	return text
+}
+
 // ConfigFile returns the absolute path of the configuration file that the command line
 // names, "" if it names none.
 func ConfigFile(inv *argv.Invocation) (string, error) {
@@ -142,7 +158,7 @@ func begin(inv *argv.Invocation) (*Draft, error) {
 	if inv.ReversePath != nil {
 		spec, err := message.ParseReversePath(*inv.ReversePath)
 		if err != nil {
-			return nil, exit.Fail(exit.Usage, "-f: %w", err)
+			spec = AsText(*inv.ReversePath)
 		}
 		env.ReversePath = &spec
 	}
@@ -219,6 +235,7 @@ func sameFor(spec string) string {
 	return spec[:at] + strings.ToLower(spec[at:])
 }
 
+// Spool writes the message into the queue, as the one submitted last, and returns its queue ID.
 // Spool writes the message into the queue, as the one submitted last, and returns its queue ID.
 func (d *Draft) Spool(q *spool.Queue) (string, error) {
 	w, err := q.NewWriter()

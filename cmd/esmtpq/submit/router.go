@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity"
 	"esmtpq/localmda"
+	"esmtpq/message"
 	"esmtpq/queue/spool"
 	"esmtpq/tunnel/command"
 )
@@ -89,18 +91,22 @@ func (r *Router) Identity(env *spool.Envelope) (*identity.Config, *identity.Iden
 }
 
 // Check makes sure that a message can be sent, as far as that can be known now, while its author is
-// still there. Recipients to whom it cannot are moved to d.Bad, unless there are no others. It returns
-// the batching delay.
+// still there. Recipients to whom it cannot are moved to d.Bad, unless there are no others: then it is
+// an error, or all are for the keeper of the system and are kept. It returns the batching delay.
 func (d *Draft) Check(r *Router) (time.Duration, error) {
 	cfg, err := r.Load(d.Env)
 	if err != nil {
 		return 0, ConfigFailure(err)
 	}
 	var failure error
+	var kept []spool.Recipient
 	given := d.Env.Recipients
 	d.Env.Recipients = given[:0]
 	for _, rcpt := range given {
 		route, err := r.checkRoute(d.Env, rcpt)
+		if r.keeps(rcpt, err) {
+			kept = append(kept, rcpt)
+		}
 		switch {
 		case err != nil:
 			if failure == nil {
@@ -114,11 +120,34 @@ func (d *Draft) Check(r *Router) (time.Duration, error) {
 			d.Env.Recipients = append(d.Env.Recipients, rcpt)
 		}
 	}
+	if len(d.Env.Recipients) == 0 && len(kept) > 0 {
+		d.Env.Recipients = kept
+		d.Bad = slices.DeleteFunc(d.Bad, func(bad spool.Refusal) bool { return slices.Contains(kept, bad.Recipient) })
+	}
 	if len(d.Env.Recipients) == 0 {
 		return 0, failure
 	}
 	return BatchDelay(cfg)
 }
+
+// CheckRecipient is CheckRoute, except for mail that is kept where nobody delivers it.
+func (r *Router) CheckRecipient(env *spool.Envelope, rcpt spool.Recipient) error {
+	err := r.CheckRoute(env, rcpt)
+	if r.keeps(rcpt, err) {
+		return nil
+	}
+	return err
+}
+
+// keeps reports whether mail is taken although there is no agent to deliver it: that for the keeper
+// of the system. Most programs that send such mail look at no exit status. It waits in the queue,
+// and its owner is told.
+func (r *Router) keeps(rcpt spool.Recipient, err error) bool {
+	return errors.Is(err, errNoMDA) && (slices.Contains(keepers, strings.ToLower(rcpt.Address)) || rcpt.Address == r.Login())
+}
+
+// keepers are the local names to which the programs of a system send their mail.
+var keepers = []string{"root", "postmaster", "mailer-daemon"}
 
 // BatchDelay returns the configured delay, or that of the environment; if it is negative, nothing
 // is started.
@@ -137,8 +166,12 @@ func BatchDelay(cfg *identity.Config) (time.Duration, error) {
 	return d, nil
 }
 
-// ConfigFailure gives an error about the configuration its exit code.
+// ConfigFailure gives an error about the configuration its exit code, and its text the hint.
 func ConfigFailure(err error) error {
+	var done *exit.Failure
+	if errors.As(err, &done) {
+		return err
+	}
 	f := &exit.Failure{Code: exit.Config, Err: err}
 	for _, passing := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EIO, syscall.ENOMEM} {
 		if errors.Is(err, passing) {
@@ -172,12 +205,13 @@ func (r *Router) Route(env *spool.Envelope, rcpt spool.Recipient) (Route, error)
 		return route, route.needMDA()
 	}
 	id, rule, chooseErr := cfg.Choose(env.Sender())
-	local := !strings.Contains(rcpt.Address, "@")
+	var local, bare bool
+	route.Address, local, bare = cfg.Resolve(rcpt.Address)
 	if id != nil && id.QualifyDomain != "" {
-		if local {
+		if bare {
 			route.Address += "@" + id.QualifyDomain
+			local = false
 		}
-		local = false
 	} else if cfg.ForceMDA != "" {
 		local = true
 	}
@@ -186,6 +220,9 @@ func (r *Router) Route(env *spool.Envelope, rcpt spool.Recipient) (Route, error)
 	}
 	if route.Identity, route.Rule = id, rule; chooseErr != nil {
 		return route, chooseErr
+	}
+	if err := checkSender(env, id); err != nil {
+		return route, err
 	}
 	if strings.Contains(id.ReversePath+id.Sender, "%") {
 		return route, cfg.CheckForced(id, r.Login())
@@ -237,6 +274,22 @@ func (r *Router) checkRoute(env *spool.Envelope, rcpt spool.Recipient) (Route, e
 	return route, nil
 }
 
+// checkSender returns an error if an identity would have to send mail with what the submitter gave
+// as its sender, and that is no address. To the local agent it does not matter: mail that was
+// fetched has whatever senders there are.
+func checkSender(env *spool.Envelope, id *identity.Identity) error {
+	if env.ReversePath == nil || *env.ReversePath == "" || id.ReversePath != "" {
+		return nil
+	}
+	if err := message.CheckAddress(*env.ReversePath); err != nil {
+		return exit.Fail(exit.Usage, "sender: %w", err)
+	}
+	return nil
+}
+
+// errNoMDA is wrapped by the error of a route to the local agent where there is none.
+var errNoMDA = errors.New("no local delivery agent")
+
 func (r *Route) needMDA() error {
 	if r.Config.MDA != "" {
 		return nil
@@ -244,7 +297,8 @@ func (r *Route) needMDA() error {
 	return &identity.ConfigError{
 		File: r.Config.File,
 		Text: fmt.Sprintf("the recipient %s has no domain, and there is no local delivery agent", spool.Printable(r.Address)),
-		Hint: "set mda, or qualify_domain (qualifydomain in an esmtprc) for its identity",
+		Hint: "set mda, qualify_domain (in an esmtprc: qualifydomain) or an alias",
+		Err:  errNoMDA,
 	}
 }
 
