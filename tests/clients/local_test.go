@@ -5,15 +5,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"esmtpq/tests/stage"
 )
 
 // What is in an envelope sender that a fetcher hands over, and what the agent then gets: an
-// address, a text that is none, or "<>" for what cannot be kept.
+// address, a text that is none, or nothing for what cannot be kept or would be an option.
 var strangeSenders = map[string]string{
 	"a@example.net":                   "a@example.net",
-	"-x@example.net":                  "-x@example.net",
+	"-x@example.net":                  "",
 	"A@example.net.":                  "A@example.net.",
 	"a@x..example.net":                "a@x..example.net",
 	"a,b@example.net":                 "a,b@example.net",
@@ -22,16 +23,16 @@ var strangeSenders = map[string]string{
 	"a@b@example.net":                 "a@b@example.net",
 	"@example.net":                    "@example.net",
 	"a@":                              "a@",
-	strings.Repeat("x", 300):          "<>",
-	"\x1b[2J@example.net":             "<>",
-	"gr\xfc\xdfe@example.net":         "<>",
+	strings.Repeat("x", 300):          "",
+	"\x1b[2J@example.net":             "",
+	"gr\xfc\xdfe@example.net":         "",
 	"MAILER-DAEMON@[192.0.2.1":        "MAILER-DAEMON@[192.0.2.1",
 	strings.Repeat("é ", 10) + "@x.y": strings.Repeat("é ", 10) + "@x.y",
 	"owner-list+x=y.z@lists.example.": "owner-list+x=y.z@lists.example.",
 }
 
 // tellSender is an agent whose line has no %F, for which no sender is too strange.
-const tellSender = "#!/bin/sh\nprintf '%s\\n' \"$ESMTPQ_SENDER\" >>senders\ncat >/dev/null\n"
+const tellSender = "#!/bin/sh\nprintf '<%s>\\n' \"$ESMTPQ_SENDER\" >>senders\ncat >/dev/null\n"
 
 // Mail for a local user is not judged by its sender, whichever way it comes in; an identity never
 // sends mail with a sender that is no address.
@@ -41,12 +42,12 @@ func TestStrangeSenders(t *testing.T) {
 	p.WriteScript("tell", tellSender)
 	var want []string
 	for sender, as := range strangeSenders {
-		remote := map[bool]int{true: 0, false: 64}[as == "a@example.net" || as == "-x@example.net"]
+		remote := map[bool]int{true: 0, false: 64}[as == "a@example.net" || sender == "-x@example.net"]
 		if r := p.Try("x\n", "sendmail", "-i", "-f", sender, "--", "friend@example.net"); r.Code != remote {
 			t.Errorf("%q to a remote recipient: exit %d, %s", sender, r.Code, r.Stderr)
 		}
 		p.Succeeds(p.Command("sendmail", "-i", "-f", sender, "--", "joe"), "x\n")
-		want = append(want, as)
+		want = append(want, "<"+as+">")
 	}
 	p.Deliver()
 	if got := strings.Split(strings.TrimSpace(stage.Read(t, p.Path("senders"))), "\n"); !slices.Equal(sorted(got), sorted(want)) {
@@ -62,11 +63,11 @@ func TestStrangeSendersBySMTP(t *testing.T) {
 	dialogue := "EHLO x\r\n"
 	var want []string
 	for sender, as := range strangeSenders {
-		if as == "<>" && !strings.Contains(sender, "xxx") {
+		if strings.ContainsAny(sender, "\x1b") || !utf8.ValidString(sender) {
 			continue // controls are no SMTP
 		}
 		dialogue += fmt.Sprintf("MAIL FROM:<%s>\r\nRCPT TO:<joe@localhost>\r\nDATA\r\nx\r\n.\r\n", sender)
-		want = append(want, as)
+		want = append(want, "<"+as+">")
 	}
 	out := p.Run(dialogue+"MAIL FROM:<A@example.net.>\r\nRCPT TO:<friend@example.net>\r\nQUIT\r\n", "sendmail", "-bs")
 	if n := strings.Count(out, "\n553 5.1.7 sender: address"); n != 1 || strings.Contains(out, "\n50") {
