@@ -63,8 +63,8 @@ func TestNoGoodRecipient(t *testing.T) {
 	}{
 		{"x\n", []string{"two words"}, 64},
 		{"To: two words\n\nx\n", []string{"-t"}, 65},
-		{"To: root\n\nx\n", []string{"-t"}, 78},
-		{"To: two words, root\n\nx\n", []string{"-t", "a b"}, 78},
+		{"To: bob\n\nx\n", []string{"-t"}, 78},
+		{"To: two words, bob\n\nx\n", []string{"-t", "a b"}, 78},
 		{"To: a@example.net\nBcc: " + strings.Repeat("a b,\n ", 300_000) + "c\n\nx\n", []string{"-t"}, 65},
 	} {
 		if r := me.Try(c.in, "sendmail", append([]string{"-i"}, c.args...)...); r.Code != c.code || !stage.OneLine(r.Stderr) {
