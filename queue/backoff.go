@@ -19,7 +19,8 @@ type backoff = spool.Backoff
 // reason to try a network that was down, but not to try a refused password; a changed
 // configuration is a reason for both.
 func waits(b *backoff, untried bool, configChanged, now time.Time) bool {
-	if due(b.Next, now) || b.Last.Before(configChanged) {
+	changed := b.Last.Before(configChanged) && !configChanged.After(now.Add(time.Minute)) // no clock was wrong
+	if due(b.Next, now) || changed {
 		return false
 	}
 	return !untried || b.RefusedLogin()

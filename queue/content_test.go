@@ -44,6 +44,7 @@ func TestDamageExpires(t *testing.T) {
 		run := RunOptions{All: true, Notifier: l}
 		runQueue(t, q, one(&fakeHost{}), run)
 		l.hears(t, "stuck a@example.com")
+		setMessage(t, q, id, func(m *spool.Message) { m.First = m.Envelope.Arrival })
 		runQueue(t, q, one(&fakeHost{}), run)
 		l.hears(t, "lost a@example.com")
 		if m := read(t, q, id); letters(m) != "f" {

@@ -39,10 +39,12 @@ type waiting struct {
 
 // A draw is what the queue knows of a delivery that a transport has drawn.
 type draw struct {
-	entry    *openEntry
-	indexes  []int  // of Delivery.Recipients in the envelope
-	sender   string // Sender: field to force upon the header, "" for none
-	attempts int    // made for the message before
+	entry   *openEntry
+	indexes []int     // of Delivery.Recipients in the envelope
+	sender  string    // Sender: field to force upon the header, "" for none
+	first   time.Time // when the message was first tried for its own sake; now if this is the first time
+	// lastChance says that the message is given up if it is put off once more.
+	lastChance bool
 
 	// The run's mu guards these.
 	reported []bool // for each of Delivery.Recipients; nil before a part of them is
@@ -249,7 +251,8 @@ func (t *destination) passOver(id string, err error) {
 func (t *destination) fill(e *openEntry) *Delivery {
 	d := &Delivery{ID: e.ID(), Envelope: &e.Message().Envelope, draw: &draw{entry: e}}
 	e.View(func(m *spool.Message) {
-		d.draw.attempts = m.Attempts
+		now := t.run.now()
+		d.draw.first, d.draw.lastChance = firstTried(m, now), t.run.opt.Limits.expired(m, now)
 		for i, rcpt := range m.Envelope.Recipients {
 			if m.Held || !m.Progress[i].State.Pending() {
 				continue

@@ -132,7 +132,7 @@ func (r *run) refuse(id, destination string, report Report) {
 	e.View(func(m *spool.Message) { // another destination may be recording
 		pending := m.Indexes(func(i int) bool { return m.Progress[i].State.Pending() })
 		if len(indexes) == len(pending) {
-			r.noteRefused(destination, m, time.Now())
+			r.noteRefused(destination, m, r.now())
 		}
 	})
 }
@@ -167,7 +167,7 @@ func (r *run) refuseRecipients(id, destination string, indexes []int, reports []
 		r.noted = append(r.noted, id)
 		r.mu.Unlock()
 	}
-	if err := e.Note(indexes, reports, time.Now()); err != nil {
+	if err := e.Note(indexes, reports, r.now()); err != nil {
 		r.troubled("note why %s waits: %v", id, err)
 	}
 }

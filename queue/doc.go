@@ -25,7 +25,8 @@
 //
 // A report says whom its trouble is charged to. A message that is delayed for its own sake, or
 // for one of its recipients, counts an attempt and waits about as long again as it has waited,
-// from a minute to four hours (schedule.go); it is given up after five days. Trouble of the
+// from a minute to four hours (schedule.go); it is given up after five days. Both count from its
+// first attempt, and times by a clock that cannot be believed do not count. Trouble of the
 // identity (unreachable host, refused password) counts as an attempt of no message: the identity
 // waits, with all its mail (backoff.go). New mail is a reason to try a network that was down, and
 // the waiting mail goes along; it is no reason to try a refused password. A changed configuration

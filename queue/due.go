@@ -30,7 +30,7 @@ func (r *run) beginFindings() {
 func (r *run) stillWaits(i int, first bool) bool {
 	old := r.findings.old
 	line := &old.lines[i]
-	now := time.Now()
+	now := r.now()
 	if old.disposition[i] == waitsOn && !first {
 		return true // counted by this run: if it becomes due meanwhile, the next run tries it
 	}
@@ -132,7 +132,7 @@ func (r *run) nothingUntil(m *spool.Message, now time.Time) time.Time {
 		sooner(m.Next)
 	}
 	if m.Pending() && !m.DelayTold && l.delayNotice() >= 0 {
-		sooner(m.Envelope.Arrival.Add(l.delayNotice()))
+		sooner(waitingSince(m, now).Add(l.delayNotice()))
 	}
 	if hasUntold(m) {
 		sooner(now)
@@ -147,6 +147,6 @@ func (r *run) nothingUntil(m *spool.Message, now time.Time) time.Time {
 // next run only takes longer.
 func (r *run) saveDueIndex() {
 	if r.findings.changed {
-		writeDueIndex(r.q, r.findings.index(), r.setup(), time.Now())
+		writeDueIndex(r.q, r.findings.index(), r.setup(), r.now())
 	}
 }

@@ -195,6 +195,12 @@ func lineOf(m *spool.Message) string {
 		last = m.Last.Unix()
 	}
 	line := fmt.Sprintf(`{"state":%q,"attempts":%d,"last":%d,"next":%d`, state, m.Attempts, last, next)
+	if !m.First.IsZero() {
+		line += fmt.Sprintf(`,"first":%d`, m.First.Unix())
+	}
+	if !m.Drop.IsZero() {
+		line += fmt.Sprintf(`,"drop":%d`, m.Drop.Unix())
+	}
 	if m.DelayTold {
 		line += `,"told":true`
 	}

@@ -219,7 +219,7 @@ func (r *run) collectLost(e *openEntry) {
 			continue
 		}
 		r.say(m, c.recipients)
-		if err := e.Told(c.recipients, time.Now()); err != nil {
+		if err := e.Told(c.recipients, r.now()); err != nil {
 			r.troubled("record that %s was told of: %v", m.ID, err)
 		}
 	}
@@ -266,7 +266,7 @@ func (r *run) collectOverdue(e *openEntry) {
 		}
 		if slices.ContainsFunc(c.recipients, func(i int) bool { return m.Progress[i].Stuck() }) {
 			kind = Stuck
-		} else if !r.opt.Limits.overdue(m, b, c.destination) {
+		} else if !r.opt.Limits.overdue(m, b, c.destination, r.now()) {
 			continue
 		}
 		way := r.heap(kind, m, c, reason, "")
@@ -280,22 +280,32 @@ func (r *run) collectOverdue(e *openEntry) {
 }
 
 // overdue reports whether a message is late. An attempt of its identity counts as one of its own.
-func (l *Limits) overdue(m *spool.Message, b *backoff, destination string) bool {
+func (l *Limits) overdue(m *spool.Message, b *backoff, destination string, now time.Time) bool {
 	last := m.Last
 	switch {
 	case b != nil:
 		last = b.Last
 	case destination == "":
-		last = time.Now()
+		last = now
 	}
-	return late(m.Envelope.Arrival, last, l.delayNotice())
+	return late(waitingSince(m, now), last, l.delayNotice())
 }
 
-// collectDropped notes a message whose failed recipients were kept long enough. Where nobody is to
-// be told or can be, a person who reads the summary has to be there.
+// collectDropped notes a message whose failed recipients were kept long enough. A day passes between
+// this finding and the end: a clock that is wrong for some hours must cost no mail. Where nobody is
+// to be told or can be, a person who reads the summary has to be there.
 func (r *run) collectDropped(e *openEntry) {
-	m := e.Message()
-	if !r.opt.Limits.forgotten(m, time.Now()) || r.q.Damaged(m) {
+	m, now := e.Message(), r.now()
+	if !r.opt.Limits.forgotten(m, now) || r.q.Damaged(m) {
+		return
+	}
+	if m.Drop.IsZero() || m.Drop.Sub(now).Abs() > dropLater {
+		if err := e.SetDrop(now.Add(dropAfter)); err != nil {
+			r.troubled("note when %s is to be dropped: %v", m.ID, err)
+		}
+		return
+	}
+	if now.Before(m.Drop) {
 		return
 	}
 	for _, c := range concerns(r.router, m, kept) {
@@ -307,6 +317,13 @@ func (r *run) collectDropped(e *openEntry) {
 		r.drop(e.Entry, &r.sum)
 	}
 }
+
+// dropAfter is how long a message is kept after it was found to be droppable. Beyond dropLater, that
+// time is from another clock, or the machine was off.
+const (
+	dropAfter = 24 * time.Hour
+	dropLater = 10 * dropAfter
+)
 
 // kept reports whether recipient i has failed, and the submitter wants to be told of failures.
 func kept(m *spool.Message, i int) bool {

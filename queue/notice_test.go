@@ -15,25 +15,41 @@ import (
 const day = 24 * time.Hour
 
 func TestExpired(t *testing.T) {
-	arrival := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	tests := []struct {
 		name     string
 		limit    time.Duration
 		attempts int
-		age      time.Duration
+		age      time.Duration // since its arrival
+		first    time.Duration // since its first attempt; 0 for not recorded
+		last     time.Duration // since the last one; 0 for none
 		want     bool
 	}{
-		{"young", 0, 3, 5*day - time.Second, false},
-		{"old", 0, 3, 5 * day, true},
-		{"the first attempt, after a week's sleep", 0, 0, 7 * day, false},
-		{"the second one", 0, 1, 7*day + time.Minute, true},
-		{"another limit", day, 1, day, true},
-		{"never", -1, 99, 1000 * day, false},
-		{"from the future", 0, 3, -day, false},
+		{"young", 0, 3, 5*day - time.Second, 5*day - time.Minute, time.Hour, false},
+		{"old", 0, 3, 5*day + time.Minute, 5 * day, time.Hour, true},
+		{"the first attempt, after a week's sleep", 0, 0, 7 * day, 0, 0, false},
+		{"the second one", 0, 1, 7*day + time.Minute, time.Minute, time.Minute, false},
+		{"five days later", 0, 9, 12 * day, 5 * day, time.Hour, true},
+		{"after a pause", 0, 1, 7 * day, 6 * day, 6 * day, false},
+		{"the attempt after that", 0, 2, 7 * day, 6 * day, time.Hour, true},
+		{"a queue of an older program", 0, 3, 6 * day, 0, time.Hour, true},
+		{"another limit", day, 1, 2 * day, day, time.Hour, true},
+		{"never", -1, 99, 1000 * day, 1000 * day, time.Hour, false},
+		{"from the future", 0, 3, -day, -day, -day, false},
+		{"arrived in 1970", 0, 1, now.Sub(time.Unix(100, 0)), time.Hour, time.Hour, false},
+		{"first tried in 1970", 0, 1, day, now.Sub(time.Unix(100, 0)), time.Hour, false},
+		{"arrived and tried in 1970", 0, 9, now.Sub(time.Unix(100, 0)), now.Sub(time.Unix(200, 0)), time.Hour, false},
 	}
 	for _, test := range tests {
-		l := Limits{Expire: test.limit}
-		if got := l.expired(test.attempts, arrival, arrival.Add(test.age)); got != test.want {
+		l, ago := Limits{Expire: test.limit}, func(d time.Duration) time.Time { return now.Add(-d) }
+		m := &spool.Message{Attempts: test.attempts, Envelope: Envelope{Arrival: ago(test.age)}}
+		if test.first != 0 {
+			m.First = ago(test.first)
+		}
+		if test.last != 0 {
+			m.Last = ago(test.last)
+		}
+		if got := l.expired(m, now); got != test.want {
 			t.Errorf("%s: expired is %v", test.name, got)
 		}
 	}
@@ -245,6 +261,9 @@ func TestGivingUp(t *testing.T) {
 			q, l := newQueue(t), &listener{}
 			id := submitAged(t, q, test.age, "bob@example.com")
 			for i, want := range test.want {
+				if i > 0 && test.age > 5*day { // the first attempt was that long ago
+					setMessage(t, q, id, func(m *spool.Message) { m.First = m.Envelope.Arrival })
+				}
 				runQueue(t, q, one(&fakeHost{answer: refusing(test.answer)}), RunOptions{All: true, Notifier: l})
 				if got := letters(read(t, q, id)); got != want {
 					t.Fatalf("after attempt %d: %s, want %s", i+1, got, want)
@@ -348,7 +367,15 @@ func TestDropping(t *testing.T) {
 			if test.nobody {
 				l.nobody = true
 			}
-			sum := runQueue(t, q, one(&fakeHost{}), RunOptions{Notifier: l, Attended: test.attended})
+			run := RunOptions{Notifier: l, Attended: test.attended}
+			for range 2 { // a day passes before anything is dropped
+				if sum := runQueue(t, q, one(&fakeHost{}), run); len(sum.Dropped) > 0 {
+					t.Errorf("dropped at once: %+v", sum.Dropped)
+				}
+			}
+			l.hears(t)
+			run.Now = func() time.Time { return time.Now().Add(25 * time.Hour) }
+			sum := runQueue(t, q, one(&fakeHost{}), run)
 			if _, err := q.Read(id); (err != nil) != test.dropped || (len(sum.Dropped) == 1) != test.dropped {
 				t.Errorf("read: %v; dropped: %+v", err, sum.Dropped)
 			}

@@ -61,7 +61,7 @@ func (t *destination) stop(err error) {
 
 // Record implements Source.
 func (t *destination) Record(outcomes []Outcome) error {
-	now := time.Now()
+	now := t.run.now()
 	parts := t.parts(outcomes)
 	attempts := make([]spool.Attempt, len(parts))
 	for i := range parts {
@@ -133,7 +133,7 @@ func (t *destination) attempt(p *part, now time.Time) spool.Attempt {
 	if slices.ContainsFunc(p.reports, own) {
 		t.run.mu.Lock()
 		if !p.draw.charged {
-			a.Next = nextAttempt(p.Envelope.Arrival, now)
+			a.Next = nextAttempt(p.draw.first, now)
 		}
 		p.draw.charged = true
 		t.run.mu.Unlock()
@@ -144,7 +144,7 @@ func (t *destination) attempt(p *part, now time.Time) spool.Attempt {
 // giveUp returns the reports of a part, with failures in place of delays if the message has been
 // tried for long enough. Trouble of the identity never counts for that.
 func (t *destination) giveUp(p *part, now time.Time) []Report {
-	if !t.run.opt.Limits.expired(p.draw.attempts, p.Envelope.Arrival, now) {
+	if !p.draw.lastChance {
 		return p.reports
 	}
 	reports := slices.Clone(p.reports) // they may be the transport's

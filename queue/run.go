@@ -38,6 +38,8 @@ type RunOptions struct {
 	HoldUnsure bool
 
 	Limits Limits
+	// Now, if not nil, is the clock of the run, for tests.
+	Now func() time.Time
 	// Notifier, if not nil, tells the owner of mail that failed, is late, or is dropped: see
 	// Summary.Tell.
 	Notifier Notifier
@@ -79,7 +81,7 @@ type Reason struct {
 // one has ended, and does not try again what that one has tried meanwhile. An error means that
 // there was no run.
 func Run(ctx context.Context, q *spool.Queue, router Router, opt RunOptions) (*Summary, error) {
-	called := time.Now()
+	called := opt.now()
 	waited, err := q.LockRun(ctx, opt.Waiting)
 	if err != nil {
 		return nil, fmt.Errorf("lock queue %s: %w", q.Dir, err)
@@ -105,6 +107,17 @@ func Run(ctx context.Context, q *spool.Queue, router Router, opt RunOptions) (*S
 	return &r.sum, nil
 }
 
+// now returns the time by the clock of the run. Clocks are set and jump: what was recorded by it
+// may lie in the future, or in 1970.
+func (opt *RunOptions) now() time.Time {
+	if opt.Now != nil {
+		return opt.Now()
+	}
+	return time.Now()
+}
+
+func (r *run) now() time.Time { return r.opt.now() }
+
 // A run is one queue run. Its destinations are goroutines; mu guards what they share. It is never
 // held while an entry is opened, read or written, so that a slow disk keeps no others waiting.
 type run struct {
@@ -124,7 +137,8 @@ type run struct {
 	idle         *sync.Cond // work came in, the scan ended, or a destination did
 	scanning     bool
 	ended        bool      // no scan may begin any more
-	scanned      time.Time // when the last scan began
+	changeTime   time.Time // of the directory, when the last scan began
+	settled      bool      // it was some time ago then
 	ripe         time.Time // when the first entry found too young will be old enough
 	seen         map[uint64]struct{}
 	open         map[string]*openEntry

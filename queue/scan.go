@@ -19,8 +19,8 @@ import (
 func (r *run) rescan() bool {
 	changed, err := r.q.Changed()
 	r.mu.Lock()
-	ripe := !r.ripe.IsZero() && !time.Now().Before(r.ripe) // growing old enough does not change the directory
-	unchanged := err == nil && changed.Before(r.scanned.Add(-time.Second))
+	ripe := !r.ripe.IsZero() && !r.now().Before(r.ripe) // growing old enough does not change the directory
+	unchanged := err == nil && r.settled && changed.Equal(r.changeTime)
 	scanning, skip := r.scanning, r.ended || r.ctx.Err() != nil || unchanged && !ripe
 	r.mu.Unlock()
 	if !skip && !scanning {
@@ -43,7 +43,13 @@ func (r *run) scan(first bool) {
 		r.mu.Unlock()
 		return
 	}
-	r.scanning, r.scanned, r.ripe = true, time.Now(), time.Time{}
+	r.scanning, r.ripe = true, time.Time{}
+	r.mu.Unlock()
+	changed, err := r.q.Changed()
+	r.mu.Lock()
+	// A name that comes within the same tick of the clock would not change the time any more. Any
+	// other time is another one, whichever way the clock was set.
+	r.changeTime, r.settled = changed, err == nil && time.Since(changed).Abs() > time.Second
 	r.mu.Unlock()
 	defer func() {
 		r.mu.Lock()
@@ -112,7 +118,7 @@ func (r *run) consider(number uint64, first bool) {
 	if errors.Is(err, fs.ErrNotExist) && r.q.SweepEmpty(id) {
 		return
 	}
-	now := time.Now()
+	now := r.now()
 	if err == nil && !first && r.tooYoung(m, now) {
 		return
 	}
@@ -180,7 +186,7 @@ func (r *run) judge(m *spool.Message, now time.Time) verdict {
 // message that fails in this run is noted then.
 func (r *run) notable(m *spool.Message, now time.Time) bool {
 	l := &r.opt.Limits
-	return !m.DelayTold && m.Pending() && (late(m.Envelope.Arrival, now, l.delayNotice()) || stuck(m)) ||
+	return !m.DelayTold && m.Pending() && (late(waitingSince(m, now), now, l.delayNotice()) || stuck(m)) ||
 		hasUntold(m) || l.forgotten(m, now)
 }
 

@@ -15,10 +15,10 @@ const (
 	retryCeiling = 4 * time.Hour
 )
 
-// nextAttempt returns when to try a message again that has just been tried in vain. An arrival in
-// the future (a clock was set back) counts as now.
-func nextAttempt(arrival, now time.Time) time.Time {
-	return now.Add(Spread(RetryDelay(now.Sub(arrival)), rand.Int64N))
+// nextAttempt returns when to try a message again that has just been tried in vain, and was tried so
+// first at some time. A time in the future (a clock was set back) counts as now.
+func nextAttempt(first, now time.Time) time.Time {
+	return now.Add(Spread(RetryDelay(now.Sub(first)), rand.Int64N))
 }
 
 // nextIdentityAttempt is the same for an identity that has waited since some time.
@@ -64,11 +64,45 @@ func (l *Limits) expire() time.Duration      { return cmp.Or(l.Expire, usualExpi
 func (l *Limits) delayNotice() time.Duration { return cmp.Or(l.DelayNotice, usualDelayNotice) }
 func (l *Limits) keepFailed() time.Duration  { return cmp.Or(l.KeepFailed, usualKeepFailed) }
 
-// expired reports whether to give up a message whose attempt has just failed. It is never given
-// up at its first attempt: the machine may have slept for a week, and the host may greylist.
-func (l *Limits) expired(attempts int, arrival, now time.Time) bool {
-	return attempts > 0 && late(arrival, now, l.expire())
+// waitingSince returns when a message began to wait, by a clock that is believed: its arrival, or
+// its first attempt, or now.
+func waitingSince(m *spool.Message, now time.Time) time.Time {
+	for _, t := range [...]time.Time{m.Envelope.Arrival, m.First} {
+		if spool.Plausible(t, now) {
+			return t
+		}
+	}
+	return now
 }
+
+// firstTried returns when a message was first tried for its own sake; now if it never was. What an
+// older program has not recorded was soon after the arrival.
+func firstTried(m *spool.Message, now time.Time) time.Time {
+	switch {
+	case m.Attempts == 0:
+		return now
+	case spool.Plausible(m.First, now):
+		return m.First
+	case m.First.IsZero():
+		return waitingSince(m, now)
+	}
+	return now
+}
+
+// expired reports whether to give up a message whose attempt has just failed. It is never given
+// up at its first attempt: the machine may have slept for a week, and the host may greylist. Its time
+// counts from that attempt. Nor is it given up at an attempt that follows a long pause, after which
+// the host may greylist again, or the clock be wrong.
+func (l *Limits) expired(m *spool.Message, now time.Time) bool {
+	pause := now.Sub(m.Last)
+	if m.Attempts == 0 || !m.Last.IsZero() && pause > max(l.expire()/longPause, retryCeiling*3/2) {
+		return false
+	}
+	return late(firstTried(m, now), now, l.expire())
+}
+
+// longPause is which part of its time a message may go untried before it gets another attempt.
+const longPause = 5
 
 // late reports whether an attempt came after a message had waited for limit; a negative limit is
 // never.

@@ -151,12 +151,12 @@ func (r *run) content(m *spool.Message) Content {
 
 // until returns when mail is given up, or dropped.
 func (r *run) until(n *Notice) time.Time {
-	l, now := &r.opt.Limits, time.Now()
+	l, now := &r.opt.Limits, r.now()
 	switch n.Kind {
 	case Lost:
 		return after(now, l.keepFailed())
 	case Overdue:
-		if t := after(n.Parts[0].Message.Envelope.Arrival, l.expire()); len(n.Parts) == 1 && t.After(now) {
+		if t := after(firstTried(n.Parts[0].Message, now), l.expire()); len(n.Parts) == 1 && t.After(now) {
 			return t
 		}
 	}
@@ -181,7 +181,7 @@ func (r *run) part(kind NoticeKind, mem member, told *spool.Told) (Part, bool) {
 			return part, false
 		}
 	case Dropped:
-		if which = kept; !r.opt.Limits.forgotten(m, time.Now()) {
+		if which = kept; !r.opt.Limits.forgotten(m, r.now()) {
 			return part, false
 		}
 	}
@@ -212,7 +212,7 @@ func (r *run) record(kind NoticeKind, mem member, sum *Summary) error {
 				indexes = append(indexes, c.recipients...)
 			}
 		}
-		return e.Told(indexes, time.Now())
+		return e.Told(indexes, r.now())
 	}
 	return e.DelayTold()
 }

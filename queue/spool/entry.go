@@ -286,6 +286,9 @@ func (e *Entry) recorded(a *Attempt, now time.Time) error {
 	if !a.Next.IsZero() && e.msg.Pending() {
 		e.msg.Attempts++
 		e.msg.Next = a.Next
+		if !Plausible(e.msg.First, now) {
+			e.msg.First = now
+		}
 	}
 	e.msg.Last = now
 	return e.writeMessageLine()
@@ -328,6 +331,21 @@ func (e *Entry) Told(indexes []int, now time.Time) error {
 		}
 	}
 	return syncData(e.f)
+}
+
+// Plausible reports whether a time in the past can be believed, as it is now: a clock without a
+// battery begins in 1970 or some other year, and a clock that was ahead has been set back.
+func Plausible(t, now time.Time) bool { return !t.Before(oldest) && !t.After(now) }
+
+// oldest is older than any message of this program.
+var oldest = time.Unix(1_700_000_000, 0) // November 2023
+
+// SetDrop records when a failed message may be dropped.
+func (e *Entry) SetDrop(at time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.msg.Drop = at
+	return e.writeMessageLine()
 }
 
 // DelayTold records that the owner knows that the message is late.

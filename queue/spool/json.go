@@ -205,6 +205,10 @@ func readMessageJSON(line []byte, m *messageJSON) error {
 			fast.Last = s.number()
 		case "next":
 			fast.Next = s.number()
+		case "first":
+			fast.First = s.number()
+		case "drop":
+			fast.Drop = s.number()
 		case "told":
 			fast.Told = s.boolean()
 		default:

@@ -104,6 +104,12 @@ func (m *messageJSON) appendJSON(b []byte) []byte {
 	b = appendNumber(b, `,"attempts":`, int64(m.Attempts))
 	b = appendNumber(b, `,"last":`, m.Last)
 	b = appendNumber(b, `,"next":`, m.Next)
+	if m.First != 0 {
+		b = appendNumber(b, `,"first":`, m.First)
+	}
+	if m.Drop != 0 {
+		b = appendNumber(b, `,"drop":`, m.Drop)
+	}
 	return append(appendTrue(b, `,"told":`, m.Told), '}')
 }
 

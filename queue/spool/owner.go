@@ -81,7 +81,7 @@ func (q *Queue) Retry(id string) (bool, error) {
 			}
 		}
 		pending = e.msg.Pending()
-		e.msg.Attempts, e.msg.Next = 0, time.Time{}
+		e.msg.Attempts, e.msg.Next, e.msg.First, e.msg.Drop = 0, time.Time{}, time.Time{}, time.Time{}
 		if err := e.writeMessageLine(); err != nil {
 			return fmt.Errorf("record it: %w", err)
 		}
@@ -104,7 +104,7 @@ func (q *Queue) Readdress(id, address string, which func(m *Message) (int, error
 		}
 		e.msg.Envelope.Recipients[i].Address = address
 		e.msg.Progress[i] = Progress{State: Untried}
-		e.msg.Attempts, e.msg.Next = 0, time.Time{}
+		e.msg.Attempts, e.msg.Next, e.msg.First, e.msg.Drop = 0, time.Time{}, time.Time{}, time.Time{}
 		if err := e.replaceEnvelope(); err != nil {
 			return fmt.Errorf("write its envelope: %w", err)
 		}

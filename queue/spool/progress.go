@@ -53,6 +53,8 @@ type Message struct {
 	Attempts int       // how often it was tried; failures of its identity do not count
 	Last     time.Time // when it was last tried; zero if never
 	Next     time.Time // when it is due; zero for at once
+	First    time.Time // when it was first tried, for its own sake; zero if never, or not known
+	Drop     time.Time // when it may be dropped, having failed and been kept; zero if not planned
 	// DelayTold reports whether its owner was told that it is late.
 	DelayTold bool
 	Progress  []Progress
@@ -107,6 +109,8 @@ type messageJSON struct {
 	Attempts int    `json:"attempts"`
 	Last     int64  `json:"last"` // Unix time, 0 for never
 	Next     int64  `json:"next"`
+	First    int64  `json:"first,omitempty"`
+	Drop     int64  `json:"drop,omitempty"`
 	// Told is whether the owner was told of the delay.
 	Told bool `json:"told,omitempty"`
 }
@@ -143,7 +147,7 @@ func appendMessageLine(b []byte, m *Message) []byte {
 	if m.Held {
 		s = held
 	}
-	line := messageJSON{string(rune(s)), m.Attempts, unixTime(m.Last), unixTime(m.Next), m.DelayTold}
+	line := messageJSON{string(rune(s)), m.Attempts, unixTime(m.Last), unixTime(m.Next), unixTime(m.First), unixTime(m.Drop), m.DelayTold}
 	return appendPadded(b, &line, messageLine)
 }
 
@@ -242,6 +246,7 @@ func (m *Message) decodeProgress(b []byte) error {
 	}
 	if readMessageJSON(line, &mj) == nil {
 		m.Attempts, m.Last, m.Next, m.DelayTold = max(mj.Attempts, 0), timeOf(mj.Last), timeOf(mj.Next), mj.Told
+		m.First, m.Drop = timeOf(mj.First), timeOf(mj.Drop)
 	}
 	m.Progress = make([]Progress, len(m.Envelope.Recipients))
 	for i := range m.Progress {

@@ -38,6 +38,7 @@ func (t *Table) Main() int {
 		Name: filepath.Base(os.Args[0]), Args: os.Args[1:],
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, table: t,
 	}
+	process.SetZone()
 	err := process.Harden()
 	if err == nil {
 		err = t.run(c)

@@ -72,6 +72,7 @@ func simple(args []string) *argv.Invocation {
 
 // plain returns the router of a configuration that can be read here; nil if there is none.
 func plain(inv *argv.Invocation) *submit.Router {
+	process.SetZone()
 	if process.Harden() != nil {
 		return nil
 	}
