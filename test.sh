@@ -90,6 +90,12 @@ usr/sbin/atd at
 usr/bin/fetchmail fetchmail
 usr/bin/maildrop maildrop
 usr/sbin/courierlogger courier-authlib
+usr/bin/fdm fdm
+usr/bin/putmail mailutils-mda
+usr/bin/mdeliver mblaze
+usr/bin/safecat safecat
+usr/bin/spamc spamc
+usr/bin/rspamc rspamd
 usr/sbin/sshd openssh-server
 usr/lib/nagios/plugins/check_mailq monitoring-plugins-standard
 usr/lib/nagios/plugins/utils.pm monitoring-plugins-common

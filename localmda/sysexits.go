@@ -15,8 +15,8 @@ type exitMeaning struct {
 
 // exitMeanings are those of sysexits.h, with the status codes that other mail systems give them.
 // Those systems differ in what fails and what is tried again. Here, mail is tried again after
-// trouble with a file or a disk (73, 74): a full disk or a quota gets repaired, and late mail
-// does no harm.
+// trouble with a file, a disk or a service (69, 73, 74): a full disk or a quota gets repaired, a
+// scanner started again (spamc -x says 69), and late mail does no harm.
 //
 // For the same reason mail is tried again after a status without a meaning here, until the
 // message expires: fdm exits with 1 while its lock is held, mailagent and mdeliver with 1 and 2
@@ -30,7 +30,7 @@ var exitMeanings = [...]exitMeaning{
 	66: {"5.3.0", queue.ScopeRecipient, "cannot open the input"},
 	67: {"5.1.1", queue.ScopeRecipient, "no such user"},
 	68: {"5.1.2", queue.ScopeRecipient, "no such host"},
-	69: {"5.3.0", queue.ScopeRecipient, "service unavailable"},
+	69: {"4.3.0", queue.ScopeRecipient, "service unavailable"},
 	70: {"5.3.0", queue.ScopeRecipient, "internal software error"},
 	71: {"4.3.0", queue.ScopeRecipient, "operating system error"},
 	72: {"5.3.0", queue.ScopeRecipient, "a system file is missing"},

@@ -11,7 +11,7 @@ func TestExitStatus(t *testing.T) {
 		{`exit 64`, "failed 5.3.0 recipient", "exit status 64, wrong usage of the command line"},
 		{`exit 65`, "failed 5.6.0 message", "exit status 65, wrong data in the message"},
 		{`echo 'Unknown user "bob"' >&2; exit 67`, "failed 5.1.1 recipient", `exit status 67, no such user: Unknown user "bob"`},
-		{`exit 69`, "failed 5.3.0 recipient", "exit status 69, service unavailable"},
+		{`exit 69`, "delayed 4.3.0 recipient", "exit status 69, service unavailable"},
 		{`exit 71`, "delayed 4.3.0 recipient", "exit status 71, operating system error"},
 		{`exit 73`, "delayed 4.2.0 recipient", "exit status 73, cannot create the output file"},
 		{`exit 74`, "delayed 4.3.0 recipient", "exit status 74, input/output error"},
