@@ -96,6 +96,10 @@ usr/bin/mdeliver mblaze
 usr/bin/safecat safecat
 usr/bin/spamc spamc
 usr/bin/rspamc rspamd
+bin/nc.openbsd netcat-openbsd
+bin/nc.traditional netcat-traditional
+usr/bin/ncat ncat
+usr/bin/socat socat
 usr/sbin/sshd openssh-server
 usr/lib/nagios/plugins/check_mailq monitoring-plugins-standard
 usr/lib/nagios/plugins/utils.pm monitoring-plugins-common

@@ -19,6 +19,7 @@ type proc struct {
 type family struct {
 	root   int             // the process it began with, and its session; 0 for none
 	mark   string          // "" for none
+	shared bool            // the mark of a shared daemon does not count
 	exited <-chan struct{} // closed once the program is reaped
 	seen   map[int]string  // start of each process that was found to belong to it
 }
@@ -32,7 +33,7 @@ func (f *family) living() []proc {
 	var found []proc
 	for _, p := range all {
 		children[p.parent] = append(children[p.parent], p)
-		if sessions[p.session] || f.seen[p.pid] == p.start || f.mark != "" && marked(p.pid, f.mark) {
+		if sessions[p.session] || f.seen[p.pid] == p.start || f.hasMark(p.pid) {
 			found = append(found, p)
 		}
 	}
@@ -54,6 +55,11 @@ func (f *family) living() []proc {
 		}
 	}
 	return living
+}
+
+// hasMark reports whether a process has the mark.
+func (f *family) hasMark(pid int) bool {
+	return f.mark != "" && marked(pid, f.mark) && !(f.shared && serves(pid))
 }
 
 // sessions returns the sessions that were begun by a process of the family. A session has the
@@ -183,11 +189,15 @@ func (f *family) reaped(limit time.Duration) {
 
 // EndMarked ends every process that any run of ours has started with a mark, and all that belongs
 // to it. The error names a process that cannot be ended.
-func EndMarked(mark string) error {
-	if mark == "" {
+func EndMarked(mark string) error { return endMarked(&family{mark: mark}) }
+
+// EndOwn is EndMarked for commands with Shared.
+func EndOwn(mark string) error { return endMarked(&family{mark: mark, shared: true}) }
+
+func endMarked(f *family) error {
+	if f.mark == "" {
 		return errors.New("no mark")
 	}
-	f := &family{mark: mark}
 	if len(f.living()) == 0 {
 		return nil
 	}

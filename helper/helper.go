@@ -21,7 +21,8 @@
 //
 //   - every process of its session;
 //   - every descendant of one that belongs to it, in whatever session;
-//   - every process with its [Command.Mark] in the environment that it was started with.
+//   - every process with its [Command.Mark] in the environment that it was started with, but for
+//     shared daemons where [Command.Shared] says so.
 //
 // All three are read from /proc, again and again until nothing new is found. The processes found
 // are stopped (SIGSTOP) meanwhile, so that none can fork away unseen. Without /proc only the
@@ -30,7 +31,8 @@
 // A daemon has a session of its own, and its parent is gone, so it belongs to the command only by
 // the mark. This is intended: a gpg-agent left behind by a password command and the master of a
 // shared ssh connection serve others, too, and these commands have no mark. A local delivery
-// agent has one, since a process left over from it could deliver a second copy.
+// agent has one, since a process left over from it could deliver a second copy; so has a preconnect
+// line, whose `ssh -f` is ended with the session, but for what is shared.
 //
 // A subreaper (PR_SET_CHILD_SUBREAPER) would make all orphans our children instead. It is not
 // used because it is a property of the whole process: it would have to reap every daemon's zombie
@@ -76,11 +78,18 @@ type Command struct {
 	// left of the command is ended then.
 	MustRead bool
 
+	// KeepOutput says that what the command has left in the background may say something later, which
+	// [Process.Said] then returns; [Process.Release] is to be called.
+	KeepOutput bool
+
 	// Limit is how long it may take; 0 means as long as the context allows.
 	Limit time.Duration
 	// Mark, unless empty, is a name by which everything that it starts is known, including
 	// daemons.
 	Mark string
+	// Shared says that a daemon which listens at a local socket belongs to nobody, mark or not, since
+	// others use it as well: the agents of ssh and gpg, and the master of a shared ssh connection.
+	Shared bool
 	// Alone says that nothing of it may be left, even after exit status 0.
 	Alone bool
 }

@@ -59,6 +59,34 @@ func marked(pid int, mark string) bool {
 	return ok && value == mark
 }
 
+// serves reports whether a process listens at a local socket, and so serves others: the master of a
+// shared ssh connection, an agent of ssh or gpg.
+func serves(pid int) bool {
+	dir := "/proc/" + strconv.Itoa(pid) + "/fd"
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	sockets := make(map[string]bool) // by inode
+	for _, name := range names {
+		link, _ := os.Readlink(dir + "/" + name.Name())
+		if inode, ok := strings.CutPrefix(link, "socket:["); ok {
+			sockets[strings.TrimSuffix(inode, "]")] = true
+		}
+	}
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/net/unix")
+	if err != nil || len(sockets) == 0 {
+		return false
+	}
+	for line := range strings.Lines(string(b)) {
+		const listening = "00010000" // __SO_ACCEPTCON
+		if fields := strings.Fields(line); len(fields) > 6 && fields[3] == listening && sockets[fields[6]] {
+			return true
+		}
+	}
+	return false
+}
+
 // markOf returns the mark that a process was started with. The mark of a set-id program cannot be
 // read; such a process is found by its session and its ancestry.
 func markOf(pid int) (string, bool) {

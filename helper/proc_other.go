@@ -12,6 +12,8 @@ func processes() []proc { return nil }
 
 func marked(int, string) bool { return false }
 
+func serves(int) bool { return false }
+
 // Marks returns the marks of all other processes that have one.
 func Marks() map[string]bool { return nil }
 

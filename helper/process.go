@@ -75,10 +75,18 @@ func (p *Process) Exit() *Exit {
 func (p *Process) Said() string {
 	select {
 	case <-p.done:
-		return p.exit.Output
+		if !p.c.KeepOutput {
+			return p.exit.Output
+		}
 	default:
-		return lastLines(p.output)
 	}
+	return lastLines(p.output)
+}
+
+// Release lets go of the output of a command with KeepOutput.
+func (p *Process) Release() {
+	<-p.done
+	p.output.Close()
 }
 
 // End ends the command and all that belongs to it, and waits until that is done.
@@ -90,12 +98,14 @@ func (p *Process) End() {
 // supervise waits for the end of the command, or ends it.
 func (p *Process) supervise() {
 	defer close(p.done)
-	defer p.output.Close()
+	if !p.c.KeepOutput {
+		defer p.output.Close()
+	}
 	go func() {
 		p.cmd.Wait() // its result is in ProcessState
 		close(p.exited)
 	}()
-	f := &family{root: p.cmd.Process.Pid, mark: p.c.Mark, exited: p.exited}
+	f := &family{root: p.cmd.Process.Pid, mark: p.c.Mark, shared: p.c.Shared, exited: p.exited}
 	p.await(f)
 	select {
 	case <-p.exited:

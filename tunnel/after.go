@@ -34,8 +34,8 @@ func (f *Follower) Dial(ctx context.Context, dial func(context.Context) (net.Con
 		f.closed(ctx)
 		return err
 	})
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		return followedTCP{tcp, end}, nil
+	if s, ok := conn.(socket); ok {
+		return followedSocket{s, end}, nil
 	}
 	return followedConn{conn, end}, nil
 }
@@ -73,12 +73,11 @@ type followedConn struct {
 // Close implements net.Conn. Later calls wait for the first.
 func (c followedConn) Close() error { return c.end() }
 
-// A followedTCP is a followedConn with a socket (syscall.Conn), which shows whether something has
-// come.
-type followedTCP struct {
-	*net.TCPConn
+// A followedSocket is a followedConn that shows whether something has come.
+type followedSocket struct {
+	socket
 	end func() error
 }
 
 // Close implements net.Conn. Later calls wait for the first.
-func (c followedTCP) Close() error { return c.end() }
+func (c followedSocket) Close() error { return c.end() }

@@ -35,39 +35,49 @@ func Dial(ctx context.Context, c *command.Command, host, port string) (net.Conn,
 	if err != nil {
 		return nil, err
 	}
-	conn, err := start(c.Name(), argv, address(net.JoinHostPort(host, port)))
+	conn, err := start(c, argv, address(net.JoinHostPort(host, port)))
 	if err != nil {
 		return nil, fmt.Errorf("tunnel: %w", err)
 	}
 	return conn, nil
 }
 
-// A conn is our end of the socket pair whose other end is the command's standard
-// input and output.
+// A conn is our ends of two socket pairs, whose other ends are the command's standard input and
+// output. With one pair for both, the end of the output could not be seen while the command goes on
+// reading, as ncat does when the host has closed the connection.
 type conn struct {
-	net.Conn
-	name    string
-	argv    []string
-	remote  address
-	process *helper.Process
-	greeted atomic.Bool // something has come from the other side
-	once    sync.Once
+	net.Conn          // what the command prints is read here
+	in       net.Conn // what it reads is written here
+	name     string
+	ssh      string // what a person types to see what ssh asks or says; "" for another command
+	argv     []string
+	remote   address
+	process  *helper.Process
+	greeted  atomic.Bool // something has come from the other side
+	once     sync.Once
 }
 
-func start(name string, argv []string, remote address) (*conn, error) {
-	ours, theirs, err := socketPair()
+func start(cmd *command.Command, argv []string, remote address) (*conn, error) {
+	out, stdout, err := socketPair()
 	if err != nil {
 		return nil, err
 	}
-	defer theirs.Close()
+	defer stdout.Close()
+	in, stdin, err := socketPair()
+	if err != nil {
+		out.Close()
+		return nil, err
+	}
+	defer stdin.Close()
 	// The command lives as long as the connection.
-	c := helper.Command{Argv: argv, Stdin: theirs, Stdout: theirs, Alone: true}
+	c := helper.Command{Argv: argv, Stdin: stdin, Stdout: stdout, Alone: true}
 	process, err := c.Start(context.Background())
 	if err != nil {
-		ours.Close()
+		out.Close()
+		in.Close()
 		return nil, err
 	}
-	return &conn{Conn: ours, name: name, argv: argv, remote: remote, process: process}, nil
+	return &conn{Conn: out, in: in, name: cmd.Name(), ssh: cmd.SSH(), argv: argv, remote: remote, process: process}, nil
 }
 
 // Read reads from the connection. If there is nothing to read because the command has ended, the
@@ -87,7 +97,7 @@ func (c *conn) Read(p []byte) (int, error) {
 
 // Write writes to the connection; its errors are like those of Read.
 func (c *conn) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
+	n, err := c.in.Write(p)
 	switch {
 	case errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET):
 		err = c.explain(err)
@@ -96,6 +106,14 @@ func (c *conn) Write(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// SetDeadline implements net.Conn.
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.Conn.SetReadDeadline(t), c.in.SetWriteDeadline(t))
+}
+
+// SetWriteDeadline implements net.Conn.
+func (c *conn) SetWriteDeadline(t time.Time) error { return c.in.SetWriteDeadline(t) }
 
 // explain returns how the command ended, in place of err, which says that its end of the
 // connection is closed. It returns err itself if the command still runs, or exited with status 0
@@ -110,14 +128,20 @@ func (c *conn) explain(err error) error {
 		}
 	case <-timer.C:
 	}
+	if c.ssh != "" {
+		return &sharedError{err}
+	}
 	return err
 }
 
 // ended returns the error that says how the command ended.
 func (c *conn) ended(exit *helper.Exit) error {
 	e := &ExitError{ExitError: helper.ExitError{Name: c.name, Exit: *exit}, Early: exit.OK()}
-	if exit.Output == "" && exit.Signal == 0 {
+	switch {
+	case exit.Output == "" && exit.Signal == 0:
 		e.Try = louder(c.argv)
+	case c.ssh != "":
+		e.Output, e.Cure = sshWords(exit.Output, c.ssh)
 	}
 	return e
 }
@@ -135,7 +159,7 @@ func (c *conn) late(err error) error {
 func (c *conn) Close() error {
 	err := net.ErrClosed
 	c.once.Do(func() {
-		err = c.Conn.Close()
+		err = errors.Join(c.in.Close(), c.Conn.Close())
 		timer := time.NewTimer(closeGrace)
 		defer timer.Stop()
 		select {

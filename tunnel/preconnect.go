@@ -11,32 +11,39 @@ import (
 	"esmtpq/helper"
 )
 
-// Preconnect runs the person's shell line before a connection is made. It waits for the shell to
+// preconnect runs the person's shell line before a connection is made. It waits for the shell to
 // exit, but not for background processes of the line: an `ssh -f` stays to carry the connection.
-// The line reads /dev/null.
+// The line reads /dev/null, and everything it starts has the mark.
 //
 // The error is an [ExitError] if the shell exits with a status other than 0 or a signal ends it.
 // If ctx ends first, everything that the line has started is ended, and the error wraps ctx's.
-// The caller sets the time limit.
-func Preconnect(ctx context.Context, line string) error {
-	return runShell(ctx, "preconnect", line)
+// The caller sets the time limit, and releases the process.
+func preconnect(ctx context.Context, line, mark string) (*helper.Process, error) {
+	c := helper.Shell(line)
+	c.Mark, c.Shared, c.KeepOutput = mark, true, true
+	process, err := c.Start(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("preconnect: %w", err)
+	}
+	if exit := process.Exit(); !exit.OK() {
+		process.Release()
+		return nil, &ExitError{ExitError: helper.ExitError{Name: "preconnect", Exit: *exit}}
+	}
+	return process, nil
 }
 
-// Postconnect runs the person's shell line after a session, in the same way. The mail has been
-// accepted by then, so the error is only worth a warning.
+// Postconnect runs the person's shell line after a session, in the same way, but nothing is known
+// of what it leaves in the background. The mail has been accepted by then, so the error is only
+// worth a warning.
 func Postconnect(ctx context.Context, line string) error {
-	return runShell(ctx, "postconnect", line)
-}
-
-func runShell(ctx context.Context, name, line string) error {
 	exit, err := helper.Shell(line).Run(ctx)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("postconnect: %w", err)
 	}
 	if exit.OK() {
 		return nil
 	}
-	return &ExitError{ExitError: helper.ExitError{Name: name, Exit: *exit}}
+	return &ExitError{ExitError: helper.ExitError{Name: "postconnect", Exit: *exit}}
 }
 
 // The pauses between two attempts of WaitDial grow from the first to the second.

@@ -24,6 +24,7 @@ type sshServer struct {
 	// ClientConfig is the file for ssh's -F. It knows "gateway", and
 	// "stranger": the same server with a host key that is not known.
 	ClientConfig string
+	log          string // what it says
 }
 
 // startSSHServer starts a server that ends with the test. If there is no OpenSSH, or the present
@@ -86,7 +87,7 @@ func startSSHServer(t *testing.T) *sshServer {
 	if out, err := login.CombinedOutput(); err != nil {
 		unavailable(t, fmt.Sprintf("%s cannot log in by ssh (%v): %s", me.Username, err, out))
 	}
-	return &sshServer{ClientConfig: file("ssh_config")}
+	return &sshServer{ClientConfig: file("ssh_config"), log: file("log")}
 }
 
 // serveSSH runs argv for each connection, as inetd would, until l is closed; then it
@@ -270,12 +271,69 @@ func TestTunnelThroughSSH(t *testing.T) {
 	}
 }
 
+// A tunnel never becomes the master of a shared connection, which would be cut for others when the
+// mail is done; but it uses one that is there.
+func TestTunnelBesideASharedConnection(t *testing.T) {
+	server := startSSHServer(t)
+	host, port := startSmartHost(t)
+	control := filepath.Join(t.TempDir(), "control")
+	shared := []string{"-F", server.ClientConfig, "-o", "ControlMaster=auto", "-o", "ControlPath=" + control}
+	c, err := command.Parse("ssh " + strings.Join(shared, " ") + " gateway")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial := func() net.Conn {
+		conn, err := Dial(t.Context(), c, host, port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		converse(t, conn)
+		return conn
+	}
+	conn := dial()
+	if _, err := os.Stat(control); err == nil {
+		t.Error("the tunnel has become the master")
+	}
+	conn.Close()
+
+	master := exec.Command("ssh", append(shared, "-o", "BatchMode=yes", "gateway", "echo ready; cat")...)
+	stdin, _ := master.StdinPipe()
+	stdout, _ := master.StdoutPipe()
+	if err := master.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer master.Wait()
+	defer stdin.Close()
+	said := bufio.NewReader(stdout)
+	if line, err := said.ReadString('\n'); line != "ready\n" {
+		t.Fatal(line, err)
+	}
+	before := strings.Count(read(t, server.log), "Accepted publickey")
+	dial().Close()
+	if n := strings.Count(read(t, server.log), "Accepted publickey"); n != before {
+		t.Errorf("%d logins for a connection that was there", n-before)
+	}
+	io.WriteString(stdin, "still here\n")
+	if line, err := said.ReadString('\n'); line != "still here\n" {
+		t.Errorf("the shared connection: %q, %v", line, err)
+	}
+
+	// It is named as what may have been lost, since the host says nothing of it.
+	conn = dial()
+	defer conn.Close()
+	master.Process.Kill()
+	if _, err := io.ReadAll(conn); err == nil || !strings.Contains(err.Error(), "the ssh connection that carried it has ended") && !strings.Contains(err.Error(), "ssh: exit status") {
+		t.Errorf("after its end: %v", err)
+	}
+}
+
 func TestTunnelThroughSSHFailures(t *testing.T) {
 	server := startSSHServer(t)
 	_, closedPort, _ := net.SplitHostPort(unusedAddress(t))
 	for _, test := range []struct{ line, want string }{
 		{"ssh -F " + server.ClientConfig + " gateway", "open failed"}, // nobody listens behind it
-		{"ssh -F " + server.ClientConfig + " stranger", "Host key verification failed"},
+		{"ssh -F " + server.ClientConfig + " stranger", "the host key of stranger has changed"},
+		{"ssh -F " + server.ClientConfig + " -o HostKeyAlias=unknown gateway", "Host key verification failed"},
 		{"ssh -F " + server.ClientConfig + " -l nobody-at-all gateway", "Permission denied"},
 		{"ssh -F none -o HostName=127.0.0.1 -p " + closedPort + " gateway", "Connection refused"},
 	} {
@@ -292,6 +350,10 @@ func TestTunnelThroughSSHFailures(t *testing.T) {
 		exit, ok := errors.AsType[*ExitError](err)
 		if !ok || exit.Status != 255 || !strings.Contains(exit.Output, test.want) {
 			t.Errorf("%s: %v, want exit status 255 and %q", test.line, err, test.want)
+		} else if cure := exit.Cure; (cure == "") != (test.want == "open failed" || test.want == "Connection refused") {
+			t.Errorf("%s: cure %q", test.line, cure)
+		} else if strings.HasPrefix(test.want, "the host key") && !strings.Contains(err.Error(), "ssh-keygen -f ") {
+			t.Errorf("%s: %v", test.line, err)
 		}
 		conn.Close()
 	}

@@ -5,7 +5,7 @@
 //
 //	preconnect = "ssh -f -L 25025:localhost:25 gateway 'sleep 5'"
 //
-// [Preconnect] runs it and [WaitDial] then dials the port. The newer one is a
+// A [Forward] runs it, dials the port, and ends what it has left. The newer one is a
 // command whose standard input and output are the connection:
 //
 //	tunnel: ssh gateway

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -18,15 +19,25 @@ type Command struct {
 
 // sshOptions make ssh carry one connection and nothing else, and fail where it would ask. They
 // come before the person's own, since ssh takes the first that it sees.
-var sshOptions = []string{"-T", "-o", "BatchMode=yes", "-o", "ClearAllForwardings=yes", "-W"}
+var sshOptions = []string{"-T", "-o", "BatchMode=yes", "-o", "ClearAllForwardings=yes", noMaster[0], noMaster[1], "-W"}
+
+// noMaster keeps ssh from carrying other sessions of the person over this connection, which would be
+// cut when the mail is done. It still uses a connection that is there.
+var noMaster = []string{"-o", "ControlMaster=no"}
+
+// sshLimits come after the person's own options, which go before them: a gateway that does not
+// answer, and one that has gone, are noticed well before the limits of a session.
+var sshLimits = []string{"-o", "ConnectTimeout=30", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3"}
 
 // Parse reads a command from a line of words, split and quoted as in a
 // shell but run without one. There are two forms:
 //
 //   - ssh with a host and any options, such as `ssh -p 2222 -i key user@gateway`. It is
-//     run with -W host:port, and with -T, BatchMode and ClearAllForwardings.
+//     run with -W host:port, with -T, BatchMode and ClearAllForwardings, with time limits, and so
+//     that it never becomes the master of a shared connection.
 //   - any command in which %h and %p stand for the smart host and its port, such as
-//     `nc -X 5 -x localhost:9050 %h %p`. It is run as given.
+//     `ncat --proxy localhost:9050 --proxy-type socks5 %h %p`. It is run as given, but that ssh
+//     does not become a master either.
 //
 // The error quotes nothing of the line, in which there can be a password.
 //
@@ -89,7 +100,7 @@ func (c *Command) Argv(host, port string) ([]string, error) {
 	if c.ssh {
 		argv := append([]string{c.words[0]}, sshOptions...)
 		argv = append(argv, addr)
-		return append(argv, c.words[1:]...), nil
+		return slices.Concat(argv, c.words[1:], sshLimits), nil
 	}
 	replacer := strings.NewReplacer("%h:%p", addr, "%h", host, "%p", port)
 	argv := make([]string, len(c.words))
@@ -99,8 +110,67 @@ func (c *Command) Argv(host, port string) ([]string, error) {
 		}
 		argv[i] = word
 	}
+	if c.isSSH() {
+		argv = slices.Insert(argv, 1, noMaster...)
+	}
 	return argv, nil
+}
+
+func (c *Command) isSSH() bool { return path.Base(c.words[0]) == "ssh" }
+
+// SSH returns the command that a person types to see what ssh says or asks; "" if it is not ssh.
+func (c *Command) SSH() string {
+	if !c.isSSH() {
+		return ""
+	}
+	words := slices.Clone(c.words)
+	if !c.ssh {
+		words = words[:1] // it has a command or -W among its words
+	}
+	for i, w := range words {
+		words[i] = Quoted(w)
+	}
+	return strings.Join(words, " ")
+}
+
+// Remarks says what may be wrong with a command, for the person to judge.
+func (c *Command) Remarks() []string {
+	name := c.Name()
+	switch name {
+	case "nc", "netcat", "nc.openbsd":
+		if c.waits("-w") {
+			return []string{name + " -w cuts a connection that is silent for so long, as a host may be for ten minutes behind a mail: leave out -w"}
+		}
+		return []string{name + " may not notice when the host closes the connection, so that mail waits for a time limit: ncat and socat do"}
+	case "ncat", "socat":
+		for _, option := range []string{"-i", "--idle-timeout", "-T"} {
+			if c.waits(option) && !(name == "ncat" && option == "-T") {
+				return []string{name + " " + option + " cuts a connection that is silent for so long, as a host may be for ten minutes behind a mail: leave it out"}
+			}
+		}
+	case "openssl":
+		return []string{"openssl s_client prints its own words into the connection and checks no certificate: use tls: implicit, without a tunnel"}
+	}
+	return nil
+}
+
+// waits reports whether an option is among the words.
+func (c *Command) waits(option string) bool {
+	return slices.ContainsFunc(c.words[1:], func(w string) bool {
+		return w == option || strings.HasPrefix(w, option+"=") || len(option) == 2 && strings.HasPrefix(w, option) && strings.Trim(w[2:], "0123456789.smh") == ""
+	})
 }
 
 // Name returns the name of the program, for error texts.
 func (c *Command) Name() string { return path.Base(c.words[0]) }
+
+// plain are the characters without a special meaning to a shell.
+const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=@%+,"
+
+// Quoted returns a word as one would type it.
+func Quoted(word string) string {
+	if word != "" && strings.Trim(word, plain) == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -93,16 +93,11 @@ func (r *router) dialer(cfg *identity.Config, id *identity.Identity) (func(conte
 	if id.Preconnect == "" {
 		return nil, nil
 	}
-	return func(ctx context.Context) (net.Conn, error) {
-		before, cancel := context.WithTimeout(ctx, r.limit(shellLimit))
-		defer cancel()
-		if err := tunnel.Preconnect(before, id.Preconnect); err != nil {
-			return nil, err
-		}
-		ctx, cancel = context.WithTimeout(ctx, r.limit(dialLimit))
-		defer cancel()
-		return tunnel.WaitDial(ctx, "tcp", net.JoinHostPort(id.Host, id.Port), r.limit(dialPatience))
-	}, nil
+	f := &tunnel.Forward{
+		Line: id.Preconnect, Addr: net.JoinHostPort(id.Host, id.Port), Mark: "preconnect " + r.home + " " + id.Name,
+		Limit: r.limit(shellLimit), Dialing: r.limit(dialLimit), Patience: r.limit(dialPatience),
+	}
+	return f.Dial, nil
 }
 
 // limit returns the usual limit of a step, or the one that was asked for.

@@ -45,6 +45,9 @@ func (r *Router) Load(env *spool.Envelope) (*identity.Config, error) {
 		if err == nil && cfg.MDA != "" {
 			err = checkAgent(cfg)
 		}
+		if err == nil {
+			remarkOnTunnels(cfg)
+		}
 		l = &loaded{cfg, err}
 		if r.configs == nil {
 			r.configs = map[string]*loaded{}
@@ -347,6 +350,21 @@ func Tunnel(cfg *identity.Config, id *identity.Identity) (*command.Command, erro
 		return nil, &identity.ConfigError{File: cfg.File, Text: fmt.Sprintf("tunnel of identity %s: %v", id.Name, err)}
 	}
 	return cmd, nil
+}
+
+// remarkOnTunnels adds what may be wrong with the tunnels to the warnings. Mistakes are told where a
+// tunnel is used.
+func remarkOnTunnels(cfg *identity.Config) {
+	for _, id := range cfg.Identities {
+		cmd, err := Tunnel(cfg, id)
+		if cmd == nil || err != nil {
+			continue
+		}
+		for _, remark := range cmd.Remarks() {
+			warning := identity.ConfigError{File: cfg.File, Text: "tunnel of identity " + id.Name + ": " + remark}
+			cfg.Warnings = append(cfg.Warnings, warning.Error())
+		}
+	}
 }
 
 // StepLimit returns the time limit that the environment sets for each step of a session, 0 for
