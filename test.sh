@@ -69,6 +69,10 @@ installed="
 /usr/share/perl5/MIME/Lite.pm libmime-lite-perl
 /usr/bin/python3 python3-minimal
 /usr/bin/gpg gnupg
+/usr/bin/secret-tool libsecret-tools
+/usr/bin/gnome-keyring-daemon gnome-keyring
+/usr/bin/dbus-run-session dbus-daemon
+/usr/bin/dbus-send dbus-bin
 /usr/bin/ssh openssh-client
 /usr/bin/mandoc mandoc
 /usr/bin/shellcheck shellcheck

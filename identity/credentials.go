@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -59,6 +60,8 @@ func (id *Identity) Credentials(ctx context.Context) (user, secret string, err e
 		secret, err = id.firstLine(ctx, id.TokenCommand, "token command")
 	case id.PasswordCommand != "":
 		secret, err = id.firstLine(ctx, id.PasswordCommand, "password command")
+	case !id.Password.IsSet() && id.Username != "" && id.Lookup != nil && !slices.Equal(id.Mechanisms, []string{"EXTERNAL"}):
+		secret, err = id.Lookup(ctx)
 	default:
 		secret = id.Password.Reveal()
 	}

@@ -113,7 +113,13 @@ type Identity struct {
 	Username        string
 	Password        Secret // see Credentials
 	PasswordCommand string // shell command that prints the password
-	OAuth           *OAuth // log in with access tokens of a provider; nil for none
+	// PasswordKeyring says that the password is in the keyring of the desktop, PasswordCredential
+	// names the credential of systemd that it is. Without any, it is looked for in ~/.netrc.
+	PasswordKeyring    bool
+	PasswordCredential string
+	// Lookup returns a password that is none of the configuration's; set by the opener of sessions.
+	Lookup func(ctx context.Context) (string, error) `json:"-"`
+	OAuth  *OAuth                                    // log in with access tokens of a provider; nil for none
 	// Tokens returns an access token for OAuth in place of a refused one, "" for none; set by the
 	// opener of sessions.
 	Tokens       func(ctx context.Context, refused string) (string, error) `json:"-"`

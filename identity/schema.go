@@ -157,7 +157,7 @@ func (r *yamlReader) identity(n *tree.Node, path string) *Identity {
 func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool {
 	texts := map[string]*string{
 		"name": &id.Name, "host": &id.Host, "port": &id.Port, "tls_name": &id.TLSName,
-		"username": &id.Username, "password_command": &id.PasswordCommand, "token_command": &id.TokenCommand,
+		"username": &id.Username, "password_command": &id.PasswordCommand, "token_command": &id.TokenCommand, "password_credential": &id.PasswordCredential,
 		"authorize_as": &id.AuthorizeAs,
 		"helo":         &id.Helo, "qualify_domain": &id.QualifyDomain, "reverse_path": &id.ReversePath, "sender": &id.Sender,
 		"preconnect": &id.Preconnect, "postconnect": &id.Postconnect, "tunnel": &id.Tunnel,
@@ -188,6 +188,8 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 		id.TLS = mode
 	case "auth":
 		id.Mechanisms = r.mechanisms(v, path)
+	case "password_keyring":
+		id.PasswordKeyring = r.boolean(v, path)
 	case "oauth":
 		id.OAuth = r.oauth(v, path)
 	case "password":
@@ -302,7 +304,7 @@ func (r *yamlReader) finish(id *Identity, n *tree.Node, path string, seen map[st
 		}
 	}
 	r.finishHost(id, path, seen, lineOf)
-	r.finishLogin(id, path, seen, lineOf)
+	r.finishLogin(id, n, path, seen, lineOf)
 	switch {
 	case id.ClientKey != "" && id.ClientCertificate == "":
 		r.fail(lineOf("client_key"), "%s has a client_key and no client_certificate", path)
@@ -311,9 +313,9 @@ func (r *yamlReader) finish(id *Identity, n *tree.Node, path string, seen map[st
 }
 
 // finishLogin checks what an identity logs in with.
-func (r *yamlReader) finishLogin(id *Identity, path string, seen map[string]*tree.Node, lineOf func(string) int) {
+func (r *yamlReader) finishLogin(id *Identity, n *tree.Node, path string, seen map[string]*tree.Node, lineOf func(string) int) {
 	before := ""
-	for _, key := range [...]string{"password", "password_command", "token_command", "oauth"} {
+	for _, key := range [...]string{"password", "password_command", "token_command", "oauth", "password_keyring", "password_credential"} {
 		switch {
 		case seen[key] == nil:
 		case before != "":
@@ -321,6 +323,9 @@ func (r *yamlReader) finishLogin(id *Identity, path string, seen map[string]*tre
 		default:
 			before = key
 		}
+	}
+	if (id.PasswordKeyring || id.PasswordCredential != "") && id.Username == "" {
+		r.fail(n.Line, "%s says where its password is and has no username", path)
 	}
 	if id.OAuth != nil && id.Username == "" && isAddress(id.Name) {
 		id.Username = id.Name

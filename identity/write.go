@@ -73,6 +73,10 @@ func (c *Config) identityNode(id *Identity) *tree.Node {
 	addText(n, "username", id.Username)
 	addSecret(n, "password", id.Password, "copy it from the file above, or better use password_command")
 	addText(n, "password_command", id.PasswordCommand)
+	if id.PasswordKeyring {
+		addPlain(n, "password_keyring", "true")
+	}
+	addText(n, "password_credential", id.PasswordCredential)
 	addText(n, "token_command", id.TokenCommand)
 	addOAuth(n, id.OAuth)
 	addWords(n, "auth", id.Mechanisms)

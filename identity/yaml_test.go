@@ -230,6 +230,8 @@ func TestYAMLErrors(t *testing.T) {
 		{"an unknown key of oauth", "identities:\n- name: a@x\n  oauth:\n    provider: google\n    secret: " + canary + "\n", "c.yaml:5: unknown key identities[0].oauth.secret"},
 		{"oauth and a password", "identities:\n- name: a@x\n  oauth: google\n  password: " + canary + "\n", "c.yaml:3: identities[0] has both password and oauth"},
 		{"oauth without a host", "identities:\n- name: a@x\n  oauth: https://example.org\n", "c.yaml:2: identities[0] has no host"},
+		{"keyring and netrc", "identities:\n- name: a\n  host: h\n  username: u\n  password_keyring: true\n  password_credential: x\n", "c.yaml:6: identities[0] has both password_keyring and password_credential"},
+		{"a keyring without a user name", "identities:\n- name: a\n  host: h\n  password_keyring: true\n", "c.yaml:2: identities[0] says where its password is and has no username"},
 		{"two passwords", "identities:\n- name: a\n  host: h\n  password: " + canary + "\n  password_command: pass\n", "c.yaml:5: identities[0] has both password and password_command"},
 		{"key without certificate", "identities:\n- name: a\n  host: h\n  client_key: /k\n", "c.yaml:4: identities[0] has a client_key and no client_certificate"},
 		{"relative file", "identities:\n- name: a\n  host: h\n  ca_file: ca.pem\n", "c.yaml:4: identities[0].ca_file should begin with / or ~/"},

@@ -20,6 +20,7 @@ import (
 	"esmtpq/cmd/esmtpq/list"
 	"esmtpq/cmd/esmtpq/oauth"
 	"esmtpq/cmd/esmtpq/owner"
+	"esmtpq/cmd/esmtpq/secret"
 	"esmtpq/cmd/esmtpq/smtpd"
 	"esmtpq/cmd/esmtpq/submit"
 	_ "esmtpq/identity/yaml" // for configurations that are not plain
@@ -61,6 +62,8 @@ func table() *door.Table {
 				Args: "[-C file]", Help: "print the configuration as YAML, and where it is from"},
 			{Name: "oauth", Verb: oauth.Verb,
 				Args: "login|status|logout [option ...] [identity]", Help: "log in at a provider of mail with OAuth 2.0, for identities with oauth"},
+			{Name: "secret", Verb: secret.Verb,
+				Args: "set [-C file] identity", Help: "put the password of an identity into the keyring"},
 			{Name: "demo", Verb: demo.Verb,
 				Help: "send a mail through everything, to a smart host of its own"},
 			{Name: "version", Verb: door.PrintVersion,

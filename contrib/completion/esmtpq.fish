@@ -12,6 +12,7 @@ complete -c esmtpq -n __fish_use_subcommand -f -a explain -d 'say how mail for a
 complete -c esmtpq -n __fish_use_subcommand -f -a check-message -d 'tell what may be wrong with a message'
 complete -c esmtpq -n __fish_use_subcommand -f -a config -d 'print the configuration as YAML, and where it is from'
 complete -c esmtpq -n __fish_use_subcommand -f -a oauth -d 'log in at a provider of mail with OAuth 2.0, for identities with oauth'
+complete -c esmtpq -n __fish_use_subcommand -f -a secret -d 'put the password of an identity into the keyring'
 complete -c esmtpq -n __fish_use_subcommand -f -a demo -d 'send a mail through everything, to a smart host of its own'
 complete -c esmtpq -n __fish_use_subcommand -f -a version -d 'print the version'
 complete -c esmtpq -n __fish_use_subcommand -f -a help -d 'explain'

@@ -40,6 +40,7 @@ var secretConfigurations = []struct{ name, file, text string }{
 	{"command", ".config/esmtpq/config.yaml", "identities:\n- name: me@example.org\n  host: %s\n  tls: off\n  username: me\n  password_command: cat ~/secret\nmda: /bin/cat >>mailbox\n"},
 	{"command that fails", ".config/esmtpq/config.yaml", "identities:\n- name: me@example.org\n  host: %s\n  tls: off\n  username: me\n  password_command: cat ~/secret; echo the secret is `cat ~/secret` >&2; exit 1\nmda: /bin/cat >>mailbox\n"},
 	{"token command", ".config/esmtpq/config.yaml", "identities:\n- name: me@example.org\n  host: %s\n  tls: off\n  username: me\n  token_command: cat ~/secret\nmda: /bin/cat >>mailbox\n"},
+	{"netrc", ".config/esmtpq/config.yaml", "identities:\n- name: me@example.org\n  host: %s\n  tls: off\n  username: me\nmda: /bin/cat >>mailbox\n"},
 	{"OAuth", ".config/esmtpq/config.yaml", "identities:\n- name: me@example.org\n  host: %s\n  tls: off\n  username: me\n  oauth: http://127.0.0.1:1\nmda: /bin/cat >>mailbox\n"},
 }
 
@@ -75,6 +76,7 @@ func secretArtefacts(t *testing.T, fig *hostileFigures) {
 				me.Write(c.file, fmt.Sprintf(c.text, host.addr))
 				me.Write("secret", canary+"\nsecond line\n")
 				me.Write(tokenFile, tokenText)
+				me.Write(".netrc", "default login me password "+canary+"\n")
 				host.attack(end.step, end.script, "")
 				me.Run("text\n", "sendmail", "-i", "friend@example.net")
 				for _, args := range [][]string{
@@ -87,7 +89,7 @@ func secretArtefacts(t *testing.T, fig *hostileFigures) {
 				if c.name != "command that fails" && len(host.said("AUTH")) == 0 {
 					t.Error("nobody logged in")
 				}
-				searchHome(me, c.file, "secret", tokenFile)
+				searchHome(me, c.file, "secret", tokenFile, ".netrc")
 			})
 		}
 	}

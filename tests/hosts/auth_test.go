@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"esmtpq/tests/stage"
 )
 
 // logsIn configures what a person logs in with, in YAML.
@@ -35,15 +37,20 @@ func (p *person) mechanism() string {
 	return strings.Join(tried, ", ")
 }
 
-// Each mechanism that Dovecot knows, as it is asked for, and the best one by itself.
-func TestDovecotMechanisms(t *testing.T) {
+// introspection starts a server that knows tokens by their first letters, and returns its address.
+func introspection(t *testing.T) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.ParseForm()
 		active := strings.HasPrefix(r.Form.Get("token"), "good")
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(map[string]any{"active": active, "sub": "user", "username": "user", "scope": "mail"})
 	}))
-	defer server.Close()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// Each mechanism that Dovecot knows, as it is asked for, and the best one by itself.
+func TestDovecotMechanisms(t *testing.T) {
 	checkMechanisms(t, startDovecot(t, "dovecot", `auth_mechanisms = plain login scram-sha-1 scram-sha-256 cram-md5 xoauth2 oauthbearer
 auth_failure_delay = 0
 passdb {
@@ -51,13 +58,46 @@ passdb {
   mechanisms = xoauth2 oauthbearer
   args = /etc/dovecot/oauth2
 }
-`, "introspection_url = "+server.URL+"\nintrospection_mode = post\nusername_attribute = sub\nactive_attribute = active\nactive_value = true\n"))
+`, "introspection_url = "+introspection(t)+"\nintrospection_mode = post\nusername_attribute = sub\nactive_attribute = active\nactive_value = true\n"), "SCRAM-SHA-256 ***")
 }
 
-func checkMechanisms(t *testing.T, h *host) {
+// Dovecot 2.4 binds logins to the TLS session, and refuses a client that could do so and does not.
+func TestDovecotNextMechanisms(t *testing.T) {
+	onlyLong(t)
+	h := startDovecot(t, "dovecot-next", `auth_mechanisms = plain login scram-sha-1 scram-sha-1-plus scram-sha-256 scram-sha-256-plus cram-md5 xoauth2 oauthbearer
+auth_failure_delay = 0
+oauth2 {
+  introspection_mode = post
+  introspection_url = `+introspection(t)+`
+  username_attribute = sub
+  active_attribute = active
+  active_value = true
+}
+passdb oauth2 {
+  mechanisms_filter = xoauth2 oauthbearer
+}
+`, "")
+	checkMechanisms(t, h, "SCRAM-SHA-256-PLUS ***")
+	for _, auth := range []string{"scram-sha-1-plus", "scram-sha-256"} {
+		me := newSecurePerson(t, h, h.password)
+		me.logsIn("password: "+h.password, "auth: "+auth)
+		if tried := me.mechanism(); tried != strings.ToUpper(auth)+" ***" {
+			t.Errorf("tried %s", tried)
+		}
+	}
+	// Where a bound login has worked, no other is made.
+	me := newSecurePerson(t, h, h.password)
+	me.logsIn("password: " + h.password)
+	me.mechanism()
+	me.logsIn("password: wrong-horse")
+	me.send(h.newMails(1)...)
+	me.waits("a login bound to the TLS session has worked at this host before")
+}
+
+func checkMechanisms(t *testing.T, h *host, best string) {
 	password, long := "password: "+h.password, "good"+strings.Repeat("-token", 500)
 	for _, c := range []struct{ name, secret, auth, tried string }{
-		{"by itself", password, "", "SCRAM-SHA-256 ***"},
+		{"by itself", password, "", best},
 		{"SCRAM-SHA-1", password, "scram-sha-1", "SCRAM-SHA-1 ***"},
 		{"PLAIN", password, "plain", "PLAIN ***"},
 		{"LOGIN", password, "login", "LOGIN"},
@@ -103,4 +143,45 @@ func TestPostfixMechanisms(t *testing.T) {
 			t.Errorf("tried %s, want %s", tried, want)
 		}
 	}
+}
+
+// A password in the keyring of the desktop: what waits without a desktop and without the password
+// goes out once it is there.
+func TestDovecotKeyring(t *testing.T) {
+	stage.Needs(t, "dbus-run-session", "gnome-keyring-daemon", "secret-tool")
+	h := startDovecot(t, "dovecot", "", "")
+	me := newSecurePerson(t, h, "")
+	me.logsIn("password_keyring: true")
+	mails := h.newMails(2)
+	me.send(mails...)
+	me.waits("password unavailable: identity me@example.org: there is no session bus to reach the keyring by")
+	r := me.Try("", "dbus-run-session", "--", "sh", "-c", `
+echo | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1
+deliver
+mailq
+printf '%s\n' `+h.password+` | esmtpq secret set me@example.org && deliver`)
+	if want := "run: esmtpq secret set me@example.org"; r.Code != 0 || !strings.Contains(r.Stdout, want) {
+		t.Errorf("%d %s %s", r.Code, r.Stdout, r.Stderr)
+	}
+	me.once(mails)
+}
+
+// A password in ~/.netrc, where no other is named, and one that systemd hands over.
+func TestDovecotNetrc(t *testing.T) {
+	h := startDovecot(t, "dovecot", "", "")
+	me := newSecurePerson(t, h, "")
+	me.logsIn()
+	mails := h.newMails(1)
+	me.send(mails...)
+	me.waits("there is no password: set password_command, password_keyring or password, or write ~/.netrc")
+	me.Write(".netrc", "machine localhost login "+h.user+" port "+me.port+" password "+h.password+"\n")
+	me.once(mails)
+
+	me.logsIn("password_credential: mail")
+	mails = h.newMails(1)
+	me.send(mails...)
+	me.waits("there are no credentials of systemd here")
+	me.Write("credentials/mail", h.password+"\n")
+	me.Setenv("CREDENTIALS_DIRECTORY=" + me.Path("credentials"))
+	me.once(mails)
 }

@@ -15,6 +15,7 @@ import (
 	"esmtpq/helper"
 	"esmtpq/identity"
 	"esmtpq/identity/oauth"
+	"esmtpq/identity/secret"
 	"esmtpq/queue"
 	"esmtpq/queue/spool"
 	"esmtpq/relay"
@@ -51,10 +52,25 @@ func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.T
 		opt.Dial = r.followed(id, dial)
 	}
 	id.Run = helper.Output
+	id.Lookup = r.lookup(id)
 	if id.OAuth != nil {
 		id.Tokens = (&oauth.Source{Home: r.home, Identity: id}).Token
 	}
 	return relay.New(id, opt), nil
+}
+
+// lookup returns the function that finds an identity's password outside of the configuration.
+func (r *router) lookup(id *identity.Identity) func(context.Context) (string, error) {
+	k := &secret.Key{Host: id.Host, Port: id.Port, User: id.Username, Identity: id.Name, Home: r.home}
+	return func(ctx context.Context) (string, error) {
+		switch {
+		case id.PasswordKeyring:
+			return secret.Keyring(ctx, k)
+		case id.PasswordCredential != "":
+			return secret.Credential(os.Getenv("CREDENTIALS_DIRECTORY"), id.PasswordCredential)
+		}
+		return secret.Netrc(ctx, k)
+	}
 }
 
 // followed returns a function that makes a connection by dial, nil being a direct one, and runs

@@ -209,6 +209,12 @@ func (e *explainer) route(route *submit.Route) {
 		e.field("login", id.Username+", access token by "+id.OAuth.Provider)
 	case id.TokenCommand != "":
 		e.field("login", id.Username+", access token from a command")
+	case id.PasswordKeyring:
+		e.field("login", id.Username+", password from the keyring")
+	case id.PasswordCredential != "":
+		e.field("login", id.Username+", password from a credential of systemd")
+	case !id.Password.IsSet() && id.PasswordCommand == "":
+		e.field("login", id.Username+", password from ~/.authinfo or ~/.netrc")
 	case id.PasswordCommand != "":
 		e.field("login", id.Username+", password from a command")
 	default:
