@@ -28,7 +28,7 @@ type change struct {
 	data             []byte
 	offset           int64
 	began            int // of a sync: the changes before this one had ended when it began
-	submitted, taken int // how many messages sendmail had exited with 0 for, and the host taken, when it ended
+	submitted, taken int // how many messages sendmail had exited with 0 for, and the host taken, when it began
 	durable          int // the change after which this one is on the disk for certain; 0: never
 }
 

@@ -150,13 +150,16 @@ func (r *recording) all() []cut {
 	return cuts
 }
 
-// outside returns how many messages were accepted by sendmail, and taken by the host, just before
-// change n began.
+// outside returns how many messages were accepted by sendmail, and taken by the host, when n changes
+// had ended. The next one may have begun long before, on another thread.
 func (r *recording) outside(n int) (submitted, taken int) {
 	if n == len(r.changes) {
 		return len(r.accepted), len(r.taken)
 	}
-	return r.changes[n].submitted, r.changes[n].taken
+	for i := range r.changes[:n+1] {
+		taken = max(taken, r.changes[i].taken)
+	}
+	return r.changes[n].submitted, taken
 }
 
 // windowAt returns the copies that may be sent a second time after a cut: the host has them, and

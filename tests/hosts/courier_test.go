@@ -39,7 +39,7 @@ func startCourier(t *testing.T) *host {
 	root := unpacked(t, "courier", "usr/sbin/esmtpd")
 	h := newHost(t, "courier")
 	h.badDomain, h.refuse = "refused.test", "Relaying denied"
-	h.size, h.nul, h.abroad, h.patient = 10<<20, altered, "elsewhere.test", true
+	h.size, h.abroad, h.patient = 10<<20, "elsewhere.test", true
 	h.spare = 2
 	m := newMachine(t, h.cert, root, "courier")
 	m.write("resolv.conf", "nameserver "+newNames(t)+"\n")

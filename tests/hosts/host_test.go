@@ -31,7 +31,6 @@ type host struct {
 	arrives   func(string) string // the host's own changes of a content
 	size      int64               // largest message; 0: none
 	utf8      bool                // takes addresses outside ASCII
-	nul       fate                // what becomes of a mail with a NUL
 	line      fate                // of a mail with a line of 2,500 octets
 	most      int                 // messages in a connection; 0: no limit
 	errors    int                 // errors until it closes, such as refused recipients; 0: no limit

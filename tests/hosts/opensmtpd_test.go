@@ -38,7 +38,7 @@ func startOpenSMTPD(t *testing.T, packages string) *host {
 	t.Helper()
 	root := unpacked(t, packages, "usr/sbin/smtpd")
 	h := newHost(t, packages)
-	h.utf8, h.nul, h.most = false, altered, 100
+	h.utf8, h.most = false, 100
 	h.size, h.refuse = 35<<20, "Invalid recipient"
 	conf := fmt.Sprintf(`listen on 127.0.0.1 port %s hostname smarthost.test
 action "relay" relay host "smtp+notls://127.0.0.1:%s"
