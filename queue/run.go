@@ -78,18 +78,41 @@ type Reason struct {
 }
 
 // Run tries to deliver the mail in the queue. There is one run at a time: Run waits until another
-// one has ended, and does not try again what that one has tried meanwhile. An error means that
-// there was no run.
+// one has ended, and does not try again what that one has tried meanwhile. When it is asked to by
+// others who left it to this run (spool.JoinRun), it looks at everything once more. An error means
+// that there was no run.
 func Run(ctx context.Context, q *spool.Queue, router Router, opt RunOptions) (*Summary, error) {
 	called := opt.now()
 	waited, err := q.LockRun(ctx, opt.Waiting)
 	if err != nil {
 		return nil, fmt.Errorf("lock queue %s: %w", q.Dir, err)
 	}
-	defer q.UnlockRun()
 	if opt.Begun != nil {
 		opt.Begun()
 	}
+	sum, err := runLocked(ctx, q, router, opt, called, waited)
+	for err == nil && ctx.Err() == nil && q.LockAgain(ctx) {
+		opt.All, opt.Select = true, nil
+		var more *Summary
+		if more, err = runLocked(ctx, q, router, opt, called, true); err == nil {
+			sum.add(more)
+		}
+	}
+	return sum, err
+}
+
+// add adds what a further run has come to.
+func (s *Summary) add(more *Summary) {
+	s.Done += more.Done
+	s.Failed, s.Dropped = append(s.Failed, more.Failed...), append(s.Dropped, more.Dropped...)
+	s.Trouble = append(s.Trouble, more.Trouble...)
+	s.Waiting, s.run = more.Waiting, more.run // it has met everything
+}
+
+// runLocked is one run, and lets go of its lock.
+func runLocked(ctx context.Context, q *spool.Queue, router Router, opt RunOptions, called time.Time, waited bool) (*Summary, error) {
+	defer q.UnlockRun()
+	q.DeclareRun(opt.All && opt.Select == nil)
 	r := &run{
 		q: q, ctx: ctx, router: router, opt: opt, called: called, waited: waited,
 		seen: map[uint64]struct{}{}, open: map[string]*openEntry{}, destinations: map[string]*destination{},

@@ -110,8 +110,11 @@ func TestStoppedRun(t *testing.T) {
 			t.Fatalf("mailq: %s", out)
 		}
 	}
-	if out := me.run(124, "", "sh", "-c", "timeout 3 deliver"); !strings.Contains(out, want+"; waiting for its end\n") {
+	if out := me.run(75, "", "deliver"); !strings.Contains(out, want+"\n") {
 		t.Errorf("deliver: %s", out)
+	}
+	if out := me.run(124, "", "sh", "-c", "timeout 3 deliver last"); !strings.Contains(out, want+"; waiting for its end\n") {
+		t.Errorf("deliver last: %s", out)
 	}
 }
 

@@ -153,6 +153,9 @@ func deliver(c *door.Call, opt *options) error {
 	if err != nil {
 		return err
 	}
+	if only == nil && transcript == nil && opt.inv.Config == "" && !term.IsTerminal(int(c.Err.Fd())) && q.JoinRun() {
+		return joined(c, q)
+	}
 	ctx, stop := interruptible()
 	defer stop()
 	run := r.options(c, q)
@@ -168,6 +171,15 @@ func deliver(c *door.Call, opt *options) error {
 		}
 	}
 	return r.run(ctx, c, q, run, c.Messages != nil || opt.choice.Named())
+}
+
+// joined ends a run for everything that leaves its work to another one: incron and the like start one
+// for each mail. A person at a terminal waits for the result instead.
+func joined(c *door.Call, q *spool.Queue) error {
+	if text, stopped := door.Rival(q); stopped {
+		return exit.Fail(exit.TempFail, "%s", text)
+	}
+	return nil
 }
 
 // transcript opens the transcript, unless the submission has.

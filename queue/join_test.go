@@ -1,0 +1,99 @@
+package queue
+
+import (
+	"context"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"esmtpq/queue/spool"
+)
+
+// Who asks for a run for everything while one goes on leaves it to that one, which looks at the queue
+// once more, whenever the mail came; and what was tried is not tried again.
+func TestRunIsJoined(t *testing.T) {
+	for _, instant := range []string{"before", "at the end", "at the goodbye"} {
+		t.Run(instant, func(t *testing.T) {
+			q := newQueue(t)
+			first := submit(t, q, "a@example.com")
+			stuckID := submit(t, q, "busy@example.com")
+			var late string
+			var once sync.Once
+			arrive := func() {
+				once.Do(func() {
+					late = submit(t, again(t, q), "a@example.com")
+					if !again(t, q).JoinRun() {
+						t.Error("not joined")
+					}
+				})
+			}
+			h := &fakeHost{answer: func(_ *Delivery, rcpt Recipient) Report {
+				if rcpt.Address == "busy@example.com" {
+					return busy
+				}
+				return relayed
+			}}
+			switch instant {
+			case "before":
+				h.before = func(*Delivery) { arrive() }
+			case "at the end":
+				h.after = func(Source, *Delivery) { arrive() }
+			default:
+				h.goodbye = func(src Source) { arrive() }
+			}
+			sum := runQueue(t, q, one(h), everything)
+			got := h.got()
+			slices.Sort(got)
+			if want := []string{first, stuckID, late}; !slices.Equal(got, want) {
+				t.Errorf("sent %q, want %q", got, want)
+			}
+			if sum.Done != 2 || len(sum.Waiting) != 1 || sum.Waiting[0].Messages != 1 {
+				t.Errorf("came to %+v", sum)
+			}
+			if q.JoinRun() {
+				t.Error("joined nobody")
+			}
+			if _, err := os.Stat(q.Dir + "/.again"); err == nil {
+				t.Error("the note is left")
+			}
+		})
+	}
+}
+
+// A run for some mail only, or for what is due, is not joined.
+func TestOtherRunsAreNotJoined(t *testing.T) {
+	for name, opt := range map[string]RunOptions{
+		"due":    {},
+		"chosen": {All: true, Select: func(*spool.Message) bool { return true }},
+	} {
+		q := newQueue(t)
+		submit(t, q, "a@example.com")
+		h := &fakeHost{before: func(*Delivery) {
+			if again(t, q).JoinRun() {
+				t.Errorf("%s: joined", name)
+			}
+		}}
+		if sum := runQueue(t, q, one(h), opt); sum.Done != 1 {
+			t.Errorf("%s: %+v", name, sum)
+		}
+	}
+}
+
+// A note that comes between the last look and the end of the lock is found after it, by whatever run
+// that is.
+func TestNoteAtTheLastInstant(t *testing.T) {
+	q := newQueue(t)
+	waits := submit(t, q, "a@example.com")
+	h := &fakeHost{answer: refusing(busy)}
+	runQueue(t, q, one(h), everything) // not due for a minute
+	h.answer = nil
+	if err := os.WriteFile(q.Dir+"/.again", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sum, err := Run(context.Background(), q, one(h), RunOptions{Now: (&clock{time.Now().Add(30 * time.Second)}).read})
+	if err != nil || sum.Done != 1 || !slices.Equal(h.got(), []string{waits, waits}) {
+		t.Errorf("came to %+v, %v; sent %q", sum, err, h.got())
+	}
+}
