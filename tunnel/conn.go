@@ -146,9 +146,10 @@ func (c *conn) ended(exit *helper.Exit) error {
 	return e
 }
 
-// late adds what the command has printed to the error of a deadline.
+// late adds what the command has printed to the error of a deadline. Before the greeting, that it has
+// printed nothing is worth saying, too.
 func (c *conn) late(err error) error {
-	if said := c.process.Said(); said != "" {
+	if said := c.process.Said(); said != "" || !c.greeted.Load() {
 		return &SaidError{Name: c.name, Words: said, Err: err}
 	}
 	return err

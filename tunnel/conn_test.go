@@ -135,7 +135,8 @@ func TestDialWriteTellsHowTheCommandEnded(t *testing.T) {
 func TestDialDeadline(t *testing.T) {
 	conn := dial(t, `cat >/dev/null`)
 	conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
-	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+	_, err := conn.Read(make([]byte, 1))
+	if said, ok := errors.AsType[*SaidError](err); !ok || !errors.Is(err, os.ErrDeadlineExceeded) || said.Said() != "the tunnel (sh) has said nothing" {
 		t.Errorf("got %v", err)
 	}
 }

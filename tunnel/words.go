@@ -49,8 +49,12 @@ type SaidError struct {
 func (e *SaidError) Error() string { return e.Err.Error() + "; " + e.Said() }
 func (e *SaidError) Unwrap() error { return e.Err }
 
-// Said returns the text to add to a reason that names the deadline.
+// Said returns the text to add to a reason that names the deadline. A tunnel that has said nothing
+// is named, too: it may be the gateway that does not answer, and not the host.
 func (e *SaidError) Said() string {
+	if e.Words == "" {
+		return "the tunnel (" + e.Name + ") has said nothing"
+	}
 	return "the tunnel (" + e.Name + ") has said: " + strings.ReplaceAll(e.Words, "\n", "; ")
 }
 
