@@ -12,7 +12,7 @@ it first installs missing Debian packages, none of which is or brings a mail ser
 servers are only unpacked, into a cache directory.
 
   --long        fuzz each target for two minutes instead of a few seconds; make every
-                deliberate fault of tests/mutate instead of three
+                deliberate fault of tests/mutate instead of three; ask three MTAs anew
   --no-install  install, unpack and download nothing; what is missing is skipped
   --quick       no fuzzing, and no second run as an unprivileged user
 END
@@ -122,6 +122,7 @@ chasquid usr/bin/chasquid chasquid
 long_hosts="
 courier usr/sbin/esmtpd courier-mta courier-authlib-userdb courier-authdaemon
 qpsmtpd usr/bin/qpsmtpd-forkserver qpsmtpd libio-socket-ssl-perl libnet-ip-perl
+sendmail usr/libexec/sendmail/sendmail sendmail-bin
 "
 next_release=trixie
 next_hosts="
@@ -395,6 +396,8 @@ if go test -race -timeout 30m ./...; then status=0; else status=$?; fi
 if [ "$long" ]; then
 	step 'every smart host, at its own limits'
 	go test -timeout 90m ./tests/hosts -long || status=$?
+	step 'Postfix, sendmail and Exim, side by side'
+	go test -timeout 30m ./tests/hosts -run 'Corpus$' -mtas || status=$?
 fi
 cat "$ESMTPQ_TEST_FIGURES" 2>/dev/null || true
 if [ "$long" ] && [ "$status" = 0 ]; then

@@ -113,6 +113,23 @@ func (h *Header) Add(name, value string) error {
 	return nil
 }
 
+// AddResent adds a field before the most recent block of Resent- fields, to which it then belongs;
+// without such a block it does nothing. Otherwise it is Add.
+func (h *Header) AddResent(name, value string) error {
+	f, err := formatField(name, value)
+	if block := h.resentBlock(); err == nil && len(block) > 0 {
+		h.raw = slices.Insert(h.raw, block[0].start, []byte(f)...)
+	}
+	return err
+}
+
+// LacksResent reports whether the message is being resent, and the most recent block of Resent-
+// fields has none called name.
+func (h *Header) LacksResent(name string) bool {
+	block := h.resentBlock()
+	return len(block) > 0 && !slices.ContainsFunc(block, func(f field) bool { return f.is(name) })
+}
+
 // SetSender makes addr (an addr-spec, or a mailbox with a display name) the value of the one
 // Sender: field. The first such field is replaced in its place, others are removed; if there is
 // none, one is added at the end.

@@ -247,6 +247,25 @@ func TestHeaderAdd(t *testing.T) {
 	}
 }
 
+func TestHeaderAddResent(t *testing.T) {
+	for in, want := range map[string]string{
+		"A: 1\nResent-From: a\nResent-To: b\nReceived: x\nResent-From: c\n": "A: 1\nResent-Date: d\nResent-From: a\nResent-To: b\nReceived: x\nResent-From: c\n",
+		"Resent-Date: x\nResent-From: a\n":                                  "",
+		"Resent-From: a\nReceived: x\nResent-Date: y\n":                     "Resent-Date: d\nResent-From: a\nReceived: x\nResent-Date: y\n",
+		"A: 1\n": "",
+	} {
+		h := headerOf(t, in+"\n")
+		if h.LacksResent("resent-date") != (want != "") {
+			t.Errorf("%q: LacksResent is %v", in, want == "")
+		} else if want == "" {
+			continue
+		}
+		if err := h.AddResent("Resent-Date", "d"); err != nil || written(h) != want+"\n" {
+			t.Errorf("%q became %q, %v", in, written(h), err)
+		}
+	}
+}
+
 func TestHeaderSetSender(t *testing.T) {
 	tests := []struct{ in, sender, want string }{
 		{"A: 1\n\n", "a@b", "A: 1\nSender: a@b\n\n"},

@@ -22,8 +22,7 @@ func (d *Draft) Complete(inv *argv.Invocation, r *Router, now time.Time) error {
 	h := d.header
 	h.Remove("Bcc", "Resent-Bcc", "Return-Path")
 	signed := h.Signed()
-	lacks := func(name string) bool { return !h.Has(name) && !signed.Covers(name) }
-	if lacks("From") {
+	if !h.Has("From") && !signed.Covers("From") {
 		if err := d.addFrom(inv, r, cfg, id, rule); err != nil {
 			return err
 		}
@@ -35,21 +34,42 @@ func (d *Draft) Complete(inv *argv.Invocation, r *Router, now time.Time) error {
 	if id != nil {
 		h.Qualify(r.originDomain(cfg, id, rule, d.Env))
 	}
-	if lacks("Date") {
-		if err := h.Add("Date", message.FormatDate(now)); err != nil {
-			return err
-		}
-	}
-	if lacks("Message-ID") && (id == nil || !id.NoMessageID) {
-		domain := domainOf(d.Env.From)
-		if domain == "" {
-			domain = whoami.Host()
-		}
-		if err := h.Add("Message-ID", message.NewMessageID(now, domain)); err != nil {
-			return err
-		}
+	if err := d.addIDs(signed, id == nil || !id.NoMessageID, now); err != nil {
+		return err
 	}
 	d.Env.UTF8 = h.UTF8()
+	return nil
+}
+
+// addIDs adds a missing Date: and, if wanted, Message-ID:, and to a message that is being resent what
+// stands for them there (RFC 5322, 3.6.6).
+func (d *Draft) addIDs(signed message.Signed, wantID bool, now time.Time) error {
+	h := d.header
+	domain := domainOf(d.Env.From)
+	if domain == "" {
+		domain = whoami.Host()
+	}
+	for _, f := range [...]struct {
+		name  string
+		value func() string
+	}{
+		{"Date", func() string { return message.FormatDate(now) }},
+		{"Message-ID", func() string { return message.NewMessageID(now, domain) }},
+	} {
+		if f.name == "Message-ID" && !wantID {
+			continue
+		}
+		if !h.Has(f.name) && !signed.Covers(f.name) {
+			if err := h.Add(f.name, f.value()); err != nil {
+				return err
+			}
+		}
+		if again := "Resent-" + f.name; h.LacksResent(again) && !signed.Covers(again) {
+			if err := h.AddResent(again, f.value()); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
