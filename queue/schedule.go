@@ -95,7 +95,7 @@ func firstTried(m *spool.Message, now time.Time) time.Time {
 // the host may greylist again, or the clock be wrong.
 func (l *Limits) expired(m *spool.Message, now time.Time) bool {
 	pause := now.Sub(m.Last)
-	if m.Attempts == 0 || !m.Last.IsZero() && pause > max(l.expire()/longPause, retryCeiling*3/2) {
+	if !m.Last.IsZero() && pause > max(l.expire()/longPause, retryCeiling*3/2) {
 		return false
 	}
 	return late(firstTried(m, now), now, l.expire())

@@ -89,7 +89,7 @@ var queueFaults = []fault{
 	},
 	{
 		"mail is given up at its first attempt", "queue",
-		"ttempts > 0 && late(", "ttempts >= 0 && late(",
+		"case m.Attempts == 0:", "case m.Attempts < 0:",
 		[]test{{"queue", "TestExpired"}},
 	},
 	{
