@@ -145,6 +145,14 @@ var foundFaults = []struct {
 	{chunked, 1, []fault{{19, extraOther}, {24, mute}}, "354 to RSET, and silence in the message behind"},
 	{chunked, 6, []fault{{22, swallow}, {26, say4xx}}, "a chunk is answered in the words of an end, RSET refused"},
 	{pipelined, 1, []fault{{15, extraOther}, {17, say3xx}}, "354 though all recipients were refused, and a reply too many"},
+	{pipelined, 3, []fault{{13, swallow}, {14, say4xx}}, "the refusal of RSET is taken for that of the content, with the words of MAIL behind it"},
+	{pipelined, 11, []fault{{12, garbage}, {14, say5xxClose}}, "a line in place of the reply to the dot, and what rides is refused"},
+	{chunked, 7, []fault{{13, extraLate}, {19, say421Stay}}, "421 to the end is taken for that to RSET"},
+	{chunked, 1, []fault{{23, garbage}, {26, say421Stay}}, "421 to RSET is taken for that to the end"},
+	{chunked, 4, []fault{{15, swallow}, {16, garbage}}, "two replies are missing, and a chunk is answered in the words of RSET"},
+	{chunked, 4, []fault{{16, swallow}, {20, swallow}}, "two replies are missing, and a chunk is answered in the words of an end"},
+	{chunked, 7, []fault{{21, swallow}, {24, mute}}, "recipients are accepted of a message whose MAIL is refused"},
+	{chunked, 0, []fault{{25, swallow}, {26, say4xx}}, "the refusal of RSET is taken for that of the content, and silence"},
 }
 
 // TestOracleFoundFaults plays them.

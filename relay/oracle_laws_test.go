@@ -154,7 +154,7 @@ func (w *world) doubtful(r *recipient) bool {
 		}
 	}
 	for _, t := range r.tries {
-		if !t.s.inStep(len(t.s.commands)) || t.unconfirmed() || t.contradictory() || t.asked() {
+		if !t.s.inStep(len(t.s.commands)) || t.unconfirmed() || t.contradictory() || t.asked() || t.halfRefused() {
 			return true
 		}
 		refused, lost := false, t.lostBehind354()

@@ -251,6 +251,16 @@ func (t *txn) garbledBehind() bool {
 	return false
 }
 
+// halfRefused reports whether the end of a message in chunks was refused, and the host fell silent at the RSET behind it: a
+// reply may be missing, and the refusal be that of RSET.
+func (t *txn) halfRefused() bool {
+	if !t.chunked || t.end < 0 || t.s.over && t.s.by != "client" {
+		return false
+	}
+	r := t.s.seen(t.end)
+	return r != nil && r.class() >= 4 && t.s.seen(t.end+1) == nil
+}
+
 // refusedBehind reports whether all behind a dot was refused, and a reply is missing at the end: that may be the reply to the
 // dot, and what is read as such that to the command behind it, unless its words show that it is not.
 func (t *txn) refusedBehind() bool {

@@ -57,10 +57,12 @@ func outcome(r *smtp.Result, f *facts) verdict {
 	return v
 }
 
-// contradictory reports whether the host says that it has taken a message of which it has refused MAIL or a chunk.
+// contradictory reports whether the host says that it has taken a message of which it has refused MAIL or a chunk, or whether
+// it accepts recipients of one of which it has refused MAIL, and has not said what became of it.
 func contradictory(r *smtp.Result) bool {
 	refused := r.Mail != nil && !r.Mail.Positive() || r.Data != nil && !r.Data.Positive()
-	return refused && r.End.Positive() && r.Accepted()
+	unsaid := r.Mail.Negative() && r.Sent == smtp.SentAll && r.End == nil && !r.Unread
+	return (refused && r.End.Positive() || unsaid) && r.Accepted()
 }
 
 // counted returns a result in which the reply that the host closed with counts.

@@ -69,8 +69,8 @@ func (w *window) take(r *Reply) *Error {
 	w.more = w.unanswered > 0
 	w.octets -= int64(s.size)
 	if r.Code == 421 {
-		if s.at == StageRSET && tx.m.Chunks && tx.taken() && w.c.misplaced(tx, false) {
-			tx.wrong = true // that it took the message may be said of a chunk, and this of the end
+		if tx.m.Chunks { // this may be for what is before or behind: replies stand where they have no place
+			tx.wrong = s.at == StageRSET && tx.taken() && w.c.misplaced(tx, false) || s.at == StageEnd && w.c.early(tx)
 		}
 		w.close(w.c.refused(s.at, r))
 	} else if err := w.place(tx, s, r); err != nil {
@@ -180,9 +180,7 @@ func (w *window) fail(err *Error, byHost bool) {
 	unread, first := false, true
 	for _, tx := range w.flight {
 		tx.close()
-		tx.wrong = tx.wrong || tx.rider != nil && w.unproven(tx, err) ||
-			tx.m.Chunks && !tx.sure && !tx.accepted() && tx.reply(StageEnd).Positive() ||
-			w.astray != nil && tx != w.astray && !tx.sure
+		tx.wrong = tx.wrong || tx.rider != nil && w.unproven(tx, err) || tx.m.Chunks && !tx.sure && w.unsaid(tx, err, byHost)
 		if tx.rides && !w.c.RideProven && err.Kind != KindReply && err.Kind != KindStopped {
 			w.c.RideLost = true
 		}

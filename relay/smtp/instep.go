@@ -59,20 +59,21 @@ func (w *window) takeReset(tx *transaction, r *Reply) *Error {
 		w.close(c.garbage(StageRSET, r))
 		return nil
 	case r.Negative():
-		tx.wrong = tx.wrong || tx.odd || tx.m.Chunks && tx.taken() && c.misplaced(tx, true)
+		tx.wrong = tx.wrong || tx.odd || tx.m.Chunks && tx.taken() && (c.misplaced(tx, true) || c.early(tx))
 		if !tx.rides || tx.read != 1 {
 			w.close(c.refused(StageRSET, r))
 		}
 		return nil
 	case tx.m.Chunks:
 		return w.compare(tx, r)
-	case tx.rides && tx.read == 1 && w.crossed(tx, r):
-		return c.garbage(StageRSET, r)
 	case tx.rides && tx.read == 1:
-		c.RideProven = true
 		if before := w.flight[0]; before.rider == tx && !before.taken() && c.reset != "" && !c.Uniform() {
 			before.odd = before.odd || r.shape() != c.reset
 		}
+		if w.crossed(tx, r) {
+			return c.garbage(StageRSET, r)
+		}
+		c.RideProven = true
 	}
 	if c.reset == "" {
 		c.reset = r.shape()
@@ -131,10 +132,10 @@ func (c *Conn) misplaced(tx *transaction, extra bool) bool {
 	return extra
 }
 
-// early reports whether a chunk was answered in the words of a reply to the end of a message.
+// early reports whether a chunk was answered in the words of a reply to the end of a message, or to RSET.
 func (c *Conn) early(tx *transaction) bool {
-	return c.taken != "" && slices.ContainsFunc(tx.steps, func(s step) bool {
-		return s.at == StageChunk && s.reply != nil && s.reply.shape() == c.taken
+	return slices.ContainsFunc(tx.steps, func(s step) bool {
+		return s.at == StageChunk && s.reply != nil && (c.taken != "" && s.reply.shape() == c.taken || c.saysReset(s.reply))
 	})
 }
 
@@ -143,7 +144,8 @@ func (c *Conn) early(tx *transaction) bool {
 func (w *window) unproven(tx *transaction, err *Error) bool {
 	switch {
 	case tx.odd:
-		return !tx.taken() || w.c.saysReset(tx.reply(StageEnd))
+		words := w.c.reset != "" && !w.c.Uniform()
+		return !tx.taken() || w.c.saysReset(tx.reply(StageEnd)) || !words && tx.rider.misfit()
 	case tx.known || err.Kind != KindTimeout:
 		return false
 	}
@@ -156,6 +158,23 @@ func (w *window) unproven(tx *transaction, err *Error) bool {
 		}
 	}
 	return tx.rider.read > 0 // all was refused, one reply is missing, and no line stands where it was due
+}
+
+// unsaid reports whether the replies to a message in chunks may be others', now that err has ended the session and its RSET has
+// confirmed nothing: 354 came for a RSET before it; its end is accepted and nobody was; or its end is refused and the host fell
+// silent, so that this may be the refusal of RSET.
+func (w *window) unsaid(tx *transaction, err *Error, byHost bool) bool {
+	end := tx.reply(StageEnd)
+	switch {
+	case w.astray != nil && tx != w.astray:
+		return true
+	case !tx.accepted():
+		return end.Positive()
+	}
+	if byHost || err.Kind == KindStopped || !end.Negative() || tx.reply(StageRSET) != nil {
+		return false
+	}
+	return end.Code != 421 || w.c.early(tx) // 421 announces the silence
 }
 
 // doubt marks unconfirmed messages in flight as out of step, if err shows that.
@@ -180,7 +199,7 @@ func (w *window) crossed(tx *transaction, r *Reply) bool {
 	if c.reset == "" || c.Uniform() || c.taken == c.reset {
 		return false
 	}
-	return c.taken != "" && r.shape() == c.taken ||
+	return c.taken != "" && c.taken != c.mail && r.shape() == c.taken ||
 		before.rider == tx && before.odd && before.taken() && c.saysReset(before.reply(StageEnd))
 }
 
