@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"esmtpq/identity"
 )
 
 // Limits of a request.
@@ -40,8 +42,9 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
-	err    error // there is none, or no whole one
-	sent   bool  // the server may have got the request
+	err    error    // there is none, or no whole one
+	sent   bool     // the server may have got the request
+	hide   []string // secrets that must not show, should the server repeat them
 }
 
 // fetch makes a request.
@@ -118,6 +121,7 @@ func (a *answer) looksLikeHTML() bool {
 // failure returns why an answer is none that can be used; nil if it may be. what names the request.
 func (a *answer) failure(what string) *Failure {
 	said := a.refused()
+	said.Error, said.Description = a.hidden(said.Error), a.hidden(said.Description)
 	code := clean(said.Error)
 	switch {
 	case a.err != nil:
@@ -138,6 +142,16 @@ func (a *answer) failure(what string) *Failure {
 		return &Failure{Text: fmt.Sprintf("%s failed: status %d", what, a.status), Permanent: a.status == http.StatusUnauthorized}
 	}
 	return nil
+}
+
+// hidden returns words of the server without secrets of ours.
+func (a *answer) hidden(s string) string {
+	for _, secret := range a.hide {
+		if secret != "" {
+			s = strings.ReplaceAll(s, secret, identity.Mask)
+		}
+	}
+	return s
 }
 
 // later says when to come back, if the server does.
@@ -233,6 +247,7 @@ func seconds(v any) (time.Duration, bool) {
 // A capture is the transport under the library: it hands the answer on and keeps it.
 type capture struct {
 	answer *answer
+	hide   []string
 	before func() error            // called before the request goes out; may be nil
 	after  func(body []byte) error // called with an answer that may have tokens, before anybody looks at it; may be nil
 }
@@ -249,7 +264,7 @@ func (c *capture) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	a := fetch(req.Clone(req.Context()))
-	c.answer = a
+	c.answer, a.hide = a, c.hide
 	if a.err != nil {
 		return nil, a.err
 	}

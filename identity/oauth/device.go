@@ -81,7 +81,9 @@ func (p *provider) post(ctx context.Context, address string, r *record, secret s
 		req.SetBasicAuth(url.QueryEscape(r.ClientID), url.QueryEscape(secret))
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return fetch(req)
+	a := fetch(req)
+	a.hide = []string{secret, form.Get("device_code")}
+	return a
 }
 
 // deviceCode asks for a device code.

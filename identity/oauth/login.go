@@ -61,7 +61,7 @@ func (d *Dialogue) Login(ctx context.Context) error {
 	if err != nil {
 		return withDevice(p, err)
 	}
-	c := &capture{}
+	c := &capture{hide: []string{code, verifier, secret}}
 	options := []oauth2.AuthCodeOption{oauth2.VerifierOption(verifier)}
 	if p.resource != "" {
 		options = append(options, oauth2.SetAuthURLParam("resource", p.resource))

@@ -57,7 +57,7 @@ func (s *Source) Token(ctx context.Context, refused string) (string, error) {
 	}
 	unlock, err := st.lock(ctx)
 	if err != nil {
-		return "", fmt.Errorf("the tokens cannot be locked: %w", err)
+		return "", fmt.Errorf("the tokens are locked by another run of esmtpq: %w", err)
 	}
 	defer unlock()
 	r, err := st.read() // another delivery may have renewed it meanwhile
@@ -146,6 +146,7 @@ func (s *Source) renew(ctx context.Context, st *store, r *record) error {
 		return err
 	}
 	c := &capture{
+		hide: []string{r.Refresh, r.Access, secret},
 		before: func() error {
 			r.Asked = s.time()
 			return st.write(r)

@@ -107,6 +107,8 @@ func TestAnswers(t *testing.T) {
 		{"revoked, as text", plain, 400, `{"error":"invalid_grant"}`, "the renewal of the access token was refused: invalid_grant", 0, true},
 		{"revoked, as words", plain, 400, `Error: invalid_grant.`, "the renewal of the access token was refused: invalid_grant", 0, true},
 		{"revoked, with 200", "", 200, `{"error":"invalid_grant","access_token":"x"}`, "the renewal of the access token was refused: invalid_grant", 0, true},
+		{"a refresh token repeated", "", 400, `{"error":"invalid_grant","error_description":"malformed token: refresh"}`,
+			"the renewal of the access token was refused: invalid_grant (malformed token: ********)", 0, true},
 		{"an error of its own", "", 400, `{"error":"AADSTS_new"}`, "the renewal of the access token was refused: AADSTS_new", 0, true},
 		{"client", "", 401, `{"error":"invalid_client"}`, "the renewal of the access token was refused: invalid_client", 0, true},
 		{"busy", "", 429, `{"error":"invalid_grant"}`, "the renewal of the access token failed: the server is busy or in trouble (status 429), again after 2m0s", 0, false},

@@ -149,8 +149,12 @@ func syncDir(path string) error {
 	return d.Sync()
 }
 
-// lockPause is how long to wait before a lock is tried again.
-const lockPause = 50 * time.Millisecond
+const (
+	// lockPause is how long to wait before a lock is tried again.
+	lockPause = 50 * time.Millisecond
+	// lockLimit is how long to wait in all: for the one request of whoever holds it, and a command.
+	lockLimit = 2 * time.Minute
+)
 
 // lock waits for the lock of the identity. Whoever holds it makes one request, which has its limit.
 func (s *store) lock(ctx context.Context) (unlock func(), err error) {
@@ -161,6 +165,8 @@ func (s *store) lock(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, lockLimit)
+	defer cancel()
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {

@@ -235,3 +235,36 @@ func TestNoBus(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
+
+// A keyring that keeps a part of a password and reports success is found out.
+func TestKeyringKeepsAPart(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "secret-tool"), `#!/bin/sh
+case $1 in
+store) head -c 3 >`+dir+`/kept ;;
+lookup) cat `+dir+`/kept ;;
+esac
+`, 0o755)
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")
+	if err := Store(t.Context(), &key, "s3cret"); err == nil || err.Error() != "the keyring gives back something else than it was given" {
+		t.Error(err)
+	}
+}
+
+// A keyring that does not answer is given up in time, and its program is ended.
+func TestSilentKeyring(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "secret-tool"), "#!/bin/sh\necho $$ >"+dir+"/pid\nexec sleep 1000\n", 0o755)
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if got, err := Keyring(ctx, &key); got != "" || err == nil || !strings.HasPrefix(err.Error(), "the keyring cannot be asked: it did not answer in time") {
+		t.Errorf("%q, %v", got, err)
+	}
+	pid, _ := os.ReadFile(filepath.Join(dir, "pid"))
+	if _, err := os.Stat("/proc/" + strings.TrimSpace(string(pid))); err == nil || len(pid) == 0 {
+		t.Errorf("%s still runs", pid)
+	}
+}

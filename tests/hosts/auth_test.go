@@ -145,6 +145,21 @@ func TestPostfixMechanisms(t *testing.T) {
 	}
 }
 
+// TLS 1.2 has another kind of binding.
+func TestDovecotNextTLS12(t *testing.T) {
+	onlyLong(t)
+	h := startDovecot(t, "dovecot-next", "auth_mechanisms = plain scram-sha-256 scram-sha-256-plus\n", "", "ssl/openssl.cnf",
+		"openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = old\n[old]\nMaxProtocol = TLSv1.2\n")
+	me := newSecurePerson(t, h, h.password)
+	me.logsIn("password: " + h.password)
+	mails := h.newMails(1)
+	me.send(mails...)
+	if r := me.Try("", "deliver", "-v"); !strings.Contains(r.Stdout+r.Stderr, "* TLS 1.2") || !strings.Contains(r.Stdout+r.Stderr, "> AUTH SCRAM-SHA-256-PLUS") {
+		t.Error(r.Stdout + r.Stderr)
+	}
+	me.once(mails)
+}
+
 // A password in the keyring of the desktop: what waits without a desktop and without the password
 // goes out once it is there.
 func TestDovecotKeyring(t *testing.T) {

@@ -88,8 +88,8 @@ userdb static {
 }
 
 // startDovecot starts a Dovecot whose packages are in this directory of the cache, with more lines of
-// configuration, and settings for tokens.
-func startDovecot(t *testing.T, packages string, more, oauth2 string) *host {
+// configuration, settings for tokens, and files below /etc: a name and its content each.
+func startDovecot(t *testing.T, packages string, more, oauth2 string, etc ...string) *host {
 	t.Helper()
 	root := unpacked(t, packages, "usr/sbin/dovecot")
 	h := newHost(t, packages)
@@ -104,6 +104,9 @@ func startDovecot(t *testing.T, packages string, more, oauth2 string) *host {
 	m := newMachine(t, h.cert, root, "dovecot", "dovenull", "vmail")
 	m.write("dovecot/dovecot.conf", fmt.Sprintf(conf, h.sink.port(), portOf(h.addr), h.password)+more)
 	m.write("dovecot/oauth2", oauth2)
+	for i := 0; i+1 < len(etc); i += 2 {
+		m.write(etc[i], etc[i+1])
+	}
 	h.awaitReady(t, start(t, m.command("chmod 777 /var/mail\nmkdir -p /var/lib/dovecot\nexec dovecot -F\n")))
 	return h
 }
