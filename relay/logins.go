@@ -9,7 +9,9 @@ import (
 
 const (
 	loginsFile = "logins"
-	loginsFor  = knownFor // from the last time that something was learned
+	loginsFor  = knownFor // from the last time that it was confirmed
+	// confirmed is how long it is before a confirmation is written down again.
+	confirmed = 24 * time.Hour
 )
 
 // logins is what logins have shown about one host, for one user name: hosts may know the passwords
@@ -54,11 +56,17 @@ func (l *logins) Learn(k smtp.LoginKnown) {
 	stateMu.Lock()
 	defer stateMu.Unlock()
 	l.run = &k
-	all := slices.DeleteFunc(l.load(), l.is)
+	all, now := l.load(), time.Now()
+	for _, before := range all {
+		if l.is(before) && before.LoginKnown == k && now.Sub(time.Unix(before.Time, 0)) < confirmed {
+			return
+		}
+	}
+	all = slices.DeleteFunc(all, l.is)
 	if len(all) >= maxKnown {
 		all = all[len(all)-maxKnown+1:]
 	}
-	l.state.write(loginsFile, loginsText{append(all, loginText{l.host, l.user, time.Now().Unix(), k})})
+	l.state.write(loginsFile, loginsText{append(all, loginText{l.host, l.user, now.Unix(), k})})
 }
 
 func (l *logins) is(k loginText) bool { return k.Host == l.host && k.User == l.user }

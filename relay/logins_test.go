@@ -42,6 +42,25 @@ func TestLoginsAreRemembered(t *testing.T) {
 	if got := l.Recall(); got != (smtp.LoginKnown{}) {
 		t.Errorf("after a month: %+v", got)
 	}
+	// What is confirmed lasts on.
+	l = of("mx:25", "bob")
+	age := func(by time.Duration) {
+		l.state.read(loginsFile, &text)
+		for i := range text.Logins {
+			text.Logins[i].Time = time.Now().Add(-by).Unix()
+		}
+		l.state.write(loginsFile, text)
+	}
+	of("mx:25", "bob").Learn(second)
+	age(knownFor - time.Hour)
+	of("mx:25", "bob").Learn(second)
+	text = loginsText{}
+	l.state.read(loginsFile, &text)
+	for _, k := range text.Logins {
+		if l.is(k) && time.Since(time.Unix(k.Time, 0)) > time.Hour {
+			t.Error("a confirmation is not noted")
+		}
+	}
 	unwritten := logins{host: "mx:25"}
 	unwritten.Learn(first)
 	if unwritten.Recall() != first {

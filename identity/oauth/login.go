@@ -84,8 +84,7 @@ func withDevice(p *provider, err error) error {
 
 // parameters returns those of the authorization request that not every provider has.
 func (p *provider) parameters(user string) []oauth2.AuthCodeOption {
-	// Without consent some servers leave the refresh token out, and say nothing.
-	all := []oauth2.AuthCodeOption{oauth2.SetAuthURLParam("prompt", "consent")}
+	var all []oauth2.AuthCodeOption
 	for key, value := range p.more {
 		all = append(all, oauth2.SetAuthURLParam(key, value))
 	}
@@ -102,7 +101,7 @@ func (p *provider) parameters(user string) []oauth2.AuthCodeOption {
 // Where none is configured, the program registers itself if the server allows that.
 func (d *Dialogue) client(ctx context.Context, p *provider, redirect string) (*record, string, error) {
 	o := d.Identity.OAuth
-	r := &record{Identity: d.Identity.Name, Provider: o.Provider, TokenURL: p.token, Header: p.style == oauth2.AuthStyleInHeader, Resource: p.resource}
+	r := &record{Identity: d.Identity.Name, Provider: o.Provider, TokenURL: p.token, Header: p.style == oauth2.AuthStyleInHeader}
 	id, secret, err := d.Identity.OAuthClient(ctx)
 	switch {
 	case err != nil:

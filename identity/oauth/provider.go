@@ -37,6 +37,8 @@ func microsoft(login, resource, tenant string) *provider {
 	return &provider{
 		authorize: base + "authorize", token: base + "token", device: base + "devicecode",
 		scope: "https://" + resource + "/SMTP.Send offline_access", redirect: "http://localhost",
+		// To be asked for consent again is refused where an administrator has given it for all.
+		more: map[string]string{"prompt": "select_account"},
 	}
 }
 
@@ -51,7 +53,7 @@ func preset(name, tenant string) *provider {
 		return &provider{
 			issuer: "https://accounts.google.com", authorize: "https://accounts.google.com/o/oauth2/v2/auth", token: "https://oauth2.googleapis.com/token",
 			scope: "https://mail.google.com/", redirect: "http://127.0.0.1",
-			more: map[string]string{"access_type": "offline"},
+			more: map[string]string{"access_type": "offline", "prompt": "consent"},
 		}
 	case "microsoft":
 		return microsoft("login.microsoftonline.com", "outlook.office.com", work)
@@ -80,7 +82,9 @@ func preset(name, tenant string) *provider {
 func find(ctx context.Context, o *identity.OAuth) (*provider, error) {
 	p := preset(o.Provider, o.Tenant)
 	if p == nil {
-		p = &provider{issuer: strings.TrimSuffix(o.Provider, "/"), redirect: "http://127.0.0.1", scope: "offline_access"}
+		p = &provider{issuer: strings.TrimSuffix(o.Provider, "/"), redirect: "http://127.0.0.1", scope: "offline_access",
+			// Without consent some servers leave the refresh token out, and say nothing.
+			more: map[string]string{"prompt": "consent"}}
 	}
 	known := p.authorize != "" && p.token != "" || o.TokenURL != ""
 	if !known || p.issuer != "" && o.ClientID == "" && o.ClientIDCommand == "" {

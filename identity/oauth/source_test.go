@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"esmtpq/identity"
 )
 
@@ -292,6 +294,12 @@ func TestPresets(t *testing.T) {
 		if err != nil || p.authorize == "" || p.token == "" || p.scope == "" || p.redirect == "" || p.style == 0 {
 			t.Errorf("%s: %+v %v", name, p, err)
 		}
+	}
+	conf := oauth2.Config{ClientID: "c", Endpoint: oauth2.Endpoint{AuthURL: "https://as.example/auth"}}
+	p, _ := find(t.Context(), &identity.OAuth{Provider: "google", ClientID: "c"})
+	if page := conf.AuthCodeURL("s", p.parameters("ann@example.org")...); !strings.Contains(page, "access_type=offline") ||
+		!strings.Contains(page, "prompt=consent") || !strings.Contains(page, "login_hint=ann%40example.org") {
+		t.Error(page)
 	}
 	p, err := find(t.Context(), &identity.OAuth{Provider: "microsoft", Tenant: "example.org", ClientID: "c"})
 	if err != nil || p.token != "https://login.microsoftonline.com/example.org/oauth2/v2.0/token" {

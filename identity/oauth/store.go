@@ -26,7 +26,6 @@ type record struct {
 	ClientSecret string `json:"client_secret,omitempty"`
 	TokenURL     string `json:"token_url"`
 	Header       bool   `json:"secret_in_header,omitempty"` // the client's secret goes in the Authorization header
-	Resource     string `json:"resource,omitempty"`
 
 	Access   string    `json:"access_token"`
 	Refresh  string    `json:"refresh_token"`

@@ -244,7 +244,7 @@ func (c *Conn) conclude(e *effort, err *Error) {
 	m := c.cfg.LoginMemory
 	switch {
 	case m == nil || c.cfg.Login == nil:
-	case err == nil && e.known != m.Recall():
+	case err == nil:
 		m.Learn(e.known)
 	case refused && slices.Contains(e.refused, e.known.Mechanism):
 		m.Learn(LoginKnown{Bound: e.known.Bound})
