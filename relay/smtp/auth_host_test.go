@@ -32,6 +32,7 @@ type authHost struct {
 	offers   string            // mechanisms
 	config   *tls.Config       // TLS from the start; nil for none
 	user     string            // "me" by default
+	as       string            // whom the user may act as
 	good     string            // the password or token that is right
 	refuses  []string          // mechanisms that are refused with 535 whatever comes
 	answers  map[string]string // reply to a mechanism, whatever comes; "close" ends the connection
@@ -241,11 +242,11 @@ func (s *authSession) accepts(mech, first string) bool {
 	h := s.h
 	switch mech {
 	case "PLAIN":
-		return first == "\x00"+h.user+"\x00"+h.good
+		return first == h.as+"\x00"+h.user+"\x00"+h.good
 	case "LOGIN":
 		return s.ask("Username:") == h.user && s.ask("Password:") == h.good
 	case "EXTERNAL":
-		return true
+		return first == h.as
 	case "CRAM-MD5":
 		m := hmac.New(md5.New, []byte(h.good))
 		m.Write([]byte("<1@mx>"))
@@ -304,7 +305,7 @@ func (s *authSession) scram(mech, first string) bool {
 		}
 		first = s.ask(answer)
 	}
-	return talk.Valid()
+	return talk.Valid() && talk.AuthzID() == h.as
 }
 
 // pretend accepts what it cannot verify.

@@ -300,3 +300,57 @@ func TestHostileSCRAM(t *testing.T) {
 		}
 	}
 }
+
+// Acting as another user, by every mechanism that can say so; without one, SCRAM says nothing of it,
+// since Dovecot refuses an empty name.
+func TestAuthorizeAs(t *testing.T) {
+	for _, as := range []string{"", "team,=x"} {
+		for _, mech := range []string{"SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "PLAIN", "EXTERNAL"} {
+			h := &authHost{offers: mech, as: as, good: "secret", config: serverTLS(t, tls.VersionTLS13)}
+			h.start(t)
+			cfg := h.client(&login{user: "me", password: "secret"})
+			cfg.AuthorizeAs, cfg.External, cfg.Mechanisms = as, true, []string{mech}
+			conn, err := Open(t.Context(), cfg)
+			if err != nil {
+				t.Errorf("%s as %q: %v", mech, as, err)
+				continue
+			}
+			conn.Quit()
+		}
+	}
+	c := newScramClient("SCRAM-SHA-256", "me", "secret", "", 'n', nil)
+	if _, first, _ := c.Start(); !strings.HasPrefix(string(first), "n,,n=me,r=") {
+		t.Errorf("%s", first)
+	}
+}
+
+// A client certificate logs in by itself where no user name is configured, and beside one only on
+// request.
+func TestExternal(t *testing.T) {
+	for _, c := range []struct {
+		name, offers, tried, fails string
+		login                      bool
+		auth                       []string
+	}{
+		{name: "alone", offers: "PLAIN EXTERNAL", tried: "1: EXTERNAL"},
+		{name: "alone and not offered", offers: "PLAIN"},
+		{name: "with a password", offers: "PLAIN EXTERNAL", login: true, tried: "1: PLAIN"},
+		{name: "on request", offers: "PLAIN EXTERNAL", login: true, auth: []string{"EXTERNAL"}, tried: "1: EXTERNAL"},
+		{name: "on request and not offered", offers: "PLAIN", auth: []string{"EXTERNAL"}, fails: "mx.example.org offers none of the mechanisms that auth: allows here, but PLAIN"},
+	} {
+		h := &authHost{offers: c.offers, good: "secret", config: serverTLS(t, tls.VersionTLS13)}
+		h.start(t)
+		cfg := h.client(nil)
+		if c.login {
+			cfg.Login = &login{user: "me", password: "secret"}
+		}
+		cfg.External, cfg.Mechanisms = true, c.auth
+		conn, err := Open(t.Context(), cfg)
+		switch tried := h.tried(); {
+		case err == nil && c.fails == "" && tried == c.tried:
+			conn.Quit()
+		case err == nil || c.fails == "" || err.Error() != c.fails:
+			t.Errorf("%s: tried %q, %v", c.name, tried, err)
+		}
+	}
+}
