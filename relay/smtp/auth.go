@@ -69,6 +69,9 @@ func (c *Conn) logIn() *Error {
 	}
 	c.r.hide = c.forms(e.creds)
 	err := c.tryAll(e)
+	if err == nil && !c.logged {
+		err = c.refuse(StageAUTH, "there was no login, although one is configured") // the last barrier
+	}
 	if !e.again {
 		c.conclude(e, err)
 	}

@@ -30,6 +30,7 @@ type authHost struct {
 	t        testing.TB
 	ln       net.Listener
 	offers   string            // mechanisms
+	later    string            // from the second connection on; "" for the same
 	config   *tls.Config       // TLS from the start; nil for none
 	user     string            // "me" by default
 	as       string            // whom the user may act as
@@ -144,7 +145,11 @@ func (h *authHost) session(conn net.Conn, n int) {
 		words := strings.Fields(line)
 		switch {
 		case words[0] == "EHLO":
-			s.say("250-mx\r\n250 AUTH " + h.offers)
+			if n > 1 && h.later != "" {
+				s.say("250-mx\r\n250 AUTH " + h.later)
+			} else {
+				s.say("250-mx\r\n250 AUTH " + h.offers)
+			}
 		case words[0] == "AUTH" && in:
 			s.say("503 already")
 		case words[0] == "AUTH":

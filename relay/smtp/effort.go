@@ -52,8 +52,11 @@ type effort struct {
 	again bool // what is left needs another connection
 }
 
-// next returns what is to be tried next over this connection; false means nothing.
-func (e *effort) next() (Way, bool) {
+// next returns what is to be tried next over this connection; false means nothing. Another connection
+// may be to a host that offers something else.
+func (c *Conn) next(e *effort) (Way, bool) {
+	b := c.channelBinding()
+	e.drop(func(w Way) bool { return !c.ext.Auth(w.Mechanism) || !c.possible(w.family(), b) })
 	if len(e.ways) == 0 && len(e.turned) > 0 {
 		e.ways, e.turned = e.turned, nil
 		if e.here {
@@ -114,13 +117,15 @@ func (e *effort) try(w Way, v outcome) {
 func (c *Conn) tryAll(e *effort) *Error {
 	e.again, e.here = false, false
 	for {
-		w, ok := e.next()
+		w, ok := c.next(e)
 		if !ok {
 			switch renewed, err := c.renew(e); {
 			case err != nil:
 				return c.explain(e, err)
 			case renewed:
 				continue
+			case e.last == nil:
+				return c.refuse(StageAUTH, c.cfg.Name+" no longer offers a way to log in that it has offered before")
 			}
 			return c.explain(e, e.last)
 		}
