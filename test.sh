@@ -77,6 +77,13 @@ installed="
 /usr/bin/mandoc mandoc
 /usr/bin/shellcheck shellcheck
 /usr/bin/unshare util-linux
+/usr/sbin/mkfs.btrfs btrfs-progs
+/usr/sbin/mkfs.xfs xfsprogs
+/usr/bin/sshfs sshfs
+/usr/bin/bindfs bindfs
+/usr/bin/gocryptfs gocryptfs
+/usr/bin/mergerfs mergerfs
+/usr/bin/ntfs-3g ntfs-3g
 /usr/bin/lintian lintian
 /usr/bin/rpm rpm
 /usr/bin/zstd zstd
@@ -105,6 +112,7 @@ bin/nc.traditional netcat-traditional
 usr/bin/ncat ncat
 usr/bin/socat socat
 usr/sbin/sshd openssh-server
+usr/lib/openssh/sftp-server openssh-sftp-server
 usr/lib/nagios/plugins/check_mailq monitoring-plugins-standard
 usr/lib/nagios/plugins/utils.pm monitoring-plugins-common
 "

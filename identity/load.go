@@ -167,10 +167,19 @@ func checkFile(info fs.FileInfo, path string, euid int) error {
 	if info.Mode().Perm()&0o002 != 0 {
 		return &ConfigError{
 			File: path,
-			Text: "can be written by everybody, and holds commands that are run; type: chmod go-w " + shellQuote(path),
+			Text: "can be written by everybody, and holds commands that are run; " + withoutOthers(info, path),
 		}
 	}
 	return nil
+}
+
+// withoutOthers returns what to do about a file that others can write to. File systems without modes
+// of their own show this mode for everything.
+func withoutOthers(info fs.FileInfo, path string) string {
+	if info.Mode().Perm() == 0o777 {
+		return "type: chmod go-w " + shellQuote(path) + "; where that changes nothing (NTFS, exFAT, FAT), mount with umask=077"
+	}
+	return "type: chmod go-w " + shellQuote(path)
 }
 
 // checkMode refuses a file that holds a secret and that others can read. The group may read the

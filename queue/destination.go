@@ -212,6 +212,11 @@ func (t *destination) deliveryOf(id string) *Delivery {
 		t.passOver(id, err)
 		return nil
 	}
+	if err := e.CanRecord(); err != nil {
+		r.release(e)
+		t.passOver(id, err)
+		return nil
+	}
 	d := t.fill(e)
 	if d == nil {
 		r.release(e)
@@ -241,6 +246,8 @@ func (t *destination) passOver(id string, err error) {
 	case errors.Is(err, fs.ErrNotExist): // its owner has removed it
 	case errors.Is(err, spool.ErrLocked):
 		r.count(t.name, "another command works on it")
+	case errors.Is(err, spool.ErrNoRoom): // mailq finds that out by itself
+		r.count(t.name, err.Error())
 	default:
 		r.unusable(id, t.name, err)
 	}

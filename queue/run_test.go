@@ -344,7 +344,11 @@ func TestRecordThatFailsStopsTheDestination(t *testing.T) {
 		if err := src.Sending(d, nil); err != nil {
 			t.Error(err)
 		}
+		// Neither by the descriptor nor by the name.
 		d.draw.entry.Close()
+		if err := os.Rename(q.Dir+"/"+d.ID, q.Dir+"/aside"); err != nil {
+			t.Error(err)
+		}
 		stopped = src.Record([]Outcome{{Delivery: d, Reports: []Report{relayed}}})
 		if src.Next(true) != nil {
 			t.Error("more was to be drawn")
@@ -357,6 +361,9 @@ func TestRecordThatFailsStopsTheDestination(t *testing.T) {
 	}
 	if !slices.Equal(ok.got(), []string{other}) {
 		t.Errorf("the other destination sent %q", ok.got())
+	}
+	if err := os.Rename(q.Dir+"/aside", q.Dir+"/"+ids[0]); err != nil {
+		t.Fatal(err)
 	}
 	if got := letters(read(t, q, ids[0])); got != "s" {
 		t.Errorf("the message itself is left as %q", got)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -37,7 +38,10 @@ func (q *Queue) ReadWith(buf *[]byte, id string) (*Message, error) {
 		return nil, err
 	}
 	defer syscall.Close(fd)
-	m, _, err := readEnvelope(fd, st.Size, id, buf)
+	m, _, err := readEnvelope(fd, &st, id, buf)
+	if err == nil {
+		q.seeHalted(m)
+	}
 	return m, err
 }
 
@@ -56,17 +60,26 @@ func (q *Queue) openEnvelope(id string, flag int) (fd int, st syscall.Stat_t, er
 	fd, err = q.openRegular(id+"/envelope", flag, &st)
 	if errors.Is(err, fs.ErrNotExist) {
 		// The envelope is removed last: if other files are left, nobody is removing the entry.
-		left := false
-		q.names(id, func(string) { left = true })
-		if left {
+		if q.hasFiles(id) {
 			return -1, st, fmt.Errorf("%w: %s has no envelope", ErrDamaged, q.path(id))
 		}
 	}
 	return fd, st, err
 }
 
+// hasFiles reports whether there is anything in a directory besides files that have been removed:
+// some network file systems keep those under another name for as long as somebody has them open.
+func (q *Queue) hasFiles(dir string) bool {
+	found := false
+	q.names(dir, func(name string) {
+		found = found || !strings.HasPrefix(name, ".fuse_hidden") && !strings.HasPrefix(name, ".nfs")
+	})
+	return found
+}
+
 // readEnvelope reads an open envelope of some size and returns the offset of its progress.
-func readEnvelope(fd int, size int64, id string, buf *[]byte) (*Message, int64, error) {
+func readEnvelope(fd int, st *syscall.Stat_t, id string, buf *[]byte) (*Message, int64, error) {
+	size := st.Size
 	if size > maxEnvelope {
 		return nil, 0, fmt.Errorf("%w: envelope of %d octets", ErrDamaged, size)
 	}
@@ -79,6 +92,9 @@ func readEnvelope(fd int, size int64, id string, buf *[]byte) (*Message, int64, 
 	at, err := decodeEnvelope((*buf)[:n], m)
 	if err != nil {
 		return nil, 0, err
+	}
+	if st.Mode&0o777 == haltedMode {
+		m.Halted, m.Held = true, true
 	}
 	return m, at, nil
 }
@@ -98,16 +114,22 @@ type Entry struct {
 }
 
 // OpenEntry locks an entry and reads it again under the lock. ErrLocked means that another
-// process works on it. OpenEntry also makes sure, before anything is sent, that progress can be
-// recorded.
+// process works on it.
 func (q *Queue) OpenEntry(id string) (*Entry, error) {
-	for range 10 { // an envelope is replaced by a person's command: once is rare
-		fd, _, err := q.openEnvelope(id, os.O_RDWR)
+	for try := range 10 { // an envelope is replaced by a person's command: once is rare
+		fd, st, err := q.openEnvelope(id, os.O_RDWR)
+		if errors.Is(err, fs.ErrPermission) && q.Halted(id) {
+			fd, st, err = q.openEnvelope(id, os.O_RDONLY) // all that is written is its mode
+		}
 		if err != nil {
 			return nil, err
 		}
+		// The last time, a file system whose numbers of files change is believed.
+		if try == 9 {
+			st.Ino = 0
+		}
 		f := os.NewFile(uintptr(fd), q.path(id+"/envelope"))
-		e, err := q.lockEntry(id, f)
+		e, err := q.lockEntry(id, f, st.Ino)
 		if err == nil {
 			return e, nil
 		}
@@ -139,21 +161,32 @@ func (q *Queue) AwaitEntry(ctx context.Context, id string, patience time.Duratio
 	}
 }
 
-func (q *Queue) lockEntry(id string, f *os.File) (*Entry, error) {
+// lockEntry locks an open envelope, whose inode number is given unless it cannot be relied on.
+func (q *Queue) lockEntry(id string, f *os.File, inode uint64) (*Entry, error) {
 	if err := tryLock(f); err != nil {
 		return nil, err
 	}
-	// The process that had the lock before may have removed or replaced the envelope.
+	// The process that had the lock before may have removed or replaced the envelope. Not every
+	// file system counts the names of a file that has none, so the name is looked at as well.
 	var st syscall.Stat_t
+	var named unix.Stat_t
+	err := q.lstat(id+"/envelope", &named)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && inode != 0 && named.Ino != inode:
+		return nil, errUnlinked
+	case err != nil:
+		return nil, err
+	}
 	if err := fstat(int(f.Fd()), &st); err == nil && st.Nlink == 0 {
 		return nil, errUnlinked
 	} else if err != nil {
 		return nil, q.failed("stat", id+"/envelope", err)
 	}
-	m, at, err := readEnvelope(int(f.Fd()), st.Size, id, new([]byte))
+	m, at, err := readEnvelope(int(f.Fd()), &st, id, new([]byte))
 	if err != nil {
 		return nil, err
 	}
+	q.seeHalted(m)
 	e := &Entry{q: q, name: id, f: f, at: at, msg: m, marked: make([]bool, len(m.Progress))}
 	for i := range m.Progress {
 		// We hold the lock, so the process that was sending is dead.
@@ -268,6 +301,9 @@ func (e *Entry) record(a *Attempt, now time.Time) error {
 	if err == nil && must {
 		err = syncData(e.f)
 	}
+	if err != nil && must {
+		err = e.recordOtherwise(err)
+	}
 	if err == nil {
 		err = e.recorded(a, now)
 	}
@@ -294,7 +330,8 @@ func (e *Entry) recorded(a *Attempt, now time.Time) error {
 	return e.writeMessageLine()
 }
 
-// writeReports overwrites the lines of recipients, and reports whether they must be synced.
+// writeReports overwrites the lines of recipients, and reports whether they must be synced. All
+// reports are taken into the message, even if a line could not be written.
 func (e *Entry) writeReports(indexes []int, reports []Report, now time.Time) (must bool, err error) {
 	for k, i := range indexes {
 		r, p := &reports[k], &e.msg.Progress[i]
@@ -310,13 +347,13 @@ func (e *Entry) writeReports(indexes []int, reports []Report, now time.Time) (mu
 			continue // nothing new to write
 		}
 		*p = next
-		if _, err := e.f.WriteAt(appendRecipientLine(nil, p), e.recipientAt(i)); err != nil {
-			return must, err
-		}
-		e.marked[i] = false
 		must = must || next.State != Deferred
+		if err == nil {
+			_, err = e.f.WriteAt(appendRecipientLine(nil, p), e.recipientAt(i))
+		}
+		e.marked[i] = e.marked[i] && err != nil
 	}
-	return must, nil
+	return must, err
 }
 
 // Told records that the owner knows of failed recipients.
@@ -397,9 +434,25 @@ func (m *Message) WaitsFor(why *Progress) bool {
 	return true
 }
 
-// Remove takes the entry out of the queue. Its progress has been synced: should the removal be
-// lost in a crash, the next run removes it again.
-func (e *Entry) Remove() error { return e.q.removeEntry(e.name) }
+// Remove takes the entry out of the queue, and gives up the lock. Its progress has been synced:
+// should the removal be lost in a crash, the next run removes it again. The envelope is closed
+// first, since some file systems keep an open file under another name, and its directory with it.
+func (e *Entry) Remove() error {
+	e.f.Close()
+	return e.q.removeEntry(e.name)
+}
+
+// discard takes an entry out of the queue whatever its state, and gives up the lock. It takes the
+// name of the entry away first, so that nobody opens the entry in between.
+func (e *Entry) discard() error {
+	if e.q.rename(e.name, sentPrefix+e.msg.ID) == nil {
+		e.name = sentPrefix + e.msg.ID
+	}
+	if e.Remove() == nil {
+		return nil
+	}
+	return e.q.removeAll(e.name) // something else is in the place of a file
+}
 
 // removeEntry removes the files of an entry, the content first: an envelope without content is
 // recognised as an entry being removed, content without an envelope is not.

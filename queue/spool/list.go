@@ -240,5 +240,5 @@ func (q *Queue) settleNames(v *Inventory) error {
 // SweepEmpty completes the removal of an entry whose files are gone already, and reports whether
 // the entry is gone.
 func (q *Queue) SweepEmpty(id string) bool {
-	return q.rmdir(id) == nil
+	return q.rmdir(id) == nil || !q.hasFiles(id) && q.removeAll(id) == nil
 }

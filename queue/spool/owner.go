@@ -51,6 +51,11 @@ func (q *Queue) change(id string, f func(e *Entry) error) error {
 
 // SetHeld holds an entry back from queue runs, or releases it.
 func (q *Queue) SetHeld(id string, on bool) error {
+	if !on {
+		if err := q.resume(id); err != nil {
+			return err
+		}
+	}
 	return q.change(id, func(e *Entry) error {
 		e.msg.Held = on
 		if err := e.writeMessageLine(); err != nil {
@@ -162,7 +167,7 @@ func (q *Queue) Remove(id string) error {
 	if !IsID(id) {
 		return fmt.Errorf("%q is no queue ID: %w", id, os.ErrNotExist) // nor a path to somewhere else
 	}
-	err := q.edit(id, func(*Entry) error { return q.removeEntry(id) })
+	err := q.edit(id, func(e *Entry) error { return e.discard() })
 	if errors.Is(err, ErrBusy) || errors.Is(err, ErrServed) {
 		return err
 	}

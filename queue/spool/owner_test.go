@@ -78,7 +78,7 @@ func TestLockOfAnEntryThatWasRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.Close()
-	if _, err := q.lockEntry(id, f); err != errUnlinked {
+	if _, err := q.lockEntry(id, f, 0); err != errUnlinked {
 		t.Errorf("locked by an envelope that was replaced: %v", err)
 	}
 	f = stale()
@@ -87,7 +87,7 @@ func TestLockOfAnEntryThatWasRemoved(t *testing.T) {
 	}
 	e.Remove()
 	e.Close()
-	if _, err := q.lockEntry(id, f); err != errUnlinked {
+	if _, err := q.lockEntry(id, f, 0); err != errUnlinked {
 		t.Errorf("locked by an envelope that was removed: %v", err)
 	}
 	if _, err := q.OpenEntry(id); !errors.Is(err, fs.ErrNotExist) {

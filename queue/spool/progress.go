@@ -50,6 +50,7 @@ type Message struct {
 	ID       string
 	Envelope Envelope
 	Held     bool      // its owner does not want it to be tried
+	Halted   bool      // it is held, since what became of it could not be recorded
 	Attempts int       // how often it was tried; failures of its identity do not count
 	Last     time.Time // when it was last tried; zero if never
 	Next     time.Time // when it is due; zero for at once

@@ -101,6 +101,9 @@ type Queue struct {
 	dir *os.File
 	fd  int      // of dir
 	run *os.File // locked by this process's queue run
+
+	asked bool  // for kind
+	kind  int64 // of file system
 }
 
 // ErrNotOurs is returned for a queue directory that belongs to someone else or
@@ -222,6 +225,9 @@ func (h *home) check(q *Queue) error {
 	}
 	if err := q.dir.Chmod(0o700); err != nil {
 		return fmt.Errorf("queue directory: %w", err)
+	}
+	if err := fstat(q.fd, &st); err == nil && st.Mode&0o077 != 0 {
+		return fmt.Errorf("queue directory %s: %w, and chmod changes nothing on this file system: mount it with umask=077", q.Dir, ErrShared)
 	}
 	return nil
 }

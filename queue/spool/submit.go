@@ -31,6 +31,7 @@ type Writer struct {
 
 // NewWriter begins a message.
 func (q *Queue) NewWriter() (*Writer, error) {
+	q.overwriteInPlace()
 	for range 100 {
 		// crypto/rand is not needed, since nobody else can write here; its first use starts a
 		// timer, and with it a thread.
@@ -40,6 +41,10 @@ func (q *Queue) NewWriter() (*Writer, error) {
 			return w, nil
 		}
 		w.Abort()
+		// Over SFTP there is one word for all failures, and sshfs takes it for this one.
+		if errors.Is(err, os.ErrExist) && !q.exists(w.name) {
+			return nil, fmt.Errorf("queue directory %s: cannot be written to, by what the system says of %s: %w", q.Dir, w.name, syscall.EROFS)
+		}
 		// A queue run may have swept the directory away before it was locked.
 		if !errors.Is(err, os.ErrExist) && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, ErrLocked) {
 			return nil, err
@@ -173,7 +178,7 @@ func (w *Writer) complete(env *Envelope) error {
 	if _, err := f.Write(b); err != nil {
 		return err
 	}
-	if err := syncAll(w.mail, f, w.lock); err != nil {
+	if err := w.q.syncAll(w.mail, f, w.lock); err != nil {
 		return err
 	}
 	// Some file systems report a failed write only now.
@@ -208,9 +213,18 @@ func (w *Writer) fill(env *Envelope) {
 	env.SHA256 = w.content.checksum()
 }
 
-// syncAll syncs the files side by side, so that they share a flush of the disk. A failed sync is
-// final: the kernel may have dropped data that it could not write, and would not say so twice.
-func syncAll(content, envelope, dir *os.File) error {
+// syncAll syncs the files side by side, so that they share a flush of the disk, or in turn where
+// that is faster. A failed sync is final: the kernel may have dropped data that it could not write,
+// and would not say so twice.
+func (q *Queue) syncAll(content, envelope, dir *os.File) error {
+	if q.syncsInTurn() {
+		for _, f := range [...]*os.File{content, envelope} {
+			if err := f.Sync(); err != nil {
+				return err
+			}
+		}
+		return syncDir(dir)
+	}
 	done := make(chan error, 2)
 	go func() { done <- content.Sync() }()
 	go func() { done <- envelope.Sync() }()

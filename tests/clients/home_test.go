@@ -24,7 +24,7 @@ func unsetenv(cmd *exec.Cmd, name string) {
 	cmd.Env = kept
 }
 
-// Cron and at give no HOME, and su that of another user: the password file is right.
+// Cron and at give no HOME, or one that does not exist: the password file is right.
 func TestHomeFromPasswd(t *testing.T) {
 	for _, test := range []struct{ name, home string }{
 		{"unset", ""},
@@ -52,7 +52,8 @@ func TestHomeFromPasswd(t *testing.T) {
 	}
 }
 
-// Another user's home, as sudo may leave it in HOME, is not written to.
+// Another user's home, as sudo may leave it in HOME, is not written to; nor is another taken in
+// silence, since mail may be waiting in the one that was meant.
 func TestHomeOfAnother(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can make a directory of somebody else's")
@@ -65,12 +66,16 @@ func TestHomeOfAnother(t *testing.T) {
 	}
 	cmd := me.RoomOfOwn("", "sendmail", "-i", "friend@example.net")
 	cmd.Env = append(cmd.Env, "HOME="+other)
-	me.Succeeds(cmd, "text\n")
+	r := stage.Finish(t, cmd, "text\n")
+	if r.Code != 78 || !stage.OneLine(r.Stderr) || !strings.Contains(r.Stderr, "belongs to somebody else") {
+		t.Errorf("sendmail: %+v", r)
+	}
 	if left, err := os.ReadDir(other); err != nil || len(left) != 0 {
 		t.Errorf("the other's home holds %v (%v)", left, err)
 	}
-	me.Deliver()
-	host.One(t).Says(t, "text\n")
+	if out := me.Run("", "mailq"); out != "Mail queue is empty\n" {
+		t.Errorf("mailq: %s", out)
+	}
 }
 
 // No home at all is an error of the configuration.

@@ -78,6 +78,21 @@ func Spool(what string, err error) error {
 	return &Failure{Code: code, Err: fmt.Errorf("%s: %w", what, err), Hint: hint}
 }
 
+// MayPass reports whether an error is trouble of the system, as of a disk or a network file system,
+// that may be over another time; and not that something is not there, not allowed or of another kind.
+func MayPass(err error) bool {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return false
+	}
+	switch errno {
+	case syscall.ENOENT, syscall.ENOTDIR, syscall.EACCES, syscall.EPERM, syscall.ELOOP, syscall.ENAMETOOLONG,
+		syscall.EISDIR, syscall.ENXIO, syscall.ENODEV, syscall.EINVAL, syscall.EROFS:
+		return false
+	}
+	return true
+}
+
 // Queue gives an error about the queue directory itself its exit code.
 func Queue(err error) error {
 	if err == nil {

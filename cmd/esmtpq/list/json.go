@@ -95,6 +95,7 @@ func (w *jsonList) message(m *spool.Message) {
 		LastAttempt: unixOrZero(m.Last), NextAttempt: unixOrZero(m.Next), Remarks: m.Envelope.Remarks, Recipients: []jsonRecipient{},
 	}
 	j.NeedsYou, j.WaitsFor = w.trouble.needsOwner(m), w.trouble.wait(m)
+	j.Reason = w.trouble.stops(m)
 	if m.Held {
 		j.QueueName = "hold"
 	} else if !m.Pending() {

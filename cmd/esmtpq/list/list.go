@@ -94,7 +94,7 @@ func list(c *door.Call, opt options) error {
 		}
 	}
 	out := bufio.NewWriterSize(c.Out, 64<<10)
-	t := troubleOf(q)
+	t := troubleOf(q, listing.IDs)
 	var w listWriter = &jsonList{out, t}
 	if opt.quiet {
 		w, listing.Foreign = &quietList{trouble: t}, nil
@@ -243,6 +243,9 @@ func (w *postfixList) message(m *spool.Message) {
 			w.reason("remark: "+spool.Printable(remark), false)
 		}
 	}
+	if why := w.trouble.stops(m); why != "" {
+		w.reason(spool.Printable(why), true)
+	}
 	if u, ok := w.trouble.unsendables[m.ID]; ok {
 		w.reason(spool.Printable(u.Why), !u.Passing)
 	}
@@ -294,6 +297,8 @@ func why(m *spool.Message, s *spool.Progress) string {
 	switch {
 	case s.State == spool.Refused:
 		return "failed: " + s.Explain() + lineHint(&m.Envelope)
+	case m.Halted:
+		return "held: what became of it could not be recorded, it may have been sent: esmtpq release " + m.ID + ", or rm"
 	case m.Held && s.State == spool.Unsure:
 		return "held: " + s.Explain()
 	case m.Held:

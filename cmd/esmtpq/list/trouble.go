@@ -13,13 +13,26 @@ import (
 type trouble struct {
 	backoffs    map[string]*spool.Backoff // identities that wait
 	unsendables map[string]spool.Unsendable
+	noRoom      string // why no message can be sent before there is room on the disk
 }
 
-func troubleOf(q *spool.Queue) trouble {
+func troubleOf(q *spool.Queue, ids []string) trouble {
 	if q == nil {
 		return trouble{}
 	}
-	return trouble{q.Backoffs(), q.Unsendables()}
+	t := trouble{backoffs: q.Backoffs(), unsendables: q.Unsendables()}
+	if err := q.NoRoom(ids); err != nil {
+		t.noRoom = err.Error()
+	}
+	return t
+}
+
+// stops returns why a message cannot be sent although nothing is wrong with it; "" if it can.
+func (t *trouble) stops(m *spool.Message) string {
+	if m.Held || !m.Pending() {
+		return ""
+	}
+	return t.noRoom
 }
 
 // lines returns a line for each identity that waits, with what to do.

@@ -6,7 +6,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"esmtpq/cmd/esmtpq/exit"
@@ -176,10 +175,8 @@ func ConfigFailure(err error) error {
 		return err
 	}
 	f := &exit.Failure{Code: exit.Config, Err: err}
-	for _, passing := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EIO, syscall.ENOMEM} {
-		if errors.Is(err, passing) {
-			f.Code = exit.TempFail // there may be nothing wrong with the file
-		}
+	if exit.MayPass(err) {
+		f.Code = exit.TempFail // there may be nothing wrong with the file
 	}
 	var ce *identity.ConfigError
 	if errors.As(err, &ce) {

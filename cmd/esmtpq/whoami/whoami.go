@@ -3,6 +3,7 @@ package whoami
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -14,16 +15,27 @@ import (
 	"esmtpq/message"
 )
 
-// Home returns the user's home directory. $HOME is used if it is absolute, exists, and belongs to
-// the user; otherwise the passwd entry is, since cron and at run jobs with another HOME or none.
+// Home returns the user's home directory: $HOME, or where that is not set or no such directory
+// exists, the one in the passwd entry, since cron and at run jobs with another HOME or none. A HOME
+// that is there and cannot be used is an error: mail may be waiting in it, and in another home
+// nobody would look for mail.
 func Home() (string, error) {
 	home := os.Getenv("HOME")
-	if ownDir(home) {
+	err := ownDir(home)
+	if err == nil {
 		return home, nil
 	}
-	u, err := user.LookupId(strconv.Itoa(os.Geteuid()))
-	if err == nil && ownDir(u.HomeDir) {
-		return u.HomeDir, nil
+	if !errors.Is(err, errNone) {
+		return "", unusable("HOME", err)
+	}
+	u, lookup := user.LookupId(strconv.Itoa(os.Geteuid()))
+	if lookup == nil {
+		switch err := ownDir(u.HomeDir); {
+		case err == nil:
+			return u.HomeDir, nil
+		case !errors.Is(err, errNone):
+			return "", unusable("the home directory of the passwd entry", err)
+		}
 	}
 	why := "HOME is not set"
 	if home != "" {
@@ -36,16 +48,43 @@ func Home() (string, error) {
 	}
 }
 
+// unusable says why a home directory that is there cannot be used.
+func unusable(what string, err error) error {
+	f := &exit.Failure{Code: exit.Config, Err: fmt.Errorf("%s cannot be used: %w", what, err), Hint: "set HOME to a directory of yours"}
+	switch {
+	case exit.MayPass(err):
+		f.Code, f.Hint = exit.TempFail, "try again"
+	case errors.Is(err, errOthers):
+		f.Hint += " (with sudo, say -H; with sshfs, -o idmap=user)"
+	}
+	return f
+}
+
+var (
+	errNone   = errors.New("no such directory")
+	errOthers = errors.New("it belongs to somebody else")
+)
+
 // Queue returns the path of the queue directory in a home directory.
 func Queue(home string) string { return filepath.Join(home, ".esmtp_queue") }
 
-// ownDir reports whether path is an absolute path of a directory that belongs to the user.
-func ownDir(path string) bool {
+// ownDir returns why a path is not an absolute path of a directory that belongs to the user; errNone
+// where there is no such directory.
+func ownDir(path string) error {
 	if !filepath.IsAbs(path) {
-		return false
+		return errNone
 	}
 	st, err := os.Stat(path)
-	return err == nil && st.IsDir() && int(st.Sys().(*syscall.Stat_t).Uid) == os.Geteuid()
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ENOTDIR), err == nil && !st.IsDir():
+		return errNone
+	case err != nil:
+		return err
+	}
+	if owner := int(st.Sys().(*syscall.Stat_t).Uid); owner != os.Geteuid() {
+		return fmt.Errorf("%s: %w (user %d, and this is user %d)", path, errOthers, owner, os.Geteuid())
+	}
+	return nil
 }
 
 // Login returns the user's login name.
