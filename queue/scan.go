@@ -133,6 +133,9 @@ func (r *run) consider(number uint64, first bool) {
 	if err != nil || r.opt.Select != nil && !r.opt.Select(m) && (first || !m.Envelope.Notice) {
 		return
 	}
+	if m.Foreign != "" {
+		r.foreign(m)
+	}
 	switch r.judge(m, now) {
 	case toSweep:
 		r.sweepDone(id)

@@ -33,6 +33,16 @@ func (r *run) unusable(id, destination string, err error) {
 	r.count(destination, text)
 }
 
+// foreign counts a message that is held since it was not made in this queue.
+func (r *run) foreign(m *spool.Message) {
+	if !m.Pending() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unusable(m.ID, "", fmt.Errorf("held: %s: esmtpq adopt %s sends it from here", m.Foreign, m.ID))
+}
+
 // passing reports whether an error is the system's, and not the entry's.
 func passing(err error) bool {
 	var refusal syscall.Errno

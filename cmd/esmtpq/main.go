@@ -50,6 +50,8 @@ func table() *door.Table {
 				Args: "message ...", Help: "keep messages from being delivered until they are released"},
 			{Name: "release", Verb: owner.Verb,
 				Args: "message ...", Help: "let held messages go"},
+			{Name: "adopt", Verb: owner.Verb,
+				Args: "[message ...]", Help: "send from here what was brought from another machine or a backup"},
 			{Name: "rm", Verb: owner.Verb,
 				Args: "[--yes] message ...", Help: "remove messages from the queue, unsent"},
 			{Name: "retry", Verb: owner.Verb,

@@ -41,6 +41,7 @@ func (q *Queue) ReadWith(buf *[]byte, id string) (*Message, error) {
 	m, _, err := readEnvelope(fd, &st, id, buf)
 	if err == nil {
 		q.seeHalted(m)
+		q.seeOrigin(m, fd)
 	}
 	return m, err
 }
@@ -94,7 +95,8 @@ func readEnvelope(fd int, st *syscall.Stat_t, id string, buf *[]byte) (*Message,
 		return nil, 0, err
 	}
 	if st.Mode&0o777 == haltedMode {
-		m.Halted, m.Held = true, true
+		m.Halted = true
+		m.impose()
 	}
 	return m, at, nil
 }
@@ -187,6 +189,7 @@ func (q *Queue) lockEntry(id string, f *os.File, inode uint64) (*Entry, error) {
 		return nil, err
 	}
 	q.seeHalted(m)
+	q.seeOrigin(m, int(f.Fd()))
 	e := &Entry{q: q, name: id, f: f, at: at, msg: m, marked: make([]bool, len(m.Progress))}
 	for i := range m.Progress {
 		// We hold the lock, so the process that was sending is dead.
@@ -211,7 +214,7 @@ func (e *Entry) HoldUnsure() error {
 			return fmt.Errorf("hold %s: %w", e.msg.ID, err)
 		}
 	}
-	e.msg.Held = true
+	e.msg.Held, e.msg.imposed = true, false
 	if err := e.writeMessageLine(); err != nil {
 		return fmt.Errorf("hold %s: %w", e.msg.ID, err)
 	}

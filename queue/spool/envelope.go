@@ -32,6 +32,7 @@ type Envelope struct {
 	Config     string `json:"config,omitempty"` // -C: absolute path of the configuration to use
 	Notice     bool   `json:"notice,omitempty"` // a notice of ours, always for the local agent
 	Legacy     string `json:"legacy,omitempty"` // name of esmtp-wrapper's entry
+	Origin     string `json:"origin,omitempty"` // where the entry was made: see Queue.origin
 	// Remarks are what its submitter should know of the message although it was taken, one line
 	// each. Standard error is no place for them: callers take a word there for a failure.
 	Remarks []string `json:"remarks,omitempty"`

@@ -153,6 +153,8 @@ func (s *scanner) envelopeMember(e *Envelope, name []byte) {
 	case "recipients":
 		s.lost = s.lost || e.Recipients != nil // given twice: encoding/json would merge them
 		e.Recipients = s.recipients()
+	case "origin":
+		e.Origin = s.text()
 	case "size":
 		e.Size = s.number()
 	case "lines":
@@ -211,6 +213,8 @@ func readMessageJSON(line []byte, m *messageJSON) error {
 			fast.Drop = s.number()
 		case "told":
 			fast.Told = s.boolean()
+		case "home":
+			fast.Home = s.text()
 		default:
 			s.lost = true
 		}

@@ -77,6 +77,7 @@ func appendEnvelopeJSON(b []byte, e *Envelope) []byte {
 	b = appendText(b, `,"config":`, e.Config)
 	b = appendTrue(b, `,"notice":`, e.Notice)
 	b = appendText(b, `,"legacy":`, e.Legacy)
+	b = appendText(b, `,"origin":`, e.Origin)
 	b = appendTexts(b, `,"remarks":`, e.Remarks)
 	b = appendNumber(b, `,"size":`, e.Size)
 	b = appendNumber(b, `,"lines":`, e.Lines)
@@ -110,7 +111,8 @@ func (m *messageJSON) appendJSON(b []byte) []byte {
 	if m.Drop != 0 {
 		b = appendNumber(b, `,"drop":`, m.Drop)
 	}
-	return append(appendTrue(b, `,"told":`, m.Told), '}')
+	b = appendTrue(b, `,"told":`, m.Told)
+	return append(appendText(b, `,"home":`, m.Home), '}')
 }
 
 func (p *progressJSON) appendJSON(b []byte) []byte {

@@ -138,7 +138,10 @@ func (e *Entry) halt() error {
 	if err == nil {
 		err = e.f.Sync()
 	}
-	e.msg.Halted, e.msg.Held = err == nil, e.msg.Held || err == nil
+	if err == nil {
+		e.msg.Halted = true
+		e.msg.impose()
+	}
 	if err != nil || !e.msg.Served() {
 		return err
 	}

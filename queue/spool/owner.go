@@ -57,7 +57,10 @@ func (q *Queue) SetHeld(id string, on bool) error {
 		}
 	}
 	return q.change(id, func(e *Entry) error {
-		e.msg.Held = on
+		e.msg.Held, e.msg.imposed = on, false
+		if !on && e.msg.Foreign != "" {
+			return e.adopt()
+		}
 		if err := e.writeMessageLine(); err != nil {
 			return fmt.Errorf("record it: %w", err)
 		}
@@ -124,13 +127,6 @@ const newEnvelope = "envelope.new"
 // the envelope. A crash leaves one envelope or the other. The new one is locked until everything
 // is durable, so that no run sends by it before.
 func (e *Entry) replaceEnvelope() error {
-	b, err := beginEnvelope(&e.msg.Envelope, e.msg)
-	if err != nil {
-		return err
-	}
-	for i := range e.msg.Progress {
-		b = appendRecipientLine(b, &e.msg.Progress[i])
-	}
 	q, name := e.q, e.name+"/"+newEnvelope
 	if err := q.unlink(name); err != nil { // left by a dead command
 		return err
@@ -142,6 +138,15 @@ func (e *Entry) replaceEnvelope() error {
 	defer f.Close()
 	if err := tryLock(f); err != nil {
 		return err
+	}
+	e.msg.Envelope.Origin, e.msg.adopted = q.origin(int(f.Fd())), ""
+	b, err := beginEnvelope(&e.msg.Envelope, e.msg)
+	if err != nil {
+		q.unlink(name)
+		return err
+	}
+	for i := range e.msg.Progress {
+		b = appendRecipientLine(b, &e.msg.Progress[i])
 	}
 	d, err := q.open(e.name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if err != nil {

@@ -51,6 +51,9 @@ type Message struct {
 	Envelope Envelope
 	Held     bool      // its owner does not want it to be tried
 	Halted   bool      // it is held, since what became of it could not be recorded
+	Foreign  string    // why it is held, where it was not made here
+	imposed  bool      // it is held only for such a reason
+	adopted  string    // where it is at home, if not where it was made
 	Attempts int       // how often it was tried; failures of its identity do not count
 	Last     time.Time // when it was last tried; zero if never
 	Next     time.Time // when it is due; zero for at once
@@ -59,6 +62,13 @@ type Message struct {
 	// DelayTold reports whether its owner was told that it is late.
 	DelayTold bool
 	Progress  []Progress
+}
+
+// impose holds the message for a reason that is not its owner's.
+func (m *Message) impose() {
+	if !m.Held {
+		m.Held, m.imposed = true, true
+	}
 }
 
 // Pending reports whether some recipient is still to be tried.
@@ -113,7 +123,8 @@ type messageJSON struct {
 	First    int64  `json:"first,omitempty"`
 	Drop     int64  `json:"drop,omitempty"`
 	// Told is whether the owner was told of the delay.
-	Told bool `json:"told,omitempty"`
+	Told bool   `json:"told,omitempty"`
+	Home string `json:"home,omitempty"` // see Queue.origin
 }
 
 type progressJSON struct {
@@ -145,10 +156,10 @@ func timeOf(unix int64) time.Time {
 
 func appendMessageLine(b []byte, m *Message) []byte {
 	s := notHeld
-	if m.Held {
+	if m.Held && !m.imposed {
 		s = held
 	}
-	line := messageJSON{string(rune(s)), m.Attempts, unixTime(m.Last), unixTime(m.Next), unixTime(m.First), unixTime(m.Drop), m.DelayTold}
+	line := messageJSON{string(rune(s)), m.Attempts, unixTime(m.Last), unixTime(m.Next), unixTime(m.First), unixTime(m.Drop), m.DelayTold, m.adopted}
 	return appendPadded(b, &line, messageLine)
 }
 
@@ -247,6 +258,7 @@ func (m *Message) decodeProgress(b []byte) error {
 	}
 	if readMessageJSON(line, &mj) == nil {
 		m.Attempts, m.Last, m.Next, m.DelayTold = max(mj.Attempts, 0), timeOf(mj.Last), timeOf(mj.Next), mj.Told
+		m.adopted = cut(mj.Home, 60)
 		m.First, m.Drop = timeOf(mj.First), timeOf(mj.Drop)
 	}
 	m.Progress = make([]Progress, len(m.Envelope.Recipients))

@@ -102,6 +102,9 @@ type Queue struct {
 	fd  int      // of dir
 	run *os.File // locked by this process's queue run
 
+	knowsMachine bool
+	machineHash  string // "" if it is not known
+
 	asked bool  // for kind
 	kind  int64 // of file system
 }

@@ -163,15 +163,16 @@ func (w *Writer) complete(env *Envelope) error {
 	}
 	w.content.finish()
 	w.fill(env)
-	b, err := encodeEnvelope(env, w.refused)
-	if err != nil {
-		return err
-	}
 	f, err := w.q.create(w.name + "/envelope")
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	env.Origin = w.q.origin(int(f.Fd()))
+	b, err := encodeEnvelope(env, w.refused)
+	if err != nil {
+		return err
+	}
 	if w.entry, err = lockAside(f); err != nil {
 		return err
 	}

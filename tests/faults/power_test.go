@@ -203,6 +203,7 @@ func (r *recording) goOn(w *world, c cut) {
 		return
 	}
 	w.configure()
+	w.ended(w.program("esmtpq", "adopt"), "") // to the program, the files are copies
 	submitted, taken := r.outside(c.n)
 	w.mails = r.mails
 	for _, serial := range r.accepted[:submitted] {

@@ -96,6 +96,9 @@ func (w *jsonList) message(m *spool.Message) {
 	}
 	j.NeedsYou, j.WaitsFor = w.trouble.needsOwner(m), w.trouble.wait(m)
 	j.Reason = w.trouble.stops(m)
+	if m.Foreign != "" {
+		j.Reason = m.Foreign
+	}
 	if m.Held {
 		j.QueueName = "hold"
 	} else if !m.Pending() {

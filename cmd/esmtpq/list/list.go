@@ -297,6 +297,8 @@ func why(m *spool.Message, s *spool.Progress) string {
 	switch {
 	case s.State == spool.Refused:
 		return "failed: " + s.Explain() + lineHint(&m.Envelope)
+	case m.Foreign != "":
+		return "held: " + m.Foreign + ": esmtpq adopt " + m.ID + ", or rm"
 	case m.Halted:
 		return "held: what became of it could not be recorded, it may have been sent: esmtpq release " + m.ID + ", or rm"
 	case m.Held && s.State == spool.Unsure:

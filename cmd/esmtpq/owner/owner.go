@@ -1,4 +1,4 @@
-// Package owner has the verbs for the owner of the queue: show, hold, release, retry and rm. They
+// Package owner has the verbs for the owner of the queue: show, hold, release, retry, adopt and rm. They
 // need no privilege, since the queue belongs to its owner.
 package owner
 
@@ -11,7 +11,7 @@ import (
 	"esmtpq/queue/spool"
 )
 
-// Verb is show, hold, release, rm and retry.
+// Verb is show, hold, release, rm, retry and adopt.
 func Verb(c *door.Call) error {
 	if c.AsksHelp() {
 		return c.Help(help(c.Verb))
@@ -23,6 +23,8 @@ func Verb(c *door.Call) error {
 		return remove(c)
 	case "retry":
 		return retry(c)
+	case "adopt":
+		return adopt(c)
 	}
 	return setHeld(c, c.Verb == "hold")
 }
@@ -103,6 +105,38 @@ func each(c *door.Call, names []string, do func(name string) error) error {
 		return exit.Silent(code)
 	}
 	return nil
+}
+
+// adopt makes copies of mail from another machine or a backup mail of this queue. Without a choice
+// it takes all of them.
+func adopt(c *door.Call) error {
+	args := c.Args
+	if len(args) == 0 {
+		args = []string{"all"}
+	}
+	sel, err := chosen(args)
+	if err != nil || sel == nil {
+		return err
+	}
+	defer sel.Close()
+	n := 0
+	err = each(c, sel.names, func(name string) error {
+		if !spool.IsID(name) {
+			return nil // one of esmtp-wrapper's says nothing of where it was made
+		}
+		foreign, err := sel.Adopt(name)
+		if err == nil && foreign {
+			n++
+		}
+		if errors.Is(err, spool.ErrServed) && len(c.Args) == 0 {
+			return nil
+		}
+		return err
+	})
+	if err == nil && n == 0 {
+		return exit.Fail(exit.Unavailable, "no mail here is held as a copy")
+	}
+	return err
 }
 
 func setHeld(c *door.Call, on bool) error {
