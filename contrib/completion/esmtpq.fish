@@ -6,6 +6,7 @@ complete -c esmtpq -n __fish_use_subcommand -f -a newaliases -d 'do nothing, for
 complete -c esmtpq -n __fish_use_subcommand -f -a show -d 'print a message of the queue: envelope, history, header; or its content'
 complete -c esmtpq -n __fish_use_subcommand -f -a hold -d 'keep messages from being delivered until they are released'
 complete -c esmtpq -n __fish_use_subcommand -f -a release -d 'let held messages go'
+complete -c esmtpq -n __fish_use_subcommand -f -a adopt -d 'send from here what was brought from another machine or a backup'
 complete -c esmtpq -n __fish_use_subcommand -f -a rm -d 'remove messages from the queue, unsent'
 complete -c esmtpq -n __fish_use_subcommand -f -a retry -d 'try again now, failed recipients too, perhaps with a corrected address'
 complete -c esmtpq -n __fish_use_subcommand -f -a explain -d 'say how mail for an address would be sent, and why, without sending any'
@@ -64,6 +65,9 @@ complete -c esmtpq -n '__fish_seen_subcommand_from hold' -l older
 complete -c esmtpq -n '__fish_seen_subcommand_from release' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from release' -l recipient
 complete -c esmtpq -n '__fish_seen_subcommand_from release' -l older
+complete -c esmtpq -n '__fish_seen_subcommand_from adopt' -l sender
+complete -c esmtpq -n '__fish_seen_subcommand_from adopt' -l recipient
+complete -c esmtpq -n '__fish_seen_subcommand_from adopt' -l older
 complete -c esmtpq -n '__fish_seen_subcommand_from rm' -l yes
 complete -c esmtpq -n '__fish_seen_subcommand_from rm' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from rm' -l recipient
@@ -72,4 +76,4 @@ complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l to
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l recipient
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l older
-complete -c esmtpq -n '__fish_seen_subcommand_from deliver show hold release rm retry' -f -a "all last (mailq --json 2>/dev/null | sed -n 's/.*\"queue_id\":\"\([0-9A-Za-z]*\)\".*/\1/p')"
+complete -c esmtpq -n '__fish_seen_subcommand_from deliver show hold release rm retry adopt' -f -a "all last (mailq --json 2>/dev/null | sed -n 's/.*\"queue_id\":\"\([0-9A-Za-z]*\)\".*/\1/p')"
