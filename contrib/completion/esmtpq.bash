@@ -3,7 +3,7 @@ _esmtpq() {
 	local cur=${COMP_WORDS[COMP_CWORD]} verb=${1##*/} words=
 	if [ "$verb" = esmtpq ]; then
 		if [ "$COMP_CWORD" = 1 ]; then
-			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases show hold release rm retry adopt explain check-message config oauth demo version help' -- "$cur"))
+			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases show hold release adopt rm retry explain check-message config oauth demo version help' -- "$cur"))
 			return
 		fi
 		verb=${COMP_WORDS[1]}
@@ -14,13 +14,12 @@ _esmtpq() {
 	mailq) words='--json --count --quiet' ;;
 	show) words='--raw --sender --recipient --older' ;;
 	hold) words='--sender --recipient --older' ;;
-	adopt) words='--sender --recipient --older' ;;
 	release) words='--sender --recipient --older' ;;
 	rm) words='--yes --sender --recipient --older' ;;
 	retry) words='--to --sender --recipient --older' ;;
 	esac
 	case $verb in
-	deliver | show | hold | release | rm | retry | adopt) words="$words all last $(mailq --json 2>/dev/null | sed -n 's/.*"queue_id":"\([0-9A-Za-z]*\)".*/\1/p')" ;;
+	deliver | show | hold | release | rm | retry) words="$words all last $(mailq --json 2>/dev/null | sed -n 's/.*"queue_id":"\([0-9A-Za-z]*\)".*/\1/p')" ;;
 	esac
 	COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }

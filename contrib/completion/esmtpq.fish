@@ -65,9 +65,6 @@ complete -c esmtpq -n '__fish_seen_subcommand_from hold' -l older
 complete -c esmtpq -n '__fish_seen_subcommand_from release' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from release' -l recipient
 complete -c esmtpq -n '__fish_seen_subcommand_from release' -l older
-complete -c esmtpq -n '__fish_seen_subcommand_from adopt' -l sender
-complete -c esmtpq -n '__fish_seen_subcommand_from adopt' -l recipient
-complete -c esmtpq -n '__fish_seen_subcommand_from adopt' -l older
 complete -c esmtpq -n '__fish_seen_subcommand_from rm' -l yes
 complete -c esmtpq -n '__fish_seen_subcommand_from rm' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from rm' -l recipient
@@ -76,4 +73,4 @@ complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l to
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l recipient
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l older
-complete -c esmtpq -n '__fish_seen_subcommand_from deliver show hold release rm retry adopt' -f -a "all last (mailq --json 2>/dev/null | sed -n 's/.*\"queue_id\":\"\([0-9A-Za-z]*\)\".*/\1/p')"
+complete -c esmtpq -n '__fish_seen_subcommand_from deliver show hold release rm retry' -f -a "all last (mailq --json 2>/dev/null | sed -n 's/.*\"queue_id\":\"\([0-9A-Za-z]*\)\".*/\1/p')"
