@@ -24,9 +24,10 @@ func (q *Queue) copiesOnWrite() bool {
 	return false
 }
 
-// syncsInTurn reports whether the files of an entry are synced one after the other. On btrfs, two
-// syncs at the same time wait for each other by the clock, unless the disk is known to be an SSD:
-// the log that both need is written when no other has come for a tick.
+// syncsInTurn reports whether the files of an entry are synced one after the other, and their
+// directory is not. On btrfs, two syncs at the same time wait for each other by the clock, unless the
+// disk is known to be an SSD: the log that both need is written when no other has come for a tick. And
+// the sync of a new file has the names in the log that lead to it, in directories that are new as well.
 func (q *Queue) syncsInTurn() bool { return q.fileSystem() == unix.BTRFS_SUPER_MAGIC }
 
 const (

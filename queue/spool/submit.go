@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -214,17 +215,11 @@ func (w *Writer) fill(env *Envelope) {
 	env.SHA256 = w.content.checksum()
 }
 
-// syncAll syncs the files side by side, so that they share a flush of the disk, or in turn where
-// that is faster. A failed sync is final: the kernel may have dropped data that it could not write,
+// syncAll syncs the files side by side, so that they share a flush of the disk, or as btrfs needs it. A failed sync is final: the kernel may have dropped data that it could not write,
 // and would not say so twice.
 func (q *Queue) syncAll(content, envelope, dir *os.File) error {
 	if q.syncsInTurn() {
-		for _, f := range [...]*os.File{content, envelope} {
-			if err := f.Sync(); err != nil {
-				return err
-			}
-		}
-		return syncDir(dir)
+		return cmp.Or(content.Sync(), envelope.Sync())
 	}
 	done := make(chan error, 2)
 	go func() { done <- content.Sync() }()
