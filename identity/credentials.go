@@ -101,6 +101,8 @@ func (id *Identity) LoginCure() string {
 		return "run: esmtpq oauth login " + shellQuote(id.Name)
 	case id.TokenCommand != "":
 		return "the token command of identity " + id.Name + " must print a new token: log in with its program"
+	case id.passwordAt != "" && id.Username != "" && (id.Password.IsSet() || id.PasswordCommand != ""):
+		return "correct the " + strings.TrimSuffix(id.passwordAt, ": ") + " for identity " + id.Name + ", then type: deliver"
 	}
 	return ""
 }

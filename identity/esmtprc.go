@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // An esmtprcParser reads the statements of an esmtprc:
@@ -17,6 +18,9 @@ type esmtprcParser struct {
 	lex    lexer
 	config *Config
 	blocks []*block // the first one holds what precedes the first identity
+	// openQuote is the line in which the last value began, if it looks as if a quotation mark
+	// were missing: one that begins with a mark without being quoted, or goes over a line end.
+	openQuote int
 }
 
 // A block is an identity of an esmtprc. Blocks do not inherit.
@@ -193,6 +197,10 @@ func (p *esmtprcParser) value(keyword string) (token, error) {
 	}
 	switch t.kind {
 	case tokenWord:
+		p.openQuote = 0
+		if start := strings.IndexAny(t.text, `"'`) == 0 && !t.quoted; start || t.quoted && p.lex.line > t.line {
+			p.openQuote = t.line
+		}
 		return t, nil
 	case tokenKeyword:
 		return t, p.syntax(t.line, fmt.Sprintf("%q is a keyword; in quotes it can be the value of %q", t.text, keyword))
@@ -207,11 +215,19 @@ func (p *esmtprcParser) value(keyword string) (token, error) {
 // misplaced explains a token where a keyword should be. The token may be the rest of a password,
 // so no letter of it is quoted.
 func (p *esmtprcParser) misplaced(t token, last string) error {
-	if last == "" {
-		return p.syntax(t.line, "there should be a keyword here")
+	hint := ""
+	if keyword := nearest(t.text, slices.Concat(nameKeywords, otherKeywords)); keyword != "" {
+		hint = fmt.Sprintf("; is it %q?", keyword)
+	} else if p.openQuote > 0 {
+		hint = fmt.Sprintf("; the quotation mark in line %d lacks its other one", p.openQuote)
 	}
-	return p.syntax(t.line, fmt.Sprintf("there should be a keyword here, after %q; "+
-		`a value that holds blanks or any of = , ; : or begins with "#" must be in quotes`, last))
+	if last == "" {
+		return p.syntax(t.line, "there should be a keyword here"+hint)
+	}
+	if hint == "" {
+		hint = `; a value that holds blanks or any of = , ; : or begins with "#" must be in quotes`
+	}
+	return p.syntax(t.line, fmt.Sprintf("there should be a keyword here, after %q%s", last, hint))
 }
 
 func (p *esmtprcParser) syntax(line int, text string) error {

@@ -113,6 +113,7 @@ type Identity struct {
 	Username        string
 	Password        Secret // see Credentials
 	PasswordCommand string // shell command that prints the password
+	passwordAt      string // which of the two, with file and line and ": " at the end; "" if not known
 	// PasswordKeyring says that the password is in the keyring of the desktop, PasswordCredential
 	// names the credential of systemd that it is. Without any, it is looked for in ~/.netrc.
 	PasswordKeyring    bool

@@ -38,9 +38,13 @@ func Load(opt LoadOptions) (*Config, error) {
 	if opt.Etc == "" {
 		opt.Etc = "/etc"
 	}
+	var empty []string
 	for _, c := range opt.candidates() {
 		file, err := openConfig(c.path)
 		if err != nil {
+			if link, _ := os.Readlink(c.path); link != "" && err.Err == syscall.ENOENT {
+				return nil, &ConfigError{File: c.path, Text: "is a symbolic link to a file that is not there: see man esmtpq.yaml", Err: err}
+			}
 			if !c.named && (err.Err == syscall.ENOENT || err.Err == syscall.ENOTDIR) {
 				continue
 			}
@@ -48,13 +52,18 @@ func Load(opt LoadOptions) (*Config, error) {
 		}
 		defer file.Close()
 		if !c.named && isEmpty(file) {
+			empty = append(empty, c.path)
 			continue
 		}
 		return load(file, c, opt)
 	}
+	text := "no configuration: esmtpq does not know where to send mail"
+	if len(empty) > 0 {
+		text += "; " + strings.Join(empty, " and ") + " is empty"
+	}
 	return nil, &ConfigError{
-		Text: "no configuration: esmtpq does not know where to send mail",
-		Hint: "write ~/.esmtprc or ~/.config/esmtpq/config.yaml",
+		Text: text,
+		Hint: "write ~/.config/esmtpq/config.yaml or ~/.esmtprc: man esmtpq.yaml begins with examples",
 		Err:  ErrNoConfig,
 	}
 }
@@ -134,6 +143,11 @@ func load(file *os.File, c candidate, opt LoadOptions) (*Config, error) {
 		return nil, err
 	}
 	config.Info = info
+	for _, id := range config.Identities {
+		if id.passwordAt = "password in " + position(c.path, config.LineOf(id, "password")); id.PasswordCommand != "" {
+			id.passwordAt = "password_command in " + position(c.path, config.LineOf(id, "password_command"))
+		}
+	}
 	if err := checkMode(config, info, c.system); err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"esmtpq/identity/tree"
 )
@@ -28,7 +27,11 @@ func parseYAML(path string, data []byte, opt LoadOptions) (*Config, error) {
 		r.file(root)
 	}
 	if len(r.errors) == 0 && len(r.config.Identities) == 0 {
-		r.fail(0, "no identities: there should be a list under the key identities")
+		text := "no identities: there should be a list under the key identities; see man esmtpq.yaml"
+		if len(data) == 0 {
+			text = "is empty: see man esmtpq.yaml for what belongs there"
+		}
+		r.fail(0, "%s", text)
 	}
 	if len(r.errors) > 0 {
 		first := r.errors[0]
@@ -269,14 +272,28 @@ func (r *yamlReader) unknown(path string, f tree.Field) {
 		r.fail(f.Line, "unknown key %s; it is called %s here", printableKey(path, f.Key), key)
 		return
 	}
-	r.fail(f.Line, "unknown key %s", printableKey(path, f.Key))
+	text := "unknown key " + printableKey(path, f.Key)
+	if key := nearest(f.Key, keysOf(path)); key != "" {
+		text += "; is it " + key + "?"
+	}
+	r.fail(f.Line, "%s", text)
 }
 
-// printableKey returns a key with its path. A key that does not look like one may be a misplaced
-// value, and is not shown.
+// keysOf returns the keys that there are at a path.
+func keysOf(path string) []string {
+	switch {
+	case path == "":
+		return topKeys
+	case lastKey(path) == "oauth":
+		return oauthKeys
+	}
+	return identityKeys
+}
+
+// printableKey returns a key with its path. A key that does not look like a known one may be a
+// misplaced value, and is not shown.
 func printableKey(path, key string) string {
-	strange := func(c rune) bool { return (c < 'a' || c > 'z') && c != '_' && c != '-' }
-	if key == "" || len(key) > 32 || strings.IndexFunc(key, strange) >= 0 {
+	if formerKey(key) == "" && nearest(key, keysOf(path)) == "" {
 		key = "(not shown)"
 	}
 	if path == "" {

@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -91,8 +92,10 @@ func explainTLS(name string, err error) string {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return fmt.Sprintf("the certificate of %s is not valid now (from %s to %s): its operator must renew it, unless this machine's clock is wrong",
 			name, invalid.Cert.NotBefore.Format("2006-01-02"), invalid.Cert.NotAfter.Format("2006-01-02"))
+	case errors.As(err, &unknown) && unknown.Cert != nil && bytes.Equal(unknown.Cert.RawIssuer, unknown.Cert.RawSubject):
+		return fmt.Sprintf("the certificate of %s is signed by itself alone, which proves nothing: if you know it, name a PEM file of it as ca_file of the identity", name)
 	case errors.As(err, &unknown):
-		return fmt.Sprintf("the certificate of %s is signed by an authority that is not trusted here: if you know it, name the PEM file of its certificate as the identity's CA file", name)
+		return fmt.Sprintf("the certificate of %s is signed by an authority that is not trusted here: if you know it, name the PEM file of its certificate as ca_file of the identity", name)
 	case errors.As(err, &wrongName) && names(wrongName.Certificate) == "":
 		return fmt.Sprintf("the certificate of %s names its host in the common name alone (%s), which no longer counts (RFC 9525): it must be made anew with %s as a subject alternative name",
 			name, shorten(wrongName.Certificate.Subject.CommonName, 100), name)

@@ -344,7 +344,7 @@ func Tunnel(cfg *identity.Config, id *identity.Identity) (*command.Command, erro
 	}
 	cmd, err := command.Parse(id.Tunnel)
 	if err != nil {
-		return nil, &identity.ConfigError{File: cfg.File, Text: fmt.Sprintf("tunnel of identity %s: %v", id.Name, err)}
+		return nil, &identity.ConfigError{File: cfg.File, Line: cfg.LineOf(id, "tunnel"), Text: fmt.Sprintf("tunnel of identity %s: %v", id.Name, err)}
 	}
 	return cmd, nil
 }

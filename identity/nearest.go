@@ -1,0 +1,64 @@
+package identity
+
+import "strings"
+
+// topKeys and identityKeys are the keys of a YAML file.
+var topKeys = []string{
+	"aliases", "batch_delay", "delay_notice_after", "expire_after", "force_mda", "hold_possibly_delivered", "identities",
+	"keep_failed", "local_domains", "mda", "mda_timeout", "mda_unread", "notify",
+}
+
+var identityKeys = []string{
+	"auth", "authorize_as", "oauth", "password_credential", "password_keyring", "ca_file", "certificate_passphrase", "client_certificate", "client_key", "default", "helo",
+	"host", "match", "max_messages_per_session", "message_id", "name", "password", "password_command", "port", "postconnect",
+	"preconnect", "qualify_domain", "relogin_delay", "reverse_path", "sender", "sessions", "timeout", "tls", "tls_name",
+	"token_command", "tunnel", "username",
+}
+
+var oauthKeys = []string{
+	"authorize_url", "client_id", "client_id_command", "client_secret", "device_url", "provider", "redirect_url", "resource",
+	"scope", "tenant", "token_url",
+}
+
+// nearest returns the one of known words that a mistyped word stands for, "" if it looks like none
+// of them. Nothing else is said of a word that is not known, since it may be a misplaced secret.
+func nearest(word string, known []string) string {
+	word = strings.ToLower(word)
+	best, least := "", len(word)/3+1
+	if len(word) > 40 {
+		return ""
+	}
+	for _, k := range known {
+		if d := distance(word, k); d < least && d <= 2 {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// distance returns how many letters have to be added, left out, replaced, or exchanged with the next
+// one to make one word of the other.
+func distance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			same := 1
+			if a[i-1] == b[j-1] {
+				same = 0
+			}
+			d := min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+same)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d = min(d, rows[i-2][j-2]+1)
+			}
+			rows[i][j] = d
+		}
+	}
+	return rows[len(a)][len(b)]
+}
