@@ -26,8 +26,8 @@ const closeGrace = 2 * time.Second
 //
 // Deadlines work; the error of a Read that ends at one quotes what the command has printed so far
 // (see [SaidError]). Close ends the command: it has two seconds to exit by itself, then
-// everything that it started is ended. ctx only bounds the start.
-func Dial(ctx context.Context, c *command.Command, host, port string) (net.Conn, error) {
+// everything that it started is ended. ctx only bounds the start. memory keeps why ssh failed.
+func Dial(ctx context.Context, c *command.Command, host, port string, memory Memory) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -39,6 +39,7 @@ func Dial(ctx context.Context, c *command.Command, host, port string) (net.Conn,
 	if err != nil {
 		return nil, fmt.Errorf("tunnel: %w", err)
 	}
+	conn.memory = memory
 	return conn, nil
 }
 
@@ -51,6 +52,7 @@ type conn struct {
 	name     string
 	ssh      string // what a person types to see what ssh asks or says; "" for another command
 	argv     []string
+	memory   Memory
 	remote   address
 	process  *helper.Process
 	greeted  atomic.Bool // something has come from the other side
@@ -86,7 +88,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	switch {
 	case n > 0:
-		c.greeted.Store(true)
+		if !c.greeted.Swap(true) {
+			c.memory.forget()
+		}
 	case err == io.EOF || errors.Is(err, syscall.ECONNRESET):
 		err = c.explain(err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -142,6 +146,11 @@ func (c *conn) ended(exit *helper.Exit) error {
 		e.Try = louder(c.argv)
 	case c.ssh != "":
 		e.Output, e.Cure = sshWords(exit.Output, c.ssh)
+		if turnedAway(exit.Output) {
+			e.Before = c.memory.reason()
+		} else {
+			c.memory.keep(e.Error())
+		}
 	}
 	return e
 }

@@ -3,9 +3,11 @@ package tunnel
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +22,7 @@ func dial(t *testing.T, script string) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := Dial(t.Context(), c, "mail.test", "25")
+	conn, err := Dial(t.Context(), c, "mail.test", "25", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,12 +165,57 @@ func TestDialCommandNotFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := Dial(t.Context(), c, "mail.test", "25")
+	conn, err := Dial(t.Context(), c, "mail.test", "25", "")
 	if err == nil {
 		conn.Close()
 		t.Fatal("dialled")
 	}
 	if !strings.Contains(err.Error(), "no-such-command") {
 		t.Errorf("error %q does not name the command", err)
+	}
+}
+
+// A gateway that turns us away after refused logins does not take the reason for that from the person.
+func TestReasonBeforeAGatewayHangsUp(t *testing.T) {
+	dir := t.TempDir()
+	ssh := filepath.Join(dir, "ssh")
+	say := func(text string) {
+		if err := os.WriteFile(ssh, []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := command.Parse(ssh + " gw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory := Memory(filepath.Join(dir, "memory"))
+	failure := func() string {
+		conn, err := Dial(t.Context(), c, "mail.test", "25", memory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(patience))
+		_, err = conn.Read(make([]byte, 1))
+		return fmt.Sprint(err)
+	}
+	const refused, away = "me@gw: Permission denied (publickey).", "kex_exchange_identification: read: Connection reset by peer"
+	say("echo '" + away + "' >&2; exit 255")
+	if got := failure(); !strings.Contains(got, away) || strings.Contains(got, "before that") {
+		t.Errorf("first: %s", got)
+	}
+	say("echo '" + refused + "' >&2; exit 255")
+	failure()
+	say("echo '" + away + "' >&2; exit 255")
+	for range 3 {
+		if got := failure(); !strings.Contains(got, "; before that: ssh: exit status 255: "+refused+"; no key was accepted: ssh-add -l ") {
+			t.Errorf("turned away: %s", got)
+		}
+	}
+	say("echo 220 hello")
+	failure()
+	say("echo '" + away + "' >&2; exit 255")
+	if got := failure(); strings.Contains(got, "before that") {
+		t.Errorf("after a success: %s", got)
 	}
 }

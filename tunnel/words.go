@@ -19,6 +19,8 @@ type ExitError struct {
 	Try string
 	// Cure is what helps, where its words are known.
 	Cure string
+	// Before is why it failed before, where its words now only follow from that.
+	Before string
 }
 
 func (e *ExitError) Error() string {
@@ -31,6 +33,9 @@ func (e *ExitError) Error() string {
 	}
 	if e.Cure != "" {
 		text += "; " + e.Cure
+	}
+	if e.Before != "" {
+		text += "; before that: " + e.Before
 	}
 	if e.Try != "" {
 		text += ", and said nothing; to see why, type: " + e.Try

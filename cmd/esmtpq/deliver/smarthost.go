@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -100,10 +101,11 @@ func (r *router) dialer(cfg *identity.Config, id *identity.Identity) (func(conte
 		return nil, err
 	}
 	if cmd != nil {
+		memory := tunnel.Memory(filepath.Join(whoami.Queue(r.home), stateName, "tunnel-"+url.PathEscape(id.Name)))
 		return func(ctx context.Context) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, r.limit(dialLimit))
 			defer cancel()
-			return tunnel.Dial(ctx, cmd, id.Host, id.Port)
+			return tunnel.Dial(ctx, cmd, id.Host, id.Port, memory)
 		}, nil
 	}
 	if id.Preconnect == "" {
