@@ -201,21 +201,21 @@ func TestReasonBeforeAGatewayHangsUp(t *testing.T) {
 	}
 	const refused, away = "me@gw: Permission denied (publickey).", "kex_exchange_identification: read: Connection reset by peer"
 	say("echo '" + away + "' >&2; exit 255")
-	if got := failure(); !strings.Contains(got, away) || strings.Contains(got, "before that") {
+	if got := failure(); !strings.Contains(got, away) || strings.Contains(got, "since then") {
 		t.Errorf("first: %s", got)
 	}
 	say("echo '" + refused + "' >&2; exit 255")
 	failure()
 	say("echo '" + away + "' >&2; exit 255")
 	for range 3 {
-		if got := failure(); !strings.Contains(got, "; before that: ssh: exit status 255: "+refused+"; no key was accepted: ssh-add -l ") {
+		if got := failure(); !strings.HasPrefix(got, "ssh: exit status 255: "+refused+"; no key was accepted: ssh-add -l ") || !strings.HasSuffix(got, "; since then the gateway hangs up: "+away) {
 			t.Errorf("turned away: %s", got)
 		}
 	}
 	say("echo 220 hello")
 	failure()
 	say("echo '" + away + "' >&2; exit 255")
-	if got := failure(); strings.Contains(got, "before that") {
+	if got := failure(); strings.Contains(got, "since then") {
 		t.Errorf("after a success: %s", got)
 	}
 }

@@ -25,6 +25,10 @@ type ExitError struct {
 
 func (e *ExitError) Error() string {
 	text := e.ExitError.Error()
+	if e.Before != "" {
+		first, _, _ := strings.Cut(e.Output, "\n")
+		return e.Before + "; since then the gateway hangs up: " + first // what is shown can be cut
+	}
 	if e.Early {
 		text = "the tunnel ended (" + e.How() + ") before the host's greeting"
 		if e.Output != "" {
@@ -33,9 +37,6 @@ func (e *ExitError) Error() string {
 	}
 	if e.Cure != "" {
 		text += "; " + e.Cure
-	}
-	if e.Before != "" {
-		text += "; before that: " + e.Before
 	}
 	if e.Try != "" {
 		text += ", and said nothing; to see why, type: " + e.Try
