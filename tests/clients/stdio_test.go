@@ -70,3 +70,44 @@ func TestSMTPOnStandardInputOddities(t *testing.T) {
 		t.Error("the long line was changed")
 	}
 }
+
+// A recipient who is named twice is one, as on a command line.
+func TestSMTPOnStandardInputNamedTwice(t *testing.T) {
+	host := stage.NewSmartHost(t)
+	me := stage.NewPerson(t, stage.Identity(host)...)
+	me.Run(dialogue("EHLO x", "MAIL FROM:<me@example.org>", "RCPT TO:<friend@example.net>", "RCPT TO:<friend@EXAMPLE.net>",
+		"RCPT TO:<Friend@example.net>", "RCPT TO:<friend@example.net>", "DATA", "Subject: one", "", "text", ".",
+		"MAIL FROM:<me@example.org>", "RCPT TO:<friend@example.net>", "DATA", "Subject: two", "", "text", ".", "QUIT"), "sendmail", "-bs")
+	me.Deliver()
+	mails := host.Received()
+	if len(mails) != 2 || strings.Join(mails[0].To, " ") != "friend@example.net Friend@example.net" || len(mails[1].To) != 1 {
+		t.Errorf("arrived: %+v", mails)
+	}
+}
+
+// What fetchmail takes for a reason to write to the sender is not said for anything but an address.
+func TestSMTPOnStandardInputReplies(t *testing.T) {
+	me := stage.NewPerson(t, stage.Identity(stage.NewSmartHost(t))...)
+	for command, want := range map[string]string{
+		"LHLO x": "500 5.5.1 This is SMTP, not LMTP: say EHLO",
+		"MAIL FROM:<a@example.net> SIZE=99999999999":                          "", // 99 GB, for which there is room or not
+		"MAIL FROM:<a@example.net> SIZE=9999999999999999999999 BODY=8BITMIME": "452 4.3.1",
+		"MAIL FROM:<a@example.net> BODY=8BITMIME size=9223372036854775807":    "452 4.3.1",
+		"MAIL FROM:<a@example.net> SIZE=00000000000000000000000000001":        "250 ",
+		"MAIL FROM:<a@example.net> SIZE=4294967295":                           "", // 4 GB
+		"MAIL FROM:<a@example.net> SIZE=x":                                    "501 5.5.4",
+		"MAIL FROM:<a@example.net> SIZE=99999999999x":                         "501 5.5.4",
+		"MAIL whatever":    "501 5.5.2",
+		"RCPT TO:<a,b@x>":  "553 5.1.3",
+		"RCPT TO: <a b@x>": "553 5.1.3",
+		"RCPT whatever":    "501 5.5.2",
+	} {
+		lines := []string{"EHLO x", "MAIL FROM:<me@example.org>", command, "NOOP", "QUIT"}
+		replies := strings.Split(me.Run(dialogue(lines...), "sendmail", "-bs"), "\r\n")
+		n := len(replies) - 4 // 250 to NOOP, 221, and what follows the last line end
+		got := replies[n]
+		if !strings.HasPrefix(got, want) || want == "" && !strings.HasPrefix(got, "250 ") && !strings.HasPrefix(got, "452 4.3.1") {
+			t.Errorf("%s: %s, want %s", command, got, want)
+		}
+	}
+}

@@ -30,12 +30,12 @@ func Verb(c *door.Call) error {
 	}
 	conn := newStdioConn(c.In, c.Out)
 	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
-		return &submissionSession{home: home, inv: c.Sendmail}, nil
+		return &submissionSession{home: home, inv: c.Sendmail, conn: conn}, nil
 	}))
 	s.Domain = whoami.Host()
 	s.EnableSMTPUTF8, s.EnableDSN = true, true
 	s.MaxLineLength = 1 << 20 // a longer one would end the session, and lose what came before it
-	s.MaxRecipients, s.MaxMessageBytes = 0, 0
+	s.MaxRecipients, s.MaxMessageBytes = spool.MaxRecipients, 0
 	s.ErrorLog = log.New(io.Discard, "", 0)
 	err = s.Serve(&stdioListener{conn: conn})
 	if err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, smtp.ErrServerClosed) {
@@ -46,9 +46,11 @@ func Verb(c *door.Call) error {
 
 // A submissionSession takes messages into the queue.
 type submissionSession struct {
-	home string
-	inv  *argv.Invocation
-	env  *spool.Envelope
+	home  string
+	inv   *argv.Invocation
+	conn  *stdioConn
+	env   *spool.Envelope
+	known map[string]bool // the recipients, as returned by submit.SameFor
 }
 
 var errNoMail = &smtp.SMTPError{Code: 503, EnhancedCode: smtp.EnhancedCode{5, 5, 1}, Message: "Say MAIL first"}
@@ -68,8 +70,12 @@ func (s *submissionSession) Mail(from string, opts *smtp.MailOptions) error {
 			spec = submit.AsText(spec)
 		}
 	}
-	s.env = &spool.Envelope{ReversePath: &spec}
+	s.env, s.known = &spool.Envelope{ReversePath: &spec}, map[string]bool{}
 	if opts != nil {
+		if !fits(max(opts.Size, s.conn.size), s.home) {
+			s.env = nil
+			return &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 3, 1}, Message: "There is no room for a message of this size"}
+		}
 		s.env.Return, s.env.EnvelopeID = string(opts.Return), opts.EnvelopeID
 		if opts.Body == smtp.Body8BitMIME {
 			s.env.Body = "8BITMIME"
@@ -78,6 +84,7 @@ func (s *submissionSession) Mail(from string, opts *smtp.MailOptions) error {
 	return nil
 }
 
+// Rcpt adds a recipient. One that is named twice gets one copy.
 func (s *submissionSession) Rcpt(to string, opts *smtp.RcptOptions) error {
 	if s.env == nil {
 		return errNoMail
@@ -85,6 +92,9 @@ func (s *submissionSession) Rcpt(to string, opts *smtp.RcptOptions) error {
 	spec, err := requote(to)
 	if err != nil {
 		return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 1, 3}, Message: spool.Printable(err.Error())}
+	}
+	if s.known[submit.SameFor(spec)] {
+		return nil
 	}
 	rcpt := spool.Recipient{Address: spec}
 	if opts != nil {
@@ -102,6 +112,7 @@ func (s *submissionSession) Rcpt(to string, opts *smtp.RcptOptions) error {
 		}
 		return reply
 	}
+	s.known[submit.SameFor(spec)] = true
 	s.env.Recipients = append(s.env.Recipients, rcpt)
 	return nil
 }

@@ -31,9 +31,11 @@ type stdioConn struct {
 	state stdioState
 	chunk int64  // octets left of a BDAT chunk
 	tail  []byte // the last octets of a message, to find its end
+	size  int64  // given with the last MAIL, if it is too large for the library
 	err   error  // error that ended the reading
 
 	mu    sync.Mutex
+	sent  string // the last command
 	reply string // the last reply line
 	once  sync.Once
 	done  chan struct{}
@@ -144,12 +146,16 @@ func (c *stdioConn) command(n int) {
 			c.state, c.chunk = inChunk, k
 		}
 	case "MAIL":
+		line, c.size = cutSize(line)
 		line = qualify(protect(line))
 		c.buf = append([]byte(line), c.buf[n:]...)
 	case "RCPT":
 		line = qualify(line)
 		c.buf = append([]byte(line), c.buf[n:]...)
 	}
+	c.mu.Lock()
+	c.sent = line
+	c.mu.Unlock()
 	c.ready = len(line)
 }
 
@@ -189,11 +195,36 @@ func (c *stdioConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	lines := strings.Split(strings.TrimRight(string(p), "\r\n"), "\n")
 	c.reply = lines[len(lines)-1]
+	said := []byte(better(c.sent, string(p)))
 	c.mu.Unlock()
-	if _, err := c.out.Write(bytes.ReplaceAll(bytes.ReplaceAll(p, []byte("@"+unqualified), nil), []byte("@"+noAddress), nil)); err != nil {
+	said = bytes.ReplaceAll(bytes.ReplaceAll(said, []byte("@"+unqualified), nil), []byte("@"+noAddress), nil)
+	if _, err := c.out.Write(said); err != nil {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// better returns a reply of the library, or one that helps the client more. A path that the library
+// cannot read is an address that we cannot take, and not a mistake in the command, which fetchmail
+// would report to the sender at each poll.
+func better(command, reply string) string {
+	switch {
+	case strings.HasPrefix(reply, "500 5.5.1 This is not a LMTP server"):
+		return "500 5.5.1 This is SMTP, not LMTP: say EHLO\r\n"
+	case strings.HasPrefix(reply, "501 5.5.2 Was expecting MAIL") && hasPath(command, "FROM:"):
+		return "553 5.1.7 That is no address\r\n"
+	case strings.HasPrefix(reply, "501 5.5.2 Was expecting RCPT") && hasPath(command, "TO:"):
+		return "553 5.1.3 That is no address\r\n"
+	}
+	return reply
+}
+
+// hasPath reports whether a command is MAIL or RCPT with something in angle brackets.
+func hasPath(command, word string) bool {
+	_, rest, _ := strings.Cut(strings.ToUpper(command), " ")
+	rest, ok := strings.CutPrefix(strings.TrimLeft(rest, " "), word)
+	rest = strings.TrimLeft(rest, " ")
+	return ok && strings.HasPrefix(rest, "<") && strings.Contains(rest, ">")
 }
 
 func (c *stdioConn) Close() error {

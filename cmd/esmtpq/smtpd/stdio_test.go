@@ -3,6 +3,7 @@ package smtpd
 import (
 	"bytes"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -123,6 +124,25 @@ func TestRequote(t *testing.T) {
 	}
 }
 
+var tooLong = regexp.MustCompile(`(?i) SIZE=[0-9]{10}`)
+
+func TestCutSize(t *testing.T) {
+	for in, want := range map[string]string{
+		"MAIL FROM:<a> SIZE=4294967295\r\n":                "MAIL FROM:<a> SIZE=4294967295\r\n",
+		"MAIL FROM:<a> SIZE=4294967296\r\n":                "MAIL FROM:<a> SIZE=4294967295\r\n",
+		"MAIL FROM:<a> size=99999999999999999999999 X\r\n": "MAIL FROM:<a> size=4294967295 X\r\n",
+		"MAIL FROM:<a> SIZE=\r\n":                          "MAIL FROM:<a> SIZE=\r\n",
+		"MAIL FROM:<a SIZE=99999999999>\r\n":               "MAIL FROM:<a SIZE=99999999999>\r\n",
+		"MAIL FROM:<a> SIZE=99999999999":                   "MAIL FROM:<a> SIZE=4294967295",
+		"MAIL":                                             "MAIL",
+	} {
+		got, size := cutSize(in)
+		if got != want || size != 0 == (got == in) {
+			t.Errorf("%q: %q, %d", in, got, size)
+		}
+	}
+}
+
 // Whatever the input and its pieces, nothing is lost, and only commands are changed.
 func FuzzStdio(f *testing.F) {
 	f.Add("MAIL FROM:<a>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n", uint8(3))
@@ -134,6 +154,9 @@ func FuzzStdio(f *testing.F) {
 			fd.pieces, rest = append(fd.pieces, rest[:n]), rest[n:]
 		}
 		got, err := talk(newStdioConn(fd, io.Discard), ok)
+		if tooLong.MatchString(in) {
+			return // that number is changed
+		}
 		got = strings.ReplaceAll(got, "@"+unqualified, "")
 		if err == io.EOF && got != strings.ReplaceAll(in, "@"+unqualified, "") {
 			t.Errorf("%q became %q", in, got)

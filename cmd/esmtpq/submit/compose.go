@@ -26,7 +26,7 @@ type Draft struct {
 	header *message.Header
 	nul    *message.NULFilter // between standard input and body
 	body   *bufio.Reader
-	known  map[string]bool // the recipients, as returned by sameFor
+	known  map[string]bool // the recipients, as returned by SameFor
 }
 
 // Compose reads a message's header from in and makes the envelope that the command line asks for.
@@ -206,7 +206,7 @@ func (d *Draft) addNamed(inv *argv.Invocation) error {
 
 // add adds a recipient to the envelope, unless it is there already.
 func (d *Draft) add(r spool.Recipient) {
-	if key := sameFor(r.Address); !d.known[key] {
+	if key := SameFor(r.Address); !d.known[key] {
 		d.known[key] = true
 		d.Env.Recipients = append(d.Env.Recipients, r)
 	}
@@ -225,9 +225,9 @@ func (d *Draft) checkNumber() error {
 	return nil
 }
 
-// sameFor returns the same text for all spellings of an address: the case of its domain does not
+// SameFor returns the same text for all spellings of an address: the case of its domain does not
 // matter.
-func sameFor(spec string) string {
+func SameFor(spec string) string {
 	at := strings.LastIndexByte(spec, '@')
 	if at < 0 {
 		return spec

@@ -115,10 +115,10 @@ func (d *Draft) Check(r *Router) (time.Duration, error) {
 				failure = err
 			}
 			d.Bad = append(d.Bad, spool.Refusal{Recipient: rcpt, Status: "5.3.5", Reason: err.Error()})
-		case route.Address != rcpt.Address && d.known[sameFor(route.Address)]:
+		case route.Address != rcpt.Address && d.known[SameFor(route.Address)]:
 			// named with the domain that it gets, too
 		default:
-			d.known[sameFor(route.Address)] = true
+			d.known[SameFor(route.Address)] = true
 			d.Env.Recipients = append(d.Env.Recipients, rcpt)
 		}
 	}
