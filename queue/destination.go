@@ -42,6 +42,7 @@ type draw struct {
 	entry   *openEntry
 	indexes []int     // of Delivery.Recipients in the envelope
 	sender  string    // Sender: field to force upon the header, "" for none
+	content Content   // nil if it cannot be read
 	first   time.Time // when the message was first tried for its own sake; now if this is the first time
 	// lastChance says that the message is given up if it is put off once more.
 	lastChance bool
@@ -228,11 +229,20 @@ func (t *destination) deliveryOf(id string) *Delivery {
 		t.out = map[*Delivery]struct{}{}
 	}
 	t.out[d] = struct{}{}
+	if err == nil {
+		d.draw.content = d.Content
+	}
 	r.mu.Unlock()
 	if err != nil {
 		d.Content = nil
 		t.refuseContent(d, err)
 		return nil
+	}
+	if d.Content.Size() >= longContent {
+		select {
+		case r.drawn <- struct{}{}:
+		default:
+		}
 	}
 	return d
 }

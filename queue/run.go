@@ -118,7 +118,7 @@ func runLocked(ctx context.Context, q *spool.Queue, router Router, opt RunOption
 		seen: map[uint64]struct{}{}, open: map[string]*openEntry{}, destinations: map[string]*destination{},
 		reasons: map[Reason]int{}, backoffs: readBackoffs(q), unsendable: q.Unsendables(),
 		blocked: map[string][]string{}, pileOf: map[pileKey]*pile{},
-		gone: make(chan *spool.Entry, 64),
+		gone: make(chan *spool.Entry, 64), drawn: make(chan struct{}, 1),
 	}
 	r.idle = sync.NewCond(&r.mu)
 	r.beginFindings()
@@ -152,6 +152,7 @@ type run struct {
 	waited bool      // for another run to end
 
 	gone      chan *spool.Entry // entries that are done, to be removed
+	drawn     chan struct{}     // a long message is being sent, which should be shown
 	voidIndex sync.Once         // removes the due index before the first entry is changed
 	impatient atomic.Bool       // an entry was waited for in vain
 	envelope  []byte            // buffer for the scan
@@ -194,9 +195,14 @@ func (r *run) loop() {
 		close(r.gone)
 		<-removed
 	}()
+	r.q.ShowTransfers(nil) // a dead run may have left some
+	stop, shown := make(chan struct{}), make(chan struct{})
+	go r.show(stop, shown)
+	defer func() {
+		close(stop)
+		<-shown // it writes to the file that is locked
+	}()
 	r.scan(true)
-	stop := make(chan struct{})
-	defer close(stop)
 	go r.watch(stop)
 	r.end()
 	r.refuseBackoffs()

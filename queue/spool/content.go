@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"esmtpq/message"
 )
@@ -49,6 +50,8 @@ type storedContent struct {
 	env   *Envelope
 	whole []byte // all of it, verified; nil if it is long
 
+	taken atomic.Int64 // octets that the last reader has taken
+
 	mu     sync.Mutex
 	damage error // found while it was read
 }
@@ -65,6 +68,17 @@ func (c *storedContent) setDamage(err error) {
 	defer c.mu.Unlock()
 	c.damage = err
 }
+
+// Taken returns how many octets of a content its last reader has taken, as far as that is known: of
+// a short content it is not.
+func Taken(c Content) int64 {
+	if c, ok := c.(interface{ readSoFar() int64 }); ok {
+		return c.readSoFar()
+	}
+	return 0
+}
+
+func (c *storedContent) readSoFar() int64 { return c.taken.Load() }
 
 // content opens the content of an entry and checks as much as can be checked now.
 func (q *Queue) content(m *Message) (*storedContent, error) {
@@ -122,7 +136,8 @@ func (c *storedContent) Open() (io.ReadCloser, error) {
 		}
 		return nil, err
 	}
-	return newVerifyingReader(f, c.env.Size, c.env.SHA256, c.setDamage), nil
+	c.taken.Store(0)
+	return newVerifyingReader(f, c.env.Size, c.env.SHA256, &c.taken, c.setDamage), nil
 }
 
 // ContentFor returns the content of an entry, with sender forced upon its header unless that is

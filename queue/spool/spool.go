@@ -65,7 +65,7 @@
 //
 // All locks are flock(2) on close-on-exec descriptors and vanish with their process.
 //
-//	.lock                 held by the queue run
+//	.lock                 held by the queue run, which writes into it what it is sending
 //	.wakeup               held by the one background process that sleeps before a run
 //	.told                 held while the owner of the queue is told of mail
 //	.new-…/               held by its writer

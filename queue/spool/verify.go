@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -28,6 +29,8 @@ type verifyingReader struct {
 	want string
 	// found is called with ErrDamaged when it is met.
 	found func(error)
+
+	taken *atomic.Int64 // octets that have been returned, for others to see
 
 	mu      sync.Mutex
 	started bool
@@ -49,8 +52,8 @@ type readBlock struct {
 	err error
 }
 
-func newVerifyingReader(f *os.File, size int64, want string, found func(error)) *verifyingReader {
-	return &verifyingReader{f: f, left: size, sum: sha256.New(), want: want, found: found}
+func newVerifyingReader(f *os.File, size int64, want string, taken *atomic.Int64, found func(error)) *verifyingReader {
+	return &verifyingReader{f: f, left: size, sum: sha256.New(), want: want, taken: taken, found: found}
 }
 
 // Read implements io.Reader. Damaged content ends with ErrDamaged in place of io.EOF.
@@ -103,7 +106,10 @@ func (r *verifyingReader) advance() error {
 	}
 }
 
-func (r *verifyingReader) take(b readBlock) { r.block, r.rest, r.err = b.p[:cap(b.p)], b.p, b.err }
+func (r *verifyingReader) take(b readBlock) {
+	r.block, r.rest, r.err = b.p[:cap(b.p)], b.p, b.err
+	r.taken.Add(int64(len(b.p)))
+}
 
 // start starts the goroutine, unless it was started before. It returns false once the reader is
 // closed.

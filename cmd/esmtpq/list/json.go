@@ -16,8 +16,9 @@ import (
 // jsonList prints one JSON object for each message, each on a line of its own. The names of the
 // members are those of Postfix's postqueue -j where it has them.
 type jsonList struct {
-	out     io.Writer
-	trouble trouble
+	out       io.Writer
+	trouble   trouble
+	transfers map[string]spool.Transfer
 }
 
 // print prints an object, in which everything that is not printable is an escape: addresses and
@@ -53,11 +54,12 @@ func escaped(b []byte) []byte {
 }
 
 type jsonMessage struct {
-	QueueName   string          `json:"queue_name"` // "deferred", "hold", "failed", "damaged" or "legacy"
+	QueueName   string          `json:"queue_name"` // "active", "deferred", "hold", "failed", "damaged" or "legacy"
 	QueueID     string          `json:"queue_id"`
-	ArrivalTime int64           `json:"arrival_time"` // Unix time
-	MessageSize int64           `json:"message_size"` // octets
-	Sender      string          `json:"sender"`       // -f, else From:; "" for null
+	ArrivalTime int64           `json:"arrival_time"`          // Unix time
+	MessageSize int64           `json:"message_size"`          // octets
+	Sender      string          `json:"sender"`                // -f, else From:; "" for null
+	OctetsSent  *int64          `json:"octets_sent,omitempty"` // of an active message
 	Attempts    int             `json:"attempts"`
 	LastAttempt int64           `json:"last_attempt,omitempty"` // Unix time
 	NextAttempt int64           `json:"next_attempt,omitempty"`
@@ -99,7 +101,12 @@ func (w *jsonList) message(m *spool.Message) {
 	if m.Foreign != "" {
 		j.Reason = m.Foreign
 	}
-	if m.Held {
+	if t, active := w.transfers[m.ID]; active {
+		j.OctetsSent = &t.Done
+	}
+	if j.OctetsSent != nil {
+		j.QueueName = "active"
+	} else if m.Held {
 		j.QueueName = "hold"
 	} else if !m.Pending() {
 		j.QueueName = "failed"

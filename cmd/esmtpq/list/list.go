@@ -95,12 +95,18 @@ func list(c *door.Call, opt options) error {
 	}
 	out := bufio.NewWriterSize(c.Out, 64<<10)
 	t := troubleOf(q, listing.IDs)
-	var w listWriter = &jsonList{out, t}
+	running, transfers := false, map[string]spool.Transfer{}
+	if q != nil {
+		running, transfers = q.Running(), q.Transfers()
+	}
+	var w listWriter = &jsonList{out, t, transfers}
 	if opt.quiet {
 		w, listing.Foreign = &quietList{trouble: t}, nil
 	} else if !opt.json {
-		running := q != nil && q.Running()
-		w = &postfixList{out: out, verbose: opt.verbose, colour: colourful(c.Out), running: running, trouble: t}
+		w = &postfixList{
+			out: out, verbose: opt.verbose, colour: colourful(c.Out),
+			running: running, transfers: transfers, trouble: t,
+		}
 	}
 	walk(c, q, listing, w)
 	if q != nil && !opt.quiet && q.Running() {
@@ -166,8 +172,10 @@ type postfixList struct {
 	colour  bool
 	running bool // a queue run goes on
 	trouble trouble
-	n       int
-	size    int64
+
+	transfers map[string]spool.Transfer // what it is sending
+	n         int
+	size      int64
 }
 
 const (
@@ -238,6 +246,10 @@ func (w *postfixList) message(m *spool.Message) {
 		attempts := door.Plural(m.Attempts, "attempt", "attempts")
 		w.reason(fmt.Sprintf("%s, next %s", attempts, m.Next.Local().Format("Mon Jan _2 15:04:05")), false)
 	}
+	transfer, active := w.transfers[m.ID]
+	if active {
+		w.reason("being sent: "+transfer.String(), false)
+	}
 	if w.verbose {
 		for _, remark := range m.Envelope.Remarks {
 			w.reason("remark: "+spool.Printable(remark), false)
@@ -255,7 +267,9 @@ func (w *postfixList) message(m *spool.Message) {
 		if s.State == spool.Accepted || s.State == spool.LocalDone {
 			continue
 		}
-		if why := why(m, s); why != last && why != "" {
+		if active && s.State == spool.Sending {
+			// said above
+		} else if why := why(m, s); why != last && why != "" {
 			w.reason(why, s.State == spool.Refused)
 			last = why
 		}
@@ -282,7 +296,7 @@ func (w *postfixList) mark(m *spool.Message) string {
 	switch {
 	case m.Held || !m.Pending():
 		return "!"
-	case w.running && sending(m):
+	case w.running && sending(m), w.transfers[m.ID].ID != "":
 		return "*"
 	}
 	return ""

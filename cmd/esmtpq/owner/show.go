@@ -7,7 +7,6 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
@@ -66,16 +65,16 @@ func show(c *door.Call, q *spool.Queue, name string, raw bool) error {
 		return err
 	}
 	out := bufio.NewWriter(c.Out)
-	showEnvelope(out, filepath.Join(q.Dir, name), m)
+	showEnvelope(out, filepath.Join(q.Dir, name), m, q.Transfers()[m.ID])
 	showHeader(out, r)
 	return out.Flush()
 }
 
-func showEnvelope(w io.Writer, path string, m *spool.Message) {
+func showEnvelope(w io.Writer, path string, m *spool.Message, t spool.Transfer) {
 	field := func(name, value string) { fmt.Fprintf(w, "%-14s %s\n", name+":", spool.Printable(value)) }
 	field("Queue ID", m.ID)
 	field("Files", path)
-	field("Arrived", m.Envelope.Arrival.Local().Format(time.RFC1123Z))
+	field("Arrived", door.Stamp(m.Envelope.Arrival))
 	switch rp := m.Envelope.ReversePath; {
 	case rp == nil:
 		field("Sender", m.Envelope.From+" (from the header)")
@@ -88,11 +87,14 @@ func showEnvelope(w io.Writer, path string, m *spool.Message) {
 		field("Remark", remark)
 	}
 	field("Size", fmt.Sprintf("%d octets", m.Envelope.Size))
-	if m.Held {
+	switch {
+	case t.ID != "":
+		field("State", fmt.Sprintf("being sent: %d of %d octets", t.Done, t.Total))
+	case m.Held:
 		field("State", "held: esmtpq release "+m.ID)
 	}
-	if m.Attempts > 0 {
-		field("Attempts", fmt.Sprintf("%d, last %s, next %s", m.Attempts, door.Stamp(m.Last), door.Stamp(m.Next)))
+	if !m.Last.IsZero() {
+		field("Attempts", fmt.Sprintf("%d of its own, last %s, next %s", m.Attempts, door.Stamp(m.Last), door.Stamp(m.Next)))
 	}
 	for i := range m.Progress {
 		s := &m.Progress[i]
