@@ -16,11 +16,15 @@ deliver, mailq and newaliases next to it and the manual pages in DIR/share/man.
   --system      the same as --prefix /usr/local
   --force       replace programs of these names that are not esmtpq's; they are
                 kept as NAME.before-esmtpq
-  --uninstall   remove what was installed; queue and configuration stay
+  --uninstall   remove what was installed; queue and configuration stay, and are listed
   --demo        build in ./bin, and show a mail on its way through sendmail, mailq and
                 deliver to a smart host on this machine; touches none of your files
 END
 }
+
+say() { printf '%s\n' "$*"; }
+fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
+misused() { { printf 'install.sh: %s\n' "$*"; usage; } >&2; exit 64; }
 
 names='sendmail deliver mailq newaliases'
 action=install
@@ -28,24 +32,21 @@ prefix=
 force=
 while [ $# -gt 0 ]; do
 	case $1 in
-	--prefix) [ $# -gt 1 ] || { usage >&2; exit 64; }; prefix=$2; shift ;;
-	--prefix=*) prefix=${1#--prefix=} ;;
+	--prefix) [ "${2-}" ] || misused "--prefix needs a directory"; prefix=$2; shift ;;
+	--prefix=?*) prefix=${1#--prefix=} ;;
 	--system) prefix=/usr/local ;;
 	--force) force=yes ;;
 	--uninstall) action=uninstall ;;
 	--demo) action=demo ;;
 	-h | --help) usage; exit 0 ;;
-	*) usage >&2; exit 64 ;;
+	*) misused "unknown argument $1" ;;
 	esac
 	shift
 done
 
-say() { printf '%s\n' "$*"; }
-fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
-
 # --prefix is relative to the directory of the caller.
 case $prefix in
-'') prefix=${HOME:?is not set: say where to install with --prefix DIR} ;;
+'') prefix=${HOME-}; [ "$prefix" ] || misused "HOME is not set: say where to install with --prefix DIR" ;;
 /*) ;;
 *) prefix=$PWD/$prefix ;;
 esac
@@ -90,7 +91,8 @@ build() {
 		return 0
 	fi
 	version=$(git describe --tags --always --dirty 2>/dev/null) || version=unknown
-	CGO_ENABLED=0 go build -buildmode=exe -tags nethttpomithttp2 -trimpath -ldflags "-s -w -X main.version=$version" -o "$1" ./cmd/esmtpq ||
+	# git may refuse to look at somebody else's directory, and go then refuses to build
+	CGO_ENABLED=0 go build -buildmode=exe -buildvcs=false -tags nethttpomithttp2 -trimpath -ldflags "-s -w -X main.version=$version" -o "$1" ./cmd/esmtpq ||
 		fail 'the build failed: see above'
 }
 
@@ -178,11 +180,14 @@ How to set up the programs that send mail:
   git:
     git config --global sendemail.smtpServer "$bindir/sendmail"
 
-  cron, by crontab -e, to try again what could not be sent (your smart host for "smarthost"):
-    */10 * * * * ping -c1 smarthost >/dev/null 2>&1 && "$bindir/deliver"
+  mailx (s-nail), in ~/.mailrc:
+    set mta="$bindir/sendmail"
 
-The configuration is ~/.esmtprc or ~/.config/esmtpq/config.yaml; "esmtpq config" shows
-which one is used.
+  cron, by crontab -e, to try again what could not be sent:
+    */10 * * * * "$bindir/deliver"
+
+The configuration is ~/.esmtprc or ~/.config/esmtpq/config.yaml (chmod 600 if a password is
+in it); "esmtpq config" shows which one is used.
 END
 	if [ "$prefix" = /usr/local ]; then
 		cat <<END
@@ -195,11 +200,13 @@ END
 	case :$PATH: in
 	*":$bindir:"*) ;;
 	*)
-		cat <<END
-
-$bindir is not on your PATH. To call mailq and deliver by name, put into ~/.profile:
-    PATH="$bindir:\$PATH"
-END
+		say
+		if [ "$bindir" = "${HOME-}/bin" ] && grep -q '^[^#]*PATH=.*HOME/bin' "$HOME/.profile" 2>/dev/null; then
+			say "$bindir is not on your PATH yet. Your ~/.profile puts it there: log in again."
+		else
+			say "$bindir is not on your PATH. To call mailq and deliver by name, put into ~/.profile:"
+			say "    PATH=\"$bindir:\$PATH\""
+		fi
 		;;
 	esac
 }
@@ -219,11 +226,57 @@ uninstall_all() {
 		file=$mandir/man${page##*.}/${page##*/}
 		if [ -e "$file" ] && our_page "$file"; then rm -f "$file"; fi
 	done
+	for dir in "$mandir"/man? "$mandir" "$prefix/share" "$bindir"; do # those that are empty now
+		[ "$prefix" = /usr/local ] || rmdir "$dir" 2>/dev/null || true
+	done
 	if [ "$removed" ]; then say "removed from $bindir:$removed"; else say "nothing of esmtpq's in $bindir"; fi
+	list_left
+}
+
+# list_left says what is still there of the person's, or still names a program that is gone.
+list_left() {
+	[ "${HOME-}" ] || return 0
+	queue=$HOME/.esmtp_queue
 	queued=$(count_queued)
-	if [ "$queued" != 0 ]; then
+	running=$(background_run)
+	if [ "$queued" != 0 ] && [ "$running" ]; then
+		say "Still queued in ~/.esmtp_queue: $queued. Process $running is about to send it, and then ends."
+	elif [ "$queued" != 0 ]; then
 		say "Still queued in ~/.esmtp_queue: $queued. They stay there; deliver sends them once esmtpq is installed again."
+	elif [ "$running" ]; then
+		say "Process $running is still at work, and ends by itself."
 	fi
+	left=$(
+		for file in "$HOME/.esmtprc" "${XDG_CONFIG_HOME:-$HOME/.config}"/esmtpq/*; do
+			[ -f "$file" ] || continue
+			if grep -q '^[^#]*password[^_]*[:=]' "$file" 2>/dev/null; then
+				say "  $file (a password is in it)"
+			else
+				say "  $file"
+			fi
+		done
+		if [ -d "$queue" ]; then say "  $queue (the queue, and what is known of hosts)"; fi
+		if crontab -l 2>/dev/null | grep -q '^[^#]*/deliver'; then say "  the line in your crontab: crontab -e"; fi
+		case $(git config --global sendemail.smtpServer 2>/dev/null) in
+		*/sendmail | */esmtpq) say "  git config --global --unset sendemail.smtpServer" ;;
+		esac
+		for file in .muttrc .mutt/muttrc .config/mutt/muttrc .mailrc; do
+			if grep -q '^[^#]*bin/\(sendmail\|esmtpq\)' "$HOME/$file" 2>/dev/null; then say "  the setting in ~/$file"; fi
+		done
+	)
+	if [ "$left" ]; then say "Left for you to keep or remove:"; say "$left"; fi
+}
+
+# background_run prints the process ID of a deliver of this person, in this home where that is known.
+background_run() {
+	ps -A -o uid= -o pid= -o args= 2>/dev/null |
+		awk -v uid="$(id -u)" '$1 == uid && $3 ~ /(^|\/)deliver$/ { print $2 }' |
+		while read -r pid; do
+			if [ ! -r "/proc/$pid/environ" ] || tr '\0' '\n' <"/proc/$pid/environ" | grep -qxF "HOME=$HOME"; then
+				say "$pid"
+				break
+			fi
+		done
 }
 
 # Each mail is a directory of the queue, with upper-case letters and digits as its name.

@@ -111,7 +111,7 @@ func (q *Queue) LockRun(ctx context.Context, waiting func()) (waited bool, err e
 		if !errors.Is(err, ErrLocked) {
 			return waited, err
 		}
-		if waiting != nil && time.Since(begin) > time.Second {
+		if waiting != nil && time.Since(begin) > 200*time.Millisecond {
 			waiting()
 			waiting = nil
 		}

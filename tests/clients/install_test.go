@@ -4,7 +4,10 @@ import (
 	"debug/elf"
 	"os"
 	"os/exec"
+	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"esmtpq/tests/stage"
@@ -55,7 +58,8 @@ func TestInstall(t *testing.T) {
 		for _, want := range []string{
 			`set sendmail="` + me.Home + `/bin/sendmail"`,
 			`git config --global sendemail.smtpServer "` + me.Home + `/bin/sendmail"`,
-			`*/10 * * * * ping -c1 smarthost >/dev/null 2>&1 && "` + me.Home + `/bin/deliver"`,
+			`*/10 * * * * "` + me.Home + `/bin/deliver"`,
+			`set mta="` + me.Home + `/bin/sendmail"`,
 		} {
 			if !strings.Contains(out, want) {
 				t.Errorf("install.sh does not say %s", want)
@@ -175,6 +179,52 @@ func TestUninstall(t *testing.T) {
 	installs(me, "--uninstall") // again: nothing to do is no error
 }
 
+// What is left is named: what has a password in it, and what still calls a program that is gone.
+func TestUninstallListsWhatIsLeft(t *testing.T) {
+	me := newInstaller(t)
+	installs(me)
+	me.Write(".config/esmtpq/config.yaml", "identities:\n  - name: me@example.org\n    host: localhost\n    username: me\n    password: secret\n")
+	me.Write(".muttrc", "set sendmail=\"~/bin/sendmail\"\n")
+	me.Write(".mailrc", "# set mta=~/bin/sendmail\n")
+	me.Run("", "git", "config", "--global", "sendemail.smtpServer", "~/bin/sendmail")
+	me.Setenv("ESMTPQ_DELAY=1m")
+	me.Run("text\n", "sendmail", "-i", "friend@example.net")
+	out := installs(me, "--uninstall")
+	pid := regexp.MustCompile(`Still queued in ~/.esmtp_queue: 1. Process (\d+) is about to send it`).FindStringSubmatch(out)
+	if pid == nil {
+		t.Fatalf("the background run is not named:\n%s", out)
+	}
+	if n, err := strconv.Atoi(pid[1]); err == nil {
+		defer syscall.Kill(n, syscall.SIGKILL) // the one that this submission has started
+	}
+	for _, want := range []string{"/.config/esmtpq/config.yaml (a password is in it)\n", "/.esmtp_queue (the queue", "--unset sendemail.smtpServer\n", "the setting in ~/.muttrc\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not named:\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, ".mailrc") || strings.Contains(out, "crontab") {
+		t.Errorf("what is not there is named:\n%s", out)
+	}
+	for _, gone := range []string{"bin", "share"} {
+		if _, err := os.Stat(me.Path(gone)); err == nil {
+			t.Errorf("~/%s is empty and left", gone)
+		}
+	}
+}
+
+// Debian's ~/.profile puts ~/bin on PATH by itself, once it is there.
+func TestInstallPath(t *testing.T) {
+	me := newInstaller(t)
+	me.Setenv("PATH=" + strings.TrimPrefix(me.Getenv("PATH"), me.Home+"/bin:"))
+	if out := installs(me); !strings.Contains(out, `PATH="`+me.Home+`/bin:$PATH"`) {
+		t.Errorf("without ~/.profile:\n%s", out)
+	}
+	me.Write(".profile", "if [ -d \"$HOME/bin\" ] ; then\n    PATH=\"$HOME/bin:$PATH\"\nfi\n")
+	if out := installs(me); !strings.Contains(out, "log in again") || strings.Contains(out, `:$PATH"`) {
+		t.Errorf("with Debian's:\n%s", out)
+	}
+}
+
 func TestInstallGo(t *testing.T) {
 	for _, test := range []struct{ name, script, want string }{
 		{"none", "", "Go is not installed"},
@@ -211,8 +261,14 @@ func TestInstallUsage(t *testing.T) {
 	if out := installs(me, "--help"); !strings.Contains(out, "--uninstall") {
 		t.Errorf("install.sh --help: %s", out)
 	}
-	if r := install(me, "--perfix", "x"); r.Code != 64 || !strings.Contains(r.Stderr, "usage:") {
-		t.Errorf("install.sh --perfix: %+v", r)
+	for _, args := range [][]string{{"--perfix", "x"}, {"--prefix"}, {"--prefix="}, {"--prefix", ""}, {"--system", "x"}} {
+		if r := install(me, args...); r.Code != 64 || !strings.Contains(r.Stderr, "usage:") {
+			t.Errorf("install.sh %q: %+v", args, r)
+		}
+	}
+	me.Setenv("HOME=")
+	if r := install(me); r.Code != 64 || !strings.Contains(r.Stderr, "HOME is not set") {
+		t.Errorf("install.sh without HOME: %+v", r)
 	}
 }
 

@@ -71,6 +71,16 @@ func (p *Person) WriteScript(name, content string) string {
 // Setenv sets a variable in the person's environment; the last one of a name counts.
 func (p *Person) Setenv(assignment string) { p.env = append(p.env, assignment) }
 
+// Getenv returns a variable of the person's environment.
+func (p *Person) Getenv(name string) (value string) {
+	for _, assignment := range p.env {
+		if v, ok := strings.CutPrefix(assignment, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
 // Command prepares a program on the person's PATH, to run in the person's home.
 func (p *Person) Command(name string, args ...string) *exec.Cmd {
 	p.T.Helper()
@@ -88,12 +98,7 @@ func (p *Person) Command(name string, args ...string) *exec.Cmd {
 // LookPath finds a program on the person's PATH.
 func (p *Person) LookPath(name string) string {
 	p.T.Helper()
-	var list string
-	for _, assignment := range p.env {
-		if value, ok := strings.CutPrefix(assignment, "PATH="); ok {
-			list = value
-		}
-	}
+	list := p.Getenv("PATH")
 	for _, dir := range filepath.SplitList(list) {
 		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
 			return path
