@@ -48,7 +48,8 @@ func (q *Queue) Transfers() map[string]Transfer {
 	}
 	for line := range bytes.Lines(b[:n]) {
 		var t Transfer
-		if _, err := fmt.Sscanf(string(line), "%16s %d %d\n", &t.ID, &t.Done, &t.Total); err != nil || !IsID(t.ID) {
+		_, err := fmt.Sscanf(string(line), "%16s %d %d\n", &t.ID, &t.Done, &t.Total)
+		if err != nil || !IsID(t.ID) || !bytes.HasSuffix(line, []byte("\n")) {
 			break
 		}
 		all[t.ID] = t
