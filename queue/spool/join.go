@@ -14,7 +14,7 @@ import (
 // that one of the two always sees to the mail.
 
 const (
-	// everything is what the file of the lock says.
+	// everything is what the file of the lock begins with.
 	everything = "all\n"
 	// againFile is the note.
 	againFile = ".again"
@@ -41,7 +41,7 @@ func (q *Queue) runsEverything() bool {
 		return false
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, int64(len(everything)+1)))
+	b, err := io.ReadAll(io.LimitReader(f, int64(len(everything)))) // what is being sent follows
 	return err == nil && string(b) == everything && q.Running()
 }
 

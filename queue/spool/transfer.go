@@ -17,6 +17,9 @@ type Transfer struct {
 	Done, Total int64 // octets of the content that the transport has taken, and all of them
 }
 
+// transfersAt is where the text begins: behind what DeclareRun has written, or a hole.
+const transfersAt = len(everything)
+
 // transfersEnd ends the text, since what follows is of an earlier, longer one.
 const transfersEnd = ".\n"
 
@@ -27,7 +30,7 @@ func (q *Queue) ShowTransfers(all []Transfer) {
 	for _, t := range all {
 		b = fmt.Appendf(b, "%s %d %d\n", t.ID, t.Done, t.Total)
 	}
-	q.run.WriteAt(append(b, transfersEnd...), 0) // fails if the directory had to be locked instead
+	q.run.WriteAt(append(b, transfersEnd...), int64(transfersAt)) // fails if the directory had to be locked instead
 }
 
 // maxTransfers bounds what is read, in octets.
@@ -46,7 +49,7 @@ func (q *Queue) Transfers() map[string]Transfer {
 	if err != nil || !q.Running() {
 		return all
 	}
-	for line := range bytes.Lines(b[:n]) {
+	for line := range bytes.Lines(b[min(n, transfersAt):n]) {
 		var t Transfer
 		_, err := fmt.Sscanf(string(line), "%16s %d %d\n", &t.ID, &t.Done, &t.Total)
 		if err != nil || !IsID(t.ID) || !bytes.HasSuffix(line, []byte("\n")) {

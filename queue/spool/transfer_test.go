@@ -20,8 +20,13 @@ func TestTransfers(t *testing.T) {
 	for i := range 100 {
 		many = append(many, Transfer{fmt.Sprintf("%016X", i), int64(i), 1 << 40})
 	}
-	for _, all := range [][]Transfer{nil, many, many[:2], nil, many[5:6]} {
+	for i, all := range [][]Transfer{nil, many, many[:2], nil, many[5:6], many} {
+		everything := i%2 > 0
+		q.DeclareRun(everything)
 		q.ShowTransfers(all)
+		if other.runsEverything() != everything {
+			t.Errorf("what the run is for is lost: %t", !everything)
+		}
 		want := map[string]Transfer{}
 		for _, tr := range all {
 			want[tr.ID] = tr
@@ -55,7 +60,7 @@ func TestTransfersOfGarbage(t *testing.T) {
 		"0123456789ABCDEF x 2\n":            0,
 		strings.Repeat("x", 1<<20) + " 1 2": 0,
 	} {
-		if err := os.WriteFile(q.path(runFile), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(q.path(runFile), []byte(everything+text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if got := other.Transfers(); len(got) != want {
