@@ -156,7 +156,7 @@ func (c *scramClient) verify(last string) error {
 	}
 	value, _, _ := strings.Cut(strings.TrimPrefix(last, "v="), ",")
 	got, err := base64.StdEncoding.DecodeString(value)
-	if err != nil || !hmac.Equal(got, c.proof) {
+	if err != nil || len(c.proof) == 0 || !hmac.Equal(got, c.proof) {
 		return errUnproven
 	}
 	c.proven = true
