@@ -5,6 +5,9 @@ import (
 	"encoding/hex"
 	"os"
 	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // An entry knows where it was made, so that a copy of it is not sent as well: one that was brought
@@ -47,8 +50,15 @@ var machineFiles = [...]string{"/etc/machine-id", "/var/lib/dbus/machine-id"}
 func machineID() string {
 	for _, name := range machineFiles {
 		// An ID has 32 digits. The file can also be empty, or say that it is not initialised.
-		if b, err := os.ReadFile(name); err == nil && len(strings.TrimSpace(string(b))) == 32 {
-			return strings.TrimSpace(string(b))
+		fd, err := openFD(unix.AT_FDCWD, name, os.O_RDONLY, 0)
+		if err != nil {
+			continue
+		}
+		var b [64]byte
+		n, _ := readAt(fd, b[:])
+		syscall.Close(fd)
+		if id := strings.TrimSpace(string(b[:n])); len(id) == 32 {
+			return id
 		}
 	}
 	return hostID()

@@ -145,8 +145,8 @@ func OpenOrCreate(dir string) (*Queue, error) {
 
 // A home is the directory that the queue directory is in.
 type home struct {
-	*os.File
-	fd int
+	dir string
+	fd  int
 	// shared says that others can write to it and exchange what is in it: without the sticky bit,
 	// they can even move away what is not theirs.
 	shared bool
@@ -162,7 +162,7 @@ func openHome(queue string) (*home, error) {
 	if err != nil {
 		return nil, fmt.Errorf("home directory: %w", &fs.PathError{Op: "open", Path: dir, Err: err})
 	}
-	h := &home{File: os.NewFile(uintptr(fd), dir), fd: fd}
+	h := &home{dir: dir, fd: fd}
 	var st syscall.Stat_t
 	if err := fstat(fd, &st); err != nil {
 		h.Close()
@@ -174,6 +174,20 @@ func openHome(queue string) (*home, error) {
 		return nil, fmt.Errorf("home directory %s: %w, and root must not rely on what is there: type: chmod go-w %s", dir, ErrShared, dir)
 	}
 	return h, nil
+}
+
+// Close closes the directory.
+func (h *home) Close() { syscall.Close(h.fd) }
+
+// sync makes the name of the queue directory durable.
+func (h *home) sync() error {
+	fd, err := openFD(h.fd, ".", os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	f := os.NewFile(uintptr(fd), h.dir)
+	defer f.Close()
+	return syncDir(f)
 }
 
 // open opens the queue directory, which must not be reached through a link.
@@ -219,11 +233,11 @@ func (h *home) check(q *Queue) error {
 	if h.shared && mode&0o077 != 0 {
 		// It could be any directory of ours, moved here by somebody else.
 		return fmt.Errorf("queue directory %s: %w, and to its parent directory, too: type: chmod go-w %s; chmod 700 %s",
-			q.Dir, ErrShared, h.Name(), q.Dir)
+			q.Dir, ErrShared, h.dir, q.Dir)
 	}
 	// Somebody has changed the mode, or the process that made the directory died before its name
 	// was durable.
-	if err := syncDir(h.File); err != nil {
+	if err := h.sync(); err != nil {
 		return fmt.Errorf("queue directory: sync: %w", err)
 	}
 	if err := q.dir.Chmod(0o700); err != nil {
