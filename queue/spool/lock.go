@@ -137,7 +137,11 @@ func (q *Queue) Running() bool {
 		return false
 	}
 	defer f.Close()
-	return syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == syscall.EWOULDBLOCK
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if err == nil {
+		syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // should the close fail
+	}
+	return err == syscall.EWOULDBLOCK
 }
 
 // wakeupFile is locked by the one process that sleeps before a background run.

@@ -74,7 +74,7 @@ func (e *Entry) reopen() error {
 // recordOtherwise records what the message has come to, after overwriting it in place has failed.
 // If nothing is left but to hold the entry, or not even that, it returns an error.
 func (e *Entry) recordOtherwise(cause error) error {
-	if !noRoom(cause) && e.writeAnew() == nil {
+	if e.writeProgress() == nil || !noRoom(cause) && e.writeAnew() == nil {
 		return nil
 	}
 	if e.msg.Served() && e.renameSent() == nil {

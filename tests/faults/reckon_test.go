@@ -80,6 +80,7 @@ func (w *world) bounded(window map[copyOf]int) {
 // promise.
 func (w *world) reckon() {
 	w.host.setBusy(false)
+	w.releaseHalted()
 	r := w.ended(w.program("deliver"), "")
 	w.host.settle()
 	if r.Code != 0 {
@@ -91,6 +92,17 @@ func (w *world) reckon() {
 	for _, name := range w.leftovers() {
 		w.fig.add(&w.fig.left, 1)
 		w.t.Errorf("%s: %s is left in the queue; deliver said %q", w.what, name, r.Stderr)
+	}
+}
+
+// releaseHalted does what the owner is told to do about entries that are held because what became of
+// them could not be recorded.
+func (w *world) releaseHalted() {
+	envelopes, _ := filepath.Glob(filepath.Join(w.queue(), "[0-9A-F]*", "envelope"))
+	for _, envelope := range envelopes {
+		if st, err := os.Stat(envelope); err == nil && st.Mode().Perm() == 0o400 {
+			w.ended(w.program("esmtpq", "release", filepath.Base(filepath.Dir(envelope))), "")
+		}
 	}
 }
 
