@@ -270,6 +270,7 @@ func (t *destination) fill(e *openEntry) *Delivery {
 	e.View(func(m *spool.Message) {
 		now := t.run.now()
 		d.draw.first, d.draw.lastChance = firstTried(m, now), t.run.opt.Limits.expired(m, now)
+		d.Recipients, d.draw.indexes = make([]Recipient, 0, len(m.Progress)), make([]int, 0, len(m.Progress))
 		for i, rcpt := range m.Envelope.Recipients {
 			if m.Held || !m.Progress[i].State.Pending() {
 				continue

@@ -34,6 +34,11 @@ func (t *task) split(limit, domains int) *task {
 	if len(t.rcpts) <= limit && domains == 0 {
 		return nil
 	}
+	if domains == 0 { // there may be very many
+		other := *t
+		t.rcpts, other.rcpts = t.rcpts[:limit:limit], t.rcpts[limit:]
+		return &other
+	}
 	seen := map[string]bool{}
 	var keep, rest []int
 	for _, i := range t.rcpts {

@@ -145,11 +145,21 @@ func beginEnvelope(env *Envelope, m *Message) ([]byte, error) {
 // decodeEnvelope reads the file envelope into m and returns the offset of its third line, where
 // progress begins. It checks everything that can be checked without the content.
 func decodeEnvelope(b []byte, m *Message) (int64, error) {
+	at, err := decodeHead(b, int64(len(b)), m)
+	if err != nil {
+		return 0, err
+	}
+	return at, m.decodeProgress(b[at:])
+}
+
+// decodeHead reads the first two lines of the file envelope, which is of some size, and returns the
+// offset of the third. It makes room for the progress.
+func decodeHead(b []byte, size int64, m *Message) (int64, error) {
 	first, rest, ok := cutLine(b)
 	if !ok {
 		return 0, fmt.Errorf("%w: envelope cut short", ErrDamaged)
 	}
-	second, progress, ok := cutLine(rest)
+	second, _, ok := cutLine(rest)
 	if !ok {
 		return 0, fmt.Errorf("%w: envelope has no checksum", ErrDamaged)
 	}
@@ -162,11 +172,12 @@ func decodeEnvelope(b []byte, m *Message) (int64, error) {
 	if v := m.Envelope.Version; v != envelopeVersion {
 		return 0, fmt.Errorf("envelope has format version %d, this program knows %d: use the newer program", v, envelopeVersion)
 	}
-	n := len(m.Envelope.Recipients)
-	if n == 0 || len(progress) != messageLine+n*recipientLine {
+	n, at := len(m.Envelope.Recipients), int64(len(first)+len(second))
+	if n == 0 || size-at != messageLine+int64(n)*recipientLine {
 		return 0, fmt.Errorf("%w: envelope has no room for the progress of %d recipients", ErrDamaged, n)
 	}
-	return int64(len(b) - len(progress)), m.decodeProgress(progress)
+	m.Progress = make([]Progress, n)
+	return at, nil
 }
 
 // cutLine splits b after its first line end, which stays with the line.

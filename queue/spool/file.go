@@ -165,10 +165,13 @@ func (q *Queue) removeAll(name string) error {
 
 // readAt reads from the start of a file until b is full or the file ends, and returns the number
 // of octets.
-func readAt(fd int, b []byte) (int, error) {
+func readAt(fd int, b []byte) (int, error) { return readFrom(fd, b, 0) }
+
+// readFrom is readAt from an offset on.
+func readFrom(fd int, b []byte, from int64) (int, error) {
 	n := 0
 	for n < len(b) {
-		m, err := syscall.Pread(fd, b[n:], int64(n))
+		m, err := syscall.Pread(fd, b[n:], from+int64(n))
 		switch {
 		case err == syscall.EINTR:
 		case err != nil:

@@ -173,7 +173,7 @@ func (s *scanner) envelopeMember(e *Envelope, name []byte) {
 }
 
 func (s *scanner) recipients() []Recipient {
-	rs := []Recipient{} // not nil, as with encoding/json
+	rs := make([]Recipient, 0, bytes.Count(s.b, []byte(`{"address":"`))) // not nil, as with encoding/json
 	s.need('[')
 	for !s.lost && !s.take(']') {
 		var r Recipient

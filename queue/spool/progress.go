@@ -246,8 +246,16 @@ func plain(s string) bool {
 
 // decodeProgress reads the lines from the third on; b has exactly their length.
 func (m *Message) decodeProgress(b []byte) error {
-	var mj messageJSON
-	line, b := b[:messageLine], b[messageLine:]
+	if len(m.Progress) != len(m.Envelope.Recipients) {
+		m.Progress = make([]Progress, len(m.Envelope.Recipients))
+	}
+	if err := m.decodeMessageLine(b[:messageLine]); err != nil {
+		return err
+	}
+	return m.decodeRecipientLines(0, b[messageLine:])
+}
+
+func (m *Message) decodeMessageLine(line []byte) error {
 	switch State(line[letterAt]) {
 	case notHeld:
 		m.Held = false
@@ -256,19 +264,26 @@ func (m *Message) decodeProgress(b []byte) error {
 	default:
 		return fmt.Errorf("%w: unknown state of the message", ErrDamaged)
 	}
+	var mj messageJSON
 	if readMessageJSON(line, &mj) == nil {
 		m.Attempts, m.Last, m.Next, m.DelayTold = max(mj.Attempts, 0), timeOf(mj.Last), timeOf(mj.Next), mj.Told
 		m.adopted = cut(mj.Home, 60)
 		m.First, m.Drop = timeOf(mj.First), timeOf(mj.Drop)
 	}
-	m.Progress = make([]Progress, len(m.Envelope.Recipients))
-	for i := range m.Progress {
-		line, b = b[:recipientLine], b[recipientLine:]
-		p := &m.Progress[i]
+	return nil
+}
+
+// decodeRecipientLines reads lines of recipients, beginning with that of recipient i.
+func (m *Message) decodeRecipientLines(i int, b []byte) error {
+	for ; len(b) > 0; i, b = i+1, b[recipientLine:] {
+		line, p := b[:recipientLine], &m.Progress[i]
 		var pj progressJSON
 		if readRecipientJSON(line, &pj) == nil {
-			*p = Progress{Time: timeOf(pj.Time), Code: pj.Code, Status: pj.Status, Host: pj.Host, Text: pj.Text, Remark: pj.Remark, Told: timeOf(pj.Told)}
+			*p = Progress{Time: timeOf(pj.Time), Code: pj.Code, Status: pj.Status, Host: pj.Host, Text: pj.Text, Told: timeOf(pj.Told)}
 			p.Unsure = min(max(pj.Unsure, 0), unsureCeiling)
+			if i > 0 {
+				p.share(&m.Progress[i-1])
+			}
 		}
 		if p.State = State(line[letterAt]); p.State == Unsure {
 			p.Unsure = max(p.Unsure, 1) // an older program, or a crash, left no number
@@ -280,6 +295,20 @@ func (m *Message) decodeProgress(b []byte) error {
 		}
 	}
 	return nil
+}
+
+// share takes texts from another recipient where they are the same: of a hundred thousand recipients,
+// most wait for one reason.
+func (p *Progress) share(as *Progress) {
+	if p.Status == as.Status {
+		p.Status = as.Status
+	}
+	if p.Host == as.Host {
+		p.Host = as.Host
+	}
+	if p.Text == as.Text {
+		p.Text = as.Text
+	}
 }
 
 // GivenUp reports whether the recipient failed because the message had waited too long: the last

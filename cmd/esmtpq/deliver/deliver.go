@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -117,6 +119,7 @@ func errNoSuch() error {
 // deliver runs the queue.
 func deliver(c *door.Call, opt *options) error {
 	outlive()
+	spool.OnLongEnvelope = sync.OnceFunc(func() { debug.SetGCPercent(spool.GCPercent) })
 	home, err := whoami.Home()
 	if err != nil {
 		return err

@@ -8,8 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -77,6 +79,7 @@ func Verb(c *door.Call) error {
 
 // list prints the queue. It takes no lock and reads no configuration.
 func list(c *door.Call, opt options) error {
+	spool.OnLongEnvelope = sync.OnceFunc(func() { debug.SetGCPercent(spool.GCPercent) })
 	q, err := door.OpenQueue()
 	if err != nil {
 		return err
