@@ -23,7 +23,7 @@ func (h *Header) Qualify(domain string) {
 	var to []byte // the new header, as soon as it is another
 	done := 0     // octets of the old one that are in it
 	for f := range h.fields() {
-		if !holdsAddresses(f) || signed.Covers(string(f.name)) {
+		if !holdsAddresses(f) || signed.Covers(string(f.name)) || plainlyComplete(h.raw[f.value:f.end]) {
 			continue
 		}
 		list := string(h.raw[f.value : f.end-1])
@@ -70,6 +70,21 @@ func aLabels(domain string) (string, bool) {
 	}
 	ascii, err := idna.Lookup.ToASCII(domain)
 	return ascii, err == nil
+}
+
+// plainlyComplete reports whether a simple list, as most are, can be seen to have nothing that lacks
+// a domain, without being parsed.
+func plainlyComplete(list []byte) bool {
+	if bytes.ContainsAny(list, "\"(:;\\") {
+		return false
+	}
+	for member := range bytes.SplitSeq(list, []byte{','}) {
+		member = member[bytes.LastIndexByte(member, '<')+1:]
+		if bytes.IndexByte(member, '@') < 0 && len(bytes.Trim(member, " \t\n")) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // hasComplete reports whether a list has an address with a domain.

@@ -39,7 +39,7 @@ func (h *Header) Recipients() (addrs []Address, bad []error) {
 func (h *Header) EachRecipient() iter.Seq2[Address, error] {
 	return func(yield func(Address, error) bool) {
 		for _, f := range h.recipientFields() {
-			for m := range members(h.text(f)) {
+			for m := range members(string(h.raw[f.value : f.end-1])) {
 				var a Address
 				var err error
 				switch {

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
 	"time"
 	"unicode/utf8"
 )
@@ -66,12 +68,12 @@ var ErrDamaged = errors.New("damaged")
 
 // sealOf returns the second line of the file envelope, which has the SHA-256 of the first.
 func sealOf(first []byte) []byte {
-	const before, after = `{"sha256":"`, "\"}\n"
 	sum := sha256.Sum256(first)
-	b := make([]byte, 0, len(before)+2*len(sum)+len(after))
-	b = append(b, before...)
-	b = hex.AppendEncode(b, sum[:])
-	return append(b, after...)
+	return appendSeal(nil, sum[:])
+}
+
+func appendSeal(b, sum []byte) []byte {
+	return append(hex.AppendEncode(append(b, `{"sha256":"`...), sum), "\"}\n"...)
 }
 
 // An UnfitError says why an envelope can never be queued as it is.
@@ -87,13 +89,14 @@ func (e *Envelope) check() error {
 	if e.ReversePath != nil {
 		texts = append(texts, *e.ReversePath)
 	}
-	for _, r := range e.Recipients {
-		texts = append(texts, r.Address, r.Notify)
-	}
 	for _, s := range texts {
-		if !utf8.ValidString(s) {
-			// JSON would replace the octets, and the mail would go to somebody else.
-			return unfit("%q in the envelope is not UTF-8", s)
+		if err := checkUTF8(s); err != nil {
+			return err
+		}
+	}
+	for _, r := range e.Recipients {
+		if err := errors.Join(checkUTF8(r.Address), checkUTF8(r.Notify)); err != nil {
+			return err
 		}
 	}
 	if year := e.Arrival.Year(); year < 0 || year > 9999 {
@@ -108,28 +111,82 @@ func (e *Envelope) check() error {
 	return nil
 }
 
-// encodeEnvelope returns the file envelope of a message that has not been tried yet. Refused
-// recipients follow the others, with the reasons given.
-func encodeEnvelope(env *Envelope, refused []Refusal) ([]byte, error) {
+// checkUTF8 refuses a text that JSON could not hold: it would replace octets, and the mail would go
+// to somebody else.
+func checkUTF8(s string) error {
+	if !utf8.ValidString(s) {
+		return unfit("%q in the envelope is not UTF-8", s)
+	}
+	return nil
+}
+
+// writeEnvelope writes the file envelope of a message that has not been tried yet. Refused
+// recipients follow the others, with the reasons given. However many there are, only a block of it
+// is in memory.
+func writeEnvelope(w io.Writer, env *Envelope, refused []Refusal) error {
 	served := len(env.Recipients)
 	for _, r := range refused {
 		env.Recipients = append(env.Recipients, r.Recipient)
 	}
-	b, err := beginEnvelope(env, &Message{})
-	if err != nil {
-		return nil, err
+	if err := env.check(); err != nil {
+		return err
 	}
-	for range served {
-		b = appendRecipientLine(b, &Progress{State: Untried})
+	out := &blocks{w: w, sum: sha256.New(), b: make([]byte, 0, min(2048+(64+recipientLine)*len(env.Recipients), 2*envelopeBlock))}
+	out.b = appendEnvelopeHead(out.b, env)
+	for i := range env.Recipients {
+		out.b = appendRecipient(out.b, i, &env.Recipients[i])
+		out.spill()
 	}
-	for _, r := range refused {
-		b = appendRecipientLine(b, &Progress{State: Refused, Time: env.Arrival, Status: r.Status, Text: r.Reason})
+	out.b = append(appendEnvelopeTail(out.b, env), '\n')
+	out.sum.Write(out.b)
+	out.b = appendSeal(out.b, out.sum.Sum(nil))
+	out.sum = nil
+	out.b = appendMessageLine(out.b, &Message{})
+	if n := out.n + len(out.b) + recipientLine*len(env.Recipients); n > maxEnvelope {
+		return unfit("an envelope of %d octets, the queue takes %d: send the message in parts", n, maxEnvelope)
 	}
-	if len(b) > maxEnvelope {
-		return nil, unfit("an envelope of %d octets, the queue takes %d: send the message in parts", len(b), maxEnvelope)
+	for i := range env.Recipients {
+		p := Progress{State: Untried}
+		if i >= served {
+			r := refused[i-served]
+			p = Progress{State: Refused, Time: env.Arrival, Status: r.Status, Text: r.Reason}
+		}
+		out.b = appendRecipientLine(out.b, &p)
+		out.spill()
 	}
-	return b, nil
+	return out.flush()
 }
+
+// blocks gathers what is written, in blocks.
+type blocks struct {
+	w   io.Writer
+	sum hash.Hash // of what has been written, while it is not nil
+	b   []byte    // what is gathered
+	n   int       // how much has been written
+	err error
+}
+
+// spill writes what is gathered if it is a block.
+func (o *blocks) spill() {
+	if len(o.b) >= envelopeBlock {
+		o.flush()
+	}
+}
+
+func (o *blocks) flush() error {
+	if o.sum != nil {
+		o.sum.Write(o.b)
+	}
+	if o.err == nil {
+		_, o.err = o.w.Write(o.b)
+	}
+	o.n += len(o.b)
+	o.b = o.b[:0]
+	return o.err
+}
+
+// envelopeBlock is how much of an envelope is written at a time.
+const envelopeBlock = 32 << 10
 
 // beginEnvelope returns the file envelope up to the lines of the recipients, with room for them.
 func beginEnvelope(env *Envelope, m *Message) ([]byte, error) {

@@ -63,6 +63,15 @@ func appendTrue(b []byte, key string, on bool) []byte {
 
 // appendEnvelopeJSON appends an envelope. The year of its arrival must have four digits.
 func appendEnvelopeJSON(b []byte, e *Envelope) []byte {
+	b = appendEnvelopeHead(b, e)
+	for i := range e.Recipients {
+		b = appendRecipient(b, i, &e.Recipients[i])
+	}
+	return appendEnvelopeTail(b, e)
+}
+
+// appendEnvelopeHead appends what comes before the recipients.
+func appendEnvelopeHead(b []byte, e *Envelope) []byte {
 	b = appendNumber(b, `{"version":`, int64(e.Version))
 	b = e.Arrival.AppendFormat(append(b, `,"arrival":"`...), time.RFC3339Nano)
 	b = append(b, '"')
@@ -70,7 +79,22 @@ func appendEnvelopeJSON(b []byte, e *Envelope) []byte {
 		b = appendString(append(b, `,"reverse_path":`...), *e.ReversePath)
 	}
 	b = appendText(b, `,"from":`, e.From)
-	b = appendRecipients(append(b, `,"recipients":`...), e.Recipients)
+	return append(b, `,"recipients":`...)
+}
+
+// appendRecipient appends the recipient with index i.
+func appendRecipient(b []byte, i int, r *Recipient) []byte {
+	next := byte(',')
+	if i == 0 {
+		next = '['
+	}
+	b = appendString(append(append(b, next), `{"address":`...), r.Address)
+	return append(appendText(b, `,"notify":`, r.Notify), '}')
+}
+
+// appendEnvelopeTail appends what comes after them.
+func appendEnvelopeTail(b []byte, e *Envelope) []byte {
+	b = append(b, ']')
 	b = appendText(b, `,"ret":`, e.Return)
 	b = appendText(b, `,"envid":`, e.EnvelopeID)
 	b = appendText(b, `,"body":`, e.Body)
@@ -86,18 +110,6 @@ func appendEnvelopeJSON(b []byte, e *Envelope) []byte {
 	b = appendNumber(b, `,"max_line":`, e.MaxLine)
 	b = appendString(append(b, `,"sha256":`...), e.SHA256)
 	return append(b, '}')
-}
-
-func appendRecipients(b []byte, rs []Recipient) []byte {
-	for i := range rs {
-		next := byte(',')
-		if i == 0 {
-			next = '['
-		}
-		b = appendString(append(append(b, next), `{"address":`...), rs[i].Address)
-		b = append(appendText(b, `,"notify":`, rs[i].Notify), '}')
-	}
-	return append(b, ']')
 }
 
 func (m *messageJSON) appendJSON(b []byte) []byte {

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"flag"
@@ -239,4 +240,11 @@ func readContent(c Content) (string, error) {
 	defer r.Close()
 	b, err := io.ReadAll(r)
 	return string(b), err
+}
+
+// encodeEnvelope returns the file envelope of a message.
+func encodeEnvelope(env *Envelope, refused []Refusal) ([]byte, error) {
+	var b bytes.Buffer
+	err := writeEnvelope(&b, env, refused)
+	return b.Bytes(), err
 }

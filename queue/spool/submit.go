@@ -170,14 +170,10 @@ func (w *Writer) complete(env *Envelope) error {
 	}
 	defer f.Close()
 	env.Origin = w.q.origin(int(f.Fd()))
-	b, err := encodeEnvelope(env, w.refused)
-	if err != nil {
-		return err
-	}
 	if w.entry, err = lockAside(f); err != nil {
 		return err
 	}
-	if _, err := f.Write(b); err != nil {
+	if err := writeEnvelope(f, env, w.refused); err != nil {
 		return err
 	}
 	if err := w.q.syncAll(w.mail, f, w.lock); err != nil {

@@ -229,3 +229,20 @@ func TestTimeZoneIsNoFile(t *testing.T) {
 		}
 	}
 }
+
+// A message to as many recipients as one can have takes little memory, whatever room their progress
+// has on disk.
+func TestManyRecipientsMemory(t *testing.T) {
+	me := stage.NewPerson(t, "identity = me@example.org", "hostname = 127.0.0.1:9")
+	var to strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&to, "person%d@host%d.example.net,\n ", i, i%977)
+	}
+	cmd := me.Command("sendmail", "-t", "-i")
+	if r := stage.Finish(t, cmd, "To: "+to.String()+"\n\nx\n"); r.Code != 0 {
+		t.Fatalf("exit %d, %q", r.Code, r.Stderr)
+	}
+	if peak := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss >> 10; peak > 60 { // it was 110
+		t.Errorf("it took %d MiB", peak)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 	"unicode"
@@ -206,10 +207,27 @@ func (d *Draft) addNamed(inv *argv.Invocation) error {
 
 // add adds a recipient to the envelope, unless it is there already.
 func (d *Draft) add(r spool.Recipient) {
-	if key := SameFor(r.Address); !d.known[key] {
-		d.known[key] = true
-		d.Env.Recipients = append(d.Env.Recipients, r)
+	if !d.isNew(r.Address) {
+		return
 	}
+	d.keep(r)
+}
+
+// keep appends a recipient. The garbage of very many is collected at once: by itself the heap would
+// grow to twice what is needed.
+func (d *Draft) keep(r spool.Recipient) {
+	const every = 1 << 14
+	d.Env.Recipients = append(d.Env.Recipients, r)
+	if len(d.Env.Recipients)%every == 0 {
+		runtime.GC()
+	}
+}
+
+// isNew reports whether an address is not known yet, and makes it known.
+func (d *Draft) isNew(spec string) bool {
+	n := len(d.known)
+	d.known[SameFor(spec)] = true
+	return len(d.known) > n
 }
 
 // refuse adds what cannot be read as a recipient.
@@ -232,7 +250,10 @@ func SameFor(spec string) string {
 	if at < 0 {
 		return spec
 	}
-	return spec[:at] + strings.ToLower(spec[at:])
+	if domain := strings.ToLower(spec[at:]); domain != spec[at:] {
+		return spec[:at] + domain
+	}
+	return spec
 }
 
 // Spool writes the message into the queue, as the one submitted last, and returns its queue ID.
@@ -261,6 +282,7 @@ func (d *Draft) Write(w *spool.Writer) error {
 		w.Refuse(bad)
 	}
 	err := message.Copy(w, d.header, d.body)
+	d.header = nil // it may be large, and the envelope is still to be written
 	var pe *os.PathError
 	switch {
 	case err == nil:

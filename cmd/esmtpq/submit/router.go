@@ -115,11 +115,10 @@ func (d *Draft) Check(r *Router) (time.Duration, error) {
 				failure = err
 			}
 			d.Bad = append(d.Bad, spool.Refusal{Recipient: rcpt, Status: "5.3.5", Reason: err.Error()})
-		case route.Address != rcpt.Address && d.known[SameFor(route.Address)]:
+		case route.Address != rcpt.Address && !d.isNew(route.Address):
 			// named with the domain that it gets, too
 		default:
-			d.known[SameFor(route.Address)] = true
-			d.Env.Recipients = append(d.Env.Recipients, rcpt)
+			d.keep(rcpt)
 		}
 	}
 	if len(d.Env.Recipients) == 0 && len(kept) > 0 {
@@ -129,6 +128,7 @@ func (d *Draft) Check(r *Router) (time.Duration, error) {
 	if len(d.Env.Recipients) == 0 {
 		return 0, failure
 	}
+	d.known = nil // which may be large
 	return BatchDelay(cfg)
 }
 
