@@ -29,12 +29,14 @@ func TestOneBadRecipient(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			host := stage.NewSmartHost(t)
-			me := stage.NewPerson(t, stage.Identity(host)...)
+			config := "identities:\n  - name: me@example.org\n    host: " + host.Addr + "\n    default: true\nnotify: cat >>\"$HOME/told\"\n"
+			me := stage.NewPerson(t)
+			me.Write(".config/esmtpq/config.yaml", config)
 			me.Succeeds(me.Command("sendmail", append([]string{"-i"}, c.args...)...), c.in)
 			r := me.Try("", "deliver")
 			host.One(t).Is(t, "me@example.org", "admin@example.net")
-			if r.Code != 0 || !strings.Contains(r.Stderr, c.reason) {
-				t.Errorf("deliver tells %+v, want %q in it", r, c.reason)
+			if told, _ := os.ReadFile(me.Path("told")); r.Code != 0 || !strings.Contains(string(told), c.reason) {
+				t.Errorf("deliver: %+v, and tells %q, want %q in it", r, told, c.reason)
 			}
 			if listing := me.Run("", "mailq"); !strings.Contains(listing, c.reason) || strings.Contains(listing, "admin@") {
 				t.Errorf("mailq does not show what was refused:\n%s", listing)
@@ -43,7 +45,7 @@ func TestOneBadRecipient(t *testing.T) {
 				return
 			}
 			me.Write("agent", "cat >>"+me.Path("mailbox")+"\n")
-			me.Write(".esmtprc", strings.Join(append(stage.Identity(host), `mda "sh `+me.Path("agent")+`"`), "\n")+"\n")
+			me.Write(".config/esmtpq/config.yaml", config+"mda: sh "+me.Path("agent")+"\n")
 			me.Run("", "esmtpq", "retry", "all")
 			me.Try("", "deliver")
 			if box := stage.Read(t, me.Path("mailbox")); strings.Count(box, "\nx\n") != 1 {
@@ -150,7 +152,7 @@ func TestInputSetBack(t *testing.T) {
 		{"no configuration, large", nil, big, []string{"a@example.net"}, 78},
 		{"no recipients", stage.Identity(host), "Subject: x\n\nhello\n", []string{"-t"}, 64},
 		{"unreadable recipients", stage.Identity(host), "To: two words\n\nhello\n", []string{"-t"}, 65},
-		{"no agent", stage.Identity(host), big, []string{"root"}, 78},
+		{"no agent", stage.Identity(host), big, []string{"joe"}, 78},
 		{"UTF-16", stage.Identity(host), "\xff\xfea\x00", []string{"a@example.net"}, 65},
 		{"queue that is none", stage.Identity(host), big, []string{"a@example.net"}, 73},
 		{"taken", stage.Identity(host), big, []string{"a@example.net"}, 0},
