@@ -100,3 +100,45 @@ func TestHomeThatOthersCanWriteTo(t *testing.T) {
 		}
 	}
 }
+
+// While somebody puts links and other things in the place of the queue directory, nothing happens to
+// what they lead to.
+func TestQueueThatIsExchanged(t *testing.T) {
+	home, victim := t.TempDir(), t.TempDir()
+	dir := home + "/queue"
+	if err := os.Chmod(victim, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			os.RemoveAll(dir)
+			os.Symlink(victim, dir)
+			os.Rename(dir, home+"/aside")
+			os.Remove(home + "/aside")
+		}
+	}()
+	tries := 0
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); tries++ {
+		q, err := OpenOrCreate(dir)
+		if err != nil {
+			continue
+		}
+		if w, err := q.NewWriter(); err == nil {
+			w.Commit(envelopeFor("a@example.com"))
+		}
+		q.Close()
+	}
+	close(stop)
+	<-stopped
+	if st, err := os.Stat(victim); err != nil || st.Mode().Perm() != 0o755 {
+		t.Errorf("after %d tries: %v, %v", tries, st.Mode(), err)
+	}
+	wantNames(t, victim)
+}
