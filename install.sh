@@ -187,7 +187,7 @@ How to set up the programs that send mail:
     */10 * * * * "$bindir/deliver"
 
 The configuration is ~/.esmtprc or ~/.config/esmtpq/config.yaml (chmod 600 if a password is
-in it); "esmtpq config" shows which one is used.
+in it); "esmtpq config" shows which one is used, "esmtpq probe" whether mail could be sent by it.
 END
 	if [ "$prefix" = /usr/local ]; then
 		cat <<END

@@ -62,6 +62,8 @@ func table() *door.Table {
 				Args: "[file]", Help: "tell what may be wrong with a message"},
 			{Name: "config", Verb: inspect.Verb,
 				Args: "[-C file]", Help: "print the configuration as YAML, and where it is from"},
+			{Name: "probe", Verb: inspect.Verb,
+				Args: "[-v] [--json] [-C file] [identity ...]", Help: "connect to smart hosts and log in as a delivery would, without sending any mail"},
 			{Name: "oauth", Verb: oauth.Verb,
 				Args: "login|status|logout [option ...] [identity]", Help: "log in at a provider of mail with OAuth 2.0, for identities with oauth"},
 			{Name: "secret", Verb: secret.Verb,

@@ -3,7 +3,7 @@ _esmtpq() {
 	local cur=${COMP_WORDS[COMP_CWORD]} verb=${1##*/} words=
 	if [ "$verb" = esmtpq ]; then
 		if [ "$COMP_CWORD" = 1 ]; then
-			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases show hold release adopt rm retry explain check-message config oauth secret demo version help' -- "$cur"))
+			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases show hold release adopt rm retry explain check-message config probe oauth secret demo version help' -- "$cur"))
 			return
 		fi
 		verb=${COMP_WORDS[1]}
@@ -17,6 +17,7 @@ _esmtpq() {
 	release) words='--sender --recipient --older' ;;
 	rm) words='--yes --sender --recipient --older' ;;
 	retry) words='--to --sender --recipient --older' ;;
+	probe) words='--json' ;;
 	esac
 	case $verb in
 	deliver | show | hold | release | rm | retry) words="$words all last $(mailq --json 2>/dev/null | sed -n 's/.*"queue_id":"\([0-9A-Za-z]*\)".*/\1/p')" ;;

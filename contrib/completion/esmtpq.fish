@@ -12,6 +12,7 @@ complete -c esmtpq -n __fish_use_subcommand -f -a retry -d 'try again now, faile
 complete -c esmtpq -n __fish_use_subcommand -f -a explain -d 'say how mail for an address would be sent, and why, without sending any'
 complete -c esmtpq -n __fish_use_subcommand -f -a check-message -d 'tell what may be wrong with a message'
 complete -c esmtpq -n __fish_use_subcommand -f -a config -d 'print the configuration as YAML, and where it is from'
+complete -c esmtpq -n __fish_use_subcommand -f -a probe -d 'connect to smart hosts and log in as a delivery would, without sending any mail'
 complete -c esmtpq -n __fish_use_subcommand -f -a oauth -d 'log in at a provider of mail with OAuth 2.0, for identities with oauth'
 complete -c esmtpq -n __fish_use_subcommand -f -a secret -d 'put the password of an identity into the keyring'
 complete -c esmtpq -n __fish_use_subcommand -f -a demo -d 'send a mail through everything, to a smart host of its own'
@@ -73,4 +74,5 @@ complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l to
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l recipient
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l older
+complete -c esmtpq -n '__fish_seen_subcommand_from probe' -l json
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver show hold release rm retry' -f -a "all last (mailq --json 2>/dev/null | sed -n 's/.*\"queue_id\":\"\([0-9A-Za-z]*\)\".*/\1/p')"

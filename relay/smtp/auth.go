@@ -94,7 +94,7 @@ func (c *Conn) credentials(e *effort) *Error {
 		return stopped(StageAUTH)
 	}
 	if err != nil {
-		return c.refuse(StageAUTH, err.Error())
+		return &Error{At: StageAUTH, Kind: KindRefused, Text: err.Error(), cause: err}
 	}
 	if text := c.unfit(creds); text != "" {
 		return c.refuse(StageAUTH, text)

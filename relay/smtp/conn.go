@@ -66,6 +66,11 @@ type Conn struct {
 // Open opens a session up to the point where MAIL can follow. If that fails, the connection is
 // closed.
 func Open(ctx context.Context, cfg *Config) (*Conn, *Error) {
+	return session(ctx, cfg, &effort{})
+}
+
+// session opens a session over as many connections as the login takes.
+func session(ctx context.Context, cfg *Config, e *effort) (*Conn, *Error) {
 	if ctx.Err() != nil {
 		return nil, stopped(StageConnect)
 	}
@@ -73,7 +78,6 @@ func Open(ctx context.Context, cfg *Config) (*Conn, *Error) {
 		with := *cfg
 		with.Limits, cfg = NewLimits(0), &with
 	}
-	e := &effort{}
 	for {
 		c, err := open(ctx, cfg, e)
 		if err == nil || !e.again {
@@ -93,6 +97,7 @@ func open(ctx context.Context, cfg *Config, e *effort) (*Conn, *Error) {
 	c.stop = context.AfterFunc(ctx, c.interrupt)
 	c.use(&deadlineConn{Conn: raw, limit: cfg.Limits.Block, dead: deadTime})
 	if err := c.establish(); err != nil {
+		e.seen = c.view(err)
 		c.Abort()
 		return nil, err
 	}

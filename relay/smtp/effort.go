@@ -49,7 +49,8 @@ type effort struct {
 	here    bool     // something was refused on this connection
 
 	conns int
-	again bool // what is left needs another connection
+	again bool  // what is left needs another connection
+	seen  *View // of the last connection, where it has failed
 }
 
 // next returns what is to be tried next over this connection; false means nothing. Another connection
@@ -230,7 +231,7 @@ func (c *Conn) renew(e *effort) (bool, *Error) {
 	case err != nil && c.ctx.Err() != nil:
 		return false, stopped(StageAUTH)
 	case err != nil:
-		return false, c.refuse(StageAUTH, err.Error())
+		return false, &Error{At: StageAUTH, Kind: KindRefused, Text: err.Error(), cause: err}
 	case creds.Secret == e.creds.Secret || c.unfit(creds) != "":
 		return false, nil
 	}

@@ -54,8 +54,11 @@ type Error struct {
 	Host  string // whose words or behaviour it is; "" for ours
 	Hint  string // what else there is to say, and what may help; "" for nothing
 
-	cause error // of a decision of ours
+	cause error // of a decision of ours, or of a handshake
 }
+
+// Unwrap returns the cause, if it is known.
+func (e *Error) Unwrap() error { return e.cause }
 
 // Error implements error.
 func (e *Error) Error() string {

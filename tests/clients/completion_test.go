@@ -19,7 +19,8 @@ var update = flag.Bool("update", false, "write the completions in contrib/comple
 var longOptions = map[string]string{
 	"mailq": "--json --count --quiet", "deliver": "--sender --recipient --older", "show": "--raw --sender --recipient --older",
 	"hold": "--sender --recipient --older", "release": "--sender --recipient --older", "retry": "--to --sender --recipient --older",
-	"rm": "--yes --sender --recipient --older",
+	"probe": "--json",
+	"rm":    "--yes --sender --recipient --older",
 }
 
 // The shells' completions come from the tables of options and verbs.

@@ -225,7 +225,7 @@ var errBusy = errors.New("another queue run is still going on")
 func runNow(ctx context.Context, c *door.Call, q *spool.Queue, r *router, run queue.RunOptions) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	limit := r.limit(patience)
+	limit := r.hosts().Limit(patience)
 	begun := time.AfterFunc(limit, func() { cancel(errBusy) })
 	defer begun.Stop()
 	run.Legacy = nil // not now

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"esmtpq/cmd/esmtpq/door"
+	"esmtpq/cmd/esmtpq/smarthost"
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/identity"
 	"esmtpq/queue"
@@ -83,10 +84,21 @@ func (r *router) Route(env *spool.Envelope, rcpt spool.Recipient) (queue.Route, 
 	}, nil
 }
 
+// hosts returns the maker of transports to smart hosts.
+func (r *router) hosts() *smarthost.Hosts {
+	h := &smarthost.Hosts{Home: r.home, Step: r.step}
+	if r.transcript != nil {
+		h.Trace = func(id *identity.Identity, dir byte, line string) {
+			fmt.Fprintf(r.transcript, "%s %c %s\n", id.Name, dir, spool.Printable(line))
+		}
+	}
+	return h
+}
+
 // transport makes the transport for a route.
 func (r *router) transport(route *submit.Route) (queue.Transport, error) {
 	if route.Identity != nil {
-		return r.smartHost(route.Config, route.Identity)
+		return r.hosts().Transport(route.Config, route.Identity)
 	}
 	agent, err := route.Agent()
 	if err != nil {

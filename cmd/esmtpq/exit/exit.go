@@ -26,6 +26,7 @@ const (
 	CantCreat   = 73 // the queue cannot be created
 	IOErr       = 74 // reading or writing failed
 	TempFail    = 75 // not now: a full disk; or mail remains to be tried
+	NoPerm      = 77 // the host refuses the login
 	Config      = 78 // the configuration, or none
 )
 

@@ -1,4 +1,5 @@
-// Package inspect answers questions about a configuration or a message, without sending anything.
+// Package inspect answers questions about a configuration, a smart host or a message, without sending
+// anything.
 package inspect
 
 import (
@@ -24,15 +25,19 @@ const explainHelp = `  --message FILE   explain this message, whose header then 
   and the options of sendmail, of which -f, -C and -t matter
 `
 
-// Verb is explain (and sendmail -bv), check-message and config.
+// Verb is explain (and sendmail -bv), check-message, config and probe.
 func Verb(c *door.Call) error {
 	switch {
 	case c.Sendmail != nil:
 		return explain(c, c.Sendmail, nil)
 	case c.AsksHelp() && c.Verb == "explain":
 		return c.Help(explainHelp)
+	case c.AsksHelp() && c.Verb == "probe":
+		return c.Help(probeHelp)
 	case c.AsksHelp():
 		return c.Help("")
+	case c.Verb == "probe":
+		return probe(c)
 	case c.Verb == "check-message":
 		return checkMessage(c)
 	case c.Verb == "config":

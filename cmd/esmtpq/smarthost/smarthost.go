@@ -1,4 +1,6 @@
-package deliver
+// Package smarthost makes the transport to an identity's smart host, for all doors that connect to one:
+// identity, tunnel and relay meet here.
+package smarthost
 
 import (
 	"context"
@@ -17,7 +19,6 @@ import (
 	"esmtpq/identity"
 	"esmtpq/identity/oauth"
 	"esmtpq/identity/secret"
-	"esmtpq/queue"
 	"esmtpq/queue/spool"
 	"esmtpq/relay"
 	"esmtpq/tunnel"
@@ -34,35 +35,46 @@ const (
 	dialPatience = 10 * time.Second // for a forwarded port to accept
 )
 
-// smartHost returns the transport to an identity's smart host.
-func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.Transport, error) {
-	dial, err := r.dialer(cfg, id)
+// Hosts makes transports.
+type Hosts struct {
+	Home string
+	Step time.Duration // limit of each step of a session; 0 for the usual ones
+	// Trace, if set, gets the dialogue, see relay.Options.
+	Trace func(id *identity.Identity, dir byte, line string)
+}
+
+// Transport returns the transport to an identity's smart host.
+func (h *Hosts) Transport(cfg *identity.Config, id *identity.Identity) (*relay.Transport, error) {
+	dial, err := h.dialer(cfg, id)
 	if err != nil {
 		return nil, err
 	}
 	opt := relay.Options{
-		Dial: dial, Private: id.Tunnel != "", Timeout: r.step,
-		StateDir: filepath.Join(whoami.Queue(r.home), stateName),
+		Dial: dial, Private: id.Tunnel != "", Timeout: h.Step,
+		StateDir: filepath.Join(whoami.Queue(h.Home), stateName),
 	}
-	if r.transcript != nil {
-		opt.Trace = func(dir byte, line string) {
-			fmt.Fprintf(r.transcript, "%s %c %s\n", id.Name, dir, spool.Printable(line))
-		}
+	if h.Trace != nil {
+		opt.Trace = func(dir byte, line string) { h.Trace(id, dir, line) }
 	}
 	if id.Postconnect != "" {
-		opt.Dial = r.followed(id, dial)
+		opt.Dial = h.followed(id, dial)
 	}
-	id.Run = helper.Output
-	id.Lookup = r.lookup(id)
-	if id.OAuth != nil {
-		id.Tokens = (&oauth.Source{Home: r.home, Identity: id}).Token
-	}
+	h.Secrets(id)
 	return relay.New(id, opt), nil
 }
 
+// Secrets gives an identity the means to obtain its secrets.
+func (h *Hosts) Secrets(id *identity.Identity) {
+	id.Run = helper.Output
+	id.Lookup = h.lookup(id)
+	if id.OAuth != nil {
+		id.Tokens = (&oauth.Source{Home: h.Home, Identity: id}).Token
+	}
+}
+
 // lookup returns the function that finds an identity's password outside of the configuration.
-func (r *router) lookup(id *identity.Identity) func(context.Context) (string, error) {
-	k := &secret.Key{Host: id.Host, Port: id.Port, User: id.Username, Identity: id.Name, Home: r.home}
+func (h *Hosts) lookup(id *identity.Identity) func(context.Context) (string, error) {
+	k := &secret.Key{Host: id.Host, Port: id.Port, User: id.Username, Identity: id.Name, Home: h.Home}
 	return func(ctx context.Context) (string, error) {
 		switch {
 		case id.PasswordKeyring:
@@ -77,17 +89,17 @@ func (r *router) lookup(id *identity.Identity) func(context.Context) (string, er
 // followed returns a function that makes a connection by dial, nil being a direct one, and runs
 // the postconnect line after it. The result of the line changes nothing: the mail has been
 // accepted, and sending it again would be worse.
-func (r *router) followed(id *identity.Identity, dial func(context.Context) (net.Conn, error)) func(context.Context) (net.Conn, error) {
+func (h *Hosts) followed(id *identity.Identity, dial func(context.Context) (net.Conn, error)) func(context.Context) (net.Conn, error) {
 	if dial == nil {
 		dial = func(ctx context.Context) (net.Conn, error) {
 			name, err := idna.Lookup.ToASCII(id.Host)
 			if err != nil {
 				name = id.Host // an address, or a name that the resolver will refuse
 			}
-			return (&net.Dialer{Timeout: r.limit(dialLimit)}).DialContext(ctx, "tcp", net.JoinHostPort(name, id.Port))
+			return (&net.Dialer{Timeout: h.Limit(dialLimit)}).DialContext(ctx, "tcp", net.JoinHostPort(name, id.Port))
 		}
 	}
-	f := &tunnel.Follower{Line: id.Postconnect, Limit: r.limit(shellLimit), Failed: func(err error) {
+	f := &tunnel.Follower{Line: id.Postconnect, Limit: h.Limit(shellLimit), Failed: func(err error) {
 		fmt.Fprintln(os.Stderr, spool.Printable(err.Error()))
 	}}
 	return func(ctx context.Context) (net.Conn, error) { return f.Dial(ctx, dial) }
@@ -95,15 +107,15 @@ func (r *router) followed(id *identity.Identity, dial func(context.Context) (net
 
 // dialer returns the function that makes the connection: through the tunnel, or after the
 // preconnect line. Nil leaves it to the transport.
-func (r *router) dialer(cfg *identity.Config, id *identity.Identity) (func(context.Context) (net.Conn, error), error) {
+func (h *Hosts) dialer(cfg *identity.Config, id *identity.Identity) (func(context.Context) (net.Conn, error), error) {
 	cmd, err := submit.Tunnel(cfg, id)
 	if err != nil {
 		return nil, err
 	}
 	if cmd != nil {
-		memory := tunnel.Memory(filepath.Join(whoami.Queue(r.home), stateName, "tunnel-"+url.PathEscape(id.Name)))
+		memory := tunnel.Memory(filepath.Join(whoami.Queue(h.Home), stateName, "tunnel-"+url.PathEscape(id.Name)))
 		return func(ctx context.Context) (net.Conn, error) {
-			ctx, cancel := context.WithTimeout(ctx, r.limit(dialLimit))
+			ctx, cancel := context.WithTimeout(ctx, h.Limit(dialLimit))
 			defer cancel()
 			return tunnel.Dial(ctx, cmd, id.Host, id.Port, memory)
 		}, nil
@@ -112,16 +124,16 @@ func (r *router) dialer(cfg *identity.Config, id *identity.Identity) (func(conte
 		return nil, nil
 	}
 	f := &tunnel.Forward{
-		Line: id.Preconnect, Addr: net.JoinHostPort(id.Host, id.Port), Mark: "preconnect " + r.home + " " + id.Name,
-		Limit: r.limit(shellLimit), Dialing: r.limit(dialLimit), Patience: r.limit(dialPatience),
+		Line: id.Preconnect, Addr: net.JoinHostPort(id.Host, id.Port), Mark: "preconnect " + h.Home + " " + id.Name,
+		Limit: h.Limit(shellLimit), Dialing: h.Limit(dialLimit), Patience: h.Limit(dialPatience),
 	}
 	return f.Dial, nil
 }
 
-// limit returns the usual limit of a step, or the one that was asked for.
-func (r *router) limit(usual time.Duration) time.Duration {
-	if r.step > 0 {
-		return r.step
+// Limit returns the usual limit of a step, or the one that was asked for.
+func (h *Hosts) Limit(usual time.Duration) time.Duration {
+	if h.Step > 0 {
+		return h.Step
 	}
 	return usual
 }

@@ -1,0 +1,332 @@
+package inspect
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"os/signal"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"esmtpq/cmd/esmtpq/argv"
+	"esmtpq/cmd/esmtpq/door"
+	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/smarthost"
+	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/cmd/esmtpq/whoami"
+	"esmtpq/identity"
+	"esmtpq/queue/spool"
+	"esmtpq/relay/smtp"
+)
+
+const probeHelp = `  -v                     all that is known of each host, not a line
+  --json                 one JSON object for each identity
+  -C FILE                use this configuration
+`
+
+const (
+	// probeLimit bounds all of the session of one identity.
+	probeLimit = 5 * time.Minute
+	// soon is how long before its end the end of a certificate is worth a word.
+	soon = 14 * 24 * time.Hour
+)
+
+// A probing is what came of the session of one identity.
+type probing struct {
+	id   *identity.Identity
+	view *smtp.View
+	code int   // the exit status that it is worth
+	err  error // nil: mail could be sent
+}
+
+// probe opens a session with the smart host of each identity asked for, as a delivery does, and sends
+// nothing over it.
+func probe(c *door.Call) error {
+	args, asJSON := cutFlag(c.Args, "--json")
+	inv, err := argv.Parse(args)
+	if err != nil {
+		return err
+	}
+	home, err := whoami.Home()
+	if err != nil {
+		return err
+	}
+	step, err := submit.StepLimit()
+	if err != nil {
+		return err
+	}
+	cfg, err := (&submit.Router{Home: home, Config: inv.Config}).Load(&spool.Envelope{})
+	if err != nil {
+		return submit.ConfigFailure(err)
+	}
+	ids, err := chosen(cfg, inv.Operands)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	hosts := &smarthost.Hosts{Home: home, Step: step}
+	worst := exit.OK
+	for _, id := range ids {
+		p := probeOne(ctx, hosts, cfg, id)
+		worst = max(worst, p.code)
+		switch {
+		case asJSON:
+			p.json(c.Out)
+		case len(ids) == 1 || inv.Verbose:
+			p.details(c.Out)
+		default:
+			fmt.Fprintf(c.Out, "%s: %s\n", spool.Printable(id.Name), spool.Printable(p.result()))
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if worst != exit.OK {
+		return exit.Silent(worst)
+	}
+	return nil
+}
+
+// cutFlag takes a flag out of the arguments before "--".
+func cutFlag(args []string, flag string) (rest []string, found bool) {
+	for i, arg := range args {
+		if arg == "--" {
+			return append(rest, args[i:]...), found
+		}
+		if arg == flag {
+			found = true
+			continue
+		}
+		rest = append(rest, arg)
+	}
+	return rest, found
+}
+
+// chosen returns the identities of some names, all if there are none.
+func chosen(cfg *identity.Config, names []string) ([]*identity.Identity, error) {
+	if len(names) == 0 {
+		return cfg.Identities, nil
+	}
+	var ids []*identity.Identity
+	for _, name := range names {
+		i := slices.IndexFunc(cfg.Identities, func(id *identity.Identity) bool { return id.Name == name })
+		if i < 0 {
+			return nil, exit.Fail(exit.Config, "there is no identity %s in %s", spool.Printable(name), spool.Printable(cfg.File))
+		}
+		if !slices.Contains(ids, cfg.Identities[i]) {
+			ids = append(ids, cfg.Identities[i])
+		}
+	}
+	return ids, nil
+}
+
+// probeOne has the session of one identity.
+func probeOne(ctx context.Context, hosts *smarthost.Hosts, cfg *identity.Config, id *identity.Identity) *probing {
+	p := &probing{id: id, view: &smtp.View{}}
+	t, err := hosts.Transport(cfg, id)
+	if err != nil {
+		p.err, p.code = err, exit.Code(submit.ConfigFailure(err))
+		return p
+	}
+	limited, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	view, failed := t.Look(limited)
+	p.view = view
+	switch {
+	case failed == nil:
+	case ctx.Err() != nil:
+		p.err, p.code = errors.New("interrupted"), exit.TempFail
+	case limited.Err() != nil:
+		p.err, p.code = fmt.Errorf("not done within %v", probeLimit), exit.TempFail
+	default:
+		p.err, p.code = failed, codeOf(failed)
+	}
+	return p
+}
+
+// codeOf returns the exit status for a failure.
+func codeOf(e *smtp.Error) int {
+	switch {
+	case errors.Is(e, identity.ErrSecretUnavailable):
+		return exit.TempFail
+	case e.At == smtp.StageAUTH && e.Kind == smtp.KindReply && e.Reply.Class() == 5:
+		return exit.NoPerm
+	case e.Kind == smtp.KindRefused:
+		return exit.Config // by us: the set-up does not fit the host
+	}
+	return exit.TempFail
+}
+
+// result says in a few words what came of it.
+func (p *probing) result() string {
+	if p.err != nil {
+		return p.err.Error()
+	}
+	parts := []string{net.JoinHostPort(p.id.Host, p.id.Port), p.tls(), p.login()}
+	return "ready: " + strings.Join(parts, ", ")
+}
+
+func (p *probing) tls() string {
+	var e *smtp.Error
+	switch {
+	case p.view.TLS == nil && errors.As(p.err, &e) && e.At == smtp.StageTLS:
+		return "none came about"
+	case p.view.TLS != nil:
+		return tls.VersionName(p.view.TLS.Version)
+	case p.view.Extensions == nil:
+		return ""
+	}
+	return "in clear"
+}
+
+// login says how the login went.
+func (p *probing) login() string {
+	v := p.view
+	switch {
+	case v.LoggedIn && p.id.Username == "":
+		return "logged in by " + v.Mechanism
+	case v.LoggedIn:
+		return "logged in as " + p.id.Username + " by " + v.Mechanism
+	case v.Mechanism != "":
+		return "refused: " + p.id.Username + " by " + v.Mechanism
+	case p.err == nil:
+		return "no login"
+	}
+	return ""
+}
+
+// details prints all that was seen.
+func (p *probing) details(w io.Writer) {
+	v := p.view
+	fmt.Fprintln(w, spool.Printable(p.id.Name))
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(w, "  %-12s %s\n", name, spool.Printable(value))
+		}
+	}
+	line("smart host", net.JoinHostPort(p.id.Host, p.id.Port))
+	if words := strings.Fields(p.id.Tunnel); len(words) > 0 {
+		line("tunnel", path.Base(words[0])) // the rest may hold a password
+	}
+	if v.Address != nil && p.id.Tunnel == "" {
+		line("address", v.Address.String())
+	}
+	line("greeting", v.Greeting)
+	how := p.tls()
+	if v.TLS != nil {
+		how += ", " + tls.CipherSuiteName(v.TLS.CipherSuite)
+	}
+	line("TLS", how)
+	name := "certificate"
+	for _, cert := range v.Chain {
+		line(name, described(cert))
+		name = ""
+	}
+	name = "offers"
+	for _, keyword := range slices.Sorted(maps.Keys(v.Extensions)) {
+		line(name, strings.TrimSpace(keyword+" "+v.Extensions[keyword]))
+		name = ""
+	}
+	line("login", p.login())
+	if p.err != nil {
+		line("result", p.err.Error())
+	} else {
+		line("result", "ready: mail could be sent")
+	}
+}
+
+// described says what is in a certificate, for a person.
+func described(cert *x509.Certificate) string {
+	text := called(cert.Subject.CommonName, cert.Subject.String())
+	if names := certNames(cert); len(names) > 0 {
+		text = "for " + strings.Join(names, ", ")
+	}
+	text += "; by " + called(cert.Issuer.CommonName, cert.Issuer.String()) + "; until " + cert.NotAfter.Local().Format("2006-01-02")
+	switch left := time.Until(cert.NotAfter); {
+	case left < 0:
+		text += ", over"
+	case left < soon:
+		text += fmt.Sprintf(", in %d days", int(left.Hours()/24))
+	}
+	return text
+}
+
+func called(common, full string) string {
+	if common == "" {
+		return full
+	}
+	return common
+}
+
+// certNames returns the names and addresses that a certificate is for.
+func certNames(cert *x509.Certificate) []string {
+	names := slices.Clone(cert.DNSNames)
+	for _, ip := range cert.IPAddresses {
+		names = append(names, ip.String())
+	}
+	return names
+}
+
+type jsonProbe struct {
+	Identity     string            `json:"identity"`
+	Host         string            `json:"host"`
+	Port         string            `json:"port"`
+	Address      string            `json:"address,omitempty"`
+	Greeting     string            `json:"greeting,omitempty"`
+	TLS          string            `json:"tls,omitempty"` // "TLS 1.3"; left out in clear
+	Cipher       string            `json:"cipher,omitempty"`
+	Certificates []jsonCertificate `json:"certificates,omitempty"` // as sent, the host's first
+	Offers       map[string]string `json:"offers,omitempty"`       // EHLO keyword to parameters
+	Mechanism    string            `json:"mechanism,omitempty"`    // of the login
+	LoggedIn     bool              `json:"logged_in"`
+	Ready        bool              `json:"ready"` // mail could be sent
+	Reason       string            `json:"reason,omitempty"`
+	Exit         int               `json:"exit"` // the exit status for this identity alone
+}
+
+type jsonCertificate struct {
+	Subject   string   `json:"subject"`
+	Issuer    string   `json:"issuer"`
+	Names     []string `json:"names,omitempty"`
+	NotBefore int64    `json:"not_before"` // Unix time
+	NotAfter  int64    `json:"not_after"`
+}
+
+// json prints an object, in which everything that is not ASCII is an escape.
+func (p *probing) json(w io.Writer) {
+	v := p.view
+	j := jsonProbe{
+		Identity: p.id.Name, Host: p.id.Host, Port: p.id.Port, Greeting: v.Greeting, Offers: v.Extensions,
+		Mechanism: v.Mechanism, LoggedIn: v.LoggedIn, Ready: p.err == nil, Exit: p.code,
+	}
+	if v.Address != nil {
+		j.Address = v.Address.String()
+	}
+	if v.TLS != nil {
+		j.TLS, j.Cipher = tls.VersionName(v.TLS.Version), tls.CipherSuiteName(v.TLS.CipherSuite)
+	}
+	if p.err != nil {
+		j.Reason = p.err.Error()
+	}
+	for _, cert := range v.Chain {
+		j.Certificates = append(j.Certificates, jsonCertificate{
+			cert.Subject.String(), cert.Issuer.String(), certNames(cert), cert.NotBefore.Unix(), cert.NotAfter.Unix(),
+		})
+	}
+	b, err := json.Marshal(j)
+	if err != nil {
+		return // never: it has texts and numbers
+	}
+	w.Write(append(door.EscapeJSON(b), '\n'))
+}
