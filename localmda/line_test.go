@@ -81,7 +81,9 @@ func TestSecondReaders(t *testing.T) {
 		`sh -c "echo $ESMTPQ_SENDER"`, `sh -c "echo '%T'"`, `sh 2>/dev/null -c 'echo %T'`, `sh -c'echo %T'`, `sh >/dev/null 2>&1 -c 'echo %T'`,
 		`$SHELL -c 'echo %T'`, `"$SHELL" -c 'echo %T'`, `find . -exec sh -c 'echo %T' \;`, `xargs sh -c 'echo %T'`,
 		`su joe -c 'echo %T'`, `su -c 'echo %T' joe`, `su - joe --command='echo %T'`, `su joe --command 'echo %T'`, `runuser -u joe -c 'echo %T'`,
-		`eval echo %T`, `eval "echo %T"`, `trap 'echo %T' EXIT`, `. %T`, `env -S 'sh %T'`, `sudo -s echo %T`, `sudo -iu joe echo %T`,
+		`eval echo %T`, `eval "echo %T"`, `trap 'echo %T' EXIT`, `. %T`, `. ./x %T`, `command . %T`, `X=1 eval echo %T`,
+		`env -S 'sh %T'`, `sudo -s echo %T`, `sudo -iu joe echo %T`, `sudo -u joe -i echo %T`, `sudo -u joe -s echo %T`, `sudo -D / --shell echo %T`, `doas -s %T`, `sudo -uroot -i echo %T`, `sudo --user=root -i echo %T`, `sudo --user root -s echo %T`,
+		`nice sudo -u joe -g mail -i echo %T`, `perl -I lib -e "%T"`, `python3 -W ignore -c "%T"`, `ruby -r x -e "%T"`, `emacs x --eval "%T"`,
 		`ssh gw deliver %T`, `ssh -p 22 gw "deliver '%T'"`, `exec ssh gw deliver %T`, `timeout 9 ssh gw deliver %T`, `cat | ssh gw deliver %T`,
 		`echo %T | sh`, `echo %T | xargs echo`, `echo %T | sh -s`, `echo "mda %T" | at now`, `echo %T | xargs -I{} sh -c 'echo {}'`, `{ echo %T; } | sh`,
 		`(echo %T) | bash`, `x=%T; echo "$x" | sh`, `echo %T | tee log | sh`, `%T`, `exec %T`, `sh %T`, `cat; "%T" x`,
@@ -116,6 +118,9 @@ func TestNoSecondReaders(t *testing.T) {
 		{`/usr/bin/procmail -f %F -d %T`, false}, {`formail -A 'X-To: to %T' | procmail -d %T`, false}, {`spamc -x -e procmail -f %F -d %T`, false},
 		{`sudo -u joe procmail -d %T`, false}, {`su joe -c 'procmail -d "$1"' -- sh %T`, false}, {`ssh gw 'procmail -d joe'`, false},
 		{`python3 -c 'import sys' %T`, false}, {`/usr/lib/dovecot/dovecot-lda -f %F -d %T`, false}, {`cat | ssh gw procmail -d joe; : %T`, false},
+		{`sudo -u vmail spamc -s 500000 -u %T`, false}, {`sudo -nu vmail maildrop -i -d %T`, false}, {`doas -u vmail deliver -s %T`, false}, {`sudo -uroot mda -i %T`, false}, {`sudo --user root -- mda -i %T`, false},
+		{`find . -name %T`, true}, {`safecat . %T`, false}, {`grep -r source %T`, true}, {`perl /opt/mda.pl -e %T`, false},
+		{`python3 /opt/mda.py -c %T`, false}, {`php mda.php -r %T`, false}, {`php -- mda.php -r %T`, false}, {`node mda.js -e %T`, false},
 		{`script.sh -c %T`, false}, {`fdm -a stdin -D '%[user]=%T' fetch`, false},
 	} {
 		parsed, err := parseLine(test.line)

@@ -114,6 +114,7 @@ type interpreter struct {
 	first   bool     // without these options, the first argument is the text
 	values  string   // options with a value that is no text
 	runs    bool     // it also runs another command
+	script  bool     // a first argument that is no option is a script, and the options behind it are the script's
 	instead string   // what to write
 }
 
@@ -127,11 +128,12 @@ var interpreters = []interpreter{
 	{names: []string{"su", "runuser"}, options: "c", long: []string{"--command", "--session-command"}, instead: `hand it over as a parameter: su joe -c 'procmail -d "$1"' -- sh %T`},
 	{names: []string{"script", "flock", "watch"}, options: "c", long: []string{"--command"}, runs: true, instead: noShell},
 	{names: []string{"env"}, options: "S", long: []string{"--split-string"}, runs: true, instead: "leave out -S"},
-	{names: []string{"perl", "ruby"}, options: "eE", instead: asArgument},
-	{names: []string{"python", "python2", "python3", "pypy3"}, options: "c", instead: asArgument},
-	{names: []string{"php"}, options: "rBRE", long: []string{"--run"}, instead: asArgument},
-	{names: []string{"node", "nodejs", "deno"}, options: "ep", long: []string{"--eval", "--print"}, instead: asArgument},
-	{names: []string{"lua", "luajit", "guile", "emacs", "tclsh"}, options: "ec", long: []string{"--eval"}, instead: asArgument},
+	{names: []string{"perl", "ruby"}, options: "eE", script: true, instead: asArgument},
+	{names: []string{"python", "python2", "python3", "pypy3"}, options: "c", script: true, instead: asArgument},
+	{names: []string{"php"}, options: "rBRE", long: []string{"--run"}, script: true, instead: asArgument},
+	{names: []string{"node", "nodejs", "deno"}, options: "ep", long: []string{"--eval", "--print"}, script: true, instead: asArgument},
+	{names: []string{"lua", "luajit", "guile", "tclsh"}, options: "ec", long: []string{"--eval"}, script: true, instead: asArgument},
+	{names: []string{"emacs"}, options: "ec", long: []string{"--eval"}, instead: asArgument},
 	{names: []string{"sed", "gsed"}, options: "e", long: []string{"--expression"}, first: true, values: "l", instead: "use formail, or a script that gets %T as an argument"},
 	{names: []string{"awk", "gawk", "mawk", "nawk", "original-awk"}, options: "e", long: []string{"--source"}, first: true, values: "vF", instead: `use ARGV or a variable: awk -v name=%T 'text'`},
 }
@@ -139,6 +141,7 @@ var interpreters = []interpreter{
 // Programs that join their arguments to a line for a shell, or read one from their input.
 var (
 	evaluators   = []string{"eval", "trap", "alias", ".", "source", "sg", "parallel", "xargs"}
+	builtins     = []string{"eval", "trap", "alias", ".", "source"} // only a shell can run them: "find ." does not
 	remoteShells = []string{"ssh", "slogin", "rsh", "remsh", "autossh", "mosh", "dbclient", "plink"}
 	inputReaders = []string{"xargs", "parallel", "at", "batch"}
 )
@@ -178,11 +181,11 @@ func readBy(program word, args []word, first, fed bool) string {
 		return refusal(program.text, noShell)
 	case !handed:
 		return ""
-	case program.is(evaluators...):
+	case program.is(evaluators...) && (first || !program.is(builtins...)):
 		return refusal(program.text, "leave out "+program.text+", or put the line into a script that gets %T as an argument")
 	case program.is(remoteShells...):
 		return refusal(program.text+", whose far end has a shell", "write the user's name into the line, without %T and %F")
-	case program.is("sudo", "doas") && slices.ContainsFunc(args, isLoginShell):
+	case program.is("sudo", "doas") && slices.ContainsFunc(ownOptions(args, "ugUhpCDRrtT"), isLoginShell):
 		return refusal(program.text+" -s or -i", "leave out that option")
 	}
 	for _, in := range interpreters {
@@ -195,6 +198,29 @@ func readBy(program word, args []word, first, fed bool) string {
 
 func refusal(program, instead string) string {
 	return "%T or %F would become part of a text that is run by " + program + ", whatever quotes it is in: " + instead
+}
+
+// ownOptions returns the options among the arguments of a program that runs the command behind them.
+// values are the letters of those with a value, which may be the next word; long ones are taken to
+// have one.
+func ownOptions(args []word, values string) (own []word) {
+	value := false
+	for _, a := range args {
+		isOption := len(a.text) > 1 && a.text[0] == '-'
+		switch {
+		case a.text == "--", !isOption && !value:
+			return own
+		case isOption:
+			own = append(own, a)
+			value = strings.IndexAny(a.text, values) == len(a.text)-1
+			if strings.HasPrefix(a.text, "--") {
+				value = !strings.Contains(a.text, "=")
+			}
+		default:
+			value = false
+		}
+	}
+	return own
 }
 
 func isLoginShell(w word) bool {
@@ -244,6 +270,9 @@ func fedTo(name string, fed bool) string {
 // reads reports whether a name is in the text that the program takes for a program.
 func (in *interpreter) reads(args []word) bool {
 	first := in.first
+	if in.script && (args[0].text == "--" || !strings.HasPrefix(args[0].text, "-") && !args[0].named) {
+		return false
+	}
 	for i, a := range args {
 		var before word
 		if i > 0 {
