@@ -71,13 +71,14 @@ func (q *Queue) openEnvelope(id string, flag int) (fd int, st syscall.Stat_t, er
 }
 
 // hasFiles reports whether there is anything in a directory besides files that have been removed:
-// some network file systems keep those under another name for as long as somebody has them open.
+// some network file systems keep those under another name for as long as somebody has them open. In
+// a directory that cannot be read there may be some.
 func (q *Queue) hasFiles(dir string) bool {
 	found := false
-	q.names(dir, func(name string) {
+	err := q.names(dir, func(name string) {
 		found = found || !strings.HasPrefix(name, ".fuse_hidden") && !strings.HasPrefix(name, ".nfs")
 	})
-	return found
+	return found || err != nil && !errors.Is(err, fs.ErrNotExist)
 }
 
 // wholeEnvelope is the size up to which an envelope is read at once, and pieceLines how many lines

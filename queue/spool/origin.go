@@ -83,7 +83,7 @@ func (q *Queue) seeOrigin(m *Message, fd int) {
 	switch here := q.birth(fd); {
 	case machine != "" && q.machine() != "" && machine != q.machine():
 		m.Foreign = elsewhere
-	case here != "" && here != birth:
+	case birth != "" && here != "" && here != birth:
 		m.Foreign = copied
 	default:
 		return

@@ -97,9 +97,11 @@ func TestOriginThatIsNotKnown(t *testing.T) {
 			t.Errorf("%q: %+v, %v", hash, m, err)
 		}
 	}
-	m := &Message{}
-	q.seeOrigin(m, q.fd)
-	if m.Held {
-		t.Error("an entry of an older program is held")
+	for _, origin := range []string{"", "fedcba9876543210-"} {
+		m := &Message{Envelope: Envelope{Origin: origin}}
+		elsewhereMachine(q, "fedcba9876543210").seeOrigin(m, q.fd)
+		if m.Held {
+			t.Errorf("an entry with the origin %q is held", origin)
+		}
 	}
 }

@@ -175,9 +175,10 @@ func (q *Queue) seeHalted(m *Message) {
 	}
 }
 
-// resume lets its owner release an entry that is held so.
+// resume lets its owner release an entry that is held so. Without content it is done, and its mode is
+// all that says so.
 func (q *Queue) resume(id string) error {
-	if !q.Halted(id) {
+	if !q.Halted(id) || !q.exists(id+"/mail") {
 		return nil
 	}
 	return q.failed("chmod", id+"/envelope", unix.Fchmodat(q.fd, id+"/envelope", 0o600, 0))

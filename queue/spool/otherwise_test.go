@@ -93,6 +93,14 @@ func TestProgressIsRecordedOtherwise(t *testing.T) {
 			if got != test.want || m.Held != test.held || m.Halted != test.held {
 				t.Errorf("left as %q, held %v", got, m.Held)
 			}
+			if m.Served() { // even if the run died before it could remove the rest
+				if err := q.SetHeld(id, false); !errors.Is(err, ErrServed) {
+					t.Errorf("release: %v", err)
+				}
+				if m, err := q.Read(id); err != nil || !m.Served() {
+					t.Errorf("after release: %+v, %v", m, err)
+				}
+			}
 			if !test.held || m.Served() {
 				return
 			}
@@ -149,5 +157,8 @@ func TestNamesOfRemovedFiles(t *testing.T) {
 	}
 	if q.SweepEmpty(id) || !slices.Contains(names(t, q.path(id)), "mail") {
 		t.Error("a content was swept")
+	}
+	if !q.hasFiles(id+"/mail") || q.hasFiles(id+"/none") {
+		t.Error("what cannot be read as a directory may have files, and what is gone has none")
 	}
 }
