@@ -87,7 +87,7 @@ func entries(p *stage.Person) []string {
 			p.T.Fatal(err)
 		}
 		content := volatile.ReplaceAllString(stage.Read(p.T, filepath.Join(dir, "mail")), "$1 ...$2")
-		for _, key := range []string{"arrival", "sha256", "size"} {
+		for _, key := range []string{"arrival", "origin", "sha256", "size"} {
 			if env[key] == nil {
 				p.T.Errorf("%v: no %s", env, key)
 			}

@@ -175,6 +175,7 @@ func takeQueue(p *stage.Person, template string) {
 	if err != nil {
 		p.T.Fatal(err)
 	}
+	p.Run("", "esmtpq", "adopt") // or the copies would be held
 }
 
 func errorOr(err error, f func() error) error {
