@@ -1,11 +1,12 @@
 package clients
 
 import (
-	"esmtpq/queue/spool"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"esmtpq/queue/spool"
 	"esmtpq/tests/stage"
 )
 
@@ -45,16 +46,22 @@ func TestDelayNotice(t *testing.T) {
 
 // A mail is refused for now for too long: there is a notice of the delay, then of the failure.
 func TestDelayAndEnd(t *testing.T) {
-	me := stage.NewPerson(t, withMailbox(newPickyHost(t, refusing("busy", 451, "come back later")))...)
+	me, host := stage.NewPerson(t), newPickyHost(t, refusing("busy", 451, "come back later"))
+	me.Write(".config/esmtpq/config.yaml", fmt.Sprintf(`mda: "{ echo '>>> ' %%T from '<'%%F'>'; cat; } >> $HOME/mailbox"
+expire_after: 2s
+identities:
+  - {name: me@example.org, host: 127.0.0.1, port: %s, tls: off}
+`, host.Port))
 	aged(me, 6*24*time.Hour, "busy@example.net")
 	if r := me.Try("", "deliver"); r.Code != 75 {
 		t.Errorf("deliver: %+v", r)
 	}
 	b := readBounce(t, onlyBounce(me))
 	b.isReport(t)
-	if b.Status[1]["Action"] != "delayed" || b.Status[1]["Status"] != "4.1.1" || b.Status[1]["Will-Retry-Until"] != "" || b.Header["Subject"] != "Delayed mail" {
+	if b.Status[1]["Action"] != "delayed" || b.Status[1]["Status"] != "4.1.1" || b.Status[1]["Will-Retry-Until"] == "" || b.Header["Subject"] != "Delayed mail" {
 		t.Errorf("%v", b)
 	}
+	time.Sleep(2 * time.Second) // its time counts from the first attempt, not from its arrival
 	for range 2 {
 		me.Try("", "deliver")
 	}
