@@ -19,6 +19,10 @@ type tlsFiles struct {
 	passphrase identity.Secret
 }
 
+func filesOf(id *identity.Identity) tlsFiles {
+	return tlsFiles{ca: id.CAFile, cert: id.ClientCertificate, key: id.ClientKey, passphrase: id.CertificatePassphrase}
+}
+
 // config returns the TLS settings for a session with a host that must show a certificate for
 // name. The system's authorities are those of crypto/x509, so SSL_CERT_FILE and SSL_CERT_DIR
 // apply.

@@ -89,7 +89,7 @@ func login(id *identity.Identity) *secrets {
 
 // session returns the settings for opening sessions of an identity.
 func session(id *identity.Identity, opt Options, limits smtp.Limits) smtp.Config {
-	files := tlsFiles{ca: id.CAFile, cert: id.ClientCertificate, key: id.ClientKey, passphrase: id.CertificatePassphrase}
+	files := filesOf(id)
 	c := smtp.Config{
 		Name: id.Host, Private: opt.Private, TLS: tlsModes[id.TLS], TLSName: tlsName(id),
 		Helo: id.Helo, External: id.ClientCertificate != "", Limits: limits, Trace: oneAtATime(opt.Trace),

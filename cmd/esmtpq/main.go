@@ -58,6 +58,8 @@ func table() *door.Table {
 				Args: "[--to address] message ...", Help: "try again now, failed recipients too, perhaps with a corrected address"},
 			{Name: "explain", Verb: inspect.Verb,
 				Args: "[--message file] [-f sender] [-C file] [address ...]", Help: "say how mail for an address would be sent, and why, without sending any"},
+			{Name: "check", Verb: inspect.Verb,
+				Args: "[-C file]", Help: "tell what is wrong, or may be, with the configuration, its secrets and the queue"},
 			{Name: "check-message", Verb: inspect.Verb,
 				Args: "[file]", Help: "tell what may be wrong with a message"},
 			{Name: "config", Verb: inspect.Verb,

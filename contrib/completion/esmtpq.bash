@@ -3,7 +3,7 @@ _esmtpq() {
 	local cur=${COMP_WORDS[COMP_CWORD]} verb=${1##*/} words=
 	if [ "$verb" = esmtpq ]; then
 		if [ "$COMP_CWORD" = 1 ]; then
-			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases show hold release adopt rm retry explain check-message config probe oauth secret demo version help' -- "$cur"))
+			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases show hold release adopt rm retry explain check check-message config probe oauth secret demo version help' -- "$cur"))
 			return
 		fi
 		verb=${COMP_WORDS[1]}

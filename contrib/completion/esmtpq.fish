@@ -10,6 +10,7 @@ complete -c esmtpq -n __fish_use_subcommand -f -a adopt -d 'send from here what 
 complete -c esmtpq -n __fish_use_subcommand -f -a rm -d 'remove messages from the queue, unsent'
 complete -c esmtpq -n __fish_use_subcommand -f -a retry -d 'try again now, failed recipients too, perhaps with a corrected address'
 complete -c esmtpq -n __fish_use_subcommand -f -a explain -d 'say how mail for an address would be sent, and why, without sending any'
+complete -c esmtpq -n __fish_use_subcommand -f -a check -d 'tell what is wrong, or may be, with the configuration, its secrets and the queue'
 complete -c esmtpq -n __fish_use_subcommand -f -a check-message -d 'tell what may be wrong with a message'
 complete -c esmtpq -n __fish_use_subcommand -f -a config -d 'print the configuration as YAML, and where it is from'
 complete -c esmtpq -n __fish_use_subcommand -f -a probe -d 'connect to smart hosts and log in as a delivery would, without sending any mail'

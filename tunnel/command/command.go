@@ -164,6 +164,9 @@ func (c *Command) waits(option string) bool {
 // Name returns the name of the program, for error texts.
 func (c *Command) Name() string { return path.Base(c.words[0]) }
 
+// Program returns the program as the command names it, for a look whether it is there.
+func (c *Command) Program() string { return c.words[0] }
+
 // plain are the characters without a special meaning to a shell.
 const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=@%+,"
 

@@ -1,38 +1,242 @@
 package inspect
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
 
+	"golang.org/x/sys/unix"
+
+	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
-	"esmtpq/message"
+	"esmtpq/cmd/esmtpq/smarthost"
+	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/cmd/esmtpq/whoami"
+	"esmtpq/identity"
+	"esmtpq/identity/oauth"
 	"esmtpq/queue/spool"
+	"esmtpq/relay"
+	"esmtpq/tunnel/command"
 )
 
-// checkMessage says what is wrong with a message, or may be wrong for some host. sendmail takes
-// such a message all the same.
-func checkMessage(c *door.Call) error {
-	file := "-"
+const checkHelp = `  -C FILE                use this configuration
+`
+
+const (
+	// secretLimit bounds what obtains the password of one identity, which may ask a person.
+	secretLimit = 30 * time.Second
+	// littleRoom is how much of a disk is worth a word, in octets.
+	littleRoom = 16 << 20
+)
+
+// A checker tells what it finds, a line for each.
+type checker struct {
+	call     *door.Call
+	home     string
+	cfg      *identity.Config
+	found    bool
+	unusable bool // some mail cannot go out as things are
+}
+
+// check looks at the configuration and at all that it needs of this machine. It uses no network.
+func check(c *door.Call) error {
+	inv, err := argv.Parse(c.Args)
 	switch {
-	case len(c.Args) > 1:
-		return exit.Fail(exit.Usage, "one file, or the message on standard input")
-	case len(c.Args) == 1:
-		file = c.Args[0]
+	case err != nil:
+		return err
+	case len(inv.Operands) > 0:
+		return exit.Fail(exit.Usage, "unexpected argument %s: see esmtpq help check", spool.Printable(inv.Operands[0]))
 	}
-	in, err := open(c, file)
+	step, err := submit.StepLimit()
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	remarks, err := message.Check(in)
+	k := &checker{call: c}
+	if k.home, err = whoami.Home(); err != nil {
+		return err
+	}
+	k.queue()
+	k.cfg, err = (&submit.Router{Home: k.home, Config: inv.Config}).Load(&spool.Envelope{})
 	if err != nil {
-		return exit.Fail(exit.NoInput, "read message: %w", err)
+		return k.broken(err)
 	}
-	for _, r := range remarks {
-		fmt.Fprintln(c.Out, spool.Printable(r))
+	k.configuration()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	hosts := &smarthost.Hosts{Home: k.home, Step: step}
+	for _, id := range k.cfg.Identities {
+		k.identity(ctx, hosts, id)
+		if ctx.Err() != nil {
+			return exit.Fail(exit.TempFail, "interrupted")
+		}
 	}
-	if len(remarks) > 0 {
+	switch {
+	case k.unusable:
+		return exit.Silent(exit.Config)
+	case k.found:
 		return exit.Silent(exit.DataErr)
 	}
 	return nil
+}
+
+// remark tells what may be wrong.
+func (k *checker) remark(text string) {
+	k.found = true
+	fmt.Fprintln(k.call.Out, spool.Printable(text))
+}
+
+// fault tells why some mail cannot go out.
+func (k *checker) fault(text string) {
+	k.unusable = true
+	k.remark(text)
+}
+
+// at returns a text with the place of a setting before it: that of the first of some keys that is
+// there.
+func (k *checker) at(id *identity.Identity, text string, keys ...string) string {
+	e := &identity.ConfigError{File: k.cfg.File, Text: text}
+	for _, key := range append(keys, "name", "host") {
+		if e.Line == 0 {
+			e.Line = k.cfg.LineOf(id, key)
+		}
+	}
+	return e.Error()
+}
+
+// broken tells what is wrong with a configuration that cannot be read, a line for each mistake.
+func (k *checker) broken(err error) error {
+	failure := submit.ConfigFailure(err)
+	var ce *identity.ConfigError
+	if !errors.As(err, &ce) {
+		return failure
+	}
+	first := *ce
+	first.More = nil
+	for _, e := range append([]*identity.ConfigError{&first}, ce.More...) {
+		text := e.Error()
+		if e.Hint != "" {
+			text += ": " + e.Hint
+		}
+		k.fault(text)
+	}
+	return exit.Silent(exit.Code(failure))
+}
+
+// remarks says what may be wrong with a configuration that can be read, as far as the file alone
+// shows; each with file and line.
+func remarks(cfg *identity.Config) []string {
+	all := append([]string(nil), cfg.Warnings...)
+	all = append(all, cfg.Unreached()...)
+	all = append(all, cfg.Contradictions()...)
+	for _, id := range cfg.Identities {
+		for _, r := range command.PreconnectRemarks(id.Preconnect) {
+			e := &identity.ConfigError{File: cfg.File, Line: cfg.LineOf(id, "preconnect"), Text: "preconnect of identity " + id.Name + ": " + r}
+			all = append(all, e.Error())
+		}
+	}
+	return all
+}
+
+// configuration tells what may be wrong with the file.
+func (k *checker) configuration() {
+	dir := filepath.Dir(k.cfg.File)
+	if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o022 != 0 && info.Mode()&os.ModeSticky == 0 {
+		k.remark(fmt.Sprintf("%s: others can write to this directory, and so exchange the configuration in it; type: chmod go-w %s", dir, command.Quoted(dir)))
+	}
+	for _, r := range remarks(k.cfg) {
+		k.remark(r)
+	}
+}
+
+// identity tells what an identity lacks on this machine.
+func (k *checker) identity(ctx context.Context, hosts *smarthost.Hosts, id *identity.Identity) {
+	cmd, err := submit.Tunnel(k.cfg, id)
+	switch {
+	case err != nil:
+		k.fault(err.Error())
+	case cmd != nil:
+		if _, err := exec.LookPath(cmd.Program()); err != nil {
+			k.fault(k.at(id, fmt.Sprintf("tunnel of identity %s: there is no program %s: install it, or give its path", id.Name, cmd.Name()), "tunnel"))
+		}
+	}
+	if err := relay.CheckFiles(id); err != nil && id.TLS != identity.TLSOff {
+		k.fault(k.at(id, fmt.Sprintf("identity %s: %v", id.Name, err), "ca_file", "client_certificate"))
+	} else if text := relay.RemarkOnFiles(id); text != "" {
+		k.remark(k.at(id, fmt.Sprintf("identity %s: %s", id.Name, text), "client_key", "client_certificate"))
+	}
+	if text := k.secret(ctx, hosts, id); text != "" {
+		k.fault(k.at(id, text, "password_command", "token_command", "oauth", "password_keyring", "password_credential", "username"))
+	}
+}
+
+// secret says why the password or token of an identity cannot be had; "" if it can. It asks no
+// provider for a new token.
+func (k *checker) secret(ctx context.Context, hosts *smarthost.Hosts, id *identity.Identity) string {
+	if id.Username == "" || id.PasswordCredential != "" && os.Getenv("CREDENTIALS_DIRECTORY") == "" {
+		return "" // a credential is there in its unit alone
+	}
+	if id.OAuth != nil {
+		st := (&oauth.Source{Home: k.home, Identity: id}).Status()
+		switch {
+		case st.Missing != "":
+			return "identity " + id.Name + ": " + st.Missing
+		case st.Failed != "" && st.Expires.Before(time.Now()):
+			return "identity " + id.Name + ": the access token could not be renewed: " + st.Failed
+		}
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, hosts.Limit(secretLimit))
+	defer cancel()
+	hosts.Secrets(id)
+	_, _, err := id.Credentials(ctx)
+	if err == nil {
+		return ""
+	}
+	text := err.Error()
+	if id.PasswordCommand != "" || id.TokenCommand != "" {
+		text += "; run the command by hand to see why"
+	}
+	return text
+}
+
+// queue tells what is wrong with the queue directory.
+func (k *checker) queue() {
+	dir := whoami.Queue(k.home)
+	q, err := door.OpenQueue()
+	if err != nil {
+		k.fault(err.Error())
+		return
+	}
+	if q == nil {
+		dir = k.home // in which it will be made
+	} else {
+		defer q.Close()
+		l, err := q.List()
+		switch {
+		case err != nil:
+			k.fault(dir + ": cannot be read: " + err.Error())
+		case len(l.Foreign) > 0:
+			k.remark(q.Foreign(l.Foreign) + ": move it away")
+		}
+	}
+	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+		k.fault(fmt.Sprintf("%s: mail cannot be queued there: %v; type: chmod u+wx %s", dir, err, command.Quoted(dir)))
+	}
+	var st unix.Statfs_t
+	if unix.Statfs(dir, &st) != nil {
+		return
+	}
+	switch room := uint64(st.Bavail) * uint64(st.Bsize); {
+	case room < littleRoom:
+		k.remark(fmt.Sprintf("%s: only %d kB are free there: make room, or mail will not be taken", dir, room>>10))
+	case st.Files > 0 && st.Ffree < 100:
+		k.remark(fmt.Sprintf("%s: only %d files can be made there: remove some, or mail will not be taken", dir, st.Ffree))
+	}
 }

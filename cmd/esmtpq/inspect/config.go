@@ -30,19 +30,9 @@ func printConfig(c *door.Call, inv *argv.Invocation) error {
 		if _, err := submit.Tunnel(cfg, id); err != nil {
 			return submit.ConfigFailure(err)
 		}
-		if id != cfg.Default && len(id.Match) == 0 {
-			fmt.Fprintf(c.Err, "%s: identity %s is not the default and matches no address: it is never used\n",
-				c.Name, spool.Printable(id.Name))
-		}
 	}
-	if cfg.ForceMDA != "" && cfg.MDA == "" {
-		fmt.Fprintf(c.Err, "%s: force_mda has no effect without mda\n", c.Name)
-	}
-	if len(cfg.LocalDomains) > 0 && cfg.MDA == "" {
-		fmt.Fprintf(c.Err, "%s: local_domains has no effect without mda\n", c.Name)
-	}
-	for _, w := range cfg.Warnings {
-		fmt.Fprintf(c.Err, "%s: %s\n", c.Name, spool.Printable(w))
+	for _, r := range remarks(cfg) {
+		fmt.Fprintf(c.Err, "%s: %s\n", c.Name, spool.Printable(r))
 	}
 	root, head := cfg.Tree()
 	return yaml.Write(c.Out, root, head)

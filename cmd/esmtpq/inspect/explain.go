@@ -25,7 +25,7 @@ const explainHelp = `  --message FILE   explain this message, whose header then 
   and the options of sendmail, of which -f, -C and -t matter
 `
 
-// Verb is explain (and sendmail -bv), check-message, config and probe.
+// Verb is explain (and sendmail -bv), check, check-message, config and probe.
 func Verb(c *door.Call) error {
 	switch {
 	case c.Sendmail != nil:
@@ -34,8 +34,12 @@ func Verb(c *door.Call) error {
 		return c.Help(explainHelp)
 	case c.AsksHelp() && c.Verb == "probe":
 		return c.Help(probeHelp)
+	case c.AsksHelp() && c.Verb == "check":
+		return c.Help(checkHelp)
 	case c.AsksHelp():
 		return c.Help("")
+	case c.Verb == "check":
+		return check(c)
 	case c.Verb == "probe":
 		return probe(c)
 	case c.Verb == "check-message":

@@ -358,7 +358,7 @@ func remarkOnTunnels(cfg *identity.Config) {
 			continue
 		}
 		for _, remark := range cmd.Remarks() {
-			warning := identity.ConfigError{File: cfg.File, Text: "tunnel of identity " + id.Name + ": " + remark}
+			warning := identity.ConfigError{File: cfg.File, Line: cfg.LineOf(id, "tunnel"), Text: "tunnel of identity " + id.Name + ": " + remark}
 			cfg.Warnings = append(cfg.Warnings, warning.Error())
 		}
 	}

@@ -1,0 +1,83 @@
+package identity
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Unreached says which identities, and which of their addresses and patterns, no sender ever reaches,
+// because earlier ones take them; each with file and line.
+func (c *Config) Unreached() []string {
+	var remarks []string
+	for i, id := range c.Identities {
+		var taken []string
+		for _, m := range id.Match {
+			if by := c.taker(i, m); by != nil {
+				taken = append(taken, fmt.Sprintf("match %s of identity %s is never used: identity %s takes it before", m, id.Name, by.Name))
+			}
+		}
+		line := c.LineOf(id, "match")
+		if line == 0 {
+			line = c.LineOf(id, "name")
+		}
+		switch {
+		case id == c.Default || len(taken) < len(id.Match):
+		case len(id.Match) == 0:
+			taken = []string{"identity " + id.Name + " is not the default and matches no address: it is never used"}
+		default:
+			taken = append(taken, "identity "+id.Name+" is never used: earlier ones take all that it matches; put it before them")
+		}
+		for _, text := range taken {
+			remarks = append(remarks, position(c.File, line)+text)
+		}
+	}
+	return remarks
+}
+
+// taker returns the identity that is chosen before the i-th one for all that one of its matches is for;
+// nil if there is none. Listed addresses go before all patterns.
+func (c *Config) taker(i int, match string) *Identity {
+	for _, earlier := range c.Identities[:i] {
+		for _, m := range earlier.Match {
+			if fold(m).ascii == fold(match).ascii || isPattern(match) && isPattern(m) && takes(strings.ToLower(m), strings.ToLower(match)) {
+				return earlier
+			}
+		}
+	}
+	return nil
+}
+
+// takes reports whether a pattern is sure to match all that another one matches.
+func takes(pattern, other string) bool {
+	if !strings.Contains(pattern, "@") {
+		return within(pattern, other)
+	}
+	if !strings.Contains(other, "@") {
+		return false
+	}
+	lp, dp := splitAddress(pattern)
+	lo, do := splitAddress(other)
+	return within(lp, lo) && within(dp, do)
+}
+
+// within reports whether pattern matches all that other matches: only a "*" can stand for a "*".
+func within(pattern, other string) bool {
+	p, i := 0, 0
+	star, mark := -1, 0
+	for i < len(other) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, mark = p, i
+			p++
+		case p < len(pattern) && other[i] != '*' && (pattern[p] == '?' || pattern[p] == other[i]):
+			p++
+			i++
+		case star >= 0:
+			mark++
+			p, i = star+1, mark
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}
