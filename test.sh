@@ -111,6 +111,10 @@ bin/nc.openbsd netcat-openbsd
 bin/nc.traditional netcat-traditional
 usr/bin/ncat ncat
 usr/bin/socat socat
+usr/bin/microsocks microsocks
+usr/bin/tinyproxy tinyproxy-bin
+usr/sbin/danted dante-server
+usr/bin/tor tor
 usr/sbin/sshd openssh-server
 usr/lib/openssh/sftp-server openssh-sftp-server
 usr/lib/nagios/plugins/check_mailq monitoring-plugins-standard
@@ -125,6 +129,7 @@ exim usr/sbin/exim4 exim4-daemon-light
 opensmtpd usr/sbin/smtpd opensmtpd
 dovecot usr/sbin/dovecot dovecot-core dovecot-submissiond
 chasquid usr/bin/chasquid chasquid
+squid usr/sbin/squid squid
 "
 # With --long; next_hosts are from the release after this machine's.
 long_hosts="

@@ -10,7 +10,7 @@ import (
 // header or a log line, where a line end would begin another.
 func printedSetting(name string) bool {
 	switch name {
-	case "user", "username", "pass", "password", "passphrase", "certificate_passphrase",
+	case "user", "username", "pass", "password", "passphrase", "certificate_passphrase", "proxy_password",
 		"preconnect", "postconnect", "mda", "force_mda", "password_command", "token_command", "client_id_command", "client_secret", "tunnel":
 		return false
 	}
@@ -124,7 +124,7 @@ func (c *Config) findDefault() {
 // warnClear remarks on a password that will not be sent, because the session is
 // in clear.
 func (c *Config) warnClear(id *Identity, line int) {
-	if id.TLS != TLSOff || id.Tunnel != "" || loopback(id.Host) || !id.Password.IsSet() && id.PasswordCommand == "" && !id.UsesToken() {
+	if id.TLS != TLSOff || id.Private() || !id.Password.IsSet() && id.PasswordCommand == "" && !id.UsesToken() {
 		return
 	}
 	setting := "tls: starttls"

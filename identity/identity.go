@@ -103,8 +103,8 @@ type Identity struct {
 	Match   []string // addresses and patterns it is for; in an esmtprc the identity's word
 	Default bool     // whether it is Config.Default
 
-	Host string  // name or address, an IPv6 address without brackets; never empty
-	Port string  // number or service name; never empty
+	Host string  // name or address, an IPv6 address without brackets; or the path of a local socket; never empty
+	Port string  // number or service name; "" for a local socket only
 	TLS  TLSMode // how the session is protected
 	// TLSName is the name that the host's certificate must be for, where that is not Host, such
 	// as for a host that is reached as localhost through a forwarded port.
@@ -138,9 +138,11 @@ type Identity struct {
 	Sender        string // forced Sender: field, may contain %u; see Expand
 	NoMessageID   bool   // do not add a Message-ID where there is none
 
-	Preconnect  string // shell command to run before connecting
-	Postconnect string // shell command to run after the session
-	Tunnel      string // command line whose stdin and stdout reach the host, such as "ssh gateway"
+	Preconnect    string // shell command to run before connecting
+	Postconnect   string // shell command to run after the session
+	Proxy         *Proxy // makes the connection; nil for none
+	ProxyPassword Secret
+	Tunnel        string // command line whose stdin and stdout reach the host, such as "ssh gateway"
 
 	CAFile                string // PEM file of authorities to trust instead of the system's; absolute
 	ClientCertificate     string // PEM file; absolute

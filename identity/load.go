@@ -217,7 +217,7 @@ func checkMode(c *Config, info fs.FileInfo, system bool) error {
 
 func (c *Config) holdsSecret() bool {
 	for _, id := range c.Identities {
-		if id.Password.IsSet() || id.CertificatePassphrase.IsSet() || id.OAuth != nil && id.OAuth.ClientSecret.IsSet() {
+		if id.Password.IsSet() || id.CertificatePassphrase.IsSet() || id.ProxyPassword.IsSet() || id.OAuth != nil && id.OAuth.ClientSecret.IsSet() {
 			return true
 		}
 	}

@@ -199,6 +199,10 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 		id.Password = r.secret(v, path)
 	case "certificate_passphrase":
 		id.CertificatePassphrase = r.secret(v, path)
+	case "proxy":
+		id.Proxy = r.proxy(v, path)
+	case "proxy_password":
+		id.ProxyPassword = r.secret(v, path)
 	case "timeout":
 		id.Timeout = r.duration(v, path, "2m")
 	case "max_messages_per_session":
@@ -368,6 +372,11 @@ func (r *yamlReader) finishHost(id *Identity, path string, seen map[string]*tree
 	if id.Host == "" {
 		return // already reported
 	}
+	r.finishProxy(id, path, seen, lineOf)
+	if id.IsSocket() {
+		r.finishSocket(id, path, seen, lineOf)
+		return
+	}
 	host, port, text := splitHost(id.Host)
 	switch {
 	case text != "":
@@ -385,7 +394,7 @@ func (r *yamlReader) finishHost(id *Identity, path string, seen map[string]*tree
 		switch {
 		case implicitPort(port):
 			id.TLS = TLSImplicit
-		case id.Tunnel != "" || loopback(host):
+		case id.Private():
 			id.TLS = TLSOff
 		default:
 			id.TLS = TLSStartTLS
@@ -400,5 +409,35 @@ func (r *yamlReader) finishHost(id *Identity, path string, seen map[string]*tree
 	}
 	if implicitPort(id.Port) && id.TLS != TLSImplicit {
 		r.config.warn(lineOf("tls"), path+": port 465 speaks TLS from the start; tls should be implicit")
+	}
+}
+
+// finishProxy checks what a proxy goes together with.
+func (r *yamlReader) finishProxy(id *Identity, path string, seen map[string]*tree.Node, lineOf func(string) int) {
+	switch {
+	case seen["proxy"] != nil && seen["tunnel"] != nil:
+		r.fail(lineOf("proxy"), "%s has both proxy and tunnel", path)
+	case seen["proxy"] != nil && id.IsSocket():
+		r.fail(lineOf("proxy"), "%s has a proxy, which cannot reach a local socket", path)
+	case seen["proxy_password"] != nil && (seen["proxy"] == nil || id.Proxy != nil && id.Proxy.User == ""):
+		r.fail(lineOf("proxy_password"), "%s has a proxy_password and no proxy with a user name", path)
+	}
+}
+
+// maxSocketPath is what the shortest sockaddr_un of our systems holds, which is that of macOS and
+// the BSDs.
+const maxSocketPath = 103
+
+// finishSocket checks a host that is a local socket.
+func (r *yamlReader) finishSocket(id *Identity, path string, seen map[string]*tree.Node, lineOf func(string) int) {
+	switch {
+	case len(id.Host) > maxSocketPath:
+		r.fail(lineOf("host"), "%s.host is too long for the path of a local socket, which has %d octets at most", path, maxSocketPath)
+	case seen["port"] != nil:
+		r.fail(lineOf("port"), "%s has a port, which a local socket has not", path)
+	case seen["tunnel"] != nil:
+		r.fail(lineOf("tunnel"), "%s has a tunnel, which cannot reach a local socket", path)
+	case id.TLS != TLSOff && id.TLSName == "":
+		r.fail(lineOf("tls"), "%s has a local socket for a host: TLS needs a tls_name", path)
 	}
 }

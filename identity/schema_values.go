@@ -213,3 +213,16 @@ func (r *yamlReader) aliases(v *tree.Node) {
 		r.fail(lines[name], "aliases: this name leads back to itself")
 	}
 }
+
+// proxy reads the address of a proxy.
+func (r *yamlReader) proxy(v *tree.Node, path string) *Proxy {
+	value := r.text(v, path)
+	if value == "" {
+		return nil // reported
+	}
+	p, text := parseProxy(value)
+	if text != "" {
+		r.fail(v.Line, "%s %s", path, text)
+	}
+	return p
+}

@@ -90,6 +90,10 @@ func (c *Config) identityNode(id *Identity) *tree.Node {
 	}
 	addText(n, "preconnect", id.Preconnect)
 	addText(n, "postconnect", id.Postconnect)
+	if id.Proxy != nil {
+		addText(n, "proxy", id.Proxy.String())
+	}
+	addSecret(n, "proxy_password", id.ProxyPassword, "copy it from the file above")
 	addText(n, "tunnel", id.Tunnel)
 	addText(n, "ca_file", id.CAFile)
 	addText(n, "client_certificate", id.ClientCertificate)

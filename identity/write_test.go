@@ -30,7 +30,7 @@ func checkRoundTrip(t *testing.T, c *Config) {
 		if err == nil || !strings.Contains(err.Error(), "is the placeholder of esmtpq config") {
 			t.Fatalf("the placeholder was taken for a secret: %v", err)
 		}
-		for _, key := range []string{"    password", "    certificate_passphrase", "      client_secret"} {
+		for _, key := range []string{"    password", "    certificate_passphrase", "    proxy_password", "      client_secret"} {
 			text = strings.ReplaceAll(text, "\n"+key+`: "`+Mask+`"`, "\n"+key+`: "`+newSecret+`"`)
 		}
 		again, err = parseYAML("again.yaml", []byte(text), noHome)
@@ -42,7 +42,7 @@ func checkRoundTrip(t *testing.T, c *Config) {
 	want.Identities = nil
 	for _, id := range c.Identities {
 		copied := *id
-		secrets := []*Secret{&copied.Password, &copied.CertificatePassphrase}
+		secrets := []*Secret{&copied.Password, &copied.CertificatePassphrase, &copied.ProxyPassword}
 		if copied.OAuth != nil {
 			o := *copied.OAuth
 			copied.OAuth = &o

@@ -57,6 +57,8 @@ identities:
     reverse_path: "%u@example.com"
     sender: ann@example.com
     message_id: false
+    proxy: socks5://ann@[::1]:1080
+    proxy_password: socks
     preconnect: "true"
     postconnect: "false"
     ca_file: ~/ca.pem
@@ -88,6 +90,7 @@ func TestYAMLFull(t *testing.T) {
 			Username: "ann", Password: NewSecret("0777"), Mechanisms: []string{"SCRAM-SHA-256", "PLAIN"}, AuthorizeAs: "team", Helo: "laptop.example.com", QualifyDomain: "example.com",
 			ReversePath: "%u@example.com", Sender: "ann@example.com", NoMessageID: true,
 			Preconnect: "true", Postconnect: "false",
+			Proxy: &Proxy{Scheme: "socks5", User: "ann", Host: "::1", Port: "1080"}, ProxyPassword: NewSecret("socks"),
 			CAFile: "/home/ann/ca.pem", ClientCertificate: "/etc/ssl/ann.pem", ClientKey: "/home/ann/.ssl/ann.key",
 			CertificatePassphrase: NewSecret("open sesame"), Timeout: 90e9,
 			MaxMessagesPerSession: 50, ReloginDelay: 60e9, Sessions: 4,
@@ -120,6 +123,11 @@ func TestYAMLDefaults(t *testing.T) {
 		{`host: "::1"`, "::1", "587", "off"},
 		{`host: "[2001:db8::1]"`, "2001:db8::1", "587", "starttls"},
 		{"host: localhost.example.com", "localhost.example.com", "587", "starttls"},
+		{"host: /run/smtp", "/run/smtp", "", "off"},
+		{"host: /run/smtp, tls: starttls, tls_name: mail.example.com", "/run/smtp", "", "starttls"},
+		{"host: mail.example.com, proxy: 'socks5://localhost:1080'", "mail.example.com", "587", "starttls"},
+		{"host: localhost, proxy: 'socks5://localhost:1080'", "localhost", "587", "off"},
+		{"host: localhost, proxy: 'http://proxy.example.com:3128'", "localhost", "587", "starttls"},
 	}
 	for _, test := range tests {
 		c := parseText(t, "c.yaml", "identities: [{name: ann@example.com, "+test.settings+"}]")
@@ -306,6 +314,7 @@ func TestYAMLWarnings(t *testing.T) {
 		{"port: 465\n  tls: starttls", "c.yaml:5: identities[0]: port 465 speaks TLS from the start; tls should be implicit"},
 		{"tls: off\n  password: x", "c.yaml:4: the password is never sent without TLS; write tls: starttls"},
 		{"tls: off\n  password: x\n  tunnel: ssh gateway", ""},
+		{"tls: off\n  password: x\n  proxy: socks5://localhost:1080", "c.yaml:4: the password is never sent without TLS; write tls: starttls"},
 	}
 	for _, test := range tests {
 		c := parseText(t, "c.yaml", "identities:\n- name: a\n  host: h\n  "+test.settings+"\n")

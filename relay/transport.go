@@ -53,7 +53,7 @@ func New(id *identity.Identity, opt Options) *Transport {
 		step = id.Timeout
 	}
 	t := &Transport{sessions: id.Sessions, host: host{
-		name: id.Host, addr: net.JoinHostPort(id.Host, id.Port), dial: opt.Dial, dialTime: dialTime,
+		name: id.Host, addr: id.Addr(), dial: opt.Dial, dialTime: dialTime,
 		forced: id.ReversePath != "", maxMessages: id.MaxMessagesPerSession, reloginDelay: id.ReloginDelay,
 	}}
 	if step > 0 {
@@ -66,7 +66,7 @@ func New(id *identity.Identity, opt Options) *Transport {
 
 // hostKey names a host in what is remembered of hosts.
 func hostKey(id *identity.Identity, opt Options) string {
-	addr := net.JoinHostPort(id.Host, id.Port)
+	addr := id.Addr()
 	if opt.Dial != nil {
 		return id.Name + ": " + addr // localhost differs from one tunnel to the next
 	}

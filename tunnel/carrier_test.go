@@ -22,7 +22,7 @@ func carrier(t *testing.T, name string) string {
 		return path
 	}
 	root := unpackedRoot(t)
-	for _, dir := range []string{"usr/bin", "bin"} {
+	for _, dir := range []string{"usr/bin", "bin", "usr/sbin"} {
 		path := filepath.Join(root, dir, name)
 		if _, err := os.Stat(path); err == nil {
 			libraries, _ := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu*"))

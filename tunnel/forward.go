@@ -21,7 +21,7 @@ import (
 // ssh and agents are left alone.
 type Forward struct {
 	Line     string
-	Addr     string        // host and port, as they are dialled
+	To       Endpoint      // what is dialled then
 	Mark     string        // names this identity of this person, and nothing else
 	Limit    time.Duration // for the line to exit
 	Dialing  time.Duration // for a connection
@@ -41,7 +41,9 @@ func (f *Forward) Dial(ctx context.Context) (net.Conn, error) {
 	}
 	limited, cancel := context.WithTimeout(ctx, f.Dialing)
 	defer cancel()
-	conn, err := WaitDial(limited, "tcp", f.Addr, f.Patience)
+	conn, err := f.To.dial(limited, func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return WaitDial(ctx, network, addr, f.Patience)
+	})
 	if err != nil {
 		if said := process.Said(); said != "" {
 			err = fmt.Errorf("%w; preconnect has said: %s", err, strings.ReplaceAll(said, "\n", "; "))
@@ -50,7 +52,8 @@ func (f *Forward) Dial(ctx context.Context) (net.Conn, error) {
 		f.closed()
 		return nil, err
 	}
-	c := &forwarded{socket: conn.(socket), process: process, addr: f.Addr}
+	_, addr := f.To.first()
+	c := &forwarded{socket: conn.(socket), process: process, addr: addr}
 	c.end = sync.OnceValue(func() error {
 		err := conn.Close()
 		f.closed()

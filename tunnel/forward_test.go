@@ -19,7 +19,7 @@ func newForward(t *testing.T, line, config, host, port string) *Forward {
 	local := unusedAddress(t)
 	_, localPort, _ := net.SplitHostPort(local)
 	return &Forward{
-		Line: fmt.Sprintf(line, config, localPort, host, port), Addr: net.JoinHostPort("127.0.0.1", localPort),
+		Line: fmt.Sprintf(line, config, localPort, host, port), To: Endpoint{Host: "127.0.0.1", Port: localPort},
 		Mark: fmt.Sprint("preconnect test ", os.Getpid(), t.Name()), Limit: patience, Dialing: patience, Patience: patience,
 	}
 }
@@ -45,7 +45,7 @@ func TestForwardEndsWithTheSession(t *testing.T) {
 			if err := conn.Close(); err != nil {
 				t.Error(err)
 			}
-			if c, err := net.DialTimeout("tcp", f.Addr, time.Second); err == nil {
+			if c, err := net.DialTimeout("tcp", net.JoinHostPort(f.To.Host, f.To.Port), time.Second); err == nil {
 				c.Close()
 				t.Fatalf("%s: the port is still forwarded", line)
 			}
@@ -101,7 +101,7 @@ func TestForwardToNothing(t *testing.T) {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(patience))
 	_, err = conn.Read(make([]byte, 1))
-	if want := "the forwarded port " + f.Addr + " was closed: its far end refuses"; err == nil || !strings.HasPrefix(err.Error(), want) {
+	if want := "the forwarded port " + net.JoinHostPort(f.To.Host, f.To.Port) + " was closed: its far end refuses"; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("%v, want %s", err, want)
 	}
 }

@@ -5,7 +5,6 @@ package inspect
 import (
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strings"
 	"time"
@@ -203,8 +202,11 @@ func (e *explainer) route(route *submit.Route) {
 	e.field("identity", id.Name+", chosen by "+route.Rule.String())
 	e.field("recipient", "<"+route.Address+">")
 	e.field("reverse-path", "<"+e.r.ReversePath(e.env, route)+">, "+e.r.ReversePathReason(e.env, route))
-	e.field("smart host", net.JoinHostPort(id.Host, id.Port))
+	e.field("smart host", id.Addr())
 	e.field("TLS", tlsPolicy[id.TLS])
+	if id.Proxy != nil {
+		e.field("proxy", id.Proxy.String())
+	}
 	if id.Tunnel != "" {
 		e.field("tunnel", id.Tunnel)
 	}

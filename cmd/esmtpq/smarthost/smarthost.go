@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/net/idna"
-
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/helper"
@@ -50,7 +48,9 @@ func (h *Hosts) Transport(cfg *identity.Config, id *identity.Identity) (*relay.T
 		return nil, err
 	}
 	opt := relay.Options{
-		Dial: dial, Private: id.Tunnel != "", Timeout: h.Step,
+		Dial: dial, Timeout: h.Step,
+		// The address of other connections says whether they are private.
+		Private:  id.Private() && (id.Tunnel != "" || id.Proxy != nil || id.IsSocket()),
 		StateDir: filepath.Join(whoami.Queue(h.Home), stateName),
 	}
 	if h.Trace != nil {
@@ -92,11 +92,9 @@ func (h *Hosts) lookup(id *identity.Identity) func(context.Context) (string, err
 func (h *Hosts) followed(id *identity.Identity, dial func(context.Context) (net.Conn, error)) func(context.Context) (net.Conn, error) {
 	if dial == nil {
 		dial = func(ctx context.Context) (net.Conn, error) {
-			name, err := idna.Lookup.ToASCII(id.Host)
-			if err != nil {
-				name = id.Host // an address, or a name that the resolver will refuse
-			}
-			return (&net.Dialer{Timeout: h.Limit(dialLimit)}).DialContext(ctx, "tcp", net.JoinHostPort(name, id.Port))
+			ctx, cancel := context.WithTimeout(ctx, h.Limit(dialLimit))
+			defer cancel()
+			return endpoint(id).Dial(ctx)
 		}
 	}
 	f := &tunnel.Follower{Line: id.Postconnect, Limit: h.Limit(shellLimit), Failed: func(err error) {
@@ -105,8 +103,8 @@ func (h *Hosts) followed(id *identity.Identity, dial func(context.Context) (net.
 	return func(ctx context.Context) (net.Conn, error) { return f.Dial(ctx, dial) }
 }
 
-// dialer returns the function that makes the connection: through the tunnel, or after the
-// preconnect line. Nil leaves it to the transport.
+// dialer returns the function that makes the connection: through the tunnel, by the proxy,
+// to a local socket, or after the preconnect line. Nil leaves it to the transport.
 func (h *Hosts) dialer(cfg *identity.Config, id *identity.Identity) (func(context.Context) (net.Conn, error), error) {
 	cmd, err := submit.Tunnel(cfg, id)
 	if err != nil {
@@ -121,13 +119,29 @@ func (h *Hosts) dialer(cfg *identity.Config, id *identity.Identity) (func(contex
 		}, nil
 	}
 	if id.Preconnect == "" {
-		return nil, nil
+		if id.Proxy == nil && !id.IsSocket() {
+			return nil, nil
+		}
+		return func(ctx context.Context) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, h.Limit(dialLimit))
+			defer cancel()
+			return endpoint(id).Dial(ctx)
+		}, nil
 	}
 	f := &tunnel.Forward{
-		Line: id.Preconnect, Addr: net.JoinHostPort(id.Host, id.Port), Mark: "preconnect " + h.Home + " " + id.Name,
+		Line: id.Preconnect, To: *endpoint(id), Mark: "preconnect " + h.Home + " " + id.Name,
 		Limit: h.Limit(shellLimit), Dialing: h.Limit(dialLimit), Patience: h.Limit(dialPatience),
 	}
 	return f.Dial, nil
+}
+
+// endpoint returns what is dialled for an identity.
+func endpoint(id *identity.Identity) *tunnel.Endpoint {
+	e := &tunnel.Endpoint{Host: id.Host, Port: id.Port}
+	if p := id.Proxy; p != nil {
+		e.Proxy = &tunnel.Proxy{Kind: p.Scheme, Host: p.Host, Port: p.Port, User: p.User, Password: id.ProxyPassword.Reveal()}
+	}
+	return e
 }
 
 // Limit returns the usual limit of a step, or the one that was asked for.
