@@ -40,12 +40,16 @@ const (
 	renameName
 	removeName
 	writeData
+	cutData // to the length offset
 	syncFile
 	chmodFile
 )
 
 // aName reports whether a change is one of names.
 func (c *change) aName() bool { return c.kind <= removeName }
+
+// ofData reports whether a change is one of a file's data.
+func (c *change) ofData() bool { return c.kind == writeData || c.kind == cutData }
 
 // A history is everything that was done below a home directory that was empty at first.
 type history struct {
@@ -106,6 +110,8 @@ func (h *history) addCall(c *sysCall, changesAt func(int) int, submitted int) er
 		ch.kind = removeName
 	case "write":
 		ch.kind, ch.data = writeData, c.data[:c.ret]
+	case "truncate":
+		ch.kind = cutData
 	case "sync":
 		ch.kind, ch.began = syncFile, changesAt(c.began)
 	case "chmod":
@@ -127,7 +133,7 @@ func (h *history) settle() {
 	for i := range h.changes {
 		c := &h.changes[i]
 		switch {
-		case c.kind == writeData:
+		case c.ofData():
 			c.durable = h.synced(c.file, i)
 		case c.aName():
 			c.durable = h.synced(c.dir, i)
@@ -154,7 +160,7 @@ type loss byte
 const (
 	kept    loss = iota // it reached the disk
 	dropped             // it did not
-	halved              // half of a write did
+	halved              // half of a write did; of a cut, all
 	zeroed              // a file has its length, and zeros
 )
 
@@ -166,7 +172,7 @@ func (h *history) pending(n int) (names, writes []int) {
 		case c.durable > 0 && c.durable <= n:
 		case c.aName():
 			names = append(names, i)
-		case c.kind == writeData:
+		case c.ofData():
 			writes = append(writes, i)
 		}
 	}
@@ -265,8 +271,12 @@ func (h *history) after(n int, lost map[int]loss) *disk {
 }
 
 func (d *disk) apply(c *change, l loss) {
-	if c.kind == writeData {
+	switch {
+	case c.kind == writeData:
 		d.write(c, l)
+		return
+	case c.kind == cutData && l != dropped:
+		d.cut(c)
 		return
 	}
 	if l == dropped || !c.aName() {
@@ -305,6 +315,12 @@ func (d *disk) write(c *change, l loss) {
 		f.data = append(f.data, make([]byte, end-len(f.data))...)
 	}
 	copy(f.data[c.offset:], data)
+}
+
+// cut makes a file shorter, or longer by zeros; it is done or not, never by half.
+func (d *disk) cut(c *change) {
+	f := d.nodes[c.file]
+	f.data = append(f.data, make([]byte, max(0, int(c.offset)-len(f.data)))...)[:c.offset]
 }
 
 // sum identifies the visible state of a disk.

@@ -120,11 +120,14 @@ var hooked = map[uint64]struct {
 	unix.SYS_PWRITE64:  {"write", writtenFile},
 	unix.SYS_FSYNC:     {"sync", descriptorFile},
 	unix.SYS_FDATASYNC: {"sync", descriptorFile},
-	unix.SYS_FTRUNCATE: {"truncate", descriptorFile},
-	unix.SYS_FCHMOD:    {"chmod", descriptorFile},
-	unix.SYS_FCHMODAT:  {"chmod", func(tr *tracer, tid int, r *unix.PtraceRegs, c *sysCall) { c.path = tr.pathAt(tid, r.Rdi, r.Rsi) }},
-	unix.SYS_FLOCK:     {"flock", descriptorFile},
-	unix.SYS_CLOSE:     {"close", descriptorFile},
+	unix.SYS_FTRUNCATE: {"truncate", func(tr *tracer, tid int, r *unix.PtraceRegs, c *sysCall) {
+		descriptorFile(tr, tid, r, c)
+		c.offset = int64(r.Rsi)
+	}},
+	unix.SYS_FCHMOD:   {"chmod", descriptorFile},
+	unix.SYS_FCHMODAT: {"chmod", func(tr *tracer, tid int, r *unix.PtraceRegs, c *sysCall) { c.path = tr.pathAt(tid, r.Rdi, r.Rsi) }},
+	unix.SYS_FLOCK:    {"flock", descriptorFile},
+	unix.SYS_CLOSE:    {"close", descriptorFile},
 	// These are not used today. If they were, the model of a power cut would have to learn them.
 	unix.SYS_WRITEV:          {"writev", descriptorFile},
 	unix.SYS_COPY_FILE_RANGE: {"copy_file_range", func(tr *tracer, tid int, r *unix.PtraceRegs, c *sysCall) { c.path = tr.descriptor(int(r.Rdx)) }},
