@@ -1,9 +1,11 @@
 package smtp
 
 import (
+	"errors"
 	"net"
 	"os"
 	"strings"
+	"time"
 )
 
 // establish does everything before the first transaction, one command at a time: Postfix 3.10
@@ -33,20 +35,27 @@ func (c *Conn) establish() *Error {
 // echo in a shell's start-up file, or another protocol.
 func (c *Conn) greet() *Error {
 	c.r.strict = true
-	limit := c.cfg.Limits.Greeting
+	limit, begun := c.cfg.Limits.Greeting, time.Now()
 	r, err := c.expect(StageGreeting, limit)
 	if err != nil {
-		return c.explainGreeting(err, limit.String())
+		return c.explainGreeting(err, limit.String(), time.Since(begun))
 	}
 	c.r.strict = false
 	c.greeting = r.Text()
 	return c.want(StageGreeting, r, 220)
 }
 
+// longSilence is how long a host is silent that waits for something before it closes.
+const longSilence = 4 * time.Second
+
 // explainGreeting adds possible causes to the failure of a greeting, unless the cause is known
 // already.
-func (c *Conn) explainGreeting(err *Error, limit string) *Error {
+func (c *Conn) explainGreeting(err *Error, limit string, after time.Duration) *Error {
 	switch {
+	case err.Kind == KindLost && c.encrypted(): // with TLS 1.3, a client certificate is refused behind the handshake
+		err.Text += handshakeCure(errors.New(err.Text))
+	case err.Kind == KindLost && c.cfg.TLS != TLSImplicit && after > longSilence && strings.HasSuffix(err.Text, " at greeting"):
+		err.Text += " after " + after.Round(time.Second).String() + " without a word: as does a port with TLS from the start, such as 465 (tls: implicit), or that of a proxy"
 	case err.Kind == KindTimeout && c.cfg.TLS != TLSImplicit && strings.HasSuffix(err.Text, limit):
 		err.Text += ": a port with TLS from the start, such as 465, says nothing until TLS begins (tls: implicit), and so does the port of a proxy"
 	case strings.Contains(err.Text, "CONNECTED("):

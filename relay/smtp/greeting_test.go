@@ -75,6 +75,21 @@ func TestSilentGreeting(t *testing.T) {
 		"such as 465, says nothing until TLS begins (tls: implicit), and so does the port of a proxy")
 }
 
+// A port with TLS from the start may close by itself after a while; a host that refuses to talk does
+// so at once.
+func TestLateClose(t *testing.T) {
+	t.Parallel()
+	for after, want := range map[string]string{
+		"! close":         "mx.example.org closed the connection at greeting",
+		"! wait\n! close": "mx.example.org closed the connection at greeting after 4s without a word: as does a port with TLS from the start, such as 465 (tls: implicit), or that of a proxy",
+	} {
+		s := serve(t, after, nil)
+		_, err := Open(t.Context(), s.configured())
+		failed(t, err, KindLost, StageGreeting, want)
+		s.end()
+	}
+}
+
 // A prompt that waits for an answer has no line end. It is quoted, and the host counts as not
 // silent.
 func TestPromptForGreeting(t *testing.T) {

@@ -104,6 +104,8 @@ func (s *script) play(conn net.Conn, dialogue string) {
 			}
 		case line == "! close":
 			return
+		case line == "! wait":
+			time.Sleep(longSilence + 200*time.Millisecond)
 		case line == "! shut":
 			conn.(*net.TCPConn).CloseWrite()
 			io.Copy(io.Discard, br)

@@ -48,12 +48,15 @@ func inClear(head []byte) string {
 	return "a port that begins in clear needs starttls, port 465 needs implicit TLS"
 }
 
+const refusedCertificate = "the host does not take the client certificate (client_certificate)"
+
 // handshakeCures are the words of failures before there is a certificate, and what helps.
 var handshakeCures = []struct{ words, cure string }{
 	{"handshake failure", "the host has no cipher or key exchange in common with this program, or wants a client certificate (client_certificate); " +
 		"for an old host with RSA key exchange only, GODEBUG=tlsrsakex=1 in the environment helps until its operator has updated it"},
 	{"no cipher suite supported", "the host has only ciphers that are no longer safe: its operator must update it"},
 	{"protocol version", "the host speaks TLS older than 1.2 only, which is no longer safe: its operator must update it"},
+	{"bad certificate", refusedCertificate}, {"unknown certificate authority", refusedCertificate},
 	{"certificate required", "the host wants a client certificate: set client_certificate"},
 	{"unrecognized name", "the host knows no such name: set tls_name to one that it has"},
 }

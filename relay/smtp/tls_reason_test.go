@@ -211,6 +211,10 @@ func TestTLSReasons(t *testing.T) {
 			says(t, beginTLS(t, mx, roots, c.serve), c.want)
 		})
 	}
+	late := sends(good)
+	late.ClientAuth = tls.RequireAnyClientCert
+	says(t, beginTLS(t, mx, roots, func(conn net.Conn) { tls.Server(conn, late).Handshake(); io.Copy(io.Discard, conn) }),
+		[]string{"lost at greeting", "certificate required", "client_certificate"})
 }
 
 // says checks that a reason has some parts in their order.
