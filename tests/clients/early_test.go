@@ -140,6 +140,13 @@ var bothWays = []struct{ args, mail string }{
 	{"-h", plainMail},
 	{"--version", plainMail},
 	{"-bh", plainMail},
+	{"-f --help friend@example.net", plainMail},
+	{"-t -F --help", plainMail},
+	{"-L -h friend@example.net", plainMail},
+	{"-V --version friend@example.net", plainMail},
+	{"-oi -O -bh friend@example.net", plainMail},
+	{"-C --help friend@example.net", plainMail},
+	{"-f --help friend@example.net --help", plainMail},
 }
 
 // Both ways to sendmail take the same, refuse the same, and say the same.

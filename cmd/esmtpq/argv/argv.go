@@ -18,13 +18,43 @@ import (
 // Names are the names by which the program is called as sendmail, the usual one first.
 var Names = []string{"sendmail", "esmtp", "send-mail"}
 
-// AsksHelp reports whether a command line, without argv[0], asks for help. Everything after "--"
-// is an operand.
-func AsksHelp(args []string) bool {
-	if end := slices.Index(args, "--"); end >= 0 {
-		args = args[:end]
+// AsksHelp reports whether a command line, without argv[0], asks for help. Valued are the long
+// options with a value, see Cut.
+func AsksHelp(args []string, valued ...string) bool {
+	_, found := Cut(args, "--help", valued...)
+	return found || len(args) == 1 && args[0] == "-h"
+}
+
+// Cut takes a switch out of a command line, and reports whether it was there. It is none as the
+// value of another option, one of sendmail's or of the long ones in valued, nor after "--": mail is
+// lost if "-f --help" only explains.
+func Cut(args []string, flag string, valued ...string) (rest []string, found bool) {
+	for i := 0; i < len(args); i++ {
+		switch arg := args[i]; {
+		case arg == "--":
+			return append(rest, args[i:]...), found
+		case arg == flag:
+			found = true
+		case i+1 < len(args) && (slices.Contains(valued, arg) || TakesNext(arg)):
+			rest = append(rest, arg, args[i+1])
+			i++
+		default:
+			rest = append(rest, arg)
+		}
 	}
-	return slices.Contains(args, "--help") || len(args) == 1 && args[0] == "-h"
+	return rest, found
+}
+
+// TakesNext reports whether an argument has an option of sendmail whose value is the next argument.
+func TakesNext(arg string) bool {
+	letters, dashed := strings.CutPrefix(arg, "-")
+	for i := 0; dashed && i < len(letters); i++ {
+		opt := findOption(letters[i])
+		if opt == nil || opt.value != noValue {
+			return opt != nil && opt.value == needsValue && i == len(letters)-1
+		}
+	}
+	return false
 }
 
 // A Mode is what sendmail is asked to do.

@@ -144,6 +144,30 @@ func TestOptionsAreDocumented(t *testing.T) {
 	}
 }
 
+// A value of an option asks for nothing, whichever option it is.
+func TestValuesAskForNothing(t *testing.T) {
+	for _, opt := range options {
+		for _, args := range [][]string{
+			{"-" + string(opt.Letter), "--help", "r@x"},
+			{"-i" + string(opt.Letter), "--help", "r@x"},
+			{"r@x", "-" + string(opt.Letter), "--help"},
+		} {
+			if asks := AsksHelp(args); asks != (opt.value != needsValue) {
+				t.Errorf("sendmail %q asks for help: %t", args, asks)
+			}
+		}
+	}
+	for line, want := range map[string]bool{
+		"-f --help --help": true, "-f -- --help": true, "-f -f --help": true, "-fx --help": true, "-Zf --help": true,
+		"--to --help last": false, "--to=x --help last": true, "-- --help": false, "-f -h": false, "-h": true, "--help": true,
+		"-i -h": false, "- --help": true, "-f": false,
+	} {
+		if asks := AsksHelp(strings.Fields(line), "--to"); asks != want {
+			t.Errorf("%s asks for help: %t", line, asks)
+		}
+	}
+}
+
 func FuzzCommandLine(f *testing.F) {
 	for _, tt := range commandLines {
 		f.Add(strings.ReplaceAll(tt.args, " ", "\x00"))

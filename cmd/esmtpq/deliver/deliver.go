@@ -53,7 +53,7 @@ func Verb(c *door.Call) error {
 		opt.choice.Narrow(c.Sendmail.Selections...)
 		return deliver(c, opt)
 	}
-	if c.AsksHelp() {
+	if c.AsksHelp(door.ChoiceOptions...) {
 		return c.Help(help)
 	}
 	opt, err := parse(c.Args)
@@ -84,6 +84,10 @@ func splitOptions(args []string) (short, long []string) {
 	for i := 0; i < len(args); i++ {
 		if len(args[i]) < 3 || args[i][:2] != "--" {
 			short = append(short, args[i])
+			if argv.TakesNext(args[i]) && i+1 < len(args) {
+				i++
+				short = append(short, args[i])
+			}
 			continue
 		}
 		long = append(long, args[i])

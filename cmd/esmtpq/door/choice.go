@@ -31,6 +31,9 @@ const ChoiceHelp = `Messages are named by queue ID, as mailq shows them, or:
   --older AGE            those older than AGE: 30m, 12h, 3d
 `
 
+// ChoiceOptions are the options of a choice. Each has a value.
+var ChoiceOptions = []string{"--sender", "--recipient", "--older"}
+
 // ParseChoice takes a choice out of a command's arguments. Words of flags, without the dashes,
 // are the command's own switches; those present are returned.
 func ParseChoice(args []string, flags ...string) (*Choice, map[string]bool, error) {
@@ -44,7 +47,7 @@ func ParseChoice(args []string, flags ...string) (*Choice, map[string]bool, erro
 			c.last = true
 		case strings.HasPrefix(name, "--") && slices.Contains(flags, name[2:]) && !attached:
 			set[name[2:]] = true
-		case name == "--sender" || name == "--recipient" || name == "--older":
+		case slices.Contains(ChoiceOptions, name):
 			if !attached {
 				if i++; i >= len(args) {
 					return nil, nil, exit.Fail(exit.Usage, "%s needs a value", name)

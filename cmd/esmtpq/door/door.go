@@ -36,8 +36,9 @@ type Call struct {
 	table *Table
 }
 
-// AsksHelp reports whether the command line asks for help, which Help then gives.
-func (c *Call) AsksHelp() bool { return argv.AsksHelp(c.Args) }
+// AsksHelp reports whether the command line asks for help, which Help then gives. Valued are the
+// verb's long options that have a value.
+func (c *Call) AsksHelp(valued ...string) bool { return argv.AsksHelp(c.Args, valued...) }
 
 // Help prints how the verb is called and, below that, its options.
 func (c *Call) Help(options string) error { return c.table.help(c, options) }

@@ -26,16 +26,17 @@ const explainHelp = `  --message FILE   explain this message, whose header then 
 
 // Verb is explain (and sendmail -bv), check, check-message, config and probe.
 func Verb(c *door.Call) error {
+	help := c.AsksHelp("--message")
 	switch {
 	case c.Sendmail != nil:
 		return explain(c, c.Sendmail, nil)
-	case c.AsksHelp() && c.Verb == "explain":
+	case help && c.Verb == "explain":
 		return c.Help(explainHelp)
-	case c.AsksHelp() && c.Verb == "probe":
+	case help && c.Verb == "probe":
 		return c.Help(probeHelp)
-	case c.AsksHelp() && c.Verb == "check":
+	case help && c.Verb == "check":
 		return c.Help(checkHelp)
-	case c.AsksHelp():
+	case help:
 		return c.Help("")
 	case c.Verb == "check":
 		return check(c)
@@ -70,6 +71,9 @@ func cutMessage(args []string) (rest []string, file *string, err error) {
 			return append(rest, args[i:]...), file, nil
 		case attached:
 			file = &value
+		case args[i] != "--message" && i+1 < len(args) && argv.TakesNext(args[i]):
+			rest = append(rest, args[i], args[i+1])
+			i++
 		case args[i] != "--message":
 			rest = append(rest, args[i])
 		case i+1 == len(args):

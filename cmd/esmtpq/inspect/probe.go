@@ -52,7 +52,7 @@ type probing struct {
 // probe opens a session with the smart host of each identity asked for, as a delivery does, and sends
 // nothing over it.
 func probe(c *door.Call) error {
-	args, asJSON := cutFlag(c.Args, "--json")
+	args, asJSON := argv.Cut(c.Args, "--json")
 	inv, err := argv.Parse(args)
 	if err != nil {
 		return err
@@ -96,21 +96,6 @@ func probe(c *door.Call) error {
 		return exit.Silent(worst)
 	}
 	return nil
-}
-
-// cutFlag takes a flag out of the arguments before "--".
-func cutFlag(args []string, flag string) (rest []string, found bool) {
-	for i, arg := range args {
-		if arg == "--" {
-			return append(rest, args[i:]...), found
-		}
-		if arg == flag {
-			found = true
-			continue
-		}
-		rest = append(rest, arg)
-	}
-	return rest, found
 }
 
 // chosen returns the identities of some names, all if there are none.

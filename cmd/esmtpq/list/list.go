@@ -50,19 +50,10 @@ func Verb(c *door.Call) error {
 		return c.Help(help)
 	}
 	var opt options
-	var rest []string
-	for _, arg := range c.Args {
-		switch arg {
-		case "--json":
-			opt.json = true
-		case "--count":
-			opt.count = true
-		case "--quiet":
-			opt.quiet = true
-		default:
-			rest = append(rest, arg)
-		}
-	}
+	rest := c.Args
+	rest, opt.json = argv.Cut(rest, "--json")
+	rest, opt.count = argv.Cut(rest, "--count")
+	rest, opt.quiet = argv.Cut(rest, "--quiet")
 	inv := &argv.Invocation{Mode: argv.List}
 	if err := inv.Parse(rest); err != nil {
 		return err

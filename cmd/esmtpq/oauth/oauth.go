@@ -36,13 +36,9 @@ func Verb(c *door.Call) error {
 	if c.AsksHelp() || len(c.Args) == 0 {
 		return c.Help(help)
 	}
-	what, device, rest := c.Args[0], false, []string(nil)
-	for _, arg := range c.Args[1:] {
-		if arg == "--device" && what == "login" {
-			device = true
-			continue
-		}
-		rest = append(rest, arg)
+	what, device, rest := c.Args[0], false, c.Args[1:]
+	if what == "login" {
+		rest, device = argv.Cut(rest, "--device")
 	}
 	inv, err := argv.Parse(rest)
 	if err != nil {

@@ -70,6 +70,31 @@ func TestRemoveOlderThanTime(t *testing.T) {
 	}
 }
 
+// What is a value of an option is not a request for help, nor another option.
+func TestValuesAreNoOptions(t *testing.T) {
+	run := esmtpq(t, "first@example.net")
+	for _, args := range [][]string{
+		{"retry", "--to", "--help", "last"}, {"rm", "--sender", "--help", "all"}, {"hold", "--recipient", "--help"},
+		{"release", "--older", "--help"}, {"deliver", "--sender", "--help"}, {"deliver", "-C", "--older", "--help=x"},
+		{"explain", "--message", "--help"}, {"mailq", "-X", "--help", "-Z"}, {"probe", "-C", "--json"},
+	} {
+		cmd := exec.Command(stage.Program(t, "esmtpq"), args...)
+		cmd.Env, cmd.Dir = []string{"HOME=" + t.TempDir()}, t.TempDir()
+		if out, err := cmd.CombinedOutput(); err == nil && args[0] != "deliver" || strings.HasPrefix(string(out), "Usage:") {
+			t.Errorf("%q: %v\n%s", args, err, out)
+		}
+	}
+	if out := run(0, "mailq", "-L", "--json"); !strings.HasPrefix(out, "-Queue ID-") {
+		t.Errorf("mailq -L --json says %s", out)
+	}
+	if out := run(0, "explain", "-F", "--message", "a@example.net"); !strings.HasPrefix(out, "a@example.net") {
+		t.Errorf("explain -F --message says %s", out)
+	}
+	if out := run(0, "sendmail", "-F", "--help", "second@example.net"); out != "" {
+		t.Errorf("sendmail -F --help says %s", out)
+	}
+}
+
 // Each verb has help.
 func TestHelp(t *testing.T) {
 	run := esmtpq(t)

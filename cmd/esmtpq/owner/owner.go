@@ -13,7 +13,7 @@ import (
 
 // Verb is show, hold, release, rm, retry and adopt.
 func Verb(c *door.Call) error {
-	if c.AsksHelp() {
+	if c.AsksHelp(append(door.ChoiceOptions[:3:3], "--to")...) {
 		return c.Help(help(c.Verb))
 	}
 	switch c.Verb {
