@@ -24,6 +24,7 @@ func (h *host) checks(t *testing.T) {
 		{"over size", checkOverSize, false},
 		{"password", checkPassword, false},
 		{"no user name", checkNoUserName, false},
+		{"probe", checkProbe, false},
 		{"odd content", checkOddContent, false},
 		{"beyond ASCII", checkBeyondASCII, false},
 		{"killed", checkKilled, false},

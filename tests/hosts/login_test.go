@@ -36,6 +36,26 @@ func checkPassword(t *testing.T, h *host) {
 	}
 }
 
+// A probe logs in as a delivery does, says how, and sends nothing.
+func checkProbe(t *testing.T, h *host) {
+	if h.secure == "" {
+		t.Skip("this host takes no logins")
+	}
+	me := newSecurePerson(t, h, "wrong-horse")
+	me.send(h.newMails(1)...)
+	if r := me.Try("", "esmtpq", "probe"); r.Code != 77 || !strings.Contains(r.Stdout, "refused: ") || strings.Contains(r.Stdout, "wrong-horse") {
+		t.Errorf("with a wrong password: exit %d\n%s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	me.signIn(h.password)
+	r := me.Try("", "esmtpq", "probe")
+	if r.Code != 0 || !strings.Contains(r.Stdout, "logged in as ") || !strings.Contains(r.Stdout, "certificate ") || strings.Contains(r.Stdout, h.password+"\n") {
+		t.Errorf("exit %d\n%s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	if n := len(me.tap.order()); n > 0 {
+		t.Errorf("%d mails were sent", n)
+	}
+}
+
 // A user name forgotten in the configuration: the mail waits, whatever the host's code says, and
 // goes once it is there.
 func checkNoUserName(t *testing.T, h *host) {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"os"
 	"os/signal"
 	"path"
@@ -158,7 +157,7 @@ func (p *probing) result() string {
 	if p.err != nil {
 		return p.err.Error()
 	}
-	parts := []string{net.JoinHostPort(p.id.Host, p.id.Port), p.tls(), p.login()}
+	parts := []string{p.id.Addr(), p.tls(), p.login()}
 	return "ready: " + strings.Join(parts, ", ")
 }
 
@@ -200,11 +199,14 @@ func (p *probing) details(w io.Writer) {
 			fmt.Fprintf(w, "  %-12s %s\n", name, spool.Printable(value))
 		}
 	}
-	line("smart host", net.JoinHostPort(p.id.Host, p.id.Port))
+	line("smart host", p.id.Addr())
 	if words := strings.Fields(p.id.Tunnel); len(words) > 0 {
 		line("tunnel", path.Base(words[0])) // the rest may hold a password
 	}
-	if v.Address != nil && p.id.Tunnel == "" {
+	if p.id.Proxy != nil {
+		line("proxy", p.id.Proxy.String())
+	}
+	if v.Address != nil && p.id.Tunnel == "" && p.id.Proxy == nil {
 		line("address", v.Address.String())
 	}
 	line("greeting", v.Greeting)
@@ -234,7 +236,12 @@ func (p *probing) details(w io.Writer) {
 // described says what is in a certificate, for a person.
 func described(cert *x509.Certificate) string {
 	text := called(cert.Subject.CommonName, cert.Subject.String())
-	if names := certNames(cert); len(names) > 0 {
+	const most = 8
+	names := certNames(cert)
+	if more := len(names) - most; more > 0 {
+		names = append(names[:most], fmt.Sprintf("%d more", more))
+	}
+	if len(names) > 0 {
 		text = "for " + strings.Join(names, ", ")
 	}
 	text += "; by " + called(cert.Issuer.CommonName, cert.Issuer.String()) + "; until " + cert.NotAfter.Local().Format("2006-01-02")
