@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"esmtpq/cmd/esmtpq/smarthost"
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
+	"esmtpq/helper"
 	"esmtpq/identity"
 	"esmtpq/identity/oauth"
 	"esmtpq/queue/spool"
@@ -67,9 +69,11 @@ func check(c *door.Call) error {
 	if err != nil {
 		return k.broken(err)
 	}
-	k.configuration()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	k.configuration()
+	k.program(ctx, nil, "mda", k.cfg.MDA)
+	k.program(ctx, nil, "notify", k.cfg.Notify)
 	hosts := &smarthost.Hosts{Home: k.home, Step: step}
 	for _, id := range k.cfg.Identities {
 		k.identity(ctx, hosts, id)
@@ -163,9 +167,11 @@ func (k *checker) identity(ctx context.Context, hosts *smarthost.Hosts, id *iden
 		k.fault(err.Error())
 	case cmd != nil:
 		if _, err := exec.LookPath(cmd.Program()); err != nil {
-			k.fault(k.at(id, fmt.Sprintf("tunnel of identity %s: there is no program %s: install it, or give its path", id.Name, cmd.Name()), "tunnel"))
+			k.fault(k.at(id, fmt.Sprintf("tunnel of identity %s: the program that it begins with is not there: install it, or give its path", id.Name), "tunnel"))
 		}
 	}
+	k.program(ctx, id, "preconnect", id.Preconnect)
+	k.program(ctx, id, "postconnect", id.Postconnect)
 	if err := relay.CheckFiles(id); err != nil && id.TLS != identity.TLSOff {
 		k.fault(k.at(id, fmt.Sprintf("identity %s: %v", id.Name, err), "ca_file", "client_certificate"))
 	} else if text := relay.RemarkOnFiles(id); text != "" {
@@ -175,6 +181,25 @@ func (k *checker) identity(ctx context.Context, hosts *smarthost.Hosts, id *iden
 		k.fault(k.at(id, text, "password_command", "token_command", "oauth", "password_keyring", "password_credential", "username"))
 	}
 }
+
+// program tells whether the program that a shell line begins with is not there. A line that begins
+// with anything else is left alone.
+func (k *checker) program(ctx context.Context, id *identity.Identity, key, line string) {
+	words := strings.Fields(line)
+	if len(words) > 1 && words[0] == "exec" {
+		words = words[1:]
+	}
+	if len(words) == 0 || strings.Trim(words[0], plainName) != "" {
+		return
+	}
+	if _, _, err := helper.Output(ctx, "command -v "+words[0]+" >/dev/null"); err == nil || ctx.Err() != nil {
+		return
+	}
+	k.fault(k.at(id, key+": the program that it begins with is not there: install it, or give its path", key))
+}
+
+// plainName are the characters of a program's name that mean nothing else to a shell.
+const plainName = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./+"
 
 // secret says why the password or token of an identity cannot be had; "" if it can. It asks no
 // provider for a new token.

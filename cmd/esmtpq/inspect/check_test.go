@@ -45,9 +45,12 @@ func TestCheck(t *testing.T) {
 		{"port and TLS", plain + "    port: 587\n    tls: implicit\n", 65, findings{"config.yaml:5: port of identity me@example.org begins in clear as a rule: tls should be starttls"}},
 		{"tunnels", plain + "    tunnel: HOME/x/nc -w 3 %h %p\n", 65, findings{"config.yaml:5: tunnel of identity me@example.org: nc -w cuts"}},
 		{"openssl", plain + "    tunnel: openssl s_client -connect %h:%p\n", 65, findings{"config.yaml:5: tunnel of identity me@example.org: openssl s_client"}},
-		{"no such program", plain + "    tunnel: no-such-carrier %h %p\n", 78, findings{"config.yaml:5: tunnel of identity me@example.org: there is no program no-such-carrier"}},
+		{"no such program", plain + "    tunnel: no-such-carrier %h %p\n", 78, findings{"config.yaml:5: tunnel of identity me@example.org: the program that it begins with is not there"}},
 		{"no tunnel", plain + "    tunnel: ssh gw | x\n", 78, findings{"config.yaml:5: tunnel of identity me@example.org: '|' has no meaning here"}},
-		{"bare agent", "mda: procmail\n" + plain, 65, findings{"config.yaml:1: mda: "}},
+		{"no such agent", "mda: exec /no/such/agent -a %T\n" + plain, 78, findings{"config.yaml:1: mda: the program that it begins with is not there: install it"}},
+		{"lines of the shell", "mda: exec /bin/cat >/dev/null %T\nnotify: test -t 2 || cat\n" + plain + "    preconnect: A=1; { true; }\n", 0, nil},
+		{"nothing to connect with", plain + "    preconnect: no-such-vpn up\n", 78, findings{"config.yaml:5: preconnect: the program that it begins with is not there"}},
+		{"bare agent", "mda: HOME/x/procmail\n" + plain, 65, findings{"config.yaml:1: mda: "}},
 		{"no password", plain + "    username: me\n", 78, findings{"config.yaml:5: password unavailable: identity me@example.org: there is no password: set password_command"}},
 		{"command that fails", plain + "    username: me\n    password_command: echo xyzzy; echo locked >&2; exit 3\n", 78, findings{"config.yaml:6: password unavailable: identity me@example.org: the password command failed: exit status 3: locked; run the command by hand"}},
 		{"command without words", plain + "    username: me\n    password_command: \"true\"\n", 78, findings{"config.yaml:6: password unavailable: identity me@example.org: the password command printed nothing"}},
@@ -57,6 +60,7 @@ func TestCheck(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			me := stage.NewPerson(t)
+			me.WriteScript("x/procmail", "#!/bin/sh\n")
 			me.WriteScript("x/nc", "#!/bin/sh\n")
 			me.Write(".config/esmtpq/config.yaml", strings.ReplaceAll(c.config, "HOME", me.Home))
 			out := esmtpq(t, me, c.code, "check")
