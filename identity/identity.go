@@ -106,6 +106,8 @@ type Identity struct {
 	Host string  // name or address, an IPv6 address without brackets; or the path of a local socket; never empty
 	Port string  // number or service name; "" for a local socket only
 	TLS  TLSMode // how the session is protected
+	// Fallbacks are further hosts, for when no session comes about with those before.
+	Fallbacks []Fallback
 	// TLSName is the name that the host's certificate must be for, where that is not Host, such
 	// as for a host that is reached as localhost through a forwarded port.
 	TLSName string

@@ -199,6 +199,7 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 		id.Password = r.secret(v, path)
 	case "certificate_passphrase":
 		id.CertificatePassphrase = r.secret(v, path)
+	case "hosts": // see finishHosts
 	case "proxy":
 		id.Proxy = r.proxy(v, path)
 	case "proxy_password":
@@ -324,13 +325,19 @@ func (r *yamlReader) finish(id *Identity, n *tree.Node, path string, seen map[st
 			r.fail(n.Line, "%s needs a name, best its mail address", path)
 		}
 	}
-	r.finishHost(id, path, seen, lineOf)
+	if seen["hosts"] != nil {
+		r.finishHosts(id, path, seen, lineOf)
+	} else {
+		r.finishHost(id, path, seen, lineOf)
+	}
 	r.finishLogin(id, n, path, seen, lineOf)
 	switch {
 	case id.ClientKey != "" && id.ClientCertificate == "":
 		r.fail(lineOf("client_key"), "%s has a client_key and no client_certificate", path)
 	}
-	r.config.warnClear(id, lineOf("tls"))
+	for _, one := range id.Each() {
+		r.config.warnClear(one, lineOf("tls"))
+	}
 }
 
 // finishLogin checks what an identity logs in with.

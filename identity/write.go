@@ -62,13 +62,17 @@ func (c *Config) identityNode(id *Identity) *tree.Node {
 	if id.Default {
 		addPlain(n, "default", "true")
 	}
-	host := id.Host
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
+	if len(id.Fallbacks) > 0 {
+		addHosts(n, id)
+	} else {
+		host := id.Host
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		addText(n, "host", host)
+		addText(n, "port", id.Port)
+		addPlain(n, "tls", id.TLS.String())
 	}
-	addText(n, "host", host)
-	addText(n, "port", id.Port)
-	addPlain(n, "tls", id.TLS.String())
 	addText(n, "tls_name", id.TLSName)
 	addText(n, "username", id.Username)
 	addSecret(n, "password", id.Password, "copy it from the file above, or better use password_command")

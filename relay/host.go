@@ -30,6 +30,7 @@ type host struct {
 	reloginDelay time.Duration // before the session after one that has had so many
 
 	memory memory
+	order  *order // of the identity's hosts; nil where this is the only one
 
 	mu      sync.Mutex
 	opening chan struct{} // closed when the session opened beforehand is open, or has failed; nil for none

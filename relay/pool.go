@@ -63,7 +63,8 @@ func (p *pool) grow(w *worker) {
 func (p *pool) help() {
 	defer p.others.Done()
 	w := &worker{ctx: p.ctx, host: p.host, src: member{p}, pool: p, helper: true}
-	if conn, _, err := p.host.session(p.ctx); err == nil {
+	host, conn, _, err := p.host.reach(p.ctx)
+	if w.host = host; err == nil {
 		w.begin(conn, false)
 		w.run()
 	}

@@ -143,7 +143,14 @@ func oneAtATime(trace func(dir byte, line string)) func(dir byte, line string) {
 func (t *Transport) Prepare(ctx context.Context) { t.host.prepare(ctx) }
 
 // Close ends a session that Prepare has opened and no Run has used.
-func (t *Transport) Close() { t.host.close() }
+func (t *Transport) Close() {
+	t.host.close()
+	if t.host.order != nil {
+		for _, h := range t.host.order.hosts[1:] {
+			h.close()
+		}
+	}
+}
 
 // Run implements queue.Transport: it opens a session for the first delivery of src, and carries
 // all deliveries over it, in order. If a session ends early, the rest goes over a new one, unless

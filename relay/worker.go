@@ -153,7 +153,8 @@ func (w *worker) waiting() int { return len(w.ahead) + w.src.Backlog() }
 // reports so and returns false.
 func (w *worker) open() bool {
 	w.pause()
-	conn, idle, err := w.host.session(w.ctx)
+	host, conn, idle, err := w.host.reach(w.ctx)
+	w.host = host
 	if err == nil {
 		w.begin(conn, idle)
 		return true

@@ -110,3 +110,20 @@ func TestLocalSocketHost(t *testing.T) {
 		t.Errorf("logged in as %q", mail.User)
 	}
 }
+
+// Of several hosts, the one that answers gets the mail.
+func TestHosts(t *testing.T) {
+	host := stage.NewSmartHost(t, loginInClear)
+	me := stage.NewPerson(t)
+	dead := stage.DeadAddress(t)
+	identityOf(me, "hosts: [\""+dead+"\", \"localhost:"+host.Port+"\"]", "username: "+stage.User, "password: '"+stage.Password+"'")
+	for range 3 {
+		me.Run(scripted+stage.Awkward, "sendmail", "-i", "friend@example.net")
+	}
+	me.Deliver()
+	if mails := host.Received(); len(mails) != 3 {
+		t.Fatalf("%d mails arrived, want 3", len(mails))
+	}
+	identityOf(me, "hosts: [\""+dead+"\", \""+stage.DeadAddress(t)+"\"]")
+	me.Waits("none of 2 hosts can be used: cannot connect to ")
+}

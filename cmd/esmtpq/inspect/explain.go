@@ -206,7 +206,11 @@ func (e *explainer) route(route *submit.Route) {
 	e.field("identity", id.Name+", chosen by "+route.Rule.String())
 	e.field("recipient", "<"+route.Address+">")
 	e.field("reverse-path", "<"+e.r.ReversePath(e.env, route)+">, "+e.r.ReversePathReason(e.env, route))
-	e.field("smart host", id.Addr())
+	var hosts []string
+	for _, one := range id.Each() {
+		hosts = append(hosts, one.Addr())
+	}
+	e.field("smart host", strings.Join(hosts, ", else "))
 	e.field("TLS", tlsPolicy[id.TLS])
 	if id.Proxy != nil {
 		e.field("proxy", id.Proxy.String())

@@ -41,9 +41,23 @@ type Hosts struct {
 	Trace func(id *identity.Identity, dir byte, line string)
 }
 
-// Transport returns the transport to an identity's smart host.
+// Transport returns the transport to an identity's smart host, or to several in order.
 func (h *Hosts) Transport(cfg *identity.Config, id *identity.Identity) (*relay.Transport, error) {
-	dial, err := h.dialer(cfg, id)
+	h.Secrets(id)
+	var all []*relay.Transport
+	for _, one := range id.Each() {
+		t, err := h.transport(cfg, id, one)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, t)
+	}
+	return relay.InOrder(all...), nil
+}
+
+// transport returns the transport to one of the hosts of an identity.
+func (h *Hosts) transport(cfg *identity.Config, whole, id *identity.Identity) (*relay.Transport, error) {
+	dial, err := h.dialer(cfg, whole, id)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +73,6 @@ func (h *Hosts) Transport(cfg *identity.Config, id *identity.Identity) (*relay.T
 	if id.Postconnect != "" {
 		opt.Dial = h.followed(id, dial)
 	}
-	h.Secrets(id)
 	return relay.New(id, opt), nil
 }
 
@@ -105,8 +118,8 @@ func (h *Hosts) followed(id *identity.Identity, dial func(context.Context) (net.
 
 // dialer returns the function that makes the connection: through the tunnel, by the proxy,
 // to a local socket, or after the preconnect line. Nil leaves it to the transport.
-func (h *Hosts) dialer(cfg *identity.Config, id *identity.Identity) (func(context.Context) (net.Conn, error), error) {
-	cmd, err := submit.Tunnel(cfg, id)
+func (h *Hosts) dialer(cfg *identity.Config, whole, id *identity.Identity) (func(context.Context) (net.Conn, error), error) {
+	cmd, err := submit.Tunnel(cfg, whole)
 	if err != nil {
 		return nil, err
 	}
