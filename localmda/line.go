@@ -2,6 +2,7 @@ package localmda
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"esmtpq/helper"
@@ -59,11 +60,15 @@ func parseLine(command string) (shellLine, error) {
 	if strings.IndexByte(command, 0) >= 0 {
 		return shellLine{}, errors.New("a NUL character in the command")
 	}
-	s := scanner{in: command}
-	if err := s.plain(0); err != nil {
+	known := &carriers{variables: map[string]bool{}}
+	s, err := readLine(command, known)
+	for n := -1; err == nil && n != known.count(); { // a loop may use what its end sets
+		n = known.count()
+		s, err = readLine(command, known)
+	}
+	if err != nil {
 		return shellLine{}, err
 	}
-	s.endCommand()
 	if s.hereDocument && (s.recipient || s.sender) {
 		return shellLine{}, errors.New("%T and %F cannot be used in a line with a here-document; put it into a script")
 	}
@@ -71,6 +76,16 @@ func parseLine(command string) (shellLine, error) {
 		return shellLine{}, errors.New(s.second)
 	}
 	return shellLine{s.out.String(), s.recipient, s.sender, s.pipeline, s.remarks}, nil
+}
+
+// readLine reads the line once, and adds to what is known to carry a name.
+func readLine(command string, known *carriers) (*scanner, error) {
+	s := &scanner{in: command, known: known, parameters: true}
+	if err := s.plain(0); err != nil {
+		return nil, err
+	}
+	s.endCommand()
+	return s, nil
 }
 
 // maxDepth bounds how deep quotes and brackets may nest.
@@ -86,6 +101,9 @@ type scanner struct {
 	recipient, sender bool // %T, %F occurred
 	hereDocument      bool // << occurred
 	pipeline          bool // | occurred
+
+	known      *carriers
+	parameters bool // the positional parameters are names
 
 	words   words    // of the simple command being read
 	named   bool     // a name occurred in an earlier command
@@ -181,6 +199,7 @@ func (s *scanner) plain(end byte) error {
 			if rest := s.rest(); rest != "" && strings.IndexByte("&|>", rest[0]) >= 0 {
 				s.copy(1)
 			}
+			s.words.written = s.words.written || c == '>'
 			s.words.redirect()
 		default:
 			err = s.substitution(false)
@@ -224,27 +243,55 @@ func (s *scanner) substitution(quoted bool) error {
 	switch {
 	case rest[0] == '`':
 		return s.backquoted(quoted)
+	case strings.HasPrefix(rest, "$(("):
+		return s.arithmetic()
 	case strings.HasPrefix(rest, "$("):
 		return s.inner(2, s.plain, ')')
 	case strings.HasPrefix(rest, "${"):
-		s.words.expansion(isParameter(rest[2:]))
+		s.words.expansion(s.isNamed(rest[2:]))
+		f := s.plain
 		if quoted {
-			return s.inner(2, s.double, '}')
+			f = s.double
 		}
-		return s.inner(2, s.plain, '}')
+		err := s.inner(2, f, '}')
+		if s.words.last().named { // "${name:=%T}"
+			s.known.set(variable(rest[2:]))
+		}
+		return err
 	case rest[0] == '$':
 		s.copy(1)
-		s.words.expansion(isParameter(rest[1:]))
+		s.words.expansion(s.isNamed(rest[1:]))
 		return nil
 	}
 	s.literal(1)
 	return nil
 }
 
-// isParameter reports whether an expansion is one of those that stand for %T and %F, which a
-// line may name itself.
-func isParameter(name string) bool {
-	return name != "" && strings.IndexByte("123456789@*", name[0]) >= 0 || strings.HasPrefix(name, senderVariable)
+// arithmetic copies "$((...))". Some shells, bash for one, run what is in the value of a variable
+// there: "a[$(command)]".
+func (s *scanner) arithmetic() error {
+	start, w := s.pos, s.words.last()
+	before := w.named
+	w.named = false
+	err := s.inner(2, s.plain, ')')
+	w = s.words.last()
+	text := s.in[start:s.pos]
+	named := w.named || slices.ContainsFunc(strings.FieldsFunc(text, func(r rune) bool { return !isNameRune(r) }), s.known.has)
+	if named && strings.HasSuffix(text, "))") {
+		s.note(refusal("the arithmetic of the shell", "leave it out of $(( ))"))
+	}
+	w.named = w.named || before
+	return err
+}
+
+// isNamed reports whether an expansion, whose text begins with the name of a parameter, stands
+// for a name: a positional parameter, which a line may write itself, or a variable set from one.
+func (s *scanner) isNamed(text string) bool {
+	text = strings.TrimLeft(text, "#!")
+	if s.parameters && text != "" && strings.IndexByte("123456789@*", text[0]) >= 0 {
+		return true
+	}
+	return s.known.has(variable(text))
 }
 
 // inner copies n octets and reads what they open, which has words of its own, and commands but for
@@ -302,7 +349,7 @@ func (s *scanner) backquoted(quoted bool) error {
 
 // replaceBackquoted copies the command in backquotes that ends before end and has the text body.
 func (s *scanner) replaceBackquoted(body, escapable string, end int) error {
-	inner := scanner{in: body, depth: s.depth, named: s.named}
+	inner := scanner{in: body, depth: s.depth, named: s.named, known: s.known, parameters: s.parameters}
 	if err := inner.nested(inner.plain, 0); err != nil {
 		return err
 	}

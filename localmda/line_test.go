@@ -88,6 +88,12 @@ func TestSecondReaders(t *testing.T) {
 		`echo %T | sh`, `echo %T | xargs echo`, `echo %T | sh -s`, `echo "mda %T" | at now`, `echo %T | xargs -I{} sh -c 'echo {}'`, `{ echo %T; } | sh`,
 		`(echo %T) | bash`, `x=%T; echo "$x" | sh`, `echo %T | tee log | sh`, `%T`, `exec %T`, `sh %T`, `cat; "%T" x`,
 		`perl -ne 'print "%T"'`, `perl -e"%T"`, `python3 -c 'print("%T")'`, `awk '/%T/ {print}'`, `awk -v x=1 '/%T/'`, `sed 's/x/%T/'`,
+		`cat >/dev/null; V=%T; sh -c "echo $V"`, `for u in %T; do sh -c "echo $u"; done`, `export V=%T; sh -c 'eval echo $V'`, `echo %T | { read u; sh -c "echo $u"; }`,
+		`echo %T | while read -r a u; do eval "echo $u"; done`, `V=$(echo %T); W="x $V"; sh -c "echo ${W}"`, `for u; do sh -c "echo $u"; done; : %T`, `: ${V:=%T}; sh -c "echo $V"`,
+		`while :; do sh -c "echo $V"; V=%T; done`, `f() { sh -c "echo $V"; }; V=%T f`, "V=`echo %T`; eval \"echo $V\"", `V=x; V="$V"%T; $V`, `env V=%T sh -c 'eval echo $V'`,
+		`local V=%T; echo "$V" | sh`, `declare V=%T; ssh gw "echo $V"`, `sh -c 'eval "echo $1"' sh %T`, `sh -c 'sh -c "echo $1"' sh %T`, `su joe -c 'eval "echo $1"' -- sh %T`, `eval 'sh -c "echo $V"'; V=%T`,
+		`printf -v V %s %T; sh -c "echo $V"`, `BASH_ENV=%T bash -c :`, `PATH=%T; ls`, `V=%T; echo $((V))`, `: $((%T))`, "V=%T; sh <<E\n$V\nE",
+		`TERM=dumb timeout 1 watch -n5 "echo %T"`, `watch -n 5 echo %T`, `tmux new 'echo %T'`, `gdb -ex "shell echo %T"`, `tar x --to-command="echo %T"`, `tar x --to-command "echo %T"`, `make U=%T`, `vim +%T x`,
 		`sed -n -e 's/x/%T/p'`, `php -r 'echo "%T";'`, `node --eval="%T"`,
 	} {
 		for _, line := range []string{line, strings.ReplaceAll(line, "%T", "%F")} {
@@ -121,6 +127,10 @@ func TestNoSecondReaders(t *testing.T) {
 		{`sudo -u vmail spamc -s 500000 -u %T`, false}, {`sudo -nu vmail maildrop -i -d %T`, false}, {`doas -u vmail deliver -s %T`, false}, {`sudo -uroot mda -i %T`, false}, {`sudo --user root -- mda -i %T`, false},
 		{`find . -name %T`, true}, {`safecat . %T`, false}, {`grep -r source %T`, true}, {`perl /opt/mda.pl -e %T`, false},
 		{`python3 /opt/mda.py -c %T`, false}, {`php mda.php -r %T`, false}, {`php -- mda.php -r %T`, false}, {`node mda.js -e %T`, false},
+		{`agent . %T`, false}, {`procmail -m trap; : %T`, false}, {`V=%T; maildrop -d "$V"`, false}, {`V=%T; echo "$V"; sh -c "echo $HOME"`, true},
+		{`export V=%T; sh -c 'echo "$V"'`, true}, {`sh -c 'for u; do echo "$u"; done' sh %T`, true}, {`for u in %T; do sh -c 'echo "$1"' sh "$u"; done`, true}, {`watch -x mda %T`, false},
+		{`for u in a b; do sh -c "echo $u"; done; : %T`, true}, {`V=%T; W=x; sh -c "echo $W"`, true}, {`echo %T | while read -r u; do echo "$u"; done`, true}, {`n=1; echo $((n + 1)) %T`, true},
+		{`tar cf x.tar %T`, false}, {`mda --make %T`, false}, {`V=%T; eval 'echo "$V"'`, true},
 		{`script.sh -c %T`, false}, {`fdm -a stdin -D '%[user]=%T' fetch`, false},
 	} {
 		parsed, err := parseLine(test.line)

@@ -14,11 +14,12 @@ type word struct {
 
 // words are the words of a simple command, as they are read.
 type words struct {
-	all    []word
-	open   bool // the last one of all is not at its end
-	target bool // the next one is the file of a redirection
-	piped  bool // standard input is the output of the command before
-	before bool // a name occurred in an earlier command of the same substitution
+	all     []word
+	open    bool // the last one of all is not at its end
+	target  bool // the next one is the file of a redirection
+	piped   bool // standard input is the output of the command before
+	before  bool // a name occurred in an earlier command of the same substitution
+	written bool // the output goes to a file
 }
 
 // last returns the word being read, a new one if there is none.
@@ -40,6 +41,9 @@ func (w *words) expansion(named bool) {
 // end ends the word being read. The file of a redirection is no word of the command.
 func (w *words) end() {
 	if w.open && w.target {
+		if w.written && w.all[len(w.all)-1].text == "/dev/null" {
+			w.written = false
+		}
 		w.all, w.target = w.all[:len(w.all)-1], false
 	}
 	w.open = false
@@ -83,21 +87,31 @@ func (s *scanner) endCommand() {
 	named := s.words.named()
 	s.words.end()
 	w := &s.words
+	s.known.named = s.known.named || named
+	s.known.written = s.known.written || named && w.written
+	s.note(s.assigned(w.all))
 	for len(w.all) > 0 && isKeyword(w.all[0]) {
 		w.all = w.all[1:]
 	}
-	if what := secondReader(w.all, w.piped && s.named); what != "" && s.second == "" {
-		s.second = what
-	}
-	s.remarks = append(s.remarks, remarks(w.all)...)
+	fed := w.piped && s.named || s.hereDocument && s.known.named
+	s.note(secondReader(w.all, fed))
+	s.note(s.texts(w.all))
+	s.remarks = append(s.remarks, remarks(w.all, s.known.written)...)
 	s.named = s.named || named
 	s.words = words{before: s.words.before || named}
+}
+
+// note keeps the first thing that is wrong.
+func (s *scanner) note(wrong string) {
+	if s.second == "" {
+		s.second = wrong
+	}
 }
 
 // isKeyword reports whether a command begins only behind the word.
 func isKeyword(w word) bool {
 	name, _, assigned := strings.Cut(w.text, "=")
-	if assigned && name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == "" {
+	if assigned && name != "" && variable(name) == name {
 		return true
 	}
 	return !w.named && !w.expanded &&
@@ -126,13 +140,19 @@ const (
 
 var interpreters = []interpreter{
 	{names: []string{"su", "runuser"}, options: "c", long: []string{"--command", "--session-command"}, instead: `hand it over as a parameter: su joe -c 'procmail -d "$1"' -- sh %T`},
-	{names: []string{"script", "flock", "watch"}, options: "c", long: []string{"--command"}, runs: true, instead: noShell},
+	{names: []string{"script", "flock"}, options: "c", long: []string{"--command"}, runs: true, instead: noShell},
 	{names: []string{"env"}, options: "S", long: []string{"--split-string"}, runs: true, instead: "leave out -S"},
 	{names: []string{"perl", "ruby"}, options: "eE", script: true, instead: asArgument},
 	{names: []string{"python", "python2", "python3", "pypy3"}, options: "c", script: true, instead: asArgument},
 	{names: []string{"php"}, options: "rBRE", long: []string{"--run"}, script: true, instead: asArgument},
 	{names: []string{"node", "nodejs", "deno"}, options: "ep", long: []string{"--eval", "--print"}, script: true, instead: asArgument},
 	{names: []string{"lua", "luajit", "guile", "tclsh"}, options: "ec", long: []string{"--eval"}, script: true, instead: asArgument},
+	{names: []string{"gdb", "lldb"}, options: "xo", long: []string{"-eval-command", "--eval-command", "-init-eval-command", "--init-eval-command", "--command", "-command", "--one-line"}, instead: noShell},
+	{names: []string{"tar", "gtar", "bsdtar"}, options: "IF", long: []string{"--to-command", "--checkpoint-action", "--use-compress-program", "--rsh-command", "--info-script", "--new-volume-script"}, instead: noShell},
+	{names: []string{"rsync"}, options: "e", long: []string{"--rsh", "--rsync-path"}, instead: noShell},
+	{names: []string{"nc", "ncat"}, options: "ce", long: []string{"--sh-exec", "--exec"}, instead: noShell},
+	{names: []string{"julia", "Rscript", "R", "gnuplot", "expect", "osascript", "pwsh", "lftp", "dc", "mutt", "neomutt"}, options: "ecE", long: []string{"--eval", "--expression"}, script: true, instead: asArgument},
+	{names: []string{"mysql", "mariadb", "psql"}, options: "ec", long: []string{"--execute", "--command"}, instead: noShell},
 	{names: []string{"emacs"}, options: "ec", long: []string{"--eval"}, instead: asArgument},
 	{names: []string{"sed", "gsed"}, options: "e", long: []string{"--expression"}, first: true, values: "l", instead: "use formail, or a script that gets %T as an argument"},
 	{names: []string{"awk", "gawk", "mawk", "nawk", "original-awk"}, options: "e", long: []string{"--source"}, first: true, values: "vF", instead: `use ARGV or a variable: awk -v name=%T 'text'`},
@@ -140,8 +160,8 @@ var interpreters = []interpreter{
 
 // Programs that join their arguments to a line for a shell, or read one from their input.
 var (
-	evaluators   = []string{"eval", "trap", "alias", ".", "source", "sg", "parallel", "xargs"}
-	builtins     = []string{"eval", "trap", "alias", ".", "source"} // only a shell can run them: "find ." does not
+	evaluators   = []string{"eval", "trap", "alias", ".", "source", "sg", "parallel", "xargs", "tmux", "make", "gmake", "ninja", "vi", "vim", "nvim", "ex", "sqlite3", "socat", "xterm"}
+	builtins     = []string{"eval", "trap", "alias", ".", "source", "ex", "make"} // only as the first word: "find ." runs nothing
 	remoteShells = []string{"ssh", "slogin", "rsh", "remsh", "autossh", "mosh", "dbclient", "plink"}
 	inputReaders = []string{"xargs", "parallel", "at", "batch"}
 )
@@ -185,6 +205,8 @@ func readBy(program word, args []word, first, fed bool) string {
 		return refusal(program.text, "leave out "+program.text+", or put the line into a script that gets %T as an argument")
 	case program.is(remoteShells...):
 		return refusal(program.text+", whose far end has a shell", "write the user's name into the line, without %T and %F")
+	case program.is("watch") && !slices.ContainsFunc(ownOptions(args, "nq"), isExec):
+		return refusal(program.text, "write watch -x, or leave it out")
 	case program.is("sudo", "doas") && slices.ContainsFunc(ownOptions(args, "ugUhpCDRrtT"), isLoginShell):
 		return refusal(program.text+" -s or -i", "leave out that option")
 	}
@@ -221,6 +243,11 @@ func ownOptions(args []word, values string) (own []word) {
 		}
 	}
 	return own
+}
+
+// isExec reports whether watch runs its arguments without a shell.
+func isExec(w word) bool {
+	return w.text == "--exec" || len(w.text) > 1 && w.text[1] != '-' && strings.Contains(w.text, "x")
 }
 
 func isLoginShell(w word) bool {
@@ -303,12 +330,15 @@ func (in *interpreter) reads(args []word) bool {
 }
 
 // remarks says what may be wrong with a command.
-func remarks(w []word) []string {
+func remarks(w []word, written bool) []string {
 	var found []string
 	for i, p := range w {
 		if p.is("procmail", "maildrop") && !slices.ContainsFunc(w[i+1:], isSenderOption) {
 			found = append(found, p.base()+" without -f %F: an mbox gets a wrong sender, or no line between its mails, so that all "+
 				"are one; write "+p.base()+" -f %F -d %T")
+		}
+		if written && p.is(append(shells, evaluators...)...) && slices.ContainsFunc(w[i+1:], func(a word) bool { return a.expanded }) {
+			found = append(found, "a name is written to a file: what reads it from there into the text of "+p.base()+" runs what is in it")
 		}
 		if i > 0 && p.named && (w[i-1].text == "-c" || w[i-1].text == "-e") {
 			found = append(found, "if "+w[0].text+" takes what follows "+w[i-1].text+" for a program, a name in it can be run: hand %T over as an argument of its own")
