@@ -46,6 +46,7 @@ func TestRunIsJoined(t *testing.T) {
 			sum := runQueue(t, q, one(h), everything)
 			got := h.got()
 			slices.Sort(got)
+			got = slices.Compact(got) // the clock may have gone on by a second meanwhile
 			if want := []string{first, stuckID, late}; !slices.Equal(got, want) {
 				t.Errorf("sent %q, want %q", got, want)
 			}
@@ -60,6 +61,54 @@ func TestRunIsJoined(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What was tried before somebody asked is tried again for him: the network may have come meanwhile.
+func TestJoinedRunTriesAgain(t *testing.T) {
+	for _, test := range []struct {
+		after time.Duration // the last who asked, after the attempt
+		want  int
+	}{{5 * time.Second, 2}, {-5 * time.Second, 1}} {
+		for name, report := range map[string]Report{"message": busy, "identity": {Action: Delayed, Scope: ScopeIdentity, Status: "4.4.1"}} {
+			q := newQueue(t)
+			submit(t, q, "a@example.com")
+			var once sync.Once
+			h := &fakeHost{answer: refusing(report)}
+			h.after = func(Source, *Delivery) {
+				once.Do(func() {
+					other := again(t, q)
+					if !other.JoinRun() {
+						t.Error("not joined")
+					}
+					asked := time.Now().Add(test.after)
+					if err := os.Chtimes(q.Dir+"/.again", asked, asked); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			if runQueue(t, q, one(h), everything); len(h.got()) != test.want {
+				t.Errorf("%s, asked %v after the attempt: tried %d times", name, test.after, len(h.got()))
+			}
+		}
+	}
+}
+
+// The note has the time of the last who asked.
+func TestTimeOfTheNote(t *testing.T) {
+	q := newQueue(t)
+	submit(t, q, "a@example.com")
+	h := &fakeHost{before: func(*Delivery) {
+		other, old := again(t, q), time.Now().Add(-time.Hour)
+		other.JoinRun()
+		if err := os.Chtimes(q.Dir+"/.again", old, old); err != nil {
+			t.Error(err)
+		}
+		other.JoinRun()
+		if st, err := os.Stat(q.Dir + "/.again"); err != nil || time.Since(st.ModTime()) > time.Minute {
+			t.Errorf("the note: %v, %v", st, err)
+		}
+	}}
+	runQueue(t, q, one(h), everything)
 }
 
 // A run for some mail only, or for what is due, is not joined.
@@ -90,6 +139,10 @@ func TestNoteAtTheLastInstant(t *testing.T) {
 	runQueue(t, q, one(h), everything) // not due for a minute
 	h.answer = nil
 	if err := os.WriteFile(q.Dir+"/.again", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	soon := time.Now().Add(2 * time.Second) // after the attempt, to the second
+	if err := os.Chtimes(q.Dir+"/.again", soon, soon); err != nil {
 		t.Fatal(err)
 	}
 	sum, err := Run(context.Background(), q, one(h), RunOptions{Now: (&clock{time.Now().Add(30 * time.Second)}).read})

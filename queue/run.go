@@ -79,8 +79,8 @@ type Reason struct {
 
 // Run tries to deliver the mail in the queue. There is one run at a time: Run waits until another
 // one has ended, and does not try again what that one has tried meanwhile. When it is asked to by
-// others who left it to this run (spool.JoinRun), it looks at everything once more. An error means
-// that there was no run.
+// others who left it to this run (spool.JoinRun), it looks at everything once more, and does not try
+// again what was tried after they asked. An error means that there was no run.
 func Run(ctx context.Context, q *spool.Queue, router Router, opt RunOptions) (*Summary, error) {
 	called := opt.now()
 	waited, err := q.LockRun(ctx, opt.Waiting)
@@ -91,10 +91,14 @@ func Run(ctx context.Context, q *spool.Queue, router Router, opt RunOptions) (*S
 		opt.Begun()
 	}
 	sum, err := runLocked(ctx, q, router, opt, called, waited)
-	for err == nil && ctx.Err() == nil && q.LockAgain(ctx) {
+	for err == nil && ctx.Err() == nil {
+		asked, again := q.LockAgain(ctx)
+		if !again {
+			break
+		}
 		opt.All, opt.Select = true, nil
 		var more *Summary
-		if more, err = runLocked(ctx, q, router, opt, called, true); err == nil {
+		if more, err = runLocked(ctx, q, router, opt, asked, true); err == nil {
 			sum.add(more)
 		}
 	}

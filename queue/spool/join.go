@@ -6,6 +6,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A run for everything says so in the file that it has locked. Another one that is asked for
@@ -21,7 +23,8 @@ const (
 )
 
 // JoinRun leaves the work to another run for everything. It reports false if there is none: then the
-// caller has to run the queue.
+// caller has to run the queue. The time of the note is that of the last call: what was tried before
+// may go out now, as when the network has just come.
 func (q *Queue) JoinRun() bool {
 	if !q.runsEverything() {
 		return false
@@ -31,6 +34,8 @@ func (q *Queue) JoinRun() bool {
 		return false
 	}
 	f.Close()
+	now := unix.NsecToTimespec(time.Now().UnixNano())
+	unix.UtimesNanoAt(q.fd, againFile, []unix.Timespec{now, now}, unix.AT_SYMLINK_NOFOLLOW) // or it is that of the first
 	return q.Running()
 }
 
@@ -61,14 +66,15 @@ func (q *Queue) DeclareRun(all bool) {
 // againPatience is how long the lock is tried for: those who only look take it for an instant.
 const againPatience = time.Second
 
-// LockAgain takes the lock of the queue run if somebody has left a note. Another run that has the
-// lock looks for the note, too.
-func (q *Queue) LockAgain(ctx context.Context) bool {
-	if !q.exists(againFile) {
-		return false
+// LockAgain takes the lock of the queue run if somebody has left a note, and returns when he asked.
+// Another run that has the lock looks for the note, too.
+func (q *Queue) LockAgain(ctx context.Context) (asked time.Time, ok bool) {
+	var st unix.Stat_t
+	if q.lstat(againFile, &st) != nil {
+		return asked, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, againPatience)
 	defer cancel()
 	_, err := q.LockRun(ctx, nil)
-	return err == nil
+	return time.Unix(st.Mtim.Unix()), err == nil
 }
