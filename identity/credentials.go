@@ -98,14 +98,16 @@ func (id *Identity) token(ctx context.Context, refused string) (user, secret str
 func (id *Identity) LoginCure() string {
 	switch {
 	case id.OAuth != nil:
-		return "run: esmtpq oauth login " + shellQuote(id.Name)
+		return "run: esmtpq oauth login " + shellQuote(id.Name) + thenDeliver
 	case id.TokenCommand != "":
-		return "the token command of identity " + id.Name + " must print a new token: log in with its program"
+		return "the token command of identity " + id.Name + " must print a new token: log in with its program" + thenDeliver
 	case id.passwordAt != "" && id.Username != "" && (id.Password.IsSet() || id.PasswordCommand != ""):
-		return "correct the " + strings.TrimSuffix(id.passwordAt, ": ") + " for identity " + id.Name + ", then type: deliver"
+		return "correct the " + strings.TrimSuffix(id.passwordAt, ": ") + " for identity " + id.Name + thenDeliver
 	}
 	return ""
 }
+
+const thenDeliver = ", then type deliver"
 
 // firstLine returns the first line that a command prints; what is its name in errors.
 func (id *Identity) firstLine(ctx context.Context, command, what string) (string, error) {

@@ -85,8 +85,8 @@ func TestLoginCure(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range []string{
-		"correct the password in " + file + ":5 for identity a@example.org, then type: deliver",
-		"correct the password_command in " + file + ":9 for identity b@example.org, then type: deliver",
+		"correct the password in " + file + ":5 for identity a@example.org, then type deliver",
+		"correct the password_command in " + file + ":9 for identity b@example.org, then type deliver",
 		"",
 	} {
 		if got := c.Identities[i].LoginCure(); got != want {

@@ -39,7 +39,7 @@ var unsendableStates = []struct {
 	{name: "no agent", config: "mda: /nonexistent/agent\n", to: "joe", mailq: "/nonexistent/agent", cure: "mend mda in CONFIG, then type deliver", queue: "deferred", notice: "Mail waits for you"},
 	{name: "no password command", login: "username: me, password_command: /nonexistent/pass", mailq: "/nonexistent/pass",
 		cure: "see why the password command fails: CONFIG line 3, then type deliver", queue: "deferred", notice: "Mail waits for you"},
-	{name: "a refused password", login: "username: me, password: wrong", mailq: "535", cure: "correct CONFIG line 3, then type deliver", queue: "deferred", notice: "Mail waits for you"},
+	{name: "a refused password", login: "username: me, password: wrong", mailq: "535", cure: "correct the password in CONFIG:3 for identity me@example.org, then type deliver", queue: "deferred", notice: "Mail waits for you"},
 }
 
 func spoil(name string, at int64, b string) func(*testing.T, *stage.Person, string) {
@@ -106,6 +106,9 @@ func TestUnsendableStates(t *testing.T) {
 			if out := me.Run("", "mailq"); !strings.Contains(out, s.mailq) || !strings.Contains(out, cure) {
 				t.Errorf("mailq says:\n%s", out)
 			}
+			if out := me.Run("", "mailq"); s.notice == "Mail waits for you" && strings.Count(lastLine(out), "deliver") != 1 {
+				t.Errorf("the cure is not said once:\n%s", out)
+			}
 			var j struct {
 				QueueName string `json:"queue_name"`
 				QueueID   string `json:"queue_id"`
@@ -122,9 +125,65 @@ func TestUnsendableStates(t *testing.T) {
 			if s.queue != "damaged" && !strings.Contains(string(notes), s.mailq) {
 				t.Errorf("told:\n%s", notes)
 			}
+			if s.notice == "Mail waits for you" && strings.Count(string(notes), "then type deliver") != 1 {
+				t.Errorf("the cure is not told once:\n%s", notes)
+			}
 			me.Run("", "esmtpq", "rm", "--yes", id)
 			if r := me.Try("", "deliver"); r != (stage.Result{}) {
 				t.Errorf("removed, and: %+v", r)
+			}
+		})
+	}
+}
+
+// lastLine returns the last line of a list that says what mail waits for.
+func lastLine(list string) string {
+	said, _, _ := strings.Cut(list, "\n\n\t\tTotal")
+	return said[strings.LastIndexByte(said, '\n')+1:]
+}
+
+// TestMailqAfterChanges: below the list stands what mail waits for now, with what to do, and nothing of
+// an identity that was found wanting before the configuration changed.
+func TestMailqAfterChanges(t *testing.T) {
+	const refused = "connection refused"
+	dead := fmt.Sprintf("identities: [{name: me@example.org, host: %q, tls: off}]\n", stage.DeadAddress(t))
+	for _, c := range []struct{ name, config, want string }{
+		{"gone", "", "no configuration"},
+		{"no YAML", "identities: [\n", "config.yaml:1: is not valid YAML"},
+		{"an unknown key", "identities: [{name: me@example.org, hst: h}]\n", "hst"},
+		{"another identity", fmt.Sprintf("identities: [{name: you@example.org, host: %q, tls: off}]\n", stage.DeadAddress(t)), "you@example.org: cannot connect"},
+		{"the same", dead, "me@example.org: cannot connect"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			me := stage.NewPerson(t)
+			file := ".config/esmtpq/config.yaml"
+			me.Write(file, dead)
+			me.Run("From: me@example.org\n\ntext\n", "sendmail", "-odq", "friend@example.net")
+			me.Try("", "deliver")
+			if line := lastLine(me.Run("", "mailq")); !strings.HasPrefix(line, "me@example.org: ") || !strings.Contains(line, refused) {
+				t.Fatalf("at first: %s", line)
+			}
+			me.Write(file, c.config)
+			if c.config == "" {
+				os.Remove(me.Path(file))
+			}
+			me.Try("", "deliver")
+			out := me.Run("", "mailq")
+			waits := strings.Contains(c.want, "cannot connect")
+			if line := lastLine(out); !strings.Contains(line, c.want) || waits == strings.HasSuffix(line, ": mend that, then type deliver") ||
+				strings.Count(out, "goes out by itself") != map[bool]int{true: 1}[waits] {
+				t.Errorf("mailq says:\n%s", out)
+			}
+			var j struct {
+				WaitsFor struct {
+					Identity, Reason, Cure string
+					NeedsYou               bool `json:"needs_you"`
+				} `json:"waits_for"`
+			}
+			err := json.Unmarshal([]byte(me.Run("", "mailq", "--json")), &j)
+			w := j.WaitsFor
+			if said := w.Identity + ": " + w.Reason; err != nil || !strings.Contains(said, c.want) || w.NeedsYou == waits || (w.Cure == "") != waits {
+				t.Errorf("JSON: %v, %+v", err, j)
 			}
 		})
 	}

@@ -21,22 +21,22 @@ func (r *router) Cure(destination string, why *queue.Report) string {
 	case strings.HasSuffix(why.Status, ".3.5"):
 		return fmt.Sprintf("mend %s, then type deliver", route.Config.File)
 	}
+	if cure := route.Identity.LoginCure(); cure != "" && why.Code != 0 {
+		return cure // as the report has it
+	}
 	return fmt.Sprintf("%s, then type deliver", loginCure(route.Identity, place(route.Config.File, route.Identity.LoginLine), why))
 }
 
-// loginCure says how to mend a login.
+// loginCure says how to mend a login that the host has not refused, or whose secret is not from the
+// configuration.
 func loginCure(id *identity.Identity, place string, why *queue.Report) string {
 	switch {
 	case id.Username == "":
 		return "give a username and a password in " + place
 	case id.TokenCommand != "" && why.Code == 0:
 		return "see why the token command fails: " + place
-	case id.TokenCommand != "":
-		return "get a new token: " + place
 	case id.PasswordCommand != "" && why.Code == 0:
 		return "see why the password command fails: " + place
-	case id.PasswordCommand != "":
-		return "correct the password that the command gives: " + place
 	}
 	return "correct " + place
 }

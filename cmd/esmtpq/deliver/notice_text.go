@@ -44,7 +44,7 @@ func describeNotice(n *queue.Notice) wording {
 		w.subject += fmt.Sprintf(" (%d messages)", count)
 		w.more = "mailq"
 	}
-	w.text = opening(n) + "\n" + details.String() + advice(n)
+	w.text = opening(n) + "\n" + details.String() + advice(n, w.reasons)
 	return w
 }
 
@@ -69,8 +69,8 @@ func opening(n *queue.Notice) string {
 	return "Your mail cannot be sent as it is, before you have mended something:\n"
 }
 
-// advice returns what to do, and what happens otherwise.
-func advice(n *queue.Notice) string {
+// advice returns what to do, unless the reasons say it, and what happens otherwise.
+func advice(n *queue.Notice, reasons string) string {
 	id := n.Parts[0].Message.ID
 	if len(n.Parts) > 1 {
 		id = "ID" // of each
@@ -94,7 +94,11 @@ func advice(n *queue.Notice) string {
 		if cure == "" {
 			cure = "Mend that, then type deliver"
 		}
-		fmt.Fprintf(&b, "\n%s.\nNothing is lost: there is no need to send anything again.\n", spool.Printable(cure))
+		b.WriteString("\n")
+		if cure = spool.Printable(cure); !strings.Contains(reasons, cure) {
+			b.WriteString(cure + ".\n")
+		}
+		b.WriteString("Nothing is lost: there is no need to send anything again.\n")
 	case queue.Stuck:
 		fmt.Fprintf(&b, "\nMend that, then type\n\n  deliver\n\nor remove it from the queue with\n\n  esmtpq rm %s\n", id)
 	}

@@ -235,6 +235,7 @@ func (w *postfixList) recipient(address string) {
 }
 
 func (w *postfixList) message(m *spool.Message) {
+	w.trouble.meet(m)
 	w.entry(m.ID, w.mark(m), m.Envelope.Size, m.Envelope.Arrival, listSender(&m.Envelope))
 	if w.verbose && (m.Attempts > 0 || !m.Next.IsZero()) {
 		attempts := door.Plural(m.Attempts, "attempt", "attempts")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/queue/spool"
@@ -14,13 +15,16 @@ type trouble struct {
 	backoffs    map[string]*spool.Backoff // identities that wait
 	unsendables map[string]spool.Unsendable
 	noRoom      string // why no message can be sent before there is room on the disk
+
+	met    map[string]bool // identities that some message of the list waits for
+	setUps []string        // what is wrong with the configuration for some message of the list
 }
 
 func troubleOf(q *spool.Queue, ids []string) trouble {
 	if q == nil {
 		return trouble{}
 	}
-	t := trouble{backoffs: q.Backoffs(), unsendables: q.Unsendables()}
+	t := trouble{backoffs: q.Backoffs(), unsendables: q.Unsendables(), met: map[string]bool{}}
 	if err := q.NoRoom(ids); err != nil {
 		t.noRoom = err.Error()
 	}
@@ -35,16 +39,66 @@ func (t *trouble) stops(m *spool.Message) string {
 	return t.noRoom
 }
 
-// lines returns a line for each identity that waits, with what to do.
+// meet notes what a message waits for.
+func (t *trouble) meet(m *spool.Message) {
+	if m.Held {
+		return
+	}
+	for name, b := range t.backoffs {
+		if b.Waits(m) || goesOutAs(m, name) {
+			t.met[name] = true
+		}
+	}
+	if p := t.setUp(m); p != nil && !slices.Contains(t.setUps, p.Explain()) {
+		t.setUps = append(t.setUps, p.Explain())
+	}
+}
+
+// goesOutAs reports whether a message that has not been tried is likely to wait for an identity, too.
+func goesOutAs(m *spool.Message, identity string) bool {
+	return m.Envelope.Sender() == identity && slices.ContainsFunc(m.Indexes(func(i int) bool {
+		return m.Progress[i].State == spool.Untried
+	}), func(i int) bool { return strings.Contains(m.Envelope.Recipients[i].Address, "@") })
+}
+
+// setUp returns why a message has no way out, whatever its identity; nil if it has one. An agent that
+// cannot be run is a destination that waits.
+func (t *trouble) setUp(m *spool.Message) *spool.Progress {
+	for i := range m.Progress {
+		p := &m.Progress[i]
+		if !p.Stuck() || p.Status == spool.StatusDamaged {
+			continue
+		}
+		for _, b := range t.backoffs {
+			if b.Waits(m) {
+				return nil
+			}
+		}
+		return p
+	}
+	return nil
+}
+
+// lines returns a line for each identity that a message met waits for, and for what is wrong with
+// the configuration, with what to do.
 func (t *trouble) lines(verbose bool) []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(t.backoffs)) {
 		b := t.backoffs[name]
-		line := fmt.Sprintf("%s: %s: %s", name, reasonOf(b), cure(b))
+		if !t.met[name] {
+			continue
+		}
+		line := name + ": " + reasonOf(b)
+		if cure := cure(b); !strings.Contains(line, cure) {
+			line += ": " + cure
+		}
 		if verbose {
 			line += fmt.Sprintf(" (%s, next %s)", door.Plural(b.Attempts, "attempt", "attempts"), door.Stamp(b.Next))
 		}
 		all = append(all, spool.Printable(line))
+	}
+	for _, why := range t.setUps {
+		all = append(all, why+": "+mendThat)
 	}
 	return all
 }
@@ -63,19 +117,21 @@ func cure(b *spool.Backoff) string {
 	case b.Cure != "":
 		return b.Cure
 	case b.NeedsOwner():
-		return "mend that, then type deliver"
+		return mendThat
 	}
 	return "goes out by itself"
 }
+
+const mendThat = "mend that, then type deliver"
 
 // unreadable says what to do about an entry that cannot be read.
 func unreadable(reason, id string) string {
 	return fmt.Sprintf("%s, not sent: look at it, or esmtpq rm %s", reason, id)
 }
 
-// A jsonWait is the identity that a message waits for.
+// A jsonWait is what a message waits for.
 type jsonWait struct {
-	Identity    string `json:"identity"`
+	Identity    string `json:"identity"` // "" for the configuration
 	Reason      string `json:"reason"`
 	Attempts    int    `json:"attempts"`
 	NextAttempt int64  `json:"next_attempt"`
@@ -83,7 +139,7 @@ type jsonWait struct {
 	Cure        string `json:"cure,omitempty"`
 }
 
-// wait returns the identity that a message waits for; nil for none. Several may wait for the same
+// wait returns what a message waits for: an identity, or the configuration; nil for neither. Several may wait for the same
 // reason, such as a network that is down: then the one of its sender's name is more likely.
 func (t *trouble) wait(m *spool.Message) *jsonWait {
 	names := slices.Sorted(maps.Keys(t.backoffs))
@@ -94,6 +150,9 @@ func (t *trouble) wait(m *spool.Message) *jsonWait {
 		if b := t.backoffs[name]; b.Waits(m) {
 			return &jsonWait{spool.Printable(name), b.Report.Explain(), b.Attempts, unixOrZero(b.Next), b.NeedsOwner(), spool.Printable(b.Cure)}
 		}
+	}
+	if p := t.setUp(m); p != nil {
+		return &jsonWait{Reason: p.Explain(), Attempts: m.Attempts, NextAttempt: unixOrZero(m.Next), NeedsYou: true, Cure: mendThat}
 	}
 	return nil
 }
