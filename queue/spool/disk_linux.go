@@ -28,7 +28,14 @@ func (q *Queue) copiesOnWrite() bool {
 // directory is not. On btrfs, two syncs at the same time wait for each other by the clock, unless the
 // disk is known to be an SSD: the log that both need is written when no other has come for a tick. And
 // the sync of a new file has the names in the log that lead to it, in directories that are new as well.
-func (q *Queue) syncsInTurn() bool { return q.fileSystem() == unix.BTRFS_SUPER_MAGIC }
+// On tmpfs, a sync does nothing, and threads for it would cost more than all else that is done there.
+func (q *Queue) syncsInTurn() bool {
+	switch q.fileSystem() {
+	case unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
+		return true
+	}
+	return false
+}
 
 const (
 	getFlags = unix.FS_IOC_GETFLAGS

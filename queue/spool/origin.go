@@ -54,7 +54,7 @@ func machineID() string {
 		if err != nil {
 			continue
 		}
-		var b [64]byte
+		var b [33]byte // the end of the line is enough to know that there is no more
 		n, _ := readAt(fd, b[:])
 		syscall.Close(fd)
 		if id := strings.TrimSpace(string(b[:n])); len(id) == 32 {

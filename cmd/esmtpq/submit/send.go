@@ -83,16 +83,6 @@ func send(c *door.Call, inv *argv.Invocation, r *Router) error {
 	return nil
 }
 
-// IsNull reports whether a file is /dev/null, where nobody reads what is written.
-func IsNull(f *os.File) bool {
-	st, err := f.Stat()
-	if err != nil {
-		return true
-	}
-	null, err := os.Stat(os.DevNull)
-	return err == nil && os.SameFile(st, null)
-}
-
 // checkInput returns an error if there is no standard input to read a message from.
 func checkInput(f *os.File) error {
 	if closed(f) {
@@ -104,10 +94,14 @@ func checkInput(f *os.File) error {
 // closed reports whether we were started without a standard input. The Go runtime then opens
 // /dev/null for reading and writing in its place, which no caller without a message does.
 func closed(f *os.File) bool {
-	if _, err := f.Stat(); err != nil {
+	st, err := f.Stat()
+	if err != nil {
 		return true
 	}
-	if !IsNull(f) {
+	if st.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	if null, err := os.Stat(os.DevNull); err != nil || !os.SameFile(st, null) {
 		return false
 	}
 	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
