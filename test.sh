@@ -294,7 +294,8 @@ fi
 
 step 'build'
 mkdir "$scratch/bin"
-CGO_ENABLED=0 go build -tags nethttpomithttp2 -trimpath -ldflags '-s -w -X main.version=test' -o "$scratch/bin/esmtpq" ./cmd/esmtpq
+debug=$(sed -n 's/^debug=//p' install.sh)
+CGO_ENABLED=0 go build -tags nethttpomithttp2 -trimpath -ldflags "-s -w -X main.version=test -X runtime.godebugDefault=$debug" -o "$scratch/bin/esmtpq" ./cmd/esmtpq
 for name in sendmail deliver mailq newaliases; do ln -s esmtpq "$scratch/bin/$name"; done
 
 step 'format, vet, staticcheck'

@@ -51,7 +51,8 @@ mkdir -p "$work/bin"
 
 export CGO_ENABLED=0
 cd "$here"
-go build -buildmode=exe -tags nethttpomithttp2 -trimpath -ldflags '-s -w -X main.version=bench' -o "$work/bin/esmtpq" ../cmd/esmtpq
+debug=$(sed -n 's/^debug=//p' ../install.sh)
+go build -buildmode=exe -tags nethttpomithttp2 -trimpath -ldflags "-s -w -X main.version=bench -X runtime.godebugDefault=$debug" -o "$work/bin/esmtpq" ../cmd/esmtpq
 go build -trimpath -ldflags '-s -w' -o "$work/bin/" ./floor ./once ./measure ./chart
 for name in sendmail deliver mailq; do ln -sf esmtpq "$work/bin/$name"; done
 if command -v cc >/dev/null; then cc -O2 -Wall -static -o "$work/bin/floor-c" floor/c/floor.c; fi

@@ -61,12 +61,15 @@ tool() { (cd packaging/tools && go build -trimpath -o "$work/tools/" "$1") || fa
 tool github.com/goreleaser/nfpm/v2/cmd/nfpm
 tool github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 
+# As install.sh builds it, too.
+debug=$(sed -n 's/^debug=//p' install.sh)
+
 # build SYSTEM ARCHITECTURE FILE: the program, static and stripped
 build() {
 	mode=exe
 	[ "$1" = linux ] || mode=default
 	CGO_ENABLED=0 GOOS=$1 GOARCH=$2 GOARM=7 go build -tags nethttpomithttp2 -buildmode="$mode" -trimpath -buildvcs=false \
-		-ldflags "-s -w -X main.version=$version" -o "$3" ./cmd/esmtpq || fail "cannot build for $1 $2"
+		-ldflags "-s -w -X main.version=$version -X runtime.godebugDefault=$debug" -o "$3" ./cmd/esmtpq || fail "cannot build for $1 $2"
 }
 
 # pages DIR: the manual pages as packages want them

@@ -1,8 +1,14 @@
 // The runtime need not keep the limits of cgroups open, nor read them again: a long run of this
-// program waits for hosts, not for processors.
+// program waits for hosts, not for processors. Nor need it name its memory for others to look at.
+//
+// Where the program is built to be installed (see install.sh), there are no profiles of memory and
+// locks either: the first allocation would already be in one, and walk the stack for that. These two
+// settings cannot be given here; and what is given to the linker replaces the lines below, and what a
+// newer toolchain would add to behave as the version in go.mod.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
+//go:debug decoratemappings=0
 
 // Esmtpq is a queueing, send-only mailer for one person's machine: sendmail, deliver and mailq in
 // one program, which learns from argv[0] which of them it is.
