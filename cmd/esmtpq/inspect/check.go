@@ -252,7 +252,11 @@ func (k *checker) queue() {
 		}
 	}
 	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
-		k.fault(fmt.Sprintf("%s: mail cannot be queued there: %v; type: chmod u+wx %s", dir, err, command.Quoted(dir)))
+		text := fmt.Sprintf("%s: mail cannot be queued there: %v", dir, err)
+		if err == unix.EACCES {
+			text += "; type: chmod u+wx " + command.Quoted(dir)
+		}
+		k.fault(text)
 	}
 	var st unix.Statfs_t
 	if unix.Statfs(dir, &st) != nil {

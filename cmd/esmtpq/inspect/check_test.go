@@ -113,6 +113,11 @@ func TestCheckPermissions(t *testing.T) {
 	if err := os.RemoveAll(me.Path(".esmtp_queue")); err != nil {
 		t.Fatal(err)
 	}
+	if os.Geteuid() != 0 { // whom no mode keeps out
+		os.Chmod(me.Home, 0o500)
+		contains(t, esmtpq(t, me, 78, "check"), "mail cannot be queued there: permission denied; type: chmod u+wx "+me.Home)
+		os.Chmod(me.Home, 0o700)
+	}
 	me.Write(".esmtp_queue", "a file")
 	contains(t, esmtpq(t, me, 78, "check"), "queue directory", "move it away")
 }
