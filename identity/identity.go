@@ -111,6 +111,10 @@ type Identity struct {
 	// TLSName is the name that the host's certificate must be for, where that is not Host, such
 	// as for a host that is reached as localhost through a forwarded port.
 	TLSName string
+	// Fingerprints are those of the certificates that are taken, whatever name and authority they
+	// have: "sha256:" and hexadecimal digits, or "sha256//" and base64 of a public key's; nil for none.
+	Fingerprints []string
+	TLSMin       string // the oldest version of TLS that is taken, from "1.0" to "1.3"; "" means 1.2
 
 	Username        string
 	Password        Secret // see Credentials

@@ -200,6 +200,10 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 	case "certificate_passphrase":
 		id.CertificatePassphrase = r.secret(v, path)
 	case "hosts": // see finishHosts
+	case "tls_fingerprint":
+		id.Fingerprints = r.fingerprints(v, path)
+	case "tls_min":
+		id.TLSMin = r.tlsVersion(v, path)
 	case "proxy":
 		id.Proxy = r.proxy(v, path)
 	case "proxy_password":
@@ -332,6 +336,8 @@ func (r *yamlReader) finish(id *Identity, n *tree.Node, path string, seen map[st
 	}
 	r.finishLogin(id, n, path, seen, lineOf)
 	switch {
+	case id.CAFile != "" && seen["tls_fingerprint"] != nil:
+		r.fail(lineOf("tls_fingerprint"), "%s has both ca_file and tls_fingerprint", path)
 	case id.ClientKey != "" && id.ClientCertificate == "":
 		r.fail(lineOf("client_key"), "%s has a client_key and no client_certificate", path)
 	}

@@ -74,6 +74,8 @@ func (c *Config) identityNode(id *Identity) *tree.Node {
 		addPlain(n, "tls", id.TLS.String())
 	}
 	addText(n, "tls_name", id.TLSName)
+	addTexts(n, "tls_fingerprint", id.Fingerprints)
+	addText(n, "tls_min", id.TLSMin)
 	addText(n, "username", id.Username)
 	addSecret(n, "password", id.Password, "copy it from the file above, or better use password_command")
 	addText(n, "password_command", id.PasswordCommand)

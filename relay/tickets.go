@@ -51,6 +51,7 @@ type ticketFile struct {
 func ticketKey(id *identity.Identity, dialled bool) string {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%q %q %q %q %q %v %v", id.Name, id.Host, id.Port, tlsName(id), id.Username, id.TLS, dialled)
+	fmt.Fprintf(sum, " %q %q", id.Fingerprints, id.TLSMin)
 	for _, file := range [...]string{id.CAFile, id.ClientCertificate, id.ClientKey} {
 		text, err := os.ReadFile(file)
 		fmt.Fprintf(sum, " %q %x %v", file, sha256.Sum256(text), err == nil)

@@ -1,12 +1,16 @@
 package relay
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"esmtpq/identity"
@@ -17,17 +21,23 @@ type tlsFiles struct {
 	ca         string // authorities to trust instead of the system's; "" means those
 	cert, key  string // client certificate; key "" means that it is in cert
 	passphrase identity.Secret
+	pins       []string // as identity.Identity.Fingerprints
+	min        string   // as identity.Identity.TLSMin
 }
 
 func filesOf(id *identity.Identity) tlsFiles {
-	return tlsFiles{ca: id.CAFile, cert: id.ClientCertificate, key: id.ClientKey, passphrase: id.CertificatePassphrase}
+	return tlsFiles{ca: id.CAFile, cert: id.ClientCertificate, key: id.ClientKey, passphrase: id.CertificatePassphrase,
+		pins: id.Fingerprints, min: id.TLSMin}
 }
 
 // config returns the TLS settings for a session with a host that must show a certificate for
 // name. The system's authorities are those of crypto/x509, so SSL_CERT_FILE and SSL_CERT_DIR
 // apply.
 func (f tlsFiles) config(name string) (*tls.Config, error) {
-	c := &tls.Config{ServerName: name, MinVersion: tls.VersionTLS12}
+	c := &tls.Config{ServerName: name, MinVersion: oldest(f.min)}
+	if len(f.pins) > 0 {
+		c.InsecureSkipVerify, c.VerifyConnection = true, f.pinned
+	}
 	if f.ca != "" {
 		text, err := os.ReadFile(f.ca)
 		if err != nil {
@@ -46,6 +56,34 @@ func (f tlsFiles) config(name string) (*tls.Config, error) {
 		c.Certificates = []tls.Certificate{cert}
 	}
 	return c, nil
+}
+
+// oldest returns the oldest version that is taken.
+func oldest(version string) uint16 {
+	switch version {
+	case "1.0":
+		return tls.VersionTLS10
+	case "1.1":
+		return tls.VersionTLS11
+	case "1.3":
+		return tls.VersionTLS13
+	}
+	return tls.VersionTLS12
+}
+
+// pinned returns an error unless the host has shown one of the certificates, or public keys, that
+// are configured. It is called for a resumed session, too, with the certificate of the first one.
+func (f tlsFiles) pinned(state tls.ConnectionState) error {
+	if len(state.PeerCertificates) == 0 {
+		return errors.New("the host has shown no certificate")
+	}
+	leaf := state.PeerCertificates[0]
+	whole, key := sha256.Sum256(leaf.Raw), sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
+	shown := "sha256:" + hex.EncodeToString(whole[:])
+	if slices.Contains(f.pins, shown) || slices.Contains(f.pins, "sha256//"+base64.StdEncoding.EncodeToString(key[:])) {
+		return nil
+	}
+	return fmt.Errorf("the certificate is not the one of tls_fingerprint: if its operator says that it is new, set tls_fingerprint: %s", shown)
 }
 
 // clientCertificate reads certificate and key.

@@ -74,6 +74,6 @@ func (c *Conn) tlsConfig() (*tls.Config, error) {
 	}
 	// If the session may also be in clear (RFC 7435) and no password depends on it, encryption
 	// alone is enough.
-	config.InsecureSkipVerify = c.cfg.TLS == TLSOpportunistic && c.cfg.Login == nil
+	config.InsecureSkipVerify = config.InsecureSkipVerify || c.cfg.TLS == TLSOpportunistic && c.cfg.Login == nil
 	return config, nil
 }
