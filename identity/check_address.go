@@ -23,7 +23,7 @@ func badAddress(value string) string {
 func badSender(value string) string {
 	addrs, bad := message.ParseArgument(value)
 	switch {
-	case len(addrs) != 1 || len(bad) > 0:
+	case len(addrs) != 1 || len(bad) > 0 || strings.HasSuffix(strings.TrimSpace(value), ";"): // of a group, RFC 6854
 		return "is not one address such as ann@example.org"
 	case addrs[0].Domain == "":
 		return "has no domain: an address is needed, such as ann@example.org"
