@@ -279,7 +279,7 @@ func (m *Message) decodeRecipientLines(i int, b []byte) error {
 		line, p := b[:recipientLine], &m.Progress[i]
 		var pj progressJSON
 		if readRecipientJSON(line, &pj) == nil {
-			*p = Progress{Time: timeOf(pj.Time), Code: pj.Code, Status: pj.Status, Host: pj.Host, Text: pj.Text, Told: timeOf(pj.Told)}
+			*p = Progress{Time: timeOf(pj.Time), Code: pj.Code, Status: pj.Status, Host: pj.Host, Text: pj.Text, Remark: pj.Remark, Told: timeOf(pj.Told)}
 			p.Unsure = min(max(pj.Unsure, 0), unsureCeiling)
 			if i > 0 {
 				p.share(&m.Progress[i-1])
@@ -308,6 +308,9 @@ func (p *Progress) share(as *Progress) {
 	}
 	if p.Text == as.Text {
 		p.Text = as.Text
+	}
+	if p.Remark == as.Remark {
+		p.Remark = as.Remark
 	}
 }
 

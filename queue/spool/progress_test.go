@@ -199,3 +199,25 @@ func TestRetryForgetsWhatWasPossiblyDelivered(t *testing.T) {
 		t.Errorf("left as %+v", m.Progress[0])
 	}
 }
+
+// All that is recorded of a recipient is read again.
+func TestProgressIsReadAsWritten(t *testing.T) {
+	q := newQueue(t)
+	id := submit(t, q, "a@example.com", "b@example.com")
+	e, err := q.OpenEntry(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	said := Report{Action: Failed, Scope: ScopeRecipient, Code: 550, Status: "5.6.0", Host: "smtp.example.org",
+		Text: "maximum allowed line length is 998 octets", Remark: "line 9 has 2,500 octets"}
+	if err := e.Note([]int{0, 1}, []Report{said, said}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range read(t, q, id).Progress {
+		got := Report{Action: Failed, Scope: ScopeRecipient, Code: p.Code, Status: p.Status, Host: p.Host, Text: p.Text, Remark: p.Remark}
+		if got != said || p.State != Refused {
+			t.Errorf("%+v, want %+v", p, said)
+		}
+	}
+}

@@ -257,7 +257,6 @@ func SameFor(spec string) string {
 }
 
 // Spool writes the message into the queue, as the one submitted last, and returns its queue ID.
-// Spool writes the message into the queue, as the one submitted last, and returns its queue ID.
 func (d *Draft) Spool(q *spool.Queue) (string, error) {
 	w, err := q.NewWriter()
 	if err != nil {
