@@ -3,6 +3,7 @@ package oauth
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -144,11 +146,26 @@ func (a *answer) failure(what string) *Failure {
 	return nil
 }
 
-// hidden returns words of the server without secrets of ours.
+// hidden returns words of the server without secrets of ours, as they are and as they went out: a
+// server may repeat the form or the Authorization header that it got.
 func (a *answer) hidden(s string) string {
 	for _, secret := range a.hide {
-		if secret != "" {
-			s = strings.ReplaceAll(s, secret, identity.Mask)
+		if secret == "" {
+			continue
+		}
+		escaped := url.QueryEscape(secret)
+		all := []string{secret, escaped, url.PathEscape(secret)}
+		for before := range 3 { // of octets, in what is base64 as a whole
+			text := base64.StdEncoding.EncodeToString([]byte("xx"[:before] + escaped))
+			if within := text[(8*before+5)/6 : 8*(before+len(escaped))/6]; len(within) >= 6 {
+				all = append(all, within)
+			}
+		}
+		for _, form := range all {
+			s = strings.ReplaceAll(s, form, identity.Mask)
+			if like, err := regexp.Compile("(?i)" + regexp.QuoteMeta(form)); err == nil { // %2F is %2f; it must be UTF-8
+				s = like.ReplaceAllLiteralString(s, identity.Mask)
+			}
 		}
 	}
 	return s

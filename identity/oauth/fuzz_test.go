@@ -1,6 +1,8 @@
 package oauth
 
 import (
+	"encoding/base64"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -22,4 +24,20 @@ func FuzzAnswer(f *testing.F) {
 			t.Errorf("%q: %+v", body, got)
 		}
 	})
+}
+
+// A server that repeats what it got does not show secrets, however they went out.
+func TestRepeatedSecrets(t *testing.T) {
+	for _, secret := range []string{"plain-secret", "1//0gREFRESH+x/y=z", "GOC SPX/é=%", "octets\xff\xfe/REFRESH"} {
+		for _, form := range []string{
+			secret, url.Values{"refresh_token": {secret}}.Encode(), strings.ReplaceAll(url.QueryEscape(secret), "%2F", "%2f"), "/x/" + url.PathEscape(secret),
+			"Basic " + base64.StdEncoding.EncodeToString([]byte("c:"+url.QueryEscape(secret))), base64.StdEncoding.EncodeToString([]byte("cid:" + url.QueryEscape(secret))),
+		} {
+			a := &answer{status: 400, body: []byte(url.Values{"error": {"invalid_request"}, "error_description": {"got " + form + " there"}}.Encode()), hide: []string{secret}}
+			text := a.failure("it").Text
+			if !strings.Contains(text, "***") || strings.Contains(text, form) || strings.Contains(text, "REFRESH") || strings.Contains(text, "SPX") {
+				t.Errorf("%q: %s", form, text)
+			}
+		}
+	}
 }
