@@ -104,7 +104,7 @@ var relayFaults = []fault{
 	},
 	{
 		"certificates are not verified", "relay",
-		"config.InsecureSkipVerify = c.cfg.TLS == TLSOpportunistic && c.cfg.Login == nil", "config.InsecureSkipVerify = true",
+		"config.InsecureSkipVerify = config.InsecureSkipVerify || c.cfg.TLS == TLSOpportunistic && c.cfg.Login == nil", "config.InsecureSkipVerify = true",
 		[]test{{"relay", "TestTLS"}},
 	},
 	{
