@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 	"time"
@@ -163,9 +164,9 @@ func (q *Queue) Halted(id string) bool {
 }
 
 // seeHalted takes note of what an entry that is held so has come to: without content, every
-// recipient is served.
+// recipient is served. A content that the system does not show today is no missing one.
 func (q *Queue) seeHalted(m *Message) {
-	if !m.Halted || q.exists(m.ID+"/mail") {
+	if !m.Halted || !errors.Is(q.lstat(m.ID+"/mail", new(unix.Stat_t)), fs.ErrNotExist) {
 		return
 	}
 	for i := range m.Progress {

@@ -162,3 +162,24 @@ func TestNamesOfRemovedFiles(t *testing.T) {
 		t.Error("what cannot be read as a directory may have files, and what is gone has none")
 	}
 }
+
+// An entry that is held so is done only if its content is known to be gone. Where the system does not
+// say, as on a network file system that has lost its connection, it stays held: taken for done, it
+// would be swept.
+func TestHeldWithContentOutOfSight(t *testing.T) {
+	q := newQueue(t)
+	id := submit(t, q, "a@example.com")
+	if err := os.Chmod(q.path(id+"/envelope"), haltedMode); err != nil {
+		t.Fatal(err)
+	}
+	m := read(t, q, id)
+	for _, broken := range []bool{false, true} {
+		seen := *q
+		if broken {
+			seen.fd = -1 // no call goes through
+		}
+		if seen.seeHalted(m); !m.Halted || !m.Pending() {
+			t.Errorf("a broken directory: %t, halted %t, pending %t", broken, m.Halted, m.Pending())
+		}
+	}
+}
