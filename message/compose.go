@@ -18,12 +18,22 @@ func FormatDate(t time.Time) string {
 // domain that cannot be there (empty, no dot-atom) is replaced by "localhost"; the random bits alone
 // make the value unique.
 func NewMessageID(t time.Time, domain string) string {
-	domain, ok := aLabels(domain)
-	if !ok || !isDotAtom(domain) || len(domain) > MaxAddress {
+	if domain = IDDomain(domain); domain == "" {
 		domain = "localhost"
 	}
 	random := rand.Text()[:20] // five bits each
 	return "<" + t.UTC().Format("20060102150405") + "." + random + "@" + domain + ">"
+}
+
+// IDDomain returns the first of some domains that can stand in a Message-ID:, in A-labels; "" if none
+// can, as an empty one or an address literal.
+func IDDomain(domains ...string) string {
+	for _, domain := range domains {
+		if ascii, ok := ALabels(domain); ok && isDotAtom(ascii) && len(ascii) <= MaxAddress {
+			return ascii
+		}
+	}
+	return ""
 }
 
 func hasNonASCII(s string) bool {

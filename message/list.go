@@ -85,8 +85,7 @@ func ParseArgument(s string) (addrs []Address, bad []error) {
 // perhaps with a display name. It returns the addr-spec, or "" for the null reverse-path: "", "<>",
 // and MAILER-DAEMON without a domain, which is how mail clients that fetch mail hand on a bounce.
 func ParseReversePath(s string) (spec string, err error) {
-	null := strings.Trim(strings.TrimSuffix(strings.TrimPrefix(strings.Trim(s, " \t"), "<"), ">"), " \t")
-	if null == "" || strings.EqualFold(null, "MAILER-DAEMON") {
+	if IsNull(strings.Trim(strings.TrimSuffix(strings.TrimPrefix(strings.Trim(s, " \t"), "<"), ">"), " \t")) {
 		return "", nil
 	}
 	addrs, bad := ParseArgument(s)
@@ -98,6 +97,9 @@ func ParseReversePath(s string) (spec string, err error) {
 	}
 	return addrs[0].Spec(), nil
 }
+
+// IsNull reports whether an addr-spec stands for the null reverse-path: see ParseReversePath.
+func IsNull(spec string) bool { return spec == "" || strings.EqualFold(spec, "MAILER-DAEMON") }
 
 // A listParser parses a list of addresses, member by member.
 type listParser struct {

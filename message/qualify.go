@@ -15,7 +15,7 @@ import (
 // which another mailbox has a domain: there, "Doe" in "Doe, John <john@example.org>" is no address.
 // Nothing is changed if domain is none.
 func (h *Header) Qualify(domain string) {
-	domain, ok := aLabels(domain)
+	domain, ok := ALabels(domain)
 	if !ok || !isDomain(domain) {
 		return
 	}
@@ -60,8 +60,8 @@ func completable(a *Address, domain string) bool {
 	return checkSpec(whole.Spec()) == nil
 }
 
-// aLabels returns a domain in ASCII (RFC 5891, 4.4), and whether it has such a form.
-func aLabels(domain string) (string, bool) {
+// ALabels returns a domain in ASCII (RFC 5891, 4.4), and whether it has such a form.
+func ALabels(domain string) (string, bool) {
 	if !hasNonASCII(domain) {
 		return domain, true
 	}

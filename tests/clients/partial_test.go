@@ -98,6 +98,9 @@ func TestNamedTwice(t *testing.T) {
 		{"arguments", "\nx\n", []string{"joe@example.net", "joe@EXAMPLE.NET", "Joe <joe@example.net>"}, []string{"joe@example.net"}, 0, ""},
 		{"header", "To: joe@example.net\nCc: joe@Example.net, joe\nBcc: joe, joe@example.net\n\nx\n", []string{"-t", "joe"}, []string{"joe@example.net"}, 1, ""},
 		{"SMTP", smtp("joe@example.net", "joe@example.net", "joe@EXAMPLE.net"), []string{"-bs"}, []string{"joe@example.net"}, 0, ""},
+		{"arguments, international", "\nx\n", []string{"joe@bücher.example", "joe@xn--bcher-kva.example", "joe@BÜCHER.example"}, []string{"joe@xn--bcher-kva.example"}, 0, ""},
+		{"header, international", "To: joe@xn--bcher-kva.example, joe@bücher.example\n\nx\n", []string{"-t"}, []string{"joe@xn--bcher-kva.example"}, 0, ""},
+		{"SMTP, international", smtp("joe@XN--bcher-kva.example", "joe@xn--bcher-kva.example"), []string{"-bs"}, []string{"joe@XN--bcher-kva.example"}, 0, ""},
 		{"SMTP, agent", smtp("joe", "joe"), []string{"-bs"}, nil, 1, ""},
 		{"qualified", "\nx\n", []string{"joe", "joe@example.net", "ann@example.net", "ann", "tom", "tom"},
 			[]string{"joe@example.net", "ann@example.net", "tom@example.net"}, 0, "qualifydomain = example.net"},
@@ -131,6 +134,9 @@ func TestMailerDaemonIsNull(t *testing.T) {
 		me.Deliver()
 		host.Next(t).Is(t, "", "a@example.net")
 	}
+	me.Run(dialogue("EHLO x", "MAIL FROM:<Mailer-Daemon>", "RCPT TO:<a@example.net>", "DATA", "From: me@example.org", "", "x", ".", "QUIT"), "sendmail", "-bs")
+	me.Deliver()
+	host.Next(t).Is(t, "", "a@example.net")
 	me.Run("From: me@example.org\n\nx\n", "sendmail", "-i", "-f", "MAILER-DAEMON@example.org", "a@example.net")
 	me.Deliver()
 	host.Next(t).Is(t, "MAILER-DAEMON@example.org", "a@example.net")
@@ -246,5 +252,21 @@ func TestManyRecipientsMemory(t *testing.T) {
 	}
 	if peak := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss >> 10; peak > 60 { // it was 110
 		t.Errorf("it took %d MiB", peak)
+	}
+}
+
+// A Message-ID has the author's domain, or the identity's where that is none that can be there.
+func TestMessageIDDomain(t *testing.T) {
+	host := stage.NewSmartHost(t)
+	me := stage.NewPerson(t, stage.Identity(host)...)
+	for from, want := range map[string]string{
+		"you@example.com": "@example.com>", "you@bücher.example": "@xn--bcher-kva.example>",
+		"root": "@example.org>", "you@[192.0.2.1]": "@example.org>", "@@": "@example.org>",
+	} {
+		me.Run("From: "+from+"\n\nx\n", "sendmail", "-i", "a@example.net")
+		me.Deliver()
+		if id := host.Next(t).Parse(t).Header.Get("Message-Id"); !strings.HasSuffix(id, want) {
+			t.Errorf("From: %s: Message-ID: %s, want %s", from, id, want)
+		}
 	}
 }

@@ -100,7 +100,7 @@ func (sel *selection) readdress(r *submit.Router, name, to string) error {
 			return 0, err
 		}
 		for k, rcpt := range m.Envelope.Recipients {
-			if k != i && strings.EqualFold(rcpt.Address, to) {
+			if k != i && submit.SameFor(rcpt.Address) == submit.SameFor(to) {
 				return 0, fmt.Errorf("%s is a recipient of it already", to)
 			}
 		}

@@ -68,6 +68,8 @@ func (s *submissionSession) Mail(from string, opts *smtp.MailOptions) error {
 			spec = submit.AsText(text)
 		} else if spec, err = requote(from); err != nil {
 			spec = submit.AsText(spec)
+		} else if message.IsNull(spec) {
+			spec = ""
 		}
 	}
 	s.env, s.known = &spool.Envelope{ReversePath: &spec}, map[string]bool{}

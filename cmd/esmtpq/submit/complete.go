@@ -31,10 +31,12 @@ func (d *Draft) Complete(inv *argv.Invocation, r *Router, now time.Time) error {
 			return err
 		}
 	}
+	origin := ""
 	if id != nil {
-		h.Qualify(r.originDomain(cfg, id, rule, d.Env))
+		origin = r.originDomain(cfg, id, rule, d.Env)
+		h.Qualify(origin)
 	}
-	if err := d.addIDs(signed, id == nil || !id.NoMessageID, now); err != nil {
+	if err := d.addIDs(signed, id == nil || !id.NoMessageID, origin, now); err != nil {
 		return err
 	}
 	d.Env.UTF8 = h.UTF8()
@@ -42,10 +44,11 @@ func (d *Draft) Complete(inv *argv.Invocation, r *Router, now time.Time) error {
 }
 
 // addIDs adds a missing Date: and, if wanted, Message-ID:, and to a message that is being resent what
-// stands for them there (RFC 5322, 3.6.6).
-func (d *Draft) addIDs(signed message.Signed, wantID bool, now time.Time) error {
+// stands for them there (RFC 5322, 3.6.6). The author's domain is in the ID; origin, that of the
+// identity, where the author has none that can be.
+func (d *Draft) addIDs(signed message.Signed, wantID bool, origin string, now time.Time) error {
 	h := d.header
-	domain := domainOf(d.Env.From)
+	domain := message.IDDomain(domainOf(d.Env.From), origin)
 	if domain == "" {
 		domain = whoami.Host()
 	}

@@ -244,13 +244,17 @@ func (d *Draft) checkNumber() error {
 }
 
 // SameFor returns the same text for all spellings of an address: the case of its domain does not
-// matter.
+// matter, nor whether that is in U-labels or A-labels (RFC 5890, 2.3.2.1).
 func SameFor(spec string) string {
-	at := strings.LastIndexByte(spec, '@')
-	if at < 0 {
+	at := strings.LastIndexByte(spec, '@') + 1
+	if at == 0 {
 		return spec
 	}
-	if domain := strings.ToLower(spec[at:]); domain != spec[at:] {
+	domain := strings.ToLower(spec[at:])
+	if ascii, ok := message.ALabels(domain); ok {
+		domain = ascii
+	}
+	if domain != spec[at:] {
 		return spec[:at] + domain
 	}
 	return spec
