@@ -53,6 +53,14 @@ type Recipient struct {
 	Notify  string `json:"notify,omitempty"` // DSN NOTIFY (RFC 3461), "" for none
 }
 
+// Shown returns the address as a person is told of it. It may have to be made printable.
+func (r *Recipient) Shown() string {
+	if r.Address == "" {
+		return "(unreadable address)"
+	}
+	return r.Address
+}
+
 // Sender returns the address that chooses the identity: the one given with -f, or else the
 // author's. With the null reverse-path the choice is as if none had been given.
 func (e *Envelope) Sender() string {

@@ -38,6 +38,10 @@ func TestOneBadRecipient(t *testing.T) {
 			if told, _ := os.ReadFile(me.Path("told")); r.Code != 0 || !strings.Contains(string(told), c.reason) {
 				t.Errorf("deliver: %+v, and tells %q, want %q in it", r, told, c.reason)
 			}
+			told, _ := os.ReadFile(me.Path("told"))
+			if cure := strings.Contains(string(told), "retry --to ADDRESS "); cure == strings.Contains(c.reason, "root") || strings.Contains(string(told), "<>") {
+				t.Errorf("deliver advises\n%s", told)
+			}
 			if listing := me.Run("", "mailq"); !strings.Contains(listing, c.reason) || strings.Contains(listing, "admin@") {
 				t.Errorf("mailq does not show what was refused:\n%s", listing)
 			}

@@ -128,6 +128,9 @@ func TestUnsendableStates(t *testing.T) {
 			if s.notice == "Mail waits for you" && strings.Count(string(notes), "then type deliver") != 1 {
 				t.Errorf("the cure is not told once:\n%s", notes)
 			}
+			if r := me.Try("", "esmtpq", "show", id); s.queue != "damaged" && !strings.Contains(r.Stdout, "Recipient:     "+s.to+": ") {
+				t.Errorf("show: %+v", r)
+			}
 			me.Run("", "esmtpq", "rm", "--yes", id)
 			if r := me.Try("", "deliver"); r != (stage.Result{}) {
 				t.Errorf("removed, and: %+v", r)

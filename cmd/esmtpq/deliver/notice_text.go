@@ -78,8 +78,13 @@ func advice(n *queue.Notice, reasons string) string {
 	var b strings.Builder
 	switch n.Kind {
 	case queue.Lost:
-		b.WriteString("\nIt will not be tried again by itself. Once the cause is gone, try again with\n\n")
-		fmt.Fprintf(&b, "  esmtpq retry %s\n\nor remove it from the queue with\n\n  esmtpq rm %s\n", id, id)
+		b.WriteString("\nIt will not be tried again by itself.")
+		if readable, unreadable := spelled(n); readable {
+			fmt.Fprintf(&b, " Once the cause is gone, try again with\n\n  esmtpq retry %s\n\nor ", id)
+		} else if unreadable {
+			fmt.Fprintf(&b, " Send it to the right address with\n\n  esmtpq retry --to ADDRESS %s\n\nor ", id)
+		}
+		fmt.Fprintf(&b, "remove it from the queue with\n\n  esmtpq rm %s\n", id)
 		if !n.Until.IsZero() {
 			fmt.Fprintf(&b, "\nOtherwise it is kept until %s and dropped then.\n", door.Stamp(n.Until))
 		}
@@ -105,6 +110,21 @@ func advice(n *queue.Notice, reasons string) string {
 	return b.String()
 }
 
+// spelled reports whether there are recipients that can be tried again, and such whose address could
+// not be read.
+func spelled(n *queue.Notice) (readable, unreadable bool) {
+	for i := range n.Parts {
+		for _, k := range n.Parts[i].Recipients {
+			if n.Parts[i].Message.Envelope.Recipients[k].Address == "" {
+				unreadable = true
+			} else {
+				readable = true
+			}
+		}
+	}
+	return readable, unreadable
+}
+
 // reasonsOf returns the recipients of a message and the reasons, one line each.
 func reasonsOf(part *queue.Part) string {
 	if part.Why != "" {
@@ -112,11 +132,7 @@ func reasonsOf(part *queue.Part) string {
 	}
 	var b strings.Builder
 	for _, i := range part.Recipients {
-		p, address := &part.Message.Progress[i], part.Message.Envelope.Recipients[i].Address
-		if address == "" {
-			address = "(unreadable address)"
-		}
-		fmt.Fprintf(&b, "%s: %s\n", spool.Printable(address), p.Explain())
+		fmt.Fprintf(&b, "%s: %s\n", spool.Printable(part.Message.Envelope.Recipients[i].Shown()), part.Message.Progress[i].Explain())
 	}
 	return b.String()
 }

@@ -22,7 +22,7 @@ func summarize(c *door.Call, sum *queue.Summary, named bool) error {
 	}
 	sayFailed(sum, say)
 	for _, f := range sum.Dropped {
-		say("%s: <%s> dropped, having failed long ago: %s", f.ID, spool.Printable(f.Address), f.Report.Explain())
+		say("%s: %s dropped, having failed long ago: %s", f.ID, bracketed(f.Address), f.Report.Explain())
 	}
 	for _, w := range sum.Waiting {
 		destination := ""
@@ -58,15 +58,26 @@ func sayUntried(sum *queue.Summary, say func(format string, args ...any)) {
 
 // sayFailed reports the recipients that were refused, and what can be done.
 func sayFailed(sum *queue.Summary, say func(format string, args ...any)) {
-	id := ""
+	id, verb := "", "retry --to ADDRESS %s sends it to that address"
 	for _, f := range sum.Failed {
-		say("%s: <%s> failed: %s", f.ID, spool.Printable(f.Address), f.Report.Explain())
+		say("%s: %s failed: %s", f.ID, bracketed(f.Address), f.Report.Explain())
 		if id != "" && id != f.ID {
 			f.ID = "ID" // there are several
 		}
 		id = f.ID
+		if f.Address != "" {
+			verb = "retry %s tries again"
+		}
 	}
 	if id != "" {
-		say("esmtpq retry %s tries again, esmtpq rm %s drops it", id, id)
+		say("esmtpq "+verb+", esmtpq rm %s drops it", id, id)
 	}
+}
+
+// bracketed returns a recipient as a summary names it.
+func bracketed(address string) string {
+	if r := (spool.Recipient{Address: address}); address == "" {
+		return r.Shown()
+	}
+	return "<" + spool.Printable(address) + ">"
 }

@@ -227,9 +227,6 @@ func colourful(f *os.File) bool {
 }
 
 func (w *postfixList) recipient(address string) {
-	if address == "" {
-		address = "(unreadable address)"
-	}
 	b := append(pad(w.out.AvailableBuffer(), listIndent), spool.Printable(address)...)
 	w.out.Write(append(b, '\n'))
 }
@@ -268,7 +265,7 @@ func (w *postfixList) message(m *spool.Message) {
 			w.reason(why, s.State == spool.Refused)
 			last = why
 		}
-		w.recipient(m.Envelope.Recipients[i].Address)
+		w.recipient(m.Envelope.Recipients[i].Shown())
 	}
 }
 

@@ -99,7 +99,12 @@ func each(c *door.Call, names []string, do func(name string) error) error {
 			text = fmt.Sprintf("%s is held: esmtpq release %s lets it go", name, name)
 		}
 		fmt.Fprintf(c.Err, "%s: %s\n", c.Name, text)
-		code = exit.TempFail
+		var failure *exit.Failure
+		if !errors.As(err, &failure) {
+			code = exit.TempFail // which says of several that one can be tried again
+		} else if code != exit.TempFail {
+			code = failure.Code
+		}
 	}
 	if code != exit.OK {
 		return exit.Silent(code)

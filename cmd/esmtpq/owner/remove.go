@@ -73,7 +73,7 @@ func describe(q *spool.Queue, name string) string {
 	}
 	to := ""
 	if len(m.Envelope.Recipients) > 0 {
-		to = m.Envelope.Recipients[0].Address
+		to = m.Envelope.Recipients[0].Shown()
 	}
 	if n := len(m.Envelope.Recipients); n > 1 {
 		to += fmt.Sprintf(" and %d more", n-1)

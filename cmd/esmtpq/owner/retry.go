@@ -2,7 +2,6 @@ package owner
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -101,7 +100,7 @@ func (sel *selection) readdress(r *submit.Router, name, to string) error {
 		}
 		for k, rcpt := range m.Envelope.Recipients {
 			if k != i && submit.SameFor(rcpt.Address) == submit.SameFor(to) {
-				return 0, fmt.Errorf("%s is a recipient of it already", to)
+				return 0, exit.Fail(exit.Usage, "%s is a recipient of it already", to)
 			}
 		}
 		return i, r.CheckRoute(&m.Envelope, spool.Recipient{Address: to})
@@ -122,15 +121,15 @@ func (sel *selection) wrong(m *spool.Message) (int, error) {
 	}
 	switch len(found) {
 	case 0:
-		return 0, errors.New("no such recipient of it is left")
+		return 0, exit.Fail(exit.Unavailable, "no such recipient of it is left")
 	case 1:
 		return found[0], nil
 	}
 	var addrs []string
 	for _, i := range found[:min(len(found), 3)] {
-		addrs = append(addrs, m.Envelope.Recipients[i].Address)
+		addrs = append(addrs, m.Envelope.Recipients[i].Shown())
 	}
-	return 0, fmt.Errorf("which recipient? Add --recipient with a part of its address: %s", strings.Join(addrs, ", "))
+	return 0, exit.Fail(exit.Usage, "which recipient? Add --recipient with a part of its address: %s", strings.Join(addrs, ", "))
 }
 
 // refused reports whether the host has refused what was tried: the given recipient of a message,

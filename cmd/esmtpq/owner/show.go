@@ -2,7 +2,7 @@ package owner
 
 import (
 	"bufio"
-	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -51,6 +51,11 @@ func show(c *door.Call, q *spool.Queue, name string, raw bool) error {
 	if err != nil {
 		return err
 	}
+	out := bufio.NewWriter(c.Out)
+	defer out.Flush()
+	if !raw { // it can be shown whatever has become of the content
+		showEnvelope(out, filepath.Join(q.Dir, name), m, q.Transfers()[m.ID])
+	}
 	content, err := q.Content(m)
 	if err != nil {
 		return err
@@ -61,11 +66,9 @@ func show(c *door.Call, q *spool.Queue, name string, raw bool) error {
 	}
 	defer r.Close()
 	if raw {
-		_, err = io.Copy(c.Out, r)
-		return err
+		_, err = io.Copy(out, r)
+		return errors.Join(err, out.Flush())
 	}
-	out := bufio.NewWriter(c.Out)
-	showEnvelope(out, filepath.Join(q.Dir, name), m, q.Transfers()[m.ID])
 	showHeader(out, r)
 	return out.Flush()
 }
@@ -98,7 +101,7 @@ func showEnvelope(w io.Writer, path string, m *spool.Message, t spool.Transfer) 
 	}
 	for i := range m.Progress {
 		s := &m.Progress[i]
-		line := cmp.Or(m.Envelope.Recipients[i].Address, "(unreadable address)") + ": " + stateNames[s.State]
+		line := m.Envelope.Recipients[i].Shown() + ": " + stateNames[s.State]
 		if s.Text != "" {
 			line += " " + door.Stamp(s.Time) + ": " + s.Explain()
 		}
