@@ -71,10 +71,10 @@ type pile struct {
 	kind    NoticeKind
 	way     Way
 	members []member
-	// identity is the one that Blocked mail waits for, and since when.
-	identity string
-	since    time.Time
-	cure     string
+	// trouble is what Blocked mail waits for, by its key of Told, and since when.
+	trouble string
+	since   time.Time
+	cure    string
 }
 
 // A member is a message of a pile.
@@ -133,7 +133,7 @@ func (r *run) heap(kind NoticeKind, m *spool.Message, c concern, reason, why str
 	p.members = append(p.members, member{m.ID, c.destination, why})
 	if kind == Blocked {
 		b := r.backoffs[reason]
-		p.identity, p.since, p.cure = reason, b.Since, b.Cure
+		p.trouble, p.since, p.cure = troubleKey(reason, b), b.Since, b.Cure
 	}
 	return way
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"esmtpq/queue/spool"
@@ -26,9 +28,11 @@ func (s *Summary) Tell(ctx context.Context) *Summary {
 	r := s.run
 	limited, cancel := context.WithTimeout(ctx, tellLimit)
 	defer cancel()
-	told, err := r.awaitTold(limited)
+	told, err := r.awaitTold(limited, s.news())
 	if err != nil {
 		more.Trouble = append(more.Trouble, err.Error())
+	}
+	if told == nil {
 		return more
 	}
 	spooled := false
@@ -49,11 +53,18 @@ func (s *Summary) Tell(ctx context.Context) *Summary {
 	return more
 }
 
-// awaitTold takes the lock of those who tell.
-func (r *run) awaitTold(ctx context.Context) (*spool.Told, error) {
+// news reports whether there is more to tell than refusals that earlier runs have met: whoever met
+// those is telling, and what he leaves the next run tells.
+func (s *Summary) news() bool {
+	return len(s.Failed) > 0 || slices.ContainsFunc(s.run.piles, func(p *pile) bool { return p.kind != Lost })
+}
+
+// awaitTold takes the lock of those who tell. Unless it is to wait, it returns nil and no error where
+// another process has the lock.
+func (r *run) awaitTold(ctx context.Context, wait bool) (*spool.Told, error) {
 	for {
 		told, err := r.q.TryTold()
-		if told != nil || err != nil {
+		if told != nil || err != nil || !wait {
 			return told, err
 		}
 		select {
@@ -64,14 +75,19 @@ func (r *run) awaitTold(ctx context.Context) (*spool.Told, error) {
 	}
 }
 
-// What Told knows of, by name.
-func identityKey(name string) string { return "identity " + name }
+// What Told knows of, by name. Of an identity it knows each trouble that a person has to mend in
+// another way; a host has no say in how many there are.
+func identityKey(name string) string { return "identity " + name + "\n" }
 func entryKey(id string) string      { return "entry " + id }
+
+func troubleKey(name string, b *backoff) string {
+	return fmt.Sprintf("%srefused %t: %s", identityKey(name), b.Report.Code != 0, b.Cure)
+}
 
 // stillSo reports whether something that its owner was told of still is so.
 func (r *run) stillSo(what string) bool {
 	for name := range r.backoffs {
-		if what == identityKey(name) {
+		if strings.HasPrefix(what, identityKey(name)) {
 			return true
 		}
 	}
@@ -85,7 +101,7 @@ func (r *run) stillSo(what string) bool {
 
 // tell gives the notice of a pile, unless another run has given it meanwhile, and records that.
 func (r *run) tell(ctx context.Context, p *pile, told *spool.Told, sum *Summary) bool {
-	if p.kind == Blocked && told.Has(identityKey(p.identity), p.since) {
+	if p.kind == Blocked && told.Has(p.trouble, p.since) {
 		return false
 	}
 	n, members := r.notice(p, told)
@@ -97,7 +113,7 @@ func (r *run) tell(ctx context.Context, p *pile, told *spool.Told, sum *Summary)
 		return false
 	}
 	if p.kind == Blocked {
-		told.Add(identityKey(p.identity), p.since)
+		told.Add(p.trouble, p.since)
 		return true
 	}
 	for _, m := range members {

@@ -193,3 +193,48 @@ func TestManyUnusables(t *testing.T) {
 		t.Errorf("%d lines: %+v", n, r.sum.Waiting)
 	}
 }
+
+// Another trouble of an identity that waits already is told of, too; one that comes back is not.
+func TestAnotherTroubleIsTold(t *testing.T) {
+	noPassword := Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.7.0", Text: "the password command failed"}
+	q, l := newQueue(t), &listener{}
+	submit(t, q, "a@example.com")
+	h := &fakeHost{}
+	for i, why := range []Report{badPassword, noPassword, badPassword, noPassword} {
+		h.answer = refusing(why)
+		runQueue(t, again(t, q), one(h), RunOptions{All: true, Notifier: l})
+		if i < 2 {
+			l.hears(t, "blocked a@example.com")
+		} else {
+			l.hears(t)
+		}
+	}
+}
+
+// A run that has met no refusal of its own does not wait until another has told of those before.
+func TestTellingIsLeftToAnother(t *testing.T) {
+	q, l := newQueue(t), &listener{nobody: true}
+	submit(t, q, "nobody@example.com")
+	runQueue(t, q, one(&fakeHost{answer: refusing(noSuchUser)}), RunOptions{All: true, Notifier: l})
+	hold, err := q.TryTold()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.nobody = false
+	submit(t, q, "bob@example.com")
+	sum, err := Run(context.Background(), again(t, q), one(&fakeHost{}), RunOptions{All: true, Notifier: l})
+	if err != nil || sum.Done != 1 {
+		t.Fatalf("the other run: %+v, %v", sum, err)
+	}
+	told := make(chan *Summary, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { told <- sum.Tell(ctx) }()
+	if more := receive(t, "its end", told); more != nil && len(more.Trouble) > 0 {
+		t.Errorf("came to %+v", more)
+	}
+	l.hears(t)
+	hold.Close(func(string) bool { return false })
+	runQueue(t, again(t, q), one(&fakeHost{}), RunOptions{All: true, Notifier: l})
+	l.hears(t, "lost nobody@example.com")
+}
