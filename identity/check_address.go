@@ -76,6 +76,37 @@ func badCommand(value string) string {
 	if badAddress(value) == "" {
 		return "should be a command, not an address"
 	}
+	return badLine(value)
+}
+
+// badLine says what is wrong with a line for the shell, as far as that can be seen without one: a
+// quote that never ends; "" if nothing. In a here-document and in $'…' quotes have rules of their own.
+func badLine(line string) string {
+	if strings.Contains(line, "<<") || strings.Contains(line, "$'") {
+		return ""
+	}
+	open := byte(0)
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\\' && open != '\'':
+			i++
+		case open != 0:
+			if c == open {
+				open = 0
+			}
+		case c == '\'' || c == '"':
+			open = c
+		case c == '#' && (i == 0 || strings.IndexByte(" \t\n;&|(", line[i-1]) >= 0):
+			n := strings.IndexByte(line[i:], '\n')
+			if n < 0 {
+				return ""
+			}
+			i += n
+		}
+	}
+	if open != 0 {
+		return "has a quote (" + string(open) + ") that does not end"
+	}
 	return ""
 }
 
@@ -102,6 +133,8 @@ func badSetting(name, value string) string {
 		return badHost(value)
 	case name == "notify":
 		return badCommand(value)
+	case name == "preconnect" || name == "postconnect" || name == "password_command" || name == "token_command":
+		return badLine(value)
 	}
 	return ""
 }

@@ -20,6 +20,7 @@ func TestValuesAreChecked(t *testing.T) {
 		"tls_name":       {"example.org", "192.0.2.1", "2001:db8::1", "example.org."},
 		"host":           {"h:25", "h:submission", "h:SMTPS", "127.0.0.1", "[::1]:465", "h.example.org."},
 		"notify":         {"mail-popup --to ann@example.org", "/usr/bin/tell", "cat >>~/notices"},
+		"preconnect":     {`echo "it's" '"' \' \"`, "true # don't", "cat <<E\nit's\nE", `printf $'it\'s'`, `echo "a\"b"`},
 	}
 	bad := map[string][]string{
 		"sender":         {"Me At Work", "a@example.org, b@example.org", "bob@", "root", "Ann <root>", "<>"},
@@ -30,8 +31,11 @@ func TestValuesAreChecked(t *testing.T) {
 		"match":          {"Ann <ann@example.org>", "@example.org", "ann@", "*@", "at work", "a@b@c", "a@example.org, b@example.org", "*@example..org"},
 		"tls_name":       {"an example", "example.org:25", "[::1]", "ann@example.org", "x/y"},
 		"host":           {"h:nosuchservice", "a h", "ann@h", "h/x", ":25", "h:0", "h:", "http://h", `"h"`, "h..x"},
-		"notify":         {"ann@example.org"},
+		"notify":         {"ann@example.org", "tell 'me", `tell "me`},
+		"preconnect":     {"echo 'a", `echo "a\"`, `echo 'a\''`, "echo a#'b", `echo 'a' "b' c`},
+		"postconnect":    {"echo 'a"},
 	}
+	good["timeout"], bad["timeout"] = []string{"1s", "2m"}, []string{"0s", "0", "-1s", "5"}
 	keywords := map[string]string{
 		"sender": "force sender", "reverse_path": "force reverse_path", "qualify_domain": "qualifydomain",
 		"helo": "helo", "name": "identity", "host": "hostname",

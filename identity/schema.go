@@ -82,7 +82,7 @@ func (r *yamlReader) file(root *tree.Node) {
 		case "aliases":
 			r.aliases(v)
 		case "mda_timeout":
-			c.MDATimeout = r.duration(v, key, "5m")
+			c.MDATimeout = r.limit(v, key, "5m")
 		case "mda_unread":
 			c.MDAUnread = r.boolean(v, key)
 		case "notify":
@@ -209,7 +209,7 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 	case "proxy_password":
 		id.ProxyPassword = r.secret(v, path)
 	case "timeout":
-		id.Timeout = r.duration(v, path, "2m")
+		id.Timeout = r.limit(v, path, "2m")
 	case "max_messages_per_session":
 		id.MaxMessagesPerSession = r.count(v, path, maxMessages)
 	case "relogin_delay":

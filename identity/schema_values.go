@@ -102,6 +102,15 @@ func (r *yamlReader) duration(v *tree.Node, path, example string) time.Duration 
 	return d
 }
 
+// limit reads a duration within which something has to be done. Nothing is no limit to anything.
+func (r *yamlReader) limit(v *tree.Node, path, example string) time.Duration {
+	if d, err := time.ParseDuration(v.Text); err == nil && d == 0 {
+		r.fail(v.Line, "%s should be longer than nothing, such as %s; without it, the usual limits count", path, example)
+		return 0
+	}
+	return r.duration(v, path, example)
+}
+
 // period reads a time that can also be given in whole days, or as never.
 func (r *yamlReader) period(v *tree.Node, path, example string) time.Duration {
 	if v.Kind == tree.Text && v.Text == "never" {
@@ -126,7 +135,7 @@ func ParsePeriod(s string) (time.Duration, error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case d <= 0:
+	case d <= 0 || text[0] == '+':
 		return 0, fmt.Errorf("%s: not more than nothing", s)
 	case !days:
 		return d, nil

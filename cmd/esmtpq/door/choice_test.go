@@ -16,7 +16,7 @@ func TestChoiceOlder(t *testing.T) {
 			t.Errorf("%s: %v, %v", text, c, err)
 		}
 	}
-	for _, text := range []string{"200000d", "106752d", "9223372036854775807d", "-1d", "-3h", "0", "0d", "0s", "1e3d", "d", "5", "soon"} {
+	for _, text := range []string{"200000d", "+3d", "106752d", "9223372036854775807d", "-1d", "-3h", "0", "0d", "0s", "1e3d", "d", "5", "soon"} {
 		if c, _, err := ParseChoice([]string{"all", "--older=" + text}); err == nil {
 			t.Errorf("%s: %+v", text, c)
 		}
