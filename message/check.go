@@ -29,7 +29,14 @@ func Check(r io.Reader) ([]string, error) {
 		remarks = append(remarks, "it has no header (fields such as Subject:, then a blank line): all of it is text, and nobody is named in it")
 	}
 	if stats.MaxLine > MaxLine {
-		remarks = append(remarks, fmt.Sprintf("a line has %d octets: hosts may refuse or break lines over %d (RFC 5321); encode the part as quoted-printable or base64", stats.MaxLine, MaxLine))
+		line, cure := "a line", "encode the part as quoted-printable or base64"
+		if raw.long > 0 {
+			line = fmt.Sprintf("line %d", raw.long)
+		}
+		if raw.longInHeader {
+			cure = "fold the field"
+		}
+		remarks = append(remarks, fmt.Sprintf("%s has over %d octets, which hosts may refuse or break (RFC 5321); %s", line, MaxLine, cure))
 	}
 	if raw.nul {
 		remarks = append(remarks, "it has NUL octets in it, which no mail may have (RFC 5322, 4): they will be left out")
@@ -77,12 +84,39 @@ type rawCheck struct {
 	r           io.Reader
 	nul, bareCR bool
 	cr          bool // the last octet was a CR
+
+	long         int // the first line that is too long; 0: none yet
+	longInHeader bool
+	line, length int  // of the line that is being read: how many came before it, and its octets so far
+	body         bool // the header has ended
+}
+
+// measure looks for the first line that is too long. A CR before the line end does not count.
+func (c *rawCheck) measure(b []byte) {
+	for len(b) > 0 && c.long == 0 {
+		n := bytes.IndexByte(b, '\n')
+		piece := b[:max(n, 0)]
+		if n < 0 {
+			piece = b
+		}
+		c.length += len(piece) - bytes.Count(piece, []byte("\r"))
+		if c.length > MaxLine {
+			c.long, c.longInHeader = c.line+1, !c.body
+		}
+		if n < 0 {
+			return
+		}
+		c.body = c.body || c.length == 0
+		c.line, c.length = c.line+1, 0
+		b = b[n+1:]
+	}
 }
 
 func (c *rawCheck) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	b := p[:n]
 	c.nul = c.nul || bytes.IndexByte(b, 0) >= 0
+	c.measure(b)
 	for len(b) > 0 && !c.bareCR {
 		if !c.cr {
 			i := bytes.IndexByte(b, '\r')

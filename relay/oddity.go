@@ -40,6 +40,7 @@ func oddity(content queue.Content) string {
 	}
 	defer body.Close()
 	said, long, nul := "", 0, 0
+	cure := "fold it" // until the end of the header
 	br := bufio.NewReaderSize(body, 64<<10)
 	for n, length := 1, 0; ; {
 		piece, err := br.ReadSlice('\n')
@@ -52,7 +53,10 @@ func oddity(content queue.Content) string {
 		}
 		if length-1 > longLine && long == 0 {
 			long = n
-			said += fmt.Sprintf("line %d has %d octets where SMTP allows %d: send that part as quoted-printable or base64", n, length-1, longLine)
+			said += fmt.Sprintf("line %d has %d octets where SMTP allows %d: %s", n, length-1, longLine, cure)
+		}
+		if length == 1 {
+			cure = "send that part as quoted-printable or base64"
 		}
 		if n, length = n+1, 0; err == io.EOF {
 			break

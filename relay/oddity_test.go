@@ -17,6 +17,7 @@ func TestRefusalOfOddContent(t *testing.T) {
 		{"Subject: x\n\n" + long + "\nen\x00d\n", hint + "; " + nul},
 		{"Subject: x\n\nx\nen\x00d\n", nul},
 		{"Subject: x\n\n" + strings.Repeat("x", 998) + "\nend\n", ""},
+		{"Subject: " + strings.Repeat("y", 1500) + "\n\nx\n", "line 1 has 1509 octets where SMTP allows 998: fold it"},
 		{"Subject: x\n\n" + strings.Repeat("y", 200_000), "line 3 has 199999 octets where SMTP allows 998: send that part as quoted-printable or base64"},
 	} {
 		words := "maximum allowed line length is 998 octets" + strings.Repeat(", and so on", 50)
