@@ -1,0 +1,35 @@
+package spool
+
+// Remove takes the entry out of the queue, and gives up the lock. Its progress has been synced:
+// should the removal be lost in a crash, the next run removes it again. The envelope is closed
+// first, since some file systems keep an open file under another name, and its directory with it.
+func (e *Entry) Remove() error {
+	e.f.Close()
+	return e.q.removeEntry(e.name)
+}
+
+// discard takes an entry out of the queue whatever its state, and gives up the lock. It takes the
+// name of the entry away first, so that nobody opens the entry in between.
+func (e *Entry) discard() error {
+	if e.q.rename(e.name, sentPrefix+e.msg.ID) == nil {
+		e.name = sentPrefix + e.msg.ID
+	}
+	if e.Remove() == nil {
+		return nil
+	}
+	return e.q.removeAll(e.name) // something else is in the place of a file
+}
+
+// removeEntry removes the files of an entry, the content first: an envelope without content is
+// recognised as an entry being removed, content without an envelope is not.
+func (q *Queue) removeEntry(name string) error {
+	for _, file := range [...]string{"mail", "envelope"} {
+		if err := q.unlink(name + "/" + file); err != nil {
+			return err
+		}
+	}
+	if q.rmdir(name) == nil {
+		return nil
+	}
+	return q.removeAll(name) // some other file was put into the directory
+}
