@@ -214,9 +214,13 @@ func covers(pattern, address string) bool {
 	return glob(lp, la) && glob(dp, da)
 }
 
-// glob matches s with a pattern in which "*" stands for any octets and "?" for one. It only goes
-// back to the last "*", so the product of the lengths bounds its time.
-func glob(pattern, s string) bool {
+// glob matches s with a pattern in which "*" stands for any octets and "?" for one.
+func glob(pattern, s string) bool { return globbed(pattern, s, false) }
+
+// globbed is glob for a text or, with all, for another pattern: it reports whether everything is matched
+// that the other matches, since only a "*" can stand for a "*". It only goes back to the last "*", so
+// the product of the lengths bounds its time.
+func globbed(pattern, s string, all bool) bool {
 	p, i := 0, 0
 	star, mark := -1, 0
 	for i < len(s) {
@@ -224,7 +228,7 @@ func glob(pattern, s string) bool {
 		case p < len(pattern) && pattern[p] == '*':
 			star, mark = p, i
 			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
+		case p < len(pattern) && (pattern[p] == s[i] || pattern[p] == '?' && !(all && s[i] == '*')):
 			p++
 			i++
 		case star >= 0:
@@ -234,8 +238,5 @@ func glob(pattern, s string) bool {
 			return false
 		}
 	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
+	return strings.Trim(pattern[p:], "*") == ""
 }

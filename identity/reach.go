@@ -60,24 +60,5 @@ func takes(pattern, other string) bool {
 	return within(lp, lo) && within(dp, do)
 }
 
-// within reports whether pattern matches all that other matches: only a "*" can stand for a "*".
-func within(pattern, other string) bool {
-	p, i := 0, 0
-	star, mark := -1, 0
-	for i < len(other) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, i
-			p++
-		case p < len(pattern) && other[i] != '*' && (pattern[p] == '?' || pattern[p] == other[i]):
-			p++
-			i++
-		case star >= 0:
-			mark++
-			p, i = star+1, mark
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
-}
+// within reports whether pattern matches all that other matches.
+func within(pattern, other string) bool { return globbed(pattern, other, true) }

@@ -7,7 +7,6 @@ import (
 	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/submit"
-	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity/yaml"
 	"esmtpq/queue/spool"
 )
@@ -18,13 +17,9 @@ func printConfig(c *door.Call, inv *argv.Invocation) error {
 	if len(inv.Operands) > 0 {
 		return exit.Fail(exit.Usage, "unexpected argument %s: see esmtpq help config", spool.Printable(inv.Operands[0]))
 	}
-	home, err := whoami.Home()
+	_, cfg, err := submit.Configuration(inv.Config)
 	if err != nil {
 		return err
-	}
-	cfg, err := (&submit.Router{Home: home, Config: inv.Config}).Load(&spool.Envelope{})
-	if err != nil {
-		return submit.ConfigFailure(err)
 	}
 	for _, id := range cfg.Identities {
 		if _, err := submit.Tunnel(cfg, id); err != nil {

@@ -22,7 +22,6 @@ import (
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/smarthost"
 	"esmtpq/cmd/esmtpq/submit"
-	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity"
 	"esmtpq/queue/spool"
 	"esmtpq/relay/smtp"
@@ -56,17 +55,13 @@ func probe(c *door.Call) error {
 	if err != nil {
 		return err
 	}
-	home, err := whoami.Home()
-	if err != nil {
-		return err
-	}
 	step, err := submit.StepLimit()
 	if err != nil {
 		return err
 	}
-	cfg, err := (&submit.Router{Home: home, Config: inv.Config}).Load(&spool.Envelope{})
+	home, cfg, err := submit.Configuration(inv.Config)
 	if err != nil {
-		return submit.ConfigFailure(err)
+		return err
 	}
 	ids, err := chosen(cfg, inv.Operands)
 	if err != nil {

@@ -16,7 +16,6 @@ import (
 	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/submit"
-	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/helper"
 	"esmtpq/identity"
 	"esmtpq/identity/oauth"
@@ -44,13 +43,9 @@ func Verb(c *door.Call) error {
 	if err != nil {
 		return err
 	}
-	home, err := whoami.Home()
+	home, cfg, err := submit.Configuration(inv.Config)
 	if err != nil {
 		return err
-	}
-	cfg, err := (&submit.Router{Home: home, Config: inv.Config}).Load(&spool.Envelope{})
-	if err != nil {
-		return submit.ConfigFailure(err)
 	}
 	d := &desk{call: c, home: home, config: cfg}
 	switch {

@@ -18,7 +18,6 @@ import (
 	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/submit"
-	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/identity"
 	"esmtpq/identity/secret"
 	"esmtpq/queue/spool"
@@ -42,13 +41,9 @@ func Verb(c *door.Call) error {
 	case len(inv.Operands) != 1:
 		return exit.Fail(exit.Usage, "which identity? see esmtpq help secret")
 	}
-	home, err := whoami.Home()
+	_, cfg, err := submit.Configuration(inv.Config)
 	if err != nil {
 		return err
-	}
-	cfg, err := (&submit.Router{Home: home, Config: inv.Config}).Load(&spool.Envelope{})
-	if err != nil {
-		return submit.ConfigFailure(err)
 	}
 	id := find(cfg, inv.Operands[0])
 	switch {

@@ -32,6 +32,18 @@ type loaded struct {
 	err error
 }
 
+// Configuration returns the person's home, and the configuration there or in a file that a command line
+// names. Errors are those for an exit.
+func Configuration(file string) (home string, cfg *identity.Config, err error) {
+	if home, err = whoami.Home(); err != nil {
+		return "", nil, err
+	}
+	if cfg, err = (&Router{Home: home, Config: file}).Load(&spool.Envelope{}); err != nil {
+		return "", nil, ConfigFailure(err)
+	}
+	return home, cfg, nil
+}
+
 // Load reads the configuration for an envelope, each file once.
 func (r *Router) Load(env *spool.Envelope) (*identity.Config, error) {
 	file := r.Config
