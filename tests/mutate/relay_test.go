@@ -14,7 +14,7 @@ var relayFaults = []fault{
 	},
 	{
 		"what the host did not come to is in doubt", "relay",
-		"		r.Unread = unread\n", "		r.Unread = false\n",
+		"		r.Unread = unread\n", "		r.Unread = unread && false\n",
 		[]test{{"relay", "TestSerieses"}},
 	},
 	{
@@ -59,7 +59,7 @@ var relayFaults = []fault{
 	},
 	{
 		"the probe finds nothing", "relay",
-		"		case r.Class() != class:", "		case false:",
+		"		case r.Class() != class:", "		case r.Class() != class && false:",
 		[]test{{"relay", "TestProbe"}},
 	},
 	{
@@ -194,7 +194,7 @@ var relayFaults = []fault{
 	},
 	{
 		"an address may hold a line end", "relay",
-		"		if addr[i] < ' ' || addr[i] == 127 {", "		if false {",
+		"		if addr[i] < ' ' || addr[i] == 127 {", "		if addr[i] == 0 {",
 		[]test{{"relay", "TestAddress"}},
 	},
 	{
