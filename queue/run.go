@@ -198,6 +198,9 @@ func (r *run) loop() {
 	defer func() {
 		close(r.gone)
 		<-removed
+		if err := r.q.SyncMemory(); err != nil {
+			r.troubled("%v", err)
+		}
 	}()
 	r.q.ShowTransfers(nil) // a dead run may have left some
 	stop, shown := make(chan struct{}), make(chan struct{})

@@ -37,6 +37,11 @@ func (q *Queue) syncsInTurn() bool {
 	return false
 }
 
+// recordsByMemory reports whether several entries that are done are recorded by lines in the memory of
+// what was sent, and not by new names. On btrfs, the sync of a directory writes down all that the renaming
+// of directories has changed; that of one file is a small part of it.
+func (q *Queue) recordsByMemory() bool { return q.fileSystem() == unix.BTRFS_SUPER_MAGIC }
+
 const (
 	getFlags = unix.FS_IOC_GETFLAGS
 	setFlags = unix.FS_IOC_SETFLAGS

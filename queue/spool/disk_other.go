@@ -7,3 +7,5 @@ package spool
 func (q *Queue) copiesOnWrite() bool { return false }
 func (q *Queue) syncsInTurn() bool   { return false }
 func (q *Queue) overwriteInPlace()   {}
+
+func (q *Queue) recordsByMemory() bool { return false }

@@ -24,7 +24,9 @@ type Entry struct {
 	msg    *Message
 	marked []bool // of recipients: the file has "s"
 	served bool   // it is recorded that every recipient is
-	cutOff int    // see CutOff
+	// remembered says that it is in the memory of what was sent.
+	remembered bool
+	cutOff     int // see CutOff
 }
 
 // OpenEntry locks an entry and reads it again under the lock. ErrLocked means that another
@@ -101,7 +103,9 @@ func (q *Queue) lockEntry(id string, f *os.File, inode uint64) (*Entry, error) {
 		return nil, err
 	}
 	q.seeHalted(m)
-	q.seeOrigin(m, int(f.Fd()))
+	if err := q.seeOrigin(m, int(f.Fd())); err != nil {
+		return nil, err
+	}
 	e := &Entry{q: q, name: id, f: f, at: at, msg: m, marked: make([]bool, len(m.Progress))}
 	for i := range m.Progress {
 		// We hold the lock, so the process that was sending is dead.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -177,7 +178,7 @@ func (q *Queue) Inventory() (*Inventory, error) {
 // that have been sent, and temporary files of caches. Only queue runs make the last two, and we
 // are the only run.
 func (q *Queue) Sweep(v *Inventory) error {
-	err := q.settleNames(v)
+	err := errors.Join(q.turnMemory(time.Now()), q.settleNames(v))
 	for _, name := range v.dead {
 		switch {
 		case strings.HasPrefix(name, newPrefix):
@@ -198,6 +199,7 @@ func (q *Queue) sweepSent(name string) error {
 	if !IsID(name[len(sentPrefix):]) || q.lstat(name, &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFDIR {
 		return nil
 	}
+	q.remember(wasSent, false, leaver{id: name[len(sentPrefix):]})
 	return q.removeEntry(name)
 }
 

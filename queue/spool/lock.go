@@ -46,13 +46,19 @@ func lockAside(f *os.File) (fd int, err error) {
 // with access for us alone, is replaced. (For a moment that can leave two processes with a lock each.
 // No message is sent twice for that, since each entry has a lock of its own.)
 func (q *Queue) openLock(name string) (*os.File, error) {
-	const flag = os.O_RDWR | os.O_CREATE | syscall.O_NOFOLLOW
+	return q.openOrReplace(name, 0, func(st *syscall.Stat_t) bool {
+		return st.Mode&^0o700 == syscall.S_IFREG && st.Uid == euid && st.Nlink == 1
+	})
+}
+
+// openOrReplace opens a file, and makes it if it is missing, or is another than it should be.
+func (q *Queue) openOrReplace(name string, more int, good func(st *syscall.Stat_t) bool) (*os.File, error) {
+	flag := os.O_RDWR | os.O_CREATE | syscall.O_NOFOLLOW | more
 	for range 3 {
 		f, err := q.openRepaired(name, flag, 0o600)
 		if err == nil {
 			var st syscall.Stat_t
-			err = fstat(int(f.Fd()), &st)
-			if err == nil && st.Mode&^0o700 == syscall.S_IFREG && st.Uid == euid && st.Nlink == 1 {
+			if fstat(int(f.Fd()), &st) == nil && good(&st) {
 				return f, nil
 			}
 			f.Close()

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -24,11 +25,18 @@ import (
 
 // origin returns what an envelope that is open here says of its origin, "" if nothing is known.
 func (q *Queue) origin(fd int) string {
-	machine, birth := q.machine(), q.birth(fd)
+	machine, birth := q.machine(), birthText(q.birth(fd))
 	if machine == "" && birth == "" {
 		return ""
 	}
 	return machine + "-" + birth
+}
+
+func birthText(birth uint64) string {
+	if birth == 0 {
+		return ""
+	}
+	return strconv.FormatUint(birth, 36)
 }
 
 // machine identifies the machine and the subvolume. It is not the machine ID itself, which is nobody
@@ -70,25 +78,30 @@ const (
 	copied    = "it is a copy, and may have been sent already"
 )
 
-// seeOrigin takes note of whether an entry is at home here.
-func (q *Queue) seeOrigin(m *Message, fd int) {
+// seeOrigin takes note of whether an entry has left the queue before, or is not at home here.
+func (q *Queue) seeOrigin(m *Message, fd int) error {
+	m.birth = q.birth(fd)
+	if err := q.seeDeparted(m); err != nil || m.Foreign != "" {
+		return err
+	}
 	was := m.Envelope.Origin
 	if m.adopted != "" {
 		was = m.adopted
 	}
 	machine, birth, ok := strings.Cut(was, "-")
 	if !ok {
-		return // an older program made it
+		return nil // an older program made it
 	}
-	switch here := q.birth(fd); {
+	switch here := birthText(m.birth); {
 	case machine != "" && q.machine() != "" && machine != q.machine():
 		m.Foreign = elsewhere
 	case birth != "" && here != "" && here != birth:
 		m.Foreign = copied
 	default:
-		return
+		return nil
 	}
 	m.impose()
+	return nil
 }
 
 // Adopt makes an entry that is held since it is a copy one of this queue, to be sent from here. It
@@ -106,6 +119,9 @@ func (q *Queue) Adopt(id string) (foreign bool, err error) {
 // adopt records that the entry is at home here.
 func (e *Entry) adopt() error {
 	m := e.msg
+	if err := e.q.letGo(m); err != nil {
+		return err
+	}
 	m.adopted, m.Foreign = e.q.origin(int(e.f.Fd())), ""
 	if m.imposed && !m.Halted {
 		m.Held, m.imposed = false, false

@@ -4,7 +4,7 @@ package spool
 
 import "golang.org/x/sys/unix"
 
-func (q *Queue) birth(int) string  { return "" }
+func (q *Queue) birth(int) uint64  { return 0 }
 func (q *Queue) subvolume() []byte { return nil }
 
 // hostID returns the number of the machine, as the BSDs have it.

@@ -169,11 +169,7 @@ func (q *Queue) seeHalted(m *Message) {
 	if !m.Halted || !errors.Is(q.lstat(m.ID+"/mail", new(unix.Stat_t)), fs.ErrNotExist) {
 		return
 	}
-	for i := range m.Progress {
-		if m.Progress[i].State.Pending() {
-			m.Progress[i] = Progress{State: Accepted}
-		}
-	}
+	m.serve()
 }
 
 // resume lets its owner release an entry that is held so. Without content it is done, and its mode is

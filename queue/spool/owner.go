@@ -184,8 +184,9 @@ func (q *Queue) Remove(id string) error {
 		if err := q.removeAll(id); err != nil {
 			return err
 		}
+		q.remember(wasRemoved, false, leaver{id: id}) // an error is that of SyncMemory, too
 	}
-	return syncDir(q.dir)
+	return errors.Join(syncDir(q.dir), q.SyncMemory())
 }
 
 // Content returns the content of an entry as it was submitted.

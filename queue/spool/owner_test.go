@@ -148,7 +148,7 @@ func TestReaddress(t *testing.T) {
 	want.Progress[1] = Progress{State: Untried}
 	want.Attempts, want.Next = 0, time.Time{}
 	got := read(t, q, id)
-	want.Envelope.Origin = got.Envelope.Origin // it is another file
+	want.Envelope.Origin, want.birth = got.Envelope.Origin, got.birth // it is another file
 	if !reflect.DeepEqual(got, want) || got.Foreign != "" {
 		t.Errorf("became %+v\nwant   %+v", got, want)
 	}

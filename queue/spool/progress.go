@@ -51,9 +51,10 @@ type Message struct {
 	Envelope Envelope
 	Held     bool      // its owner does not want it to be tried
 	Halted   bool      // it is held, since what became of it could not be recorded
-	Foreign  string    // why it is held, where it was not made here
+	Foreign  string    // why it is held, where it was not made here, or has left the queue before
 	imposed  bool      // it is held only for such a reason
 	adopted  string    // where it is at home, if not where it was made
+	birth    uint64    // of its envelope: see Queue.birth
 	Attempts int       // how often it was tried; failures of its identity do not count
 	Last     time.Time // when it was last tried; zero if never
 	Next     time.Time // when it is due; zero for at once

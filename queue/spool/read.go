@@ -40,9 +40,12 @@ func (q *Queue) ReadWith(buf *[]byte, id string) (*Message, error) {
 	m, _, err := readEnvelope(fd, &st, id, buf)
 	if err == nil {
 		q.seeHalted(m)
-		q.seeOrigin(m, fd)
+		err = q.seeOrigin(m, fd)
 	}
-	return m, err
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // openEnvelope opens the envelope of an entry, as hostile input: it must be

@@ -28,23 +28,22 @@ type Attempt struct {
 // RecordAll records attempts. It returns an error for each, nil if it is recorded.
 func (q *Queue) RecordAll(all []Attempt, now time.Time) []error {
 	errs := make([]error, len(all))
-	renamed := q.renameDone(all)
-	// syncDir is not used here: where a directory cannot be synced, an envelope still can.
-	together := len(renamed) > 0 && q.dir.Sync() == nil
+	together := q.recordTogether(all)
 	for i := range all {
 		a := &all[i]
-		if together && slices.Contains(renamed, i) {
+		if slices.Contains(together, i) {
 			a.Entry.done(a.Recipients, a.Reports, now)
 		} else {
 			errs[i] = a.Entry.record(a, now)
 		}
 	}
+	q.rememberServed(all)
 	return errs
 }
 
-// renameDone gives the entries that are done their last names, if there are enough of them, and
-// returns the indexes of those that have such a name.
-func (q *Queue) renameDone(all []Attempt) (renamed []int) {
+// recordTogether records the entries that are done by one sync, if there are enough of them, and
+// returns their indexes.
+func (q *Queue) recordTogether(all []Attempt) []int {
 	if len(all) < batchWorth {
 		return nil
 	}
@@ -57,6 +56,48 @@ func (q *Queue) renameDone(all []Attempt) (renamed []int) {
 	if len(done) < batchWorth {
 		return nil
 	}
+	if q.remembersDurably(all, done) {
+		return done
+	}
+	renamed := q.renameDone(all, done)
+	// syncDir is not used here: where a directory cannot be synced, an envelope still can.
+	if len(renamed) == 0 || q.dir.Sync() != nil {
+		return nil
+	}
+	return renamed
+}
+
+// remembersDurably records entries that are done by lines in the memory of what was sent, where that
+// costs less than new names: on btrfs, where the sync of a directory writes down what all the renaming
+// has changed. An entry is known by the birth of its envelope.
+func (q *Queue) remembersDurably(all []Attempt, done []int) bool {
+	if !q.recordsByMemory() {
+		return false
+	}
+	entries := make([]*Entry, len(done))
+	for k, i := range done {
+		if entries[k] = all[i].Entry; entries[k].msg.birth == 0 {
+			return false
+		}
+	}
+	return q.rememberAll(entries, true) == nil
+}
+
+// rememberServed adds the entries that are served to the memory. Should that fail, they are added when
+// they are removed.
+func (q *Queue) rememberServed(all []Attempt) {
+	var served []*Entry
+	for i := range all {
+		if e := all[i].Entry; e.served && !e.remembered {
+			served = append(served, e)
+		}
+	}
+	q.rememberAll(served, false)
+}
+
+// renameDone gives entries that are done their last names, and returns the indexes of those that
+// have such a name.
+func (q *Queue) renameDone(all []Attempt, done []int) (renamed []int) {
 	for _, i := range done {
 		e := all[i].Entry
 		if q.rename(e.name, sentPrefix+e.msg.ID) == nil {

@@ -4,6 +4,13 @@ package spool
 // should the removal be lost in a crash, the next run removes it again. The envelope is closed
 // first, since some file systems keep an open file under another name, and its directory with it.
 func (e *Entry) Remove() error {
+	kind := byte(wasRemoved)
+	if e.msg.Served() {
+		kind = wasSent
+	}
+	if !e.remembered { // an error is that of SyncMemory, too
+		e.q.remember(kind, false, leaver{e.msg.ID, e.msg.birth})
+	}
 	e.f.Close()
 	return e.q.removeEntry(e.name)
 }

@@ -107,6 +107,8 @@ type Queue struct {
 
 	asked bool  // for kind
 	kind  int64 // of file system
+
+	memory *memory // of what was sent
 }
 
 // ErrNotOurs is returned for a queue directory that belongs to someone else or
@@ -205,7 +207,7 @@ func (h *home) open(dir string) (*Queue, error) {
 	default:
 		return nil, fmt.Errorf("queue directory: %w", &fs.PathError{Op: "open", Path: dir, Err: err})
 	}
-	q := &Queue{Dir: dir, dir: os.NewFile(uintptr(fd), dir), fd: fd}
+	q := &Queue{Dir: dir, dir: os.NewFile(uintptr(fd), dir), fd: fd, memory: &memory{}}
 	if err := h.check(q); err != nil {
 		q.Close()
 		return nil, err
@@ -249,8 +251,11 @@ func (h *home) check(q *Queue) error {
 	return nil
 }
 
-// Close closes the directory and gives up its lock.
-func (q *Queue) Close() error { return q.dir.Close() }
+// Close closes the directory.
+func (q *Queue) Close() error {
+	q.closeMemory()
+	return q.dir.Close()
+}
 
 // Changed returns when a name in the directory last changed. It is only a hint.
 func (q *Queue) Changed() (time.Time, error) {

@@ -4,6 +4,7 @@ package homes
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -42,12 +43,32 @@ func TestCopiedQueue(t *testing.T) {
 			p.Deliver()
 			arrived(t, h, 2)
 			run(t, "tar", "-C", p.Home, "-xf", d.dir+"/backup.tar")
-			held(t, p, h, "it is a copy")
+			held(t, p, h, "has been put back since")
 			arrived(t, h, 4)
 			moveTo(p, d.dir+"/second")
 			held(t, p, h, "it is a copy")
 			arrived(t, h, 6)
 		})
+	}
+}
+
+// A mail that has been sent is put back where no time of birth is kept, and one that was removed.
+func TestPutBackOnFUSE(t *testing.T) {
+	namespace(t)
+	h := newHost(t)
+	p := newPerson(t, fuses["bindfs"](t), h)
+	backup := t.TempDir()
+	for _, leave := range []func(id string){
+		func(string) { p.Deliver() },
+		func(id string) { p.Run("", "esmtpq", "rm", id) },
+	} {
+		id := submit(p, letter, "a@example.net")
+		run(t, "cp", "-a", p.Path(".esmtp_queue/"+id), backup)
+		leave(id)
+		before := len(h.Received())
+		run(t, "cp", "-a", filepath.Join(backup, id), p.Path(".esmtp_queue"))
+		held(t, p, h, "has been put back since")
+		arrived(t, h, before+1)
 	}
 }
 

@@ -59,7 +59,7 @@ func plantings() []plant {
 	var list []plant
 	for _, place := range []string{
 		plantID, plantID + "/envelope", plantID + "/mail", plantID + "/other",
-		".sent-0123456789ABCDEF", ".sent-0123456789ABCDEF/mail", ".sent-0123456789ABCDEF/envelope", ".sent-x", "..agenda1", ".wakeup", ".parked", ".agenda", ".edited", ".last", ".new-0123456789ABCDEF", ".new-0123456789ABCDEF/mail", "\x1b[2J", "AbCdEfGh", "AbCdEfGh/cmd", "AbCdEfGh/mail", "AbCdEfGh/lock",
+		".sent-0123456789ABCDEF", ".sent-0123456789ABCDEF/mail", ".sent-0123456789ABCDEF/envelope", ".sent-x", ".sent", ".sent.old", "..agenda1", ".wakeup", ".parked", ".agenda", ".edited", ".last", ".new-0123456789ABCDEF", ".new-0123456789ABCDEF/mail", "\x1b[2J", "AbCdEfGh", "AbCdEfGh/cmd", "AbCdEfGh/mail", "AbCdEfGh/lock",
 	} {
 		for _, f := range plantedFiles {
 			list = append(list, plant{fmt.Sprintf("%q/%s", place, f.name), f.root, func(queue, victim string) error {

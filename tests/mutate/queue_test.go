@@ -3,6 +3,16 @@ package mutate
 // Faults in the order of the spool, in syncs, in records, and in the schedule.
 var queueFaults = []fault{
 	{
+		"what was sent is not remembered", "queue",
+		"m.owed = appendSentLine(m.owed, l.id, d)", "_ = l",
+		[]test{{"queue", "TestWhatWasSentIsRemembered"}},
+	},
+	{
+		"a record of several together is not synced", "queue",
+		"if err == nil && (durably ||", "if err == nil && (false ||",
+		[]test{{"queue", "TestRecordedTogetherByTheMemory"}},
+	},
+	{
 		"the content is not synced before the message is accepted", "queue",
 		"done <- content.Sync()", "done <- nil",
 		[]test{{"tests/faults", "TestFaults/power"}},
