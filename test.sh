@@ -77,6 +77,7 @@ installed="
 /usr/bin/mandoc mandoc
 /usr/bin/shellcheck shellcheck
 /usr/bin/unshare util-linux
+/usr/sbin/ip iproute2
 /usr/sbin/mkfs.btrfs btrfs-progs
 /usr/sbin/mkfs.xfs xfsprogs
 /usr/bin/sshfs sshfs
@@ -96,6 +97,7 @@ unpacked="
 usr/bin/bsd-mailx bsd-mailx
 usr/lib/postfix/sbin/master postfix
 usr/bin/chasquid chasquid
+usr/sbin/dnsmasq dnsmasq-base
 usr/sbin/cron cron
 usr/sbin/atd at
 usr/bin/fetchmail fetchmail

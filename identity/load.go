@@ -63,7 +63,7 @@ func Load(opt LoadOptions) (*Config, error) {
 	}
 	return nil, &ConfigError{
 		Text: text,
-		Hint: "write ~/.config/esmtpq/config.yaml or ~/.esmtprc: man esmtpq.yaml begins with examples",
+		Hint: "type: esmtpq setup you@example.org; or write ~/.config/esmtpq/config.yaml or ~/.esmtprc: man esmtpq.yaml begins with examples",
 		Err:  ErrNoConfig,
 	}
 }

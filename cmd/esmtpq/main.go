@@ -27,6 +27,7 @@ import (
 	"esmtpq/cmd/esmtpq/oauth"
 	"esmtpq/cmd/esmtpq/owner"
 	"esmtpq/cmd/esmtpq/secret"
+	"esmtpq/cmd/esmtpq/setup"
 	"esmtpq/cmd/esmtpq/smtpd"
 	"esmtpq/cmd/esmtpq/submit"
 	_ "esmtpq/identity/yaml" // for configurations that are not plain
@@ -50,6 +51,8 @@ func table() *door.Table {
 				Args: "[option ...]", Help: "list the queue"},
 			{Name: "newaliases", Program: true, Verb: door.Nothing,
 				Help: "do nothing, for programs that expect it"},
+			{Name: "setup", Verb: setup.Verb,
+				Args: "[option ...] [address]", Help: "find out how mail of an address is sent, log in, and add that to the configuration"},
 			{Name: "show", Verb: owner.Verb,
 				Args: "[--raw] message ...", Help: "print a message of the queue: envelope, history, header; or its content"},
 			{Name: "hold", Verb: owner.Verb,

@@ -3,6 +3,7 @@ complete -c esmtpq -n __fish_use_subcommand -f -a sendmail -d 'take a message fr
 complete -c esmtpq -n __fish_use_subcommand -f -a deliver -d 'try to deliver what is in the queue'
 complete -c esmtpq -n __fish_use_subcommand -f -a mailq -d 'list the queue'
 complete -c esmtpq -n __fish_use_subcommand -f -a newaliases -d 'do nothing, for programs that expect it'
+complete -c esmtpq -n __fish_use_subcommand -f -a setup -d 'find out how mail of an address is sent, log in, and add that to the configuration'
 complete -c esmtpq -n __fish_use_subcommand -f -a show -d 'print a message of the queue: envelope, history, header; or its content'
 complete -c esmtpq -n __fish_use_subcommand -f -a hold -d 'keep messages from being delivered until they are released'
 complete -c esmtpq -n __fish_use_subcommand -f -a release -d 'let held messages go'
@@ -57,6 +58,19 @@ complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l older
 complete -c esmtpq -n '__fish_seen_subcommand_from mailq' -l json
 complete -c esmtpq -n '__fish_seen_subcommand_from mailq' -l count
 complete -c esmtpq -n '__fish_seen_subcommand_from mailq' -l quiet
+complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l host
+complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l tls
+complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l username
+complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l keyring
+complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l password-command
+complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l in-clear
+complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l oauth
+complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l client-id
+complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l token-command
+complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l dry-run
+complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l non-interactive
+complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l test
+complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l pacc
 complete -c esmtpq -n '__fish_seen_subcommand_from show' -l raw
 complete -c esmtpq -n '__fish_seen_subcommand_from show' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from show' -l recipient

@@ -80,7 +80,7 @@ type Result struct {
 	Provider *Provider // of the domain or its MX, if the table has it
 	// Offline says that there was no answer from anywhere: no network, or no name server.
 	Offline bool
-	// NoDomain says that the DNS knows neither who takes mail for the domain nor any address of it.
+	// NoDomain says that the DNS knows nothing of the domain: neither who takes its mail, nor any name.
 	NoDomain bool
 }
 
@@ -216,6 +216,7 @@ func (s *search) undecided(got *[sources][]Finding) bool {
 // result puts the answers together.
 func (s *search) result(got *[sources][]Finding, late bool) *Result {
 	r := &Result{Offline: true}
+	something := false
 	for source := range sources {
 		if len(got[source]) == 0 && s.pending[source] {
 			f := Finding{Source: source, State: Unasked, At: s.domain, Why: "not waited for"}
@@ -231,6 +232,7 @@ func (s *search) result(got *[sources][]Finding, late bool) *Result {
 			r.Offline = false
 		}
 		r.NoDomain = r.NoDomain || f.noDomain
+		something = something || f.State != Nothing || f.Why != "" && f.Why != notInDNS
 		for j := range f.Servers {
 			p := ByHost(f.Servers[j].Host)
 			f.Servers[j].Provider = p
@@ -242,6 +244,7 @@ func (s *search) result(got *[sources][]Finding, late bool) *Result {
 			r.Provider = p
 		}
 	}
+	r.NoDomain = r.NoDomain && !something
 	return r
 }
 

@@ -23,6 +23,8 @@ func (s *search) resolver() *net.Resolver {
 	return net.DefaultResolver
 }
 
+const notInDNS = "not in the DNS"
+
 // reason says why the DNS gave no answer, and what that means.
 func reason(err error) (State, string) {
 	var dns *net.DNSError
@@ -30,7 +32,7 @@ func reason(err error) (State, string) {
 	case !errors.As(err, &dns):
 		return Trouble, err.Error()
 	case dns.IsNotFound:
-		return Nothing, "not in the DNS"
+		return Nothing, notInDNS
 	case dns.IsTimeout:
 		return Trouble, "the name server does not answer"
 	case strings.Contains(dns.Err, "unreachable"), strings.Contains(dns.Err, "connection refused"):
@@ -178,16 +180,13 @@ func (s *search) probe(ctx context.Context) []Finding {
 	for i, one := range tries {
 		select {
 		case err := <-answers[i]:
-			state, _ := Found, ""
-			if err != nil {
-				state, _ = reason(err)
-			}
-			switch {
-			case err == nil:
+			if err == nil {
 				f.State, f.Servers = Found, append(f.Servers, one)
-			case state == Trouble:
+				continue
+			}
+			if state, why := reason(err); state == Trouble {
 				trouble++
-				f.Why = one.Host + ":" + one.Port + ": " + err.Error()
+				f.Why = one.Host + ":" + one.Port + ": " + why
 			}
 		case <-ctx.Done():
 			trouble++
@@ -196,8 +195,10 @@ func (s *search) probe(ctx context.Context) []Finding {
 	if f.State == Nothing && trouble == len(tries) {
 		f.State = Trouble
 	}
-	if f.State == Nothing && f.Why == "" {
-		f.Why = "no such hosts"
+	if f.State == Found {
+		f.Why = ""
+	} else if f.Why == "" {
+		f.Why = notInDNS
 	}
 	return []Finding{f}
 }

@@ -145,10 +145,7 @@ func (s *search) config(ctx context.Context, source Source, place string) Findin
 		return f
 	}
 	text, err = s.get(ctx, place+"?emailaddress="+url.QueryEscape(s.whole()), s.domain)
-	if told := s.read(source, place, text, err); told.State == Found {
-		return told
-	}
-	return f
+	return s.read(source, place, text, err)
 }
 
 // read makes a finding of an answer.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -115,4 +116,12 @@ func Store(ctx context.Context, k *Key, password string) error {
 		err = errors.New("the keyring gives back something else than it was given")
 	}
 	return err
+}
+
+// Available returns why nothing can be stored in the keyring; nil if that can be tried.
+func Available() error {
+	if _, err := exec.LookPath("secret-tool"); err != nil {
+		return errors.New("the keyring is reached by secret-tool, which is not installed")
+	}
+	return bus()
 }
