@@ -43,20 +43,8 @@ func (r Rule) String() string {
 // The error is a *ConfigError: nothing matches and there is no default.
 func (c *Config) Choose(from string) (*Identity, Rule, error) {
 	if from != "" {
-		f := fold(from)
-		for _, id := range c.Identities {
-			for _, m := range id.Match {
-				if fold(m).ascii == f.ascii {
-					return id, Rule{ByAddress, m}, nil
-				}
-			}
-		}
-		for _, id := range c.Identities {
-			for _, m := range id.Match {
-				if isPattern(m) && f.fits(strings.ToLower(m)) {
-					return id, Rule{ByPattern, m}, nil
-				}
-			}
+		if i, rule := find(from, len(c.Identities), func(i int) []string { return c.Identities[i].Match }); i >= 0 {
+			return c.Identities[i], rule, nil
 		}
 	}
 	if c.Default != nil {
@@ -68,6 +56,27 @@ func (c *Config) Choose(from string) (*Identity, Rule, error) {
 		e.Text = fmt.Sprintf("no identity matches %q, and none is the default", from)
 	}
 	return nil, Rule{}, e
+}
+
+// find returns the index of the first of n lists that has the address itself or, if none has, a
+// pattern that matches it; -1 if there is none.
+func find(address string, n int, list func(i int) []string) (int, Rule) {
+	f := fold(address)
+	for i := range n {
+		for _, m := range list(i) {
+			if fold(m).ascii == f.ascii {
+				return i, Rule{ByAddress, m}
+			}
+		}
+	}
+	for i := range n {
+		for _, m := range list(i) {
+			if isPattern(m) && f.fits(strings.ToLower(m)) {
+				return i, Rule{ByPattern, m}
+			}
+		}
+	}
+	return -1, Rule{}
 }
 
 // Address returns the identity's own address: its name where that is one, else

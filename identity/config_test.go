@@ -25,6 +25,10 @@ func checkEqual(t *testing.T, got, want *Config) {
 }
 
 func globals(c *Config) string {
-	return fmt.Sprintf("delay %v, mda %q, force_mda %q, mda_timeout %v, notify %q, expire %v, notice %v, keep %v, local %q, aliases %v",
-		c.BatchDelay, c.MDA, c.ForceMDA, c.MDATimeout, c.Notify, c.ExpireAfter, c.DelayNoticeAfter, c.KeepFailed, c.LocalDomains, c.Aliases)
+	vias := ""
+	for _, v := range c.Vias {
+		vias += fmt.Sprintf("%q to %s;", v.Match, v.Identity.Name)
+	}
+	return fmt.Sprintf("delay %v, mda %q, force_mda %q, mda_timeout %v, notify %q, expire %v, notice %v, keep %v, local %q, aliases %v, via %s",
+		c.BatchDelay, c.MDA, c.ForceMDA, c.MDATimeout, c.Notify, c.ExpireAfter, c.DelayNoticeAfter, c.KeepFailed, c.LocalDomains, c.Aliases, vias)
 }

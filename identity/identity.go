@@ -57,6 +57,9 @@ type Config struct {
 	// names are in lower case. See Resolve.
 	Aliases map[string]string
 
+	// Vias are the rules by which mail for some recipients goes through another identity's smart host.
+	Vias []Via
+
 	// Notify is a shell command that tells the owner of mail that was not delivered, where no MDA
 	// can take a bounce. It reads a short text. "" means that there is none.
 	Notify string

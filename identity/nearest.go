@@ -5,7 +5,7 @@ import "strings"
 // topKeys and identityKeys are the keys of a YAML file.
 var topKeys = []string{
 	"aliases", "batch_delay", "delay_notice_after", "expire_after", "force_mda", "hold_possibly_delivered", "identities",
-	"keep_failed", "local_domains", "mda", "mda_timeout", "mda_unread", "notify",
+	"keep_failed", "local_domains", "mda", "mda_timeout", "mda_unread", "notify", "via",
 }
 
 var identityKeys = []string{
@@ -14,6 +14,8 @@ var identityKeys = []string{
 	"preconnect", "proxy", "proxy_password", "qualify_domain", "relogin_delay", "reverse_path", "sender", "sessions", "timeout", "tls", "tls_fingerprint", "tls_min", "tls_name",
 	"token_command", "tunnel", "username",
 }
+
+var viaKeys = []string{"identity", "match"}
 
 var oauthKeys = []string{
 	"authorize_url", "client_id", "client_id_command", "client_secret", "device_url", "provider", "redirect_url", "resource",

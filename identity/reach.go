@@ -12,8 +12,8 @@ func (c *Config) Unreached() []string {
 	for i, id := range c.Identities {
 		var taken []string
 		for _, m := range id.Match {
-			if by := c.taker(i, m); by != nil {
-				taken = append(taken, fmt.Sprintf("match %s of identity %s is never used: identity %s takes it before", m, id.Name, by.Name))
+			if by := taker(i, m, func(i int) []string { return c.Identities[i].Match }); by >= 0 {
+				taken = append(taken, fmt.Sprintf("match %s of identity %s is never used: identity %s takes it before", m, id.Name, c.Identities[by].Name))
 			}
 		}
 		line := c.LineOf(id, "match")
@@ -21,7 +21,7 @@ func (c *Config) Unreached() []string {
 			line = c.LineOf(id, "name")
 		}
 		switch {
-		case id == c.Default || len(taken) < len(id.Match):
+		case id == c.Default || c.carries(id) || len(taken) < len(id.Match):
 		case len(id.Match) == 0:
 			taken = []string{"identity " + id.Name + " is not the default and matches no address: it is never used"}
 		default:
@@ -31,20 +31,20 @@ func (c *Config) Unreached() []string {
 			remarks = append(remarks, position(c.File, line)+text)
 		}
 	}
-	return remarks
+	return append(remarks, c.unusedVias()...)
 }
 
-// taker returns the identity that is chosen before the i-th one for all that one of its matches is for;
-// nil if there is none. Listed addresses go before all patterns.
-func (c *Config) taker(i int, match string) *Identity {
-	for _, earlier := range c.Identities[:i] {
-		for _, m := range earlier.Match {
+// taker returns the index of the list that is used before the i-th one for all that one of its matches
+// is for; -1 if there is none. Listed addresses go before all patterns.
+func taker(i int, match string, list func(i int) []string) int {
+	for earlier := range i {
+		for _, m := range list(earlier) {
 			if fold(m).ascii == fold(match).ascii || isPattern(match) && isPattern(m) && takes(strings.ToLower(m), strings.ToLower(match)) {
 				return earlier
 			}
 		}
 	}
-	return nil
+	return -1
 }
 
 // takes reports whether a pattern is sure to match all that another one matches.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"esmtpq/identity/tree"
 )
@@ -14,6 +15,7 @@ type yamlReader struct {
 	config *Config
 	home   string
 	errors []*ConfigError
+	named  []*tree.Node // the identities that the rules of via name
 }
 
 // parseYAML reads the content of a YAML file.
@@ -25,6 +27,7 @@ func parseYAML(path string, data []byte, opt LoadOptions) (*Config, error) {
 	r := &yamlReader{home: opt.Home, config: &Config{File: path, Format: FormatYAML, BatchDelay: DefaultBatchDelay}}
 	if root != nil {
 		r.file(root)
+		r.finishVias()
 	}
 	if len(r.errors) == 0 && len(r.config.Identities) == 0 {
 		text := "no identities: there should be a list under the key identities; see man esmtpq.yaml"
@@ -97,6 +100,8 @@ func (r *yamlReader) file(root *tree.Node) {
 			c.HoldPossiblyDelivered = r.boolean(v, key)
 		case "identities":
 			r.identities(v)
+		case "via":
+			r.vias(v)
 		default:
 			return false
 		}
@@ -277,7 +282,7 @@ func formerKey(key string) string {
 }
 
 func (r *yamlReader) unknown(path string, f tree.Field) {
-	if key := formerKey(f.Key); key != "" && path != "" {
+	if key := formerKey(f.Key); key != "" && path != "" && !strings.HasPrefix(path, "via[") {
 		r.fail(f.Line, "unknown key %s; it is called %s here", printableKey(path, f.Key), key)
 		return
 	}
@@ -295,6 +300,8 @@ func keysOf(path string) []string {
 		return topKeys
 	case lastKey(path) == "oauth":
 		return oauthKeys
+	case strings.HasPrefix(path, "via["):
+		return viaKeys
 	}
 	return identityKeys
 }

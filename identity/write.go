@@ -46,6 +46,7 @@ func (c *Config) Tree() (root *tree.Node, head string) {
 		list.Items = append(list.Items, c.identityNode(id))
 	}
 	add(root, "identities", list)
+	addVias(root, c.Vias)
 
 	file := c.File
 	if quoted := strconv.Quote(file); quoted != `"`+file+`"` {

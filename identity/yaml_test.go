@@ -75,6 +75,9 @@ identities:
     host: "[2001:db8::1]:465"
     tunnel: ssh gateway
     password_command: pass show work
+via:
+  - match: ["*@corp.example", boss@example.net]
+    identity: work
 `
 
 func TestYAMLFull(t *testing.T) {
@@ -98,6 +101,7 @@ func TestYAMLFull(t *testing.T) {
 			Name: "work", Match: []string{"ann@example.org"}, Host: "2001:db8::1", Port: "465", TLS: TLSImplicit,
 			Tunnel: "ssh gateway", PasswordCommand: "pass show work",
 		}},
+		Vias: []Via{{Match: []string{"*@corp.example", "boss@example.net"}, Identity: &Identity{Name: "work"}}},
 	})
 	if c.Default != c.Identities[0] || len(c.Warnings) > 0 {
 		t.Errorf("default %v, warnings %q", c.Default, c.Warnings)

@@ -80,7 +80,7 @@ func (r *router) Route(env *spool.Envelope, rcpt spool.Recipient) (queue.Route, 
 	}
 	return queue.Route{
 		Destination: name, Address: route.Address,
-		ReversePath: r.routes.ReversePath(env, &route), Sender: r.routes.Sender(&route),
+		ReversePath: r.routes.ReversePath(env, &route), Sender: r.routes.SenderField(&route),
 	}, nil
 }
 

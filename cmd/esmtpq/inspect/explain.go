@@ -195,7 +195,7 @@ func (e *explainer) recipient(rcpt spool.Recipient) {
 		return
 	}
 	e.route(&route)
-	if id, rule, err := e.cfg.Choose(route.Address); err == nil && rule.Kind == identity.ByPattern && id != route.Identity {
+	if id, rule, err := e.cfg.Choose(route.Address); err == nil && rule.Kind == identity.ByPattern && id != route.Sender && id != route.Identity {
 		e.field("note", "pattern "+rule.Match+" of identity "+id.Name+
 			" fits this recipient, but the sender chooses the identity: see -f, or the From: of your mailer")
 	}
@@ -203,7 +203,10 @@ func (e *explainer) recipient(rcpt spool.Recipient) {
 
 func (e *explainer) route(route *submit.Route) {
 	id := route.Identity
-	e.field("identity", id.Name+", chosen by "+route.Rule.String())
+	e.field("identity", route.Sender.Name+", chosen by "+route.Rule.String())
+	if route.Via.Matched() {
+		e.field("via", id.Name+", by "+route.Via.String()+" of via")
+	}
 	e.field("recipient", "<"+route.Address+">")
 	e.field("reverse-path", "<"+e.r.ReversePath(e.env, route)+">, "+e.r.ReversePathReason(e.env, route))
 	var hosts []string
@@ -239,7 +242,7 @@ func (e *explainer) route(route *submit.Route) {
 	default:
 		e.field("login", id.Username)
 	}
-	if sender := e.r.Sender(route); sender != "" {
+	if sender := e.r.SenderField(route); sender != "" {
 		e.field("Sender", sender+", forced by the identity")
 	}
 }

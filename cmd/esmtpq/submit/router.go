@@ -1,6 +1,7 @@
 package submit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -200,9 +201,11 @@ func ConfigFailure(err error) error {
 // A Route is the decision for a recipient.
 type Route struct {
 	Config   *identity.Config
-	Identity *identity.Identity // nil: to the local agent
-	Rule     identity.Rule
-	Address  string // complete
+	Identity *identity.Identity // whose smart host carries it; nil: to the local agent
+	Sender   *identity.Identity // as which it is sent: Identity, unless Via says that another one carries it
+	Rule     identity.Rule      // that has chosen Sender
+	Via      identity.Rule      // the recipient's rule; the zero one where the sender decides
+	Address  string             // complete
 	home     string
 }
 
@@ -230,16 +233,38 @@ func (r *Router) Route(env *spool.Envelope, rcpt spool.Recipient) (Route, error)
 	if local {
 		return route, route.needMDA()
 	}
-	if route.Identity, route.Rule = id, rule; chooseErr != nil {
+	route.Identity, route.Sender, route.Rule = id, id, rule
+	if by, via := cfg.Via(route.Address); by != nil {
+		route.Identity, route.Via = by, via
+		if id == nil {
+			route.Sender, route.Rule, chooseErr = by, via, nil
+		}
+	}
+	if chooseErr != nil {
 		return route, chooseErr
 	}
-	if err := checkSender(env, id); err != nil {
-		return route, err
+	if route.Identity.ReversePath == "" {
+		if err := checkSender(env, route.Sender); err != nil {
+			return route, err
+		}
 	}
-	if strings.Contains(id.ReversePath+id.Sender, "%") {
-		return route, cfg.CheckForced(id, r.Login())
+	for _, id := range [...]*identity.Identity{route.Identity, route.Sender} {
+		if strings.Contains(id.ReversePath+id.Sender, "%") {
+			if err := cfg.CheckForced(id, r.Login()); err != nil {
+				return route, err
+			}
+		}
 	}
 	return route, nil
+}
+
+// author returns the identity whose settings say what the reverse-path is: what the one that carries
+// the mail forces goes before all that the sender's says.
+func (r *Route) author() *identity.Identity {
+	if r.Identity.ReversePath != "" {
+		return r.Identity
+	}
+	return r.Sender
 }
 
 // ReversePath returns the reverse-path of mail on a route.
@@ -247,21 +272,23 @@ func (r *Router) ReversePath(env *spool.Envelope, route *Route) string {
 	if route.Identity == nil {
 		return env.Sender()
 	}
-	return route.Config.ReversePath(route.Identity, route.Rule, env.ReversePath, env.From, r.Login(), whoami.Host())
+	id := route.author()
+	return route.Config.ReversePath(id, route.Rule, env.ReversePath, env.From, r.Login(), whoami.Host())
 }
 
 // ReversePathReason says in a few words why mail on a route has its reverse-path.
 func (r *Router) ReversePathReason(env *spool.Envelope, route *Route) string {
-	_, reason := route.Config.ReversePathAndReason(route.Identity, route.Rule, env.ReversePath, env.From, r.Login(), whoami.Host())
+	id := route.author()
+	_, reason := route.Config.ReversePathAndReason(id, route.Rule, env.ReversePath, env.From, r.Login(), whoami.Host())
 	return reason
 }
 
-// Sender returns the Sender: field that the route's identity forces, "" if it forces none.
-func (r *Router) Sender(route *Route) string {
+// SenderField returns the Sender: field that the route's identities force, "" if they force none.
+func (r *Router) SenderField(route *Route) string {
 	if route.Identity == nil {
 		return ""
 	}
-	return identity.Expand(route.Identity.Sender, r.Login())
+	return identity.Expand(cmp.Or(route.Identity.Sender, route.Sender.Sender), r.Login())
 }
 
 // CheckRoute finds the mistakes in a configuration with which mail for a recipient could never be
