@@ -133,7 +133,7 @@ func badSetting(name, value string) string {
 		return badHost(value)
 	case name == "notify":
 		return badCommand(value)
-	case name == "preconnect" || name == "postconnect" || name == "password_command" || name == "token_command":
+	case name == "preconnect" || name == "postconnect" || name == "password_command" || name == "token_command" || name == "command":
 		return badLine(value)
 	}
 	return ""

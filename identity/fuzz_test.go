@@ -29,7 +29,7 @@ func checkSound(t *testing.T, c *Config) {
 	t.Helper()
 	names := map[string]bool{}
 	for _, id := range c.Identities {
-		if id.Name == "" || names[id.Name] || id.Host == "" || badPort(id.Port) != "" || id.Default != (id == c.Default) {
+		if id.Name == "" || names[id.Name] || id.Command == "" && (id.Host == "" || badPort(id.Port) != "") || id.Default != (id == c.Default) {
 			t.Errorf("unsound identity %+v", id)
 		}
 		names[id.Name] = true

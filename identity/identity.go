@@ -106,7 +106,10 @@ type Identity struct {
 	Match   []string // addresses and patterns it is for; in an esmtprc the identity's word
 	Default bool     // whether it is Config.Default
 
-	Host string  // name or address, an IPv6 address without brackets; or the path of a local socket; never empty
+	// Command is a shell command that carries the mail, in place of a smart host; "" for none.
+	Command string
+
+	Host string  // name or address, an IPv6 address without brackets; or the path of a local socket; empty only where there is a Command
 	Port string  // number or service name; "" for a local socket only
 	TLS  TLSMode // how the session is protected
 	// Fallbacks are further hosts, for when no session comes about with those before.

@@ -168,7 +168,7 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 		"username": &id.Username, "password_command": &id.PasswordCommand, "token_command": &id.TokenCommand, "password_credential": &id.PasswordCredential,
 		"authorize_as": &id.AuthorizeAs,
 		"helo":         &id.Helo, "qualify_domain": &id.QualifyDomain, "reverse_path": &id.ReversePath, "sender": &id.Sender,
-		"preconnect": &id.Preconnect, "postconnect": &id.Postconnect, "tunnel": &id.Tunnel,
+		"command": &id.Command, "preconnect": &id.Preconnect, "postconnect": &id.Postconnect, "tunnel": &id.Tunnel,
 	}
 	files := map[string]*string{
 		"ca_file": &id.CAFile, "client_certificate": &id.ClientCertificate, "client_key": &id.ClientKey,
@@ -205,6 +205,8 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 	case "certificate_passphrase":
 		id.CertificatePassphrase = r.secret(v, path)
 	case "hosts": // see finishHosts
+	case "transport":
+		r.transport(v, path)
 	case "tls_fingerprint":
 		id.Fingerprints = r.fingerprints(v, path)
 	case "tls_min":
@@ -335,6 +337,9 @@ func (r *yamlReader) finish(id *Identity, n *tree.Node, path string, seen map[st
 		} else {
 			r.fail(n.Line, "%s needs a name, best its mail address", path)
 		}
+	}
+	if r.finishTransport(id, path, seen, lineOf) {
+		return
 	}
 	if seen["hosts"] != nil {
 		r.finishHosts(id, path, seen, lineOf)

@@ -63,9 +63,13 @@ func (c *Config) identityNode(id *Identity) *tree.Node {
 	if id.Default {
 		addPlain(n, "default", "true")
 	}
-	if len(id.Fallbacks) > 0 {
+	switch {
+	case id.Command != "":
+		addPlain(n, "transport", "command")
+		addText(n, "command", id.Command)
+	case len(id.Fallbacks) > 0:
 		addHosts(n, id)
-	} else {
+	default:
 		host := id.Host
 		if strings.Contains(host, ":") {
 			host = "[" + host + "]"

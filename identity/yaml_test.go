@@ -75,6 +75,9 @@ identities:
     host: "[2001:db8::1]:465"
     tunnel: ssh gateway
     password_command: pass show work
+  - name: graph
+    transport: command
+    command: ~/bin/graph-send %T
 via:
   - match: ["*@corp.example", boss@example.net]
     identity: work
@@ -100,6 +103,8 @@ func TestYAMLFull(t *testing.T) {
 		}, {
 			Name: "work", Match: []string{"ann@example.org"}, Host: "2001:db8::1", Port: "465", TLS: TLSImplicit,
 			Tunnel: "ssh gateway", PasswordCommand: "pass show work",
+		}, {
+			Name: "graph", Command: "~/bin/graph-send %T",
 		}},
 		Vias: []Via{{Match: []string{"*@corp.example", "boss@example.net"}, Identity: &Identity{Name: "work"}}},
 	})

@@ -18,6 +18,9 @@
 // A line with %T is called once for each recipient, since each has a state of its own in the
 // queue; a line without it is called once for the message. The message is read to its end, and so
 // verified, before the first call: an agent never takes a damaged message for a whole one.
+//
+// A command that carries mail away, in the place of a smart host, is called in the same way with all
+// recipients at once; see command.go.
 package localmda
 
 import (
@@ -34,9 +37,6 @@ import (
 // DefaultTimeout is how long one call of an agent may take.
 const DefaultTimeout = 5 * time.Minute
 
-// host is what reports name as their origin.
-const host = "local delivery agent"
-
 // An Agent is a local delivery agent; it implements [queue.Transport].
 type Agent struct {
 	// Timeout bounds one call.
@@ -50,6 +50,7 @@ type Agent struct {
 	Trace func(line string)
 
 	line      shellLine
+	carries   bool // it is a command that carries mail away
 	forceUser string
 	left      map[string]bool // marks of calls of which processes may live; nil: not searched yet
 }
@@ -151,6 +152,9 @@ type call struct {
 // plan returns the calls for a delivery and the sender to give them. Recipients that
 // cannot be handed over are reported in refused.
 func (a *Agent) plan(d *queue.Delivery, refused *queue.Outcome) (calls []call, sender string) {
+	if a.carries {
+		return a.batches(d, refused), d.ReversePath
+	}
 	sender = d.Envelope.From
 	if d.Envelope.ReversePath != nil {
 		sender = *d.Envelope.ReversePath

@@ -17,7 +17,7 @@ import (
 func (a *Agent) call(ctx context.Context, d *queue.Delivery, sender string, names []string) queue.Report {
 	mark := a.mark(d.ID, names)
 	if err := a.endLast(mark); err != nil {
-		return delayed(queue.ScopeRecipient, "4.3.0", "the last call of the local delivery agent still runs: "+err.Error())
+		return delayed(queue.ScopeRecipient, "4.3.0", "the last call of the "+a.noun()+" still runs: "+err.Error())
 	}
 	r, err := d.Content.Open()
 	if err != nil {
@@ -26,11 +26,14 @@ func (a *Agent) call(ctx context.Context, d *queue.Delivery, sender string, name
 	defer r.Close()
 	c := a.line.command(names...)
 	c.Env = []string{senderVariable + "=" + senderArgument(sender)}
-	c.Stdin = io.MultiReader(strings.NewReader(returnPath(sender)), r)
+	c.Stdin = r
+	if !a.carries {
+		c.Stdin = io.MultiReader(strings.NewReader(returnPath(sender)), r)
+	}
 	c.MustRead, c.Limit, c.Mark = !a.Unread, a.Timeout, mark
 	exit, err := c.Run(ctx)
 	if err != nil {
-		return unstartable(err)
+		return a.unstartable(err)
 	}
 	if len(exit.Left) > 0 {
 		a.left[mark] = true
@@ -48,7 +51,7 @@ func (a *Agent) call(ctx context.Context, d *queue.Delivery, sender string, name
 // message while a process with the mark lives, since that could deliver a second copy.
 func (a *Agent) mark(id string, names []string) string {
 	mark := a.Queue + " " + id
-	if a.line.perRecipient && a.forceUser == "" {
+	if a.carries || a.line.perRecipient && a.forceUser == "" {
 		mark += " " + names[0]
 	}
 	return mark
@@ -88,9 +91,9 @@ func (a *Agent) show(exit *helper.Exit) {
 // judge returns the report that follows from how the agent ended.
 func (a *Agent) judge(exit *helper.Exit) queue.Report {
 	if exit.Stopped != nil && !exit.OK() {
-		text := "the local delivery agent was stopped"
+		text := "the " + a.noun() + " was stopped"
 		if errors.Is(exit.Stopped, context.DeadlineExceeded) {
-			text = fmt.Sprintf("the local delivery agent had not finished after %v and was stopped", a.Timeout)
+			text = fmt.Sprintf("the %s had not finished after %v and was stopped", a.noun(), a.Timeout)
 		}
 		if len(exit.Left) > 0 {
 			text += " in vain: process " + strconv.Itoa(exit.Left[0]) + " lives on"
@@ -103,7 +106,10 @@ func (a *Agent) judge(exit *helper.Exit) queue.Report {
 		return r
 	}
 	if exit.Unread {
-		text := "exit status 0, but nothing of the message was read (mda_unread: true allows that)"
+		text := "exit status 0, but nothing of the message was read"
+		if !a.carries {
+			text += " (mda_unread: true allows that)"
+		}
 		if words := exit.Words(); words != "" {
 			text += ": " + words
 		}
@@ -113,16 +119,16 @@ func (a *Agent) judge(exit *helper.Exit) queue.Report {
 	if exit.Signal != 0 {
 		status = 128 + int(exit.Signal) // as the shell would put it
 	}
-	r := exitReport(status, exit.Words())
+	r := a.exitReport(status, exit.Words())
 	r.Unsure = bySignal(status) && exit.Whole
 	return r
 }
 
 // unstartable is the report for an agent that could not be started.
-func unstartable(err error) queue.Report {
+func (a *Agent) unstartable(err error) queue.Report {
 	scope := queue.ScopeIdentity
 	if errors.Is(err, syscall.E2BIG) {
 		scope = queue.ScopeMessage // it has too many recipients for one call
 	}
-	return delayed(scope, "4.3.0", "the local delivery agent cannot be started: "+err.Error())
+	return delayed(scope, "4.3.0", "the "+a.noun()+" cannot be started: "+err.Error())
 }

@@ -15,6 +15,7 @@ const senderVariable = "ESMTPQ_SENDER"
 type shellLine struct {
 	text         string
 	perRecipient bool // %T occurs
+	joined       bool // and not only as a word of its own
 	sender       bool // %F occurs
 	pipeline     bool // | occurs
 	remarks      []string
@@ -75,7 +76,7 @@ func parseLine(command string) (shellLine, error) {
 	if s.second != "" {
 		return shellLine{}, errors.New(s.second)
 	}
-	return shellLine{s.out.String(), s.recipient, s.sender, s.pipeline, s.remarks}, nil
+	return shellLine{s.out.String(), s.recipient, s.joined, s.sender, s.pipeline, s.remarks}, nil
 }
 
 // readLine reads the line once, and adds to what is known to carry a name.
@@ -99,6 +100,7 @@ type scanner struct {
 	depth int
 
 	recipient, sender bool // %T, %F occurred
+	joined            bool // %T occurred as a part of a word
 	hereDocument      bool // << occurred
 	pipeline          bool // | occurred
 
@@ -141,6 +143,7 @@ func (s *scanner) expand(open, closing string, backslash bool) bool {
 	switch {
 	case strings.HasPrefix(rest, "%T"):
 		value, s.recipient = "$@", true
+		s.joined = s.joined || !alone(s.in[:s.pos], s.in[s.pos+n:])
 	case strings.HasPrefix(rest, "%F"):
 		value, s.sender = "${"+senderVariable+"}", true
 	default:
@@ -150,6 +153,18 @@ func (s *scanner) expand(open, closing string, backslash bool) bool {
 	s.pos += n
 	s.words.name()
 	return true
+}
+
+// alone reports whether what stands between two texts is a word of its own, perhaps in quotes.
+func alone(before, after string) bool {
+	for _, quote := range [...]string{`"`, "'"} {
+		if b, ok := strings.CutSuffix(before, quote); ok && strings.HasPrefix(after, quote) {
+			before, after = b, after[1:]
+			break
+		}
+	}
+	return (before == "" || strings.IndexByte(" \t\n", before[len(before)-1]) >= 0) &&
+		(after == "" || strings.IndexByte(" \t\n;&|)<>", after[0]) >= 0)
 }
 
 // nested bounds the depth while f reads what is inside quotes or brackets.
@@ -377,7 +392,7 @@ func (s *scanner) takes(inner *scanner) {
 	inner.endCommand()
 	s.words.expansion(named)
 	s.named, s.pipeline = inner.named, s.pipeline || inner.pipeline
-	s.hereDocument = s.hereDocument || inner.hereDocument
+	s.hereDocument, s.joined = s.hereDocument || inner.hereDocument, s.joined || inner.joined
 	s.remarks = append(s.remarks, inner.remarks...)
 	if s.second == "" {
 		s.second = inner.second

@@ -54,20 +54,23 @@ var exitMeanings = [...]exitMeaning{
 func bySignal(status int) bool { return status > 128 && status <= 128+64 }
 
 // exitReport is the report for an exit status, with the last words of the agent.
-func exitReport(status int, words string) queue.Report {
+func (a *Agent) exitReport(status int, words string) queue.Report {
 	if status == 0 {
-		return queue.Report{Action: queue.Delivered, Status: "2.0.0", Text: "taken by the local delivery agent", Host: host}
+		return queue.Report{Action: a.success(), Status: "2.0.0", Text: "taken by the " + a.noun(), Host: a.noun()}
 	}
-	var m exitMeaning
+	m, scope := exitMeaning{}, queue.ScopeRecipient
 	if status > 0 && status < len(exitMeanings) {
 		m = exitMeanings[status]
+	}
+	if a.carries {
+		m, scope = carried(status, m), queue.ScopeMessage
 	}
 	switch {
 	case m.text != "":
 	case bySignal(status):
-		m = exitMeaning{"4.3.0", queue.ScopeRecipient, fmt.Sprintf("signal %d", status-128)}
+		m = exitMeaning{"4.3.0", scope, fmt.Sprintf("signal %d", status-128)}
 	default:
-		m = exitMeaning{"4.3.0", queue.ScopeRecipient, ""}
+		m = exitMeaning{"4.3.0", scope, ""}
 	}
 	text := fmt.Sprintf("exit status %d", status)
 	if m.text != "" {
@@ -76,7 +79,7 @@ func exitReport(status int, words string) queue.Report {
 	if words != "" {
 		text += ": " + words
 	}
-	r := queue.Report{Action: queue.Failed, Scope: m.scope, Status: m.status, Text: text, Host: host}
+	r := queue.Report{Action: queue.Failed, Scope: m.scope, Status: m.status, Text: text, Host: a.noun()}
 	if m.status[0] == '4' {
 		r.Action = queue.Delayed
 	}

@@ -33,6 +33,16 @@ var mdaFaults = []fault{
 		[]test{{"localmda", "TestDamagedMessageIsNotBegun"}},
 	},
 	{
+		"a command sends a part of a word for all recipients", "localmda",
+		"	case line.joined:", "	case false:",
+		[]test{{"localmda", "TestCommandMistakes"}},
+	},
+	{
+		"a command that cannot log in costs each mail an attempt", "localmda",
+		`exitMeaning{"4.7.0", queue.ScopeIdentity, m.text}`, `exitMeaning{"4.7.0", queue.ScopeMessage, m.text}`,
+		[]test{{"localmda", "TestCommandStatus"}},
+	},
+	{
 		"a temporary failure is for good", "localmda",
 		"if m.status[0] == '4' {", "if m.status[0] == 'x' {",
 		[]test{{"localmda", "TestExitStatus"}},

@@ -18,6 +18,9 @@ func (r *router) Cure(destination string, why *queue.Report) string {
 		return ""
 	case route.Identity == nil:
 		return fmt.Sprintf("mend mda in %s, then type deliver", route.Config.File)
+	case route.Identity.Command != "":
+		line := route.Config.LineOf(route.Identity, "command")
+		return fmt.Sprintf("see why the command fails: %s, then type deliver", place(route.Config.File, line))
 	case strings.HasSuffix(why.Status, ".3.5"):
 		return fmt.Sprintf("mend %s, then type deliver", route.Config.File)
 	}

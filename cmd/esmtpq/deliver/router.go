@@ -9,6 +9,7 @@ import (
 	"esmtpq/cmd/esmtpq/smarthost"
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/identity"
+	"esmtpq/localmda"
 	"esmtpq/queue"
 	"esmtpq/queue/spool"
 )
@@ -97,15 +98,23 @@ func (r *router) hosts() *smarthost.Hosts {
 
 // transport makes the transport for a route.
 func (r *router) transport(route *submit.Route) (queue.Transport, error) {
-	if route.Identity != nil {
-		return r.hosts().Transport(route.Config, route.Identity)
+	var agent *localmda.Agent
+	var err error
+	who := localMail
+	switch id := route.Identity; {
+	case id == nil:
+		agent, err = route.Agent()
+	case id.Command != "":
+		who = id.Name
+		agent, err = route.Command()
+	default:
+		return r.hosts().Transport(route.Config, id)
 	}
-	agent, err := route.Agent()
 	if err != nil {
 		return nil, err
 	}
 	if r.transcript != nil {
-		agent.Trace = func(line string) { fmt.Fprintf(r.transcript, "%s < %s\n", localMail, spool.Printable(line)) }
+		agent.Trace = func(line string) { fmt.Fprintf(r.transcript, "%s < %s\n", who, spool.Printable(line)) }
 	}
 	return agent, nil
 }

@@ -161,6 +161,13 @@ func (k *checker) configuration() {
 
 // identity tells what an identity lacks on this machine.
 func (k *checker) identity(ctx context.Context, hosts *smarthost.Hosts, id *identity.Identity) {
+	if id.Command != "" {
+		if _, err := (&submit.Route{Config: k.cfg, Identity: id}).Command(); err != nil {
+			k.fault(err.Error())
+		}
+		k.program(ctx, id, "command", id.Command)
+		return
+	}
 	cmd, err := submit.Tunnel(k.cfg, id)
 	switch {
 	case err != nil:

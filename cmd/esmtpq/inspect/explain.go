@@ -209,6 +209,13 @@ func (e *explainer) route(route *submit.Route) {
 	}
 	e.field("recipient", "<"+route.Address+">")
 	e.field("reverse-path", "<"+e.r.ReversePath(e.env, route)+">, "+e.r.ReversePathReason(e.env, route))
+	if sender := e.r.SenderField(route); sender != "" {
+		defer e.field("Sender", sender+", forced by the identity")
+	}
+	if id.Command != "" {
+		e.field("command", id.Command)
+		return
+	}
 	var hosts []string
 	for _, one := range id.Each() {
 		hosts = append(hosts, one.Addr())
@@ -241,9 +248,6 @@ func (e *explainer) route(route *submit.Route) {
 		e.field("login", id.Username+", password from a command")
 	default:
 		e.field("login", id.Username)
-	}
-	if sender := e.r.SenderField(route); sender != "" {
-		e.field("Sender", sender+", forced by the identity")
 	}
 }
 

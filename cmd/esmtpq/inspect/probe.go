@@ -94,14 +94,22 @@ func probe(c *door.Call) error {
 
 // chosen returns the identities of some names, all if there are none.
 func chosen(cfg *identity.Config, names []string) ([]*identity.Identity, error) {
-	if len(names) == 0 {
-		return cfg.Identities, nil
-	}
 	var ids []*identity.Identity
+	if len(names) == 0 {
+		for _, id := range cfg.Identities {
+			if id.Command == "" {
+				ids = append(ids, id)
+			}
+		}
+		return ids, nil
+	}
 	for _, name := range names {
 		i := slices.IndexFunc(cfg.Identities, func(id *identity.Identity) bool { return id.Name == name })
 		if i < 0 {
 			return nil, exit.Fail(exit.Config, "there is no identity %s in %s", spool.Printable(name), spool.Printable(cfg.File))
+		}
+		if cfg.Identities[i].Command != "" {
+			return nil, exit.Fail(exit.Config, "mail of identity %s goes to a command: there is no host to connect to", spool.Printable(name))
 		}
 		if !slices.Contains(ids, cfg.Identities[i]) {
 			ids = append(ids, cfg.Identities[i])

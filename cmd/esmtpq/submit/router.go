@@ -58,7 +58,7 @@ func (r *Router) Load(env *spool.Envelope) (*identity.Config, error) {
 			err = checkAgent(cfg)
 		}
 		if err == nil {
-			remarkOnTunnels(cfg)
+			remarkOnCommands(cfg)
 		}
 		l = &loaded{cfg, err}
 		if r.configs == nil {
@@ -304,6 +304,8 @@ func (r *Router) checkRoute(env *spool.Envelope, rcpt spool.Recipient) (Route, e
 	case err != nil:
 	case route.Identity == nil:
 		_, err = route.Agent()
+	case route.Identity.Command != "":
+		_, err = route.Command()
 	default:
 		_, err = Tunnel(route.Config, route.Identity)
 	}
@@ -350,6 +352,26 @@ func (r *Route) Agent() (*localmda.Agent, error) {
 	return a, err
 }
 
+// Command returns the command that carries the mail of the route's identity.
+func (r *Route) Command() (*localmda.Agent, error) {
+	a, err := commandOf(r.Config, r.Identity)
+	if err == nil {
+		a.Queue = r.home + " " + r.Identity.Name // a call for local mail of the same message is another one
+	}
+	return a, err
+}
+
+func commandOf(cfg *identity.Config, id *identity.Identity) (*localmda.Agent, error) {
+	a, err := localmda.NewCommand(id.Command)
+	if err != nil {
+		return nil, &identity.ConfigError{File: cfg.File, Line: cfg.LineOf(id, "command"), Text: fmt.Sprintf("command of identity %s: %v", id.Name, err)}
+	}
+	if id.Timeout > 0 {
+		a.Timeout = id.Timeout
+	}
+	return a, nil
+}
+
 // checkAgent checks the line of the agent when a configuration has been read, whatever it is read
 // for, and adds what may be wrong to the warnings.
 func checkAgent(cfg *identity.Config) error {
@@ -388,16 +410,21 @@ func Tunnel(cfg *identity.Config, id *identity.Identity) (*command.Command, erro
 	return cmd, nil
 }
 
-// remarkOnTunnels adds what may be wrong with the tunnels to the warnings. Mistakes are told where a
-// tunnel is used.
-func remarkOnTunnels(cfg *identity.Config) {
+// remarkOnCommands adds what may be wrong with tunnels and commands of identities to the warnings.
+// Mistakes are told where one is used.
+func remarkOnCommands(cfg *identity.Config) {
 	for _, id := range cfg.Identities {
-		cmd, err := Tunnel(cfg, id)
-		if cmd == nil || err != nil {
-			continue
+		key, remarks := "tunnel", []string(nil)
+		if id.Command != "" {
+			key = "command"
+			if cmd, err := commandOf(cfg, id); err == nil {
+				remarks = cmd.Remarks()
+			}
+		} else if cmd, err := Tunnel(cfg, id); cmd != nil && err == nil {
+			remarks = cmd.Remarks()
 		}
-		for _, remark := range cmd.Remarks() {
-			warning := identity.ConfigError{File: cfg.File, Line: cfg.LineOf(id, "tunnel"), Text: "tunnel of identity " + id.Name + ": " + remark}
+		for _, remark := range remarks {
+			warning := identity.ConfigError{File: cfg.File, Line: cfg.LineOf(id, key), Text: key + " of identity " + id.Name + ": " + remark}
 			cfg.Warnings = append(cfg.Warnings, warning.Error())
 		}
 	}
