@@ -3,6 +3,7 @@ package localmda
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"esmtpq/queue"
@@ -70,17 +71,18 @@ func (a *Agent) batches(d *queue.Delivery, refused *queue.Outcome) (calls []call
 // what is said of the mail itself fails it; what is said of the way to it, or of our set-up, keeps all
 // mail of the identity waiting, as with a smart host; all else keeps this mail.
 func carried(status int, m exitMeaning) exitMeaning {
-	switch status {
-	case 65, 67, 100:
+	is := func(all ...int) bool { return slices.Contains(all, status) }
+	switch {
+	case is(65, 67, 100):
 		m.scope = queue.ScopeMessage
 		return m
-	case 68, 69:
+	case is(68, 69):
 		return exitMeaning{"4.4.1", queue.ScopeIdentity, m.text}
-	case 77:
+	case is(77):
 		return exitMeaning{"4.7.0", queue.ScopeIdentity, m.text}
-	case 78:
+	case is(78):
 		return exitMeaning{"4.3.5", queue.ScopeIdentity, m.text}
-	case 126, 127:
+	case is(126, 127):
 		return m
 	}
 	return exitMeaning{"4.3.0", queue.ScopeMessage, m.text}
