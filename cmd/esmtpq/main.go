@@ -53,6 +53,8 @@ func table() *door.Table {
 				Help: "do nothing, for programs that expect it"},
 			{Name: "setup", Verb: setup.Verb,
 				Args: "[option ...] [address]", Help: "find out how mail of an address is sent, log in, and add that to the configuration"},
+			{Name: "import", Verb: setup.Verb,
+				Args: "[--apply] [option ...] [file ...]", Help: "read the settings of msmtp, nullmailer, ssmtp, mutt, aerc, git or esmtp"},
 			{Name: "show", Verb: owner.Verb,
 				Args: "[--raw] message ...", Help: "print a message of the queue: envelope, history, header; or its content"},
 			{Name: "hold", Verb: owner.Verb,

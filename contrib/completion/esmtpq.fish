@@ -4,6 +4,7 @@ complete -c esmtpq -n __fish_use_subcommand -f -a deliver -d 'try to deliver wha
 complete -c esmtpq -n __fish_use_subcommand -f -a mailq -d 'list the queue'
 complete -c esmtpq -n __fish_use_subcommand -f -a newaliases -d 'do nothing, for programs that expect it'
 complete -c esmtpq -n __fish_use_subcommand -f -a setup -d 'find out how mail of an address is sent, log in, and add that to the configuration'
+complete -c esmtpq -n __fish_use_subcommand -f -a import -d 'read the settings of msmtp, nullmailer, ssmtp, mutt, aerc, git or esmtp'
 complete -c esmtpq -n __fish_use_subcommand -f -a show -d 'print a message of the queue: envelope, history, header; or its content'
 complete -c esmtpq -n __fish_use_subcommand -f -a hold -d 'keep messages from being delivered until they are released'
 complete -c esmtpq -n __fish_use_subcommand -f -a release -d 'let held messages go'
@@ -71,6 +72,10 @@ complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l dry-run
 complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l non-interactive
 complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l test
 complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l pacc
+complete -c esmtpq -n '__fish_seen_subcommand_from import' -l apply
+complete -c esmtpq -n '__fish_seen_subcommand_from import' -l keyring
+complete -c esmtpq -n '__fish_seen_subcommand_from import' -l in-clear
+complete -c esmtpq -n '__fish_seen_subcommand_from import' -l kind
 complete -c esmtpq -n '__fish_seen_subcommand_from show' -l raw
 complete -c esmtpq -n '__fish_seen_subcommand_from show' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from show' -l recipient

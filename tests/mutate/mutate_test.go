@@ -18,7 +18,9 @@ import (
 // limit is how long the tests may take with one fault; a fault that makes them hang is caught.
 const limit = 5 * time.Minute
 
-func all() []fault { return slices.Concat(queueFaults, mdaFaults, relayFaults, identityFaults) }
+func all() []fault {
+	return slices.Concat(queueFaults, mdaFaults, relayFaults, identityFaults, setupFaults)
+}
 
 // A text that no longer exists or occurs twice, and a test that was renamed, are noticed.
 func TestFaultsFindTheirPlace(t *testing.T) {

@@ -136,6 +136,7 @@ func TestRefused(t *testing.T) {
 		{stage.Password + "\n", []string{"--keyring"}, 75, "nothing has been saved"},
 		{"", []string{"--password-command", "exit 3"}, 75, "password unavailable"},
 		{"", []string{"--oauth", "google"}, 64, "--client-id"},
+		{"", []string{"--oauth", "https://127.0.1.8", "--client-id", "x"}, 75, "refused"},
 		{"", []string{"--in-clear", "--keyring"}, 64, "only one of"},
 		{"", []string{"--bogus"}, 64, "unknown option --bogus"},
 	} {

@@ -65,11 +65,12 @@ func TestSources(t *testing.T) {
 		{"work.test", "host: smtp.office365.com", "SMTP AUTH"},
 		{"private.test", "host: smtp-mail.outlook.com", "no password at all"},
 		{"gmail.com", "host: smtp.gmail.com port: 465", "table"},
+		{"pacc.test", "host: smtp.auto.test port: 465", "PACC"},
 	} {
 		t.Run(test.domain, func(t *testing.T) {
 			t.Parallel()
 			me := w.newcomer(t)
-			r := me.Try("", "esmtpq", "setup", "--dry-run", "nina@"+test.domain)
+			r := me.Try("", "esmtpq", "setup", "--dry-run", "--pacc", "nina@"+test.domain)
 			got := strings.Join(strings.Fields(strings.ReplaceAll(r.Stdout, "- ", "")), " ")
 			want := "identities: name: nina@" + test.domain + " default: true " + test.yaml + " username: nina@" + test.domain + " password_keyring: true"
 			if r.Code != 0 || got != want || !strings.Contains(r.Stderr, test.says) {

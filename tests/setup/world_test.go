@@ -3,9 +3,11 @@ package setup
 import (
 	"bufio"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log"
@@ -44,7 +46,7 @@ listen-address=127.0.0.1
 local=/test/
 local=/com/
 local=/example/
-address=/autoconfig.auto.test/autoconfig.asked.test/autoconfig.clear.test/autoconfig.nonsense.test/autoconfig.google.test/autoconfig.hoster.test/autoconfig.hole.test/autoconfig.away.test/127.0.1.1
+address=/autoconfig.auto.test/autoconfig.asked.test/autoconfig.clear.test/autoconfig.nonsense.test/autoconfig.google.test/autoconfig.hoster.test/autoconfig.hole.test/autoconfig.away.test/ua-auto-config.pacc.test/127.0.1.1
 address=/smtp.auto.test/smtp.srv.test/smtp.guess.test/smtp.hosted.test/127.0.1.2
 address=/silent.test/slow.hole.test/127.0.1.9
 mx-host=auto.test,mx.auto.test,10
@@ -115,6 +117,7 @@ func (w *world) certificates(t *testing.T, dir string) tls.Certificate {
 	for _, d := range append(domains, "clear.test", "nonsense.test", "google.test", "hoster.test", "away.test") {
 		leaf.DNSNames = append(leaf.DNSNames, "autoconfig."+d, "smtp."+d, d)
 	}
+	leaf.DNSNames = append(leaf.DNSNames, "ua-auto-config.pacc.test")
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
 	if err != nil {
 		t.Fatal(err)
@@ -153,13 +156,18 @@ func started(t *testing.T, cmd *exec.Cmd) *bufio.Scanner {
 
 func (w *world) dns(t *testing.T, root, dir string) {
 	conf := filepath.Join(dir, "dnsmasq.conf")
-	if err := os.WriteFile(conf, []byte(records), 0o644); err != nil {
+	sum := sha256.Sum256([]byte(userAgentConfig))
+	text := records + "txt-record=_ua-auto-config.pacc.test,\"v=UAAC1; a=sha256; d=" + base64.StdEncoding.EncodeToString(sum[:]) + "\"\n"
+	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(filepath.Join(root, "usr/sbin/dnsmasq"), "--keep-in-foreground", "--log-facility=-", "--conf-file="+conf, "--pid-file=", "--user=root", "--group=root")
 	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+stage.UnpackedLibraries(root))
 	stage.AwaitLine(t, started(t, cmd), "started")
 }
+
+// userAgentConfig is that of pacc.test.
+const userAgentConfig = `{"protocols":{"smtp":{"host":"smtp.auto.test"}}}`
 
 // configurations that the web server has, by name of the host.
 var configurations = map[string]string{
@@ -194,6 +202,8 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Host == "autoconfig.asked.test" && r.URL.Query().Get("emailaddress") == "":
 		http.Error(rw, "emailaddress is missing", http.StatusBadRequest)
+	case r.URL.Path == "/.well-known/user-agent-configuration.json":
+		io.WriteString(rw, userAgentConfig)
 	case r.Host == "autoconfig.away.test" && r.URL.RawQuery == "":
 		http.NotFound(rw, r)
 	case r.Host == "autoconfig.away.test":

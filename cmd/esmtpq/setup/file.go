@@ -16,6 +16,7 @@ import (
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/identity"
+	"esmtpq/identity/tree"
 	"esmtpq/identity/yaml"
 	"esmtpq/queue/spool"
 )
@@ -27,6 +28,7 @@ type file struct {
 	old        []byte           // what is in it; nil if there is no such file
 	mode       fs.FileMode      // of the file; 0 if there is none
 	config     *identity.Config // what is in effect now; nil if nothing
+	head       []tree.Field     // settings that a new file begins with
 	other      string           // another file that is in effect now, which this one would replace; "" if none
 }
 
@@ -109,15 +111,17 @@ func (f *file) usable() error {
 }
 
 // text returns what is added for some identities, as YAML.
-func text(ids []*identity.Identity, reveal bool) ([]byte, error) {
+func (f *file) text(ids []*identity.Identity, reveal bool) ([]byte, error) {
 	var b bytes.Buffer
-	err := yaml.Write(&b, identity.Entries(ids, reveal), "")
+	root := identity.Entries(ids, reveal)
+	root.Fields = append(f.head[:len(f.head):len(f.head)], root.Fields...)
+	err := yaml.Write(&b, root, "")
 	return b.Bytes(), err
 }
 
 // print prints what would be added.
 func (f *file) print(w io.Writer, ids []*identity.Identity, reveal bool) error {
-	b, err := text(ids, reveal)
+	b, err := f.text(ids, reveal)
 	if err == nil {
 		_, err = w.Write(b)
 	}
@@ -194,7 +198,7 @@ func holdsSecret(ids []*identity.Identity) bool {
 // with returns the content of the file with identities in it. There are several ways to put them in, of which the
 // first counts that leaves everything else with the meaning that it has.
 func (f *file) with(ids []*identity.Identity) ([]byte, error) {
-	whole, err := text(ids, true)
+	whole, err := f.text(ids, true)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +215,7 @@ func (f *file) with(ids []*identity.Identity) ([]byte, error) {
 			first = err
 		}
 	}
-	masked, err := text(ids, false)
+	masked, err := f.text(ids, false)
 	if err != nil {
 		return nil, err
 	}

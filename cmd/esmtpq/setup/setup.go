@@ -1,5 +1,5 @@
-// Package setup is the door of setup: it finds out how mail of an address is sent, logs in, and adds that
-// to the configuration.
+// Package setup is the door of setup and import: it finds out how mail of an address is sent, or what
+// the files of other programs say about it, and adds that to the configuration.
 package setup
 
 import (
@@ -37,8 +37,11 @@ const setupHelp = `  --host HOST[:PORT]     the smart host; without it, it is lo
 Whatever is not given is asked for at a terminal.
 `
 
-// Verb is setup.
+// Verb is setup, and import.
 func Verb(c *door.Call) error {
+	if c.Verb == "import" {
+		return importFiles(c)
+	}
 	if c.AsksHelp(valued...) {
 		return c.Help(setupHelp)
 	}
