@@ -30,6 +30,7 @@ import (
 	"esmtpq/cmd/esmtpq/setup"
 	"esmtpq/cmd/esmtpq/smtpd"
 	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/cmd/esmtpq/wire"
 	_ "esmtpq/identity/yaml" // for configurations that are not plain
 )
 
@@ -55,6 +56,8 @@ func table() *door.Table {
 				Args: "[option ...] [address]", Help: "find out how mail of an address is sent, log in, and add that to the configuration"},
 			{Name: "import", Verb: setup.Verb,
 				Args: "[--apply] [option ...] [file ...]", Help: "read the settings of msmtp, nullmailer, ssmtp, mutt, aerc, git or esmtp"},
+			{Name: "wire", Verb: wire.Verb,
+				Args: "[--apply|--undo] [--file file] program ...", Help: "make mail programs send by this one: print the lines that they need, or write them"},
 			{Name: "show", Verb: owner.Verb,
 				Args: "[--raw] message ...", Help: "print a message of the queue: envelope, history, header; or its content"},
 			{Name: "hold", Verb: owner.Verb,

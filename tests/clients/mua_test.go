@@ -100,9 +100,9 @@ func TestAlpine(t *testing.T) {
 	host := stage.NewSmartHost(t)
 	me := stage.NewPerson(t, stage.Identity(host)...)
 	me.Write(".pinerc", "personal-name=Me Myself\nuser-domain=example.org\n"+
-		"sendmail-path="+me.Path("bin/sendmail")+" -oem -t -oi\n"+
 		"inbox-path="+me.Path("inbox")+"\ndefault-fcc=\"\"\nlast-version-used=6.26\n"+
 		"customized-hdrs=From: me@example.org\nuser-id=me\n")
+	me.Run("", "esmtpq", "wire", "alpine", "--apply")
 	me.Write("inbox", "")
 	me.Write("text", "typed in alpine\n..\n")
 	screen := newTerminal(me, "alpine -p ~/.pinerc first@example.net <text; echo prompt is back; cat")
@@ -130,7 +130,10 @@ func TestAerc(t *testing.T) {
 	}
 	editor := me.WriteScript("editor", "#!/bin/sh\nprintf 'typed in aerc\\n.\\n..\\n' >>\"$1\"\n")
 	me.Write(".config/aerc/accounts.conf", "[me]\nsource = maildir://"+me.Path("Maildir")+"\n"+
-		"outgoing = "+me.Path("bin/sendmail")+"\nfrom = Me Myself <me@example.org>\n")
+		"outgoing = smtps://me:geheim@smtp.example.org\nfrom = Me Myself <me@example.org>\n")
+	if shown := me.Run("", "esmtpq", "wire", "aerc", "--apply"); strings.Contains(shown, "geheim") {
+		t.Errorf("a password is shown:\n%s", shown)
+	}
 	me.Write(".config/aerc/aerc.conf", "[compose]\neditor="+editor+"\nheader-layout=To|From,Subject\n")
 	screen := newTerminal(me, "XDG_RUNTIME_DIR=~ aerc; cat")
 	screen.waitFor("[me] Connected")

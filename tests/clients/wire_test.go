@@ -1,0 +1,149 @@
+package clients
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"esmtpq/tests/stage"
+)
+
+// What wire writes makes each program send by us, and is taken out again to the last octet.
+// alpine and aerc, which take a terminal, are wired in their own tests.
+func TestWire(t *testing.T) {
+	const before = "# mine\n"
+	for _, test := range []struct {
+		program, file, old string
+		needs              []string
+		send               func(t *testing.T, me *stage.Person)
+	}{
+		{"mutt", ".muttrc", before + "set from=me@example.org\nset sendmail=/bin/false\nset record=\"\"\n", []string{"mutt"}, func(t *testing.T, me *stage.Person) {
+			me.Run("text\n", "mutt", "-s", "wired", "--", "first@example.net")
+		}},
+		{"neomutt", ".config/neomutt/neomuttrc", before + "set from=me@example.org\nset record=\"\"\n", []string{"neomutt"}, func(t *testing.T, me *stage.Person) {
+			me.Run("text\n", "neomutt", "-s", "wired", "--", "first@example.net")
+		}},
+		{"emacs", ".emacs.d/init.el", "(setq user-mail-address \"me@example.org\")\n", []string{"emacs"}, func(t *testing.T, me *stage.Person) {
+			me.Write("mail.el", "(message-mail \"first@example.net\" \"wired\")\n(message-goto-body)\n(insert \"text\\n\")\n(message-send)\n")
+			me.Run("", "emacs", "-Q", "--batch", "-l", "message", "-l", me.Path(".emacs.d/init.el"), "-l", me.Path("mail.el"))
+		}},
+		{"nmh", ".mh_profile", "Path: Mail\nLocal-Mailbox: me@example.org\nsend: -nomsgid\n", []string{"/usr/bin/mh/send"}, func(t *testing.T, me *stage.Person) {
+			me.Write("Mail/draft", "From: me@example.org\nTo: first@example.net\n\ntext\n")
+			me.Run("", "/usr/bin/mh/send", me.Path("Mail/draft"))
+		}},
+		{"php", "php.ini", "; mine\n", []string{"php"}, func(t *testing.T, me *stage.Person) {
+			me.Run("", "php", "-c", me.Path("php.ini"), "-r", `exit(mail("first@example.net", "wired", "text\n", "From: me@example.org") ? 0 : 1);`)
+		}},
+		{"s-nail", ".mailrc", "set from=me@example.org", []string{"s-nail"}, func(t *testing.T, me *stage.Person) {
+			me.Succeeds(me.RoomOfOwn("", "s-nail", "-s", "wired", "first@example.net"), "text\n")
+		}},
+		{"bsd-mailx", ".mailrc", "", nil, func(t *testing.T, me *stage.Person) {
+			root := stage.Debian(t, "usr/bin/bsd-mailx")
+			me.Setenv("LD_LIBRARY_PATH=" + stage.UnpackedLibraries(root))
+			me.Run("text\n", filepath.Join(root, "usr/bin/bsd-mailx"), "-r", "me@example.org", "-s", "wired", "first@example.net")
+		}},
+	} {
+		t.Run(test.program, func(t *testing.T) {
+			stage.Needs(t, test.needs...)
+			host := stage.NewSmartHost(t)
+			me := stage.NewPerson(t, stage.Identity(host)...)
+			if test.old != "" {
+				me.Write(test.file, test.old)
+			}
+			wire := []string{"wire", test.program}
+			if test.program == "php" {
+				wire = append(wire, "--file", me.Path(test.file))
+			}
+			shown := me.Run("", "esmtpq", wire...)
+			if now, _ := os.ReadFile(me.Path(test.file)); string(now) != test.old {
+				t.Fatalf("without --apply the file became\n%s", now)
+			}
+			changed := me.Run("", "esmtpq", append(wire, "--apply")...)
+			for _, line := range strings.Split(shown, "\n")[1:] {
+				if test.program != "nmh" && !strings.Contains(changed, "+"+line) {
+					t.Errorf("%q is not in what was shown:\n%s", line, changed)
+				}
+			}
+			if again := me.Run("", "esmtpq", append(wire, "--apply")...); again != "" {
+				t.Errorf("the second time it changed\n%s", again)
+			}
+			test.send(t, me)
+			me.AwaitQueued(1)
+			me.Deliver()
+			host.One(t).Is(t, "me@example.org", "first@example.net")
+
+			me.Run("", "esmtpq", append(wire, "--undo")...)
+			now, err := os.ReadFile(me.Path(test.file))
+			if want := strings.TrimSuffix(test.old, "\n"); strings.TrimSuffix(string(now), "\n") != want || (err != nil) != (test.old == "") {
+				t.Errorf("--undo left\n%s (%v)", now, err)
+			}
+		})
+	}
+}
+
+// git runs the command by a shell, and a command there wins over smtpServer.
+func TestWireGit(t *testing.T) {
+	needsSendEmail(t)
+	host := stage.NewSmartHost(t)
+	me := stage.NewPerson(t, stage.Identity(host)...)
+	patches := patchSeries(me, 2)
+	git(me, "config", "--global", "sendemail.smtpServer", "smtp.example.org")
+	before := stage.Read(t, me.Path(".gitconfig"))
+	me.Run("", "esmtpq", "wire", "git", "--apply")
+	git(me, append([]string{"-C", "repo", "send-email", "--quiet", "--to=list@example.net"}, patches...)...)
+	me.Deliver()
+	if n := len(host.Received()); n != 2 {
+		t.Errorf("%d mails arrived, want 2", n)
+	}
+	me.Run("", "esmtpq", "wire", "git", "--undo")
+	stage.Same(t, stage.Read(t, me.Path(".gitconfig")), before)
+}
+
+// The real crontab, whose lines of others stay.
+func TestWireCron(t *testing.T) {
+	root := stage.Debian(t, "usr/sbin/cron")
+	me := stage.NewPerson(t, "identity = me@example.org", "hostname = localhost")
+	ns := me.NewNamespace(root)
+	program := stage.Program(t, "esmtpq")
+	ns.Script(`echo '0 4 * * * true' | crontab -
+` + program + ` wire cron --apply
+` + program + ` wire cron --apply
+crontab -l >` + me.Path("with") + `
+` + program + ` wire cron --undo
+exec crontab -l
+`)
+	out, err := ns.Command().CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	with := stage.Read(t, me.Path("with"))
+	if !strings.Contains(with, "\n*/10 * * * * ") || !strings.Contains(with, "/deliver\n") || strings.Count(with, "*/10") != 1 {
+		t.Errorf("the table became\n%s", with)
+	}
+	if !strings.HasSuffix(string(out), "\n-# esmtpq wire: end\n0 4 * * * true\n") {
+		t.Errorf("--undo left\n%s", out)
+	}
+}
+
+// A program whose line has not the last word is told of; nothing is written that nobody asked for.
+func TestWireIsNotBelieved(t *testing.T) {
+	stage.Needs(t, "git")
+	me := stage.NewPerson(t, "identity = me@example.org", "hostname = localhost")
+	git(me, "init", "-q", "repo")
+	git(me, "-C", "repo", "config", "sendemail.sendmailCmd", "/bin/false")
+	cmd := me.Command("esmtpq", "wire", "git", "--apply")
+	cmd.Dir = me.Path("repo")
+	r := stage.Finish(t, cmd, "")
+	if r.Code != 78 || !strings.Contains(r.Stderr, "git does not call esmtpq, but says: ") || !strings.Contains(r.Stderr, "/bin/false") {
+		t.Errorf("wire ended with %d and said %q", r.Code, r.Stderr)
+	}
+	for _, args := range [][]string{{"nosuch"}, {"--apply"}, {"php", "--apply"}, {"mutt", "--apply", "--undo"}, {"mutt", "--sendmail"}} {
+		if r := me.Try("", "esmtpq", append([]string{"wire"}, args...)...); r.Code != 64 || r.Stderr == "" {
+			t.Errorf("wire %v ended with %d and said %q", args, r.Code, r.Stderr)
+		}
+	}
+	if r := me.Try("", "esmtpq", "wire", "mutt", "--sendmail=/bin/true"); r.Code != 78 || !strings.Contains(r.Stderr, "/bin/true is not the sendmail of this esmtpq") {
+		t.Errorf("another sendmail: %d, %q", r.Code, r.Stderr)
+	}
+}
