@@ -3,7 +3,7 @@ _esmtpq() {
 	local cur=${COMP_WORDS[COMP_CWORD]} verb=${1##*/} words=
 	if [ "$verb" = esmtpq ]; then
 		if [ "$COMP_CWORD" = 1 ]; then
-			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases setup import show hold release adopt rm retry explain check check-message config probe oauth secret demo version help' -- "$cur"))
+			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases setup import wire show hold release adopt rm retry explain check check-message config probe oauth secret demo version help' -- "$cur"))
 			return
 		fi
 		verb=${COMP_WORDS[1]}
@@ -14,6 +14,7 @@ _esmtpq() {
 	mailq) words='--json --count --quiet' ;;
 	setup) words='--host --tls --username --keyring --password-command --in-clear --oauth --client-id --token-command --dry-run --non-interactive --test --pacc' ;;
 	import) words='--apply --keyring --in-clear --kind' ;;
+	wire) words='--apply --undo --file --sendmail' ;;
 	show) words='--raw --sender --recipient --older' ;;
 	hold) words='--sender --recipient --older' ;;
 	release) words='--sender --recipient --older' ;;

@@ -5,6 +5,7 @@ complete -c esmtpq -n __fish_use_subcommand -f -a mailq -d 'list the queue'
 complete -c esmtpq -n __fish_use_subcommand -f -a newaliases -d 'do nothing, for programs that expect it'
 complete -c esmtpq -n __fish_use_subcommand -f -a setup -d 'find out how mail of an address is sent, log in, and add that to the configuration'
 complete -c esmtpq -n __fish_use_subcommand -f -a import -d 'read the settings of msmtp, nullmailer, ssmtp, mutt, aerc, git or esmtp'
+complete -c esmtpq -n __fish_use_subcommand -f -a wire -d 'make mail programs send by this one: print the lines that they need, or write them'
 complete -c esmtpq -n __fish_use_subcommand -f -a show -d 'print a message of the queue: envelope, history, header; or its content'
 complete -c esmtpq -n __fish_use_subcommand -f -a hold -d 'keep messages from being delivered until they are released'
 complete -c esmtpq -n __fish_use_subcommand -f -a release -d 'let held messages go'
@@ -76,6 +77,10 @@ complete -c esmtpq -n '__fish_seen_subcommand_from import' -l apply
 complete -c esmtpq -n '__fish_seen_subcommand_from import' -l keyring
 complete -c esmtpq -n '__fish_seen_subcommand_from import' -l in-clear
 complete -c esmtpq -n '__fish_seen_subcommand_from import' -l kind
+complete -c esmtpq -n '__fish_seen_subcommand_from wire' -l apply
+complete -c esmtpq -n '__fish_seen_subcommand_from wire' -l undo
+complete -c esmtpq -n '__fish_seen_subcommand_from wire' -l file
+complete -c esmtpq -n '__fish_seen_subcommand_from wire' -l sendmail
 complete -c esmtpq -n '__fish_seen_subcommand_from show' -l raw
 complete -c esmtpq -n '__fish_seen_subcommand_from show' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from show' -l recipient

@@ -22,6 +22,7 @@ var longOptions = map[string]string{
 	"probe":  "--json",
 	"import": "--apply --keyring --in-clear --kind",
 	"setup":  "--host --tls --username --keyring --password-command --in-clear --oauth --client-id --token-command --dry-run --non-interactive --test --pacc",
+	"wire":   "--apply --undo --file --sendmail",
 	"rm":     "--yes --sender --recipient --older",
 }
 
