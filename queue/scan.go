@@ -133,9 +133,7 @@ func (r *run) consider(number uint64, first bool) {
 	if err != nil || r.opt.Select != nil && !r.opt.Select(m) && (first || !m.Envelope.Notice) {
 		return
 	}
-	if m.Foreign != "" {
-		r.foreign(m)
-	}
+	r.imposed(m)
 	switch r.judge(m, now) {
 	case toSweep:
 		r.sweepDone(id)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 
 	"esmtpq/queue/spool"
@@ -27,26 +28,28 @@ func (r *run) unusable(id, destination string, err error) {
 		return
 	}
 	text := id + ": " + u.Why
-	if !u.Passing {
+	if !u.Passing && !errors.Is(err, errImposed) && !errors.Is(err, os.ErrPermission) { // they say what to do
 		text += fmt.Sprintf(": not sent: look at %s/%s, or esmtpq rm %s", r.q.Dir, id, id)
 	}
 	r.count(destination, text)
 }
 
-// foreign counts a message that is held since it was not made in this queue.
-func (r *run) foreign(m *spool.Message) {
-	if !m.Pending() {
-		return
+var errImposed = errors.New("held")
+
+// imposed counts a message that is held for a reason that is not its owner's.
+func (r *run) imposed(m *spool.Message) {
+	if why := m.WhyHeld(); why != "" && m.Pending() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.unusable(m.ID, "", fmt.Errorf("%w%s", errImposed, strings.TrimPrefix(why, errImposed.Error())))
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.unusable(m.ID, "", fmt.Errorf("held: %s: esmtpq adopt %s sends it from here", m.Foreign, m.ID))
 }
 
-// passing reports whether an error is the system's, and not the entry's.
+// passing reports whether an error is the system's, and not the entry's. A mode that somebody has taken
+// away does not come back by itself.
 func passing(err error) bool {
 	var refusal syscall.Errno
-	return errors.As(err, &refusal) && refusal != syscall.ENOENT && !errors.Is(err, ErrDamaged)
+	return errors.As(err, &refusal) && refusal != syscall.ENOENT && !errors.Is(err, ErrDamaged) && !errors.Is(err, os.ErrPermission)
 }
 
 // usable forgets what earlier runs have found out about an entry. It is called with mu held.
@@ -80,13 +83,17 @@ func stub(id string) *spool.Message {
 // refuseContent records that the content of a message cannot be sent. Damage counts as an attempt
 // of the message, which is given up when its time is over; trouble of the system does not.
 func (t *destination) refuseContent(d *Delivery, err error) {
-	if passing(err) {
+	if denied := errors.Is(err, os.ErrPermission); denied || passing(err) {
 		t.run.mu.Lock()
 		delete(t.out, d)
 		t.run.mu.Unlock()
+		status := "4.3.0"
+		if denied {
+			status = spool.StatusDamaged
+		}
 		reports := make([]Report, len(d.draw.indexes))
 		for i := range reports {
-			reports[i] = Report{Action: Delayed, Scope: ScopeMessage, Status: "4.3.0", Text: err.Error()}
+			reports[i] = Report{Action: Delayed, Scope: ScopeMessage, Status: status, Text: err.Error()}
 		}
 		t.run.refuseRecipients(d.ID, t.name, d.draw.indexes, reports)
 		t.run.release(d.draw.entry)

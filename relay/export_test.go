@@ -2,6 +2,7 @@ package relay
 
 import (
 	"crypto/tls"
+	"os"
 	"testing"
 )
 
@@ -10,4 +11,17 @@ import (
 func CertificateForTests(t testing.TB, name string) (config *tls.Config, caFile string) {
 	ca := newAuthority(t)
 	return ca.server(t, name), ca.file
+}
+
+// StateAt keeps state in a directory that is given by its path; "" keeps nothing.
+func StateAt(path string) StateDir {
+	if path == "" {
+		return nil
+	}
+	return func(create bool) (*os.File, error) {
+		if create {
+			os.Mkdir(path, 0o700)
+		}
+		return os.Open(path)
+	}
 }

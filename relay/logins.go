@@ -19,7 +19,7 @@ const (
 // smtp.LoginMemory. Unlike a memory it outlasts a change of what the host offers: that a better
 // mechanism is gone is what it has to notice.
 type logins struct {
-	state      stateDir
+	state      StateDir
 	host, user string
 	run        *smtp.LoginKnown // what this run has learned, even if it cannot be written down
 }

@@ -14,7 +14,7 @@ import (
 // for a month.
 func TestLoginsAreRemembered(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "sessions")
-	of := func(host, user string) *logins { return &logins{state: stateDir(dir), host: host, user: user} }
+	of := func(host, user string) *logins { return &logins{state: StateAt(dir), host: host, user: user} }
 	first := smtp.LoginKnown{Way: smtp.Way{Mechanism: "SCRAM-SHA-256-PLUS"}, Offer: "PLAIN", Bound: true}
 	second := smtp.LoginKnown{Way: smtp.Way{Mechanism: "XOAUTH2", Response: smtp.ResponseFirst}}
 	of("mx:25", "ann").Learn(smtp.LoginKnown{Offer: "another"})

@@ -37,7 +37,7 @@ type known struct {
 
 // A memory is what is known of one host, from this run and those before.
 type memory struct {
-	state stateDir
+	state StateDir
 	key   string // of the host; see New
 
 	mu   sync.Mutex

@@ -12,7 +12,7 @@ import (
 
 // Two runs that know a host from before do not undo what the other learns of it meanwhile.
 func TestTwoRunsLearn(t *testing.T) {
-	dir := stateDir(t.TempDir())
+	dir := StateAt(t.TempDir())
 	run := func() *memory { return &memory{state: dir, key: "mx"} }
 	first := run()
 	first.learn("print", func(k *known) { k.Drains, k.Lost = true, 1 })
@@ -36,7 +36,7 @@ func TestTwoRunsLearn(t *testing.T) {
 
 // What cannot be written down is known for the run all the same.
 func TestMemoryWithoutADirectory(t *testing.T) {
-	m := &memory{state: stateDir(t.TempDir() + "/no/such"), key: "mx"}
+	m := &memory{state: StateAt(t.TempDir() + "/no/such"), key: "mx"}
 	m.learn("print", func(k *known) { k.Rides = true })
 	m.learn("print", func(k *known) { k.Recipients = 100 })
 	if k := m.recall("print"); !k.Rides || k.Recipients != 100 {
@@ -49,7 +49,7 @@ func TestStateOfManyWriters(t *testing.T) {
 	const writers, facts = 3, 20
 	if dir := os.Getenv("ESMTPQ_TEST_STATE"); dir != "" {
 		for n := range facts {
-			m := &memory{state: stateDir(dir), key: fmt.Sprintf("host%d.%s", n, os.Getenv("ESMTPQ_TEST_NAME"))}
+			m := &memory{state: StateAt(dir), key: fmt.Sprintf("host%d.%s", n, os.Getenv("ESMTPQ_TEST_NAME"))}
 			m.learn("print", func(k *known) { k.Rides = true })
 		}
 		return
@@ -66,7 +66,7 @@ func TestStateOfManyWriters(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if got := len((&memory{state: stateDir(dir)}).load()); got != writers*facts {
+	if got := len((&memory{state: StateAt(dir)}).load()); got != writers*facts {
 		t.Errorf("of %d facts are left %d", writers*facts, got)
 	}
 	files, err := os.ReadDir(dir)
@@ -77,7 +77,7 @@ func TestStateOfManyWriters(t *testing.T) {
 
 // A lock that somebody keeps does not keep the mail waiting.
 func TestStateLocked(t *testing.T) {
-	dir := stateDir(t.TempDir())
+	dir := StateAt(t.TempDir())
 	dir.lock() // and never lets go
 	stateMu.Unlock()
 	start := time.Now()

@@ -171,7 +171,7 @@ func (w *world) idle() {
 func (w *world) newTransport() *relay.Transport {
 	id := &identity.Identity{Name: "test", Host: "mx.example.org", Port: "25", TLS: identity.TLSOff, Helo: "client.example.org",
 		Sessions: w.count}
-	return relay.New(id, relay.Options{Dial: w.dial, StateDir: w.state})
+	return relay.New(id, relay.Options{Dial: w.dial, StateDir: relay.StateAt(w.state)})
 }
 
 // carry is one run: of a new process, or of the same as before.

@@ -23,7 +23,7 @@ func resumed(t *testing.T, id *identity.Identity, p *peer, state string) bool {
 	t.Helper()
 	before := len(p.states)
 	src := &source{all: series(1, "x\n")}
-	relay.New(id, relay.Options{StateDir: state}).Run(context.Background(), src)
+	relay.New(id, relay.Options{StateDir: relay.StateAt(state)}).Run(context.Background(), src)
 	if src.reports[0].Action != queue.Relayed {
 		t.Fatalf("%+v", src.reports[0])
 	}
@@ -108,7 +108,7 @@ func TestNoTrustByTicket(t *testing.T) {
 		t.Fatal(err)
 	}
 	src := &source{all: series(1, "x\n")}
-	relay.New(id, relay.Options{StateDir: state}).Run(context.Background(), src)
+	relay.New(id, relay.Options{StateDir: relay.StateAt(state)}).Run(context.Background(), src)
 	if r := src.reports[0]; r.Action != queue.Delayed || r.Status != "4.7.5" {
 		t.Errorf("%+v", r)
 	}
@@ -128,7 +128,7 @@ func TestPeerSeries(t *testing.T) {
 			src.all[i].Recipients = []queue.Recipient{{Address: "nobody@example.com"}}
 		}
 		p.got, p.sessions = nil, 0
-		relay.New(id, relay.Options{StateDir: state, Trace: func(dir byte, line string) { fmt.Fprintf(&log, "%c %s\n", dir, line) }}).
+		relay.New(id, relay.Options{StateDir: relay.StateAt(state), Trace: func(dir byte, line string) { fmt.Fprintf(&log, "%c %s\n", dir, line) }}).
 			Run(context.Background(), src)
 
 		at := 0
@@ -318,7 +318,7 @@ func BenchmarkDrain(b *testing.B) {
 				for b.Loop() {
 					src := &backlogSource{source{all: all}}
 					if way == "BDAT" {
-						relay.New(id, relay.Options{StateDir: state}).Run(context.Background(), src)
+						relay.New(id, relay.Options{StateDir: relay.StateAt(state)}).Run(context.Background(), src)
 					} else {
 						relay.New(id, relay.Options{}).Run(context.Background(), &src.source)
 					}

@@ -61,7 +61,7 @@ func TestHostLosesWhatRides(t *testing.T) {
 		S: 250 queued 5
 	`+bye, nil)
 	defer s.close()
-	state := stateDir(t.TempDir())
+	state := StateAt(t.TempDir())
 	h := s.host()
 	h.config.Limits.Mail = patience // the limit of smtp applies
 	h.memory.state, h.memory.key = state, h.addr
@@ -98,7 +98,7 @@ func TestHostRefusesWhatRides(t *testing.T) {
 		S: 503 pipelined after end of DATA
 		`+byData("2")+byData("3")+bye+`
 		---`+pipelinedStart+byData("1")+byData("2")+bye, nil)
-	state := stateDir(t.TempDir())
+	state := StateAt(t.TempDir())
 	for n := range 2 {
 		h := s.host()
 		h.memory.state, h.memory.key = state, h.addr

@@ -308,7 +308,7 @@ func TestProbe(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			h := serve(t, c.script, nil).host()
-			dir := stateDir(t.TempDir() + "/state")
+			dir := StateAt(t.TempDir() + "/state")
 			h.memory.state, h.memory.key = dir, "mx.example.org:25"
 			run(t, h, messages(3)...).expect(`
 				1 x1@example.com relayed 2.0.0 250 queued 1
@@ -358,7 +358,7 @@ func TestRepliesTwice(t *testing.T) {
 // TestLostTwice: a host whose session is lost before a message by BDAT was accepted has a second
 // chance.
 func TestLostTwice(t *testing.T) {
-	dir := stateDir(t.TempDir())
+	dir := StateAt(t.TempDir())
 	lost := func(k *known) { k.Lost++ }
 	for _, want := range []bool{true, false} {
 		m := memory{state: dir, key: "mx"}
@@ -371,7 +371,7 @@ func TestLostTwice(t *testing.T) {
 
 // TestForgotten: what is known of a host is forgotten after a month, and when the host changes.
 func TestForgotten(t *testing.T) {
-	dir := stateDir(t.TempDir())
+	dir := StateAt(t.TempDir())
 	for _, c := range []struct {
 		age   time.Duration
 		print string

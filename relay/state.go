@@ -4,18 +4,19 @@ import (
 	"encoding/json"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// A stateDir is the directory of state that is kept from one run to the next. All of it can be
-// lost without harm: a file that cannot be read counts as missing, and state that cannot be
-// written is forgotten. "" keeps nothing.
-type stateDir string
+// A StateDir opens the directory of state that is kept from one run to the next, and makes it first if
+// it is asked to. All of that can be lost without harm: a file that cannot be read counts as missing,
+// and state that cannot be written is forgotten. nil keeps nothing.
+type StateDir func(create bool) (*os.File, error)
 
-// maxState bounds a file of a stateDir, in octets.
+// maxState bounds a file of a StateDir, in octets.
 const maxState = 256 << 10
 
 // stateMu is held while a file is read, changed and written.
@@ -24,15 +25,24 @@ var stateMu sync.Mutex
 // lockTime is how long to wait for another process that writes. Without the lock, at worst something is forgotten.
 const lockTime = 200 * time.Millisecond
 
+// open opens the directory; nil if there is none.
+func (d StateDir) open(create bool) *os.File {
+	if d == nil {
+		return nil
+	}
+	dir, err := d(create)
+	if err != nil {
+		return nil
+	}
+	return dir
+}
+
 // lock keeps others from writing files between the reading of one and its writing, and returns what ends that: other
 // goroutines, and other processes as long as they do not take too long.
-func (d stateDir) lock() (unlock func()) {
+func (d StateDir) lock() (unlock func()) {
 	stateMu.Lock()
-	if d == "" || d.make() != nil {
-		return stateMu.Unlock
-	}
-	dir, err := os.OpenFile(string(d), os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
-	if err != nil {
+	dir := d.open(true)
+	if dir == nil {
 		return stateMu.Unlock
 	}
 	for until := time.Now().Add(lockTime); ; time.Sleep(lockTime / 100) {
@@ -42,21 +52,24 @@ func (d stateDir) lock() (unlock func()) {
 	}
 }
 
-// make makes the directory.
-func (d stateDir) make() error {
-	if err := os.Mkdir(string(d), 0o700); err != nil && !os.IsExist(err) {
-		return err
+// openIn opens a file in a directory.
+func openIn(dir *os.File, name string, flag int) (*os.File, error) {
+	fd, err := unix.Openat(int(dir.Fd()), name, flag|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	return os.NewFile(uintptr(fd), name), nil
 }
 
 // read reads a file into v. It leaves v alone unless the file can be trusted: a regular file of
 // ours that nobody else has access to.
-func (d stateDir) read(name string, v any) {
-	if d == "" {
+func (d StateDir) read(name string, v any) {
+	dir := d.open(false)
+	if dir == nil {
 		return
 	}
-	f, err := os.OpenFile(filepath.Join(string(d), name), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	defer dir.Close()
+	f, err := openIn(dir, name, os.O_RDONLY)
 	if err != nil {
 		return
 	}
@@ -76,20 +89,19 @@ func (d stateDir) read(name string, v any) {
 
 // write replaces a file as a whole. The file is not synced: if a crash leaves it empty, it cannot
 // be read.
-func (d stateDir) write(name string, v any) {
-	if d == "" {
-		return
-	}
+func (d StateDir) write(name string, v any) {
 	text, err := json.Marshal(v)
 	if err != nil || len(text) > maxState {
 		return
 	}
-	if d.make() != nil {
+	dir := d.open(true)
+	if dir == nil {
 		return
 	}
-	fresh := filepath.Join(string(d), name+".new")
-	os.Remove(fresh) // left by a process that died
-	f, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	defer dir.Close()
+	at, fresh := int(dir.Fd()), name+".new"
+	unix.Unlinkat(at, fresh, 0) // left by a process that died
+	f, err := openIn(dir, fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return
 	}
@@ -98,9 +110,9 @@ func (d stateDir) write(name string, v any) {
 		err = closeErr
 	}
 	if err == nil {
-		err = os.Rename(fresh, filepath.Join(string(d), name))
+		err = unix.Renameat(at, fresh, at, name)
 	}
 	if err != nil {
-		os.Remove(fresh)
+		unix.Unlinkat(at, fresh, 0)
 	}
 }

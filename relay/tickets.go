@@ -26,7 +26,7 @@ const (
 // (crypto/tls keeps them with the ticket), and the key below covers the settings they were
 // verified with, so that no certificate is trusted longer than without tickets.
 type tickets struct {
-	state stateDir
+	state StateDir
 	key   string // of the identity and its settings, see ticketKey
 
 	mu  sync.Mutex

@@ -33,10 +33,10 @@ type Options struct {
 	// Secrets are masked, and content is left out. Lines may contain any octets. One call is made
 	// at a time.
 	Trace func(dir byte, line string)
-	// StateDir is a directory, made if necessary, for state that makes the next session cheaper:
-	// tickets of TLS sessions, which are secret, and what is known of hosts. "" keeps nothing.
-	// All of it may be deleted at any time.
-	StateDir string
+	// StateDir opens a directory for state that makes the next session cheaper: tickets of TLS
+	// sessions, which are secret, and what is known of hosts. nil keeps nothing. All of it may be
+	// deleted at any time.
+	StateDir StateDir
 }
 
 // A Transport sends messages through the smart host of one identity. It
@@ -59,7 +59,7 @@ func New(id *identity.Identity, opt Options) *Transport {
 	if step > 0 {
 		t.host.dialTime = step
 	}
-	t.host.memory.state, t.host.memory.key = stateDir(opt.StateDir), hostKey(id, opt)
+	t.host.memory.state, t.host.memory.key = opt.StateDir, hostKey(id, opt)
 	t.host.config = session(id, opt, smtp.NewLimits(step))
 	return t
 }
@@ -100,11 +100,11 @@ func session(id *identity.Identity, opt Options, limits smtp.Limits) smtp.Config
 	c.Mechanisms, c.AuthorizeAs = id.Mechanisms, id.AuthorizeAs
 	if id.Username != "" {
 		c.Login, c.Token = login(id), id.UsesToken()
-		c.LoginMemory = &logins{state: stateDir(opt.StateDir), host: hostKey(id, opt), user: id.Username}
+		c.LoginMemory = &logins{state: opt.StateDir, host: hostKey(id, opt), user: id.Username}
 	}
 	var kept *tickets
-	if id.TLS != identity.TLSOff && opt.StateDir != "" {
-		kept = &tickets{state: stateDir(opt.StateDir), key: ticketKey(id, opt.Dial != nil)}
+	if id.TLS != identity.TLSOff && opt.StateDir != nil {
+		kept = &tickets{state: opt.StateDir, key: ticketKey(id, opt.Dial != nil)}
 		c.Ended = kept.save
 	}
 	c.TLSConfig = func(name string) (*tls.Config, error) {

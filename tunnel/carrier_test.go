@@ -66,7 +66,7 @@ func TestCarrierShowsTheEnd(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			conn, err := Dial(t.Context(), c, "127.0.0.1", closingHost(t), "")
+			conn, err := Dial(t.Context(), c, "127.0.0.1", closingHost(t), Memory{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -95,7 +95,7 @@ func TestCarrierFailures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			conn, err := Dial(t.Context(), c, "127.0.0.1", closed, "")
+			conn, err := Dial(t.Context(), c, "127.0.0.1", closed, Memory{})
 			if err != nil {
 				t.Fatal(err)
 			}

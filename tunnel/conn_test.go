@@ -22,7 +22,7 @@ func dial(t *testing.T, script string) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := Dial(t.Context(), c, "mail.test", "25", "")
+	conn, err := Dial(t.Context(), c, "mail.test", "25", Memory{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestDialCommandNotFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := Dial(t.Context(), c, "mail.test", "25", "")
+	conn, err := Dial(t.Context(), c, "mail.test", "25", Memory{})
 	if err == nil {
 		conn.Close()
 		t.Fatal("dialled")
@@ -188,7 +188,7 @@ func TestReasonBeforeAGatewayHangsUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	memory := Memory(filepath.Join(dir, "memory"))
+	memory := Memory{func(bool) (*os.File, error) { return os.Open(dir) }, "memory"}
 	failure := func() string {
 		conn, err := Dial(t.Context(), c, "mail.test", "25", memory)
 		if err != nil {

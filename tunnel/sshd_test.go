@@ -260,7 +260,7 @@ func TestTunnelThroughSSH(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn, err := Dial(t.Context(), c, host, port, "")
+		conn, err := Dial(t.Context(), c, host, port, Memory{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -283,7 +283,7 @@ func TestTunnelBesideASharedConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	dial := func() net.Conn {
-		conn, err := Dial(t.Context(), c, host, port, "")
+		conn, err := Dial(t.Context(), c, host, port, Memory{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -341,7 +341,7 @@ func TestTunnelThroughSSHFailures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn, err := Dial(t.Context(), c, "127.0.0.1", closedPort, "")
+		conn, err := Dial(t.Context(), c, "127.0.0.1", closedPort, Memory{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,8 @@ package spool
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"syscall"
@@ -81,4 +83,38 @@ func (q *Queue) setEdited() {
 		return
 	}
 	q.unlink(DueIndexFile)
+}
+
+// sessionsDir has what makes the next session with a host cheaper, some of it secret.
+const sessionsDir = ".sessions"
+
+// Sessions opens the directory of what sessions leave for later ones, and makes it first if it is asked
+// to. It can be lost without harm.
+func (q *Queue) Sessions(create bool) (*os.File, error) {
+	if q.dir.Fd() == ^uintptr(0) { // closed, and its number may be another file's by now
+		return nil, os.ErrClosed
+	}
+	if create && !q.exists(sessionsDir) {
+		if err := q.mkdir(sessionsDir, 0o700); err != nil && !errors.Is(err, syscall.EEXIST) {
+			return nil, err
+		}
+	}
+	f, err := q.openRepaired(sessionsDir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0o700)
+	if err != nil {
+		return nil, err
+	}
+	var st syscall.Stat_t
+	err = fstat(int(f.Fd()), &st)
+	switch {
+	case err != nil:
+	case st.Uid != euid:
+		err = fmt.Errorf("%w: %s belongs to user %d", ErrDamaged, q.path(sessionsDir), st.Uid)
+	case st.Mode&0o077 != 0:
+		err = f.Chmod(0o700)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -112,7 +113,7 @@ func (q *Queue) Damaged(m *Message) bool {
 func (c *storedContent) open() (*os.File, error) {
 	f, err := c.q.openOurs(c.name, os.O_RDONLY)
 	if err != nil {
-		return nil, err
+		return nil, c.q.withCure(strings.TrimSuffix(c.name, "/mail"), err)
 	}
 	if st, err := f.Stat(); err != nil || st.Size() != c.env.Size {
 		f.Close()

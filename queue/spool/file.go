@@ -159,6 +159,7 @@ func (q *Queue) removeAll(name string) error {
 		return err
 	}
 	var below error
+	q.makeOurs(name)
 	err = q.names(name, func(child string) { below = errors.Join(below, q.removeAll(name+"/"+child)) })
 	return errors.Join(below, err, q.rmdir(name))
 }

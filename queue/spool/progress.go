@@ -72,6 +72,18 @@ func (m *Message) impose() {
 	}
 }
 
+// WhyHeld says why the message is held, if that is not for its owner's word, and what to do; "" if not.
+func (m *Message) WhyHeld() string {
+	switch {
+	case m.Foreign != "":
+		return fmt.Sprintf("held: %s: esmtpq adopt %s sends it from here, esmtpq rm %s drops it", m.Foreign, m.ID, m.ID)
+	case m.Halted:
+		return fmt.Sprintf("held: its envelope is read-only, as where what became of it could not be recorded: it may have been sent: "+
+			"esmtpq release %s sends it, esmtpq rm %s drops it", m.ID, m.ID)
+	}
+	return ""
+}
+
 // Pending reports whether some recipient is still to be tried.
 func (m *Message) Pending() bool {
 	for i := range m.Progress {

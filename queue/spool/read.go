@@ -67,7 +67,15 @@ func (q *Queue) openEnvelope(id string, flag int) (fd int, st syscall.Stat_t, er
 			return -1, st, fmt.Errorf("%w: %s has no envelope", ErrDamaged, q.path(id))
 		}
 	}
-	return fd, st, err
+	return fd, st, q.withCure(id, err)
+}
+
+// withCure adds to the refusal of an entry of ours what lets us use it: somebody has changed its modes.
+func (q *Queue) withCure(id string, err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("%w: type: chmod -R u+rwX %s", err, q.path(id))
 }
 
 // hasFiles reports whether there is anything in a directory besides files that have been removed:

@@ -1,5 +1,13 @@
 package spool
 
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
 // Remove takes the entry out of the queue, and gives up the lock. Its progress has been synced:
 // should the removal be lost in a crash, the next run removes it again. The envelope is closed
 // first, since some file systems keep an open file under another name, and its directory with it.
@@ -31,7 +39,11 @@ func (e *Entry) discard() error {
 // recognised as an entry being removed, content without an envelope is not.
 func (q *Queue) removeEntry(name string) error {
 	for _, file := range [...]string{"mail", "envelope"} {
-		if err := q.unlink(name + "/" + file); err != nil {
+		err := q.unlink(name + "/" + file)
+		if errors.Is(err, fs.ErrPermission) && q.makeOurs(name) {
+			err = q.unlink(name + "/" + file)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -39,4 +51,12 @@ func (q *Queue) removeEntry(name string) error {
 		return nil
 	}
 	return q.removeAll(name) // some other file was put into the directory
+}
+
+// makeOurs gives us access to a directory of ours, whose mode somebody has changed, so that it can be
+// removed. It reports whether that may have helped.
+func (q *Queue) makeOurs(dir string) bool {
+	var st unix.Stat_t
+	return q.lstat(dir, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFDIR && st.Uid == euid &&
+		st.Mode&0o700 != 0o700 && unix.Fchmodat(q.fd, dir, 0o700, 0) == nil
 }

@@ -148,7 +148,7 @@ func deliver(c *door.Call, opt *options) error {
 		return err
 	}
 	defer transcript.Close()
-	r := newRouter(home, opt.inv.Config)
+	r := newRouter(home, opt.inv.Config, q)
 	r.transcript, r.step = transcript, step
 	if opt.background {
 		return runBehind(c, q, r, opt.delay)

@@ -68,7 +68,7 @@ func (r *router) destinations(m *spool.Message) []string {
 // refresh forgets what was read of the configuration, and the sessions that were opened by it, if
 // it has changed or could not be read: mail goes by the configuration of the time of the run.
 func (r *router) refresh() {
-	now := newRouter(r.home, r.routes.Config)
+	now := newRouter(r.home, r.routes.Config, r.queue)
 	_, was := r.changed()
 	if _, is := now.changed(); is == was && is != "" && !r.routes.Stale() {
 		return

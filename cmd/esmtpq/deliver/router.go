@@ -18,6 +18,7 @@ import (
 // tunnels, smart hosts and the local agent meet; it implements queue.Router.
 type router struct {
 	home       string
+	queue      *spool.Queue     // in which sessions leave state for later ones
 	transcript *door.Transcript // where the SMTP dialogue is shown; nil for nowhere
 	step       time.Duration    // limit of each step of a session; 0 for the usual ones
 
@@ -27,8 +28,8 @@ type router struct {
 	ways       map[string]submit.Route    // that they were made for
 }
 
-func newRouter(home, config string) *router {
-	return &router{home: home, routes: &submit.Router{Home: home, Config: config}, transports: map[string]queue.Transport{}, ways: map[string]submit.Route{}}
+func newRouter(home, config string, q *spool.Queue) *router {
+	return &router{home: home, queue: q, routes: &submit.Router{Home: home, Config: config}, transports: map[string]queue.Transport{}, ways: map[string]submit.Route{}}
 }
 
 // load returns the configuration for an envelope.
@@ -87,7 +88,7 @@ func (r *router) Route(env *spool.Envelope, rcpt spool.Recipient) (queue.Route, 
 
 // hosts returns the maker of transports to smart hosts.
 func (r *router) hosts() *smarthost.Hosts {
-	h := &smarthost.Hosts{Home: r.home, Step: r.step}
+	h := &smarthost.Hosts{Home: r.home, Queue: r.queue, Step: r.step}
 	if r.transcript != nil {
 		h.Trace = func(id *identity.Identity, dir byte, line string) {
 			fmt.Fprintf(r.transcript, "%s %c %s\n", id.Name, dir, spool.Printable(line))

@@ -72,8 +72,8 @@ func (w *jsonList) message(m *spool.Message) {
 	}
 	j.NeedsYou, j.WaitsFor = w.trouble.needsOwner(m), w.trouble.wait(m)
 	j.Reason = w.trouble.stops(m)
-	if m.Foreign != "" {
-		j.Reason = m.Foreign
+	if why := m.WhyHeld(); why != "" {
+		j.Reason = why
 	}
 	if t, active := w.transfers[m.ID]; active {
 		j.OctetsSent = &t.Done
@@ -85,7 +85,7 @@ func (w *jsonList) message(m *spool.Message) {
 	} else if !m.Pending() {
 		j.QueueName = "failed"
 	}
-	if u, ok := w.trouble.unsendables[m.ID]; ok {
+	if u, ok := w.trouble.unsendables[m.ID]; ok && m.WhyHeld() == "" {
 		j.Reason = spool.Printable(u.Why)
 	}
 	for i := range m.Progress {

@@ -250,7 +250,7 @@ func (w *postfixList) message(m *spool.Message) {
 	if why := w.trouble.stops(m); why != "" {
 		w.reason(spool.Printable(why), true)
 	}
-	if u, ok := w.trouble.unsendables[m.ID]; ok {
+	if u, ok := w.trouble.unsendables[m.ID]; ok && m.WhyHeld() == "" {
 		w.reason(spool.Printable(u.Why), !u.Passing)
 	}
 	last := ""
@@ -303,10 +303,8 @@ func why(m *spool.Message, s *spool.Progress) string {
 	switch {
 	case s.State == spool.Refused:
 		return "failed: " + s.Explain() + lineHint(&m.Envelope)
-	case m.Foreign != "":
-		return "held: " + m.Foreign + ": esmtpq adopt " + m.ID + ", or rm"
-	case m.Halted:
-		return "held: what became of it could not be recorded, it may have been sent: esmtpq release " + m.ID + ", or rm"
+	case m.WhyHeld() != "":
+		return m.WhyHeld()
 	case m.Held && s.State == spool.Unsure:
 		return "held: " + s.Explain()
 	case m.Held:

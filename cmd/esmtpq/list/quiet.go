@@ -46,7 +46,7 @@ func (w *quietList) end() error {
 // recipient has failed; it is held because it was possibly delivered; it, or its identity, cannot
 // send as it is. What its owner holds is decided.
 func (t *trouble) needsOwner(m *spool.Message) bool {
-	if u, ok := t.unsendables[m.ID]; ok && !u.Passing || m.Halted || m.Foreign != "" || t.stops(m) != "" {
+	if u, ok := t.unsendables[m.ID]; ok && !u.Passing || m.WhyHeld() != "" || t.stops(m) != "" {
 		return true
 	}
 	if w := t.wait(m); w != nil && w.NeedsYou && !m.Held {

@@ -126,6 +126,9 @@ const mendThat = "mend that, then type deliver"
 
 // unreadable says what to do about an entry that cannot be read.
 func unreadable(reason, id string) string {
+	if strings.Contains(reason, ": type: ") {
+		return "not sent: " + reason
+	}
 	return fmt.Sprintf("%s, not sent: look at it, or esmtpq rm %s", reason, id)
 }
 

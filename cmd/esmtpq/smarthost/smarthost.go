@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path/filepath"
 	"time"
 
 	"esmtpq/cmd/esmtpq/submit"
@@ -22,10 +21,6 @@ import (
 	"esmtpq/tunnel"
 )
 
-// stateName is the name of the directory in the queue directory in which sessions leave state for
-// later ones.
-const stateName = ".sessions"
-
 // Limits of what happens around a session.
 const (
 	shellLimit   = time.Minute      // for a preconnect or postconnect line to exit
@@ -36,7 +31,9 @@ const (
 // Hosts makes transports.
 type Hosts struct {
 	Home string
-	Step time.Duration // limit of each step of a session; 0 for the usual ones
+	// Queue is where sessions leave state for later ones; nil for that of Home.
+	Queue *spool.Queue
+	Step  time.Duration // limit of each step of a session; 0 for the usual ones
 	// Trace, if set, gets the dialogue, see relay.Options.
 	Trace func(id *identity.Identity, dir byte, line string)
 }
@@ -65,7 +62,7 @@ func (h *Hosts) transport(cfg *identity.Config, whole, id *identity.Identity) (*
 		Dial: dial, Timeout: h.Step,
 		// The address of other connections says whether they are private.
 		Private:  id.Private() && (id.Tunnel != "" || id.Proxy != nil || id.IsSocket()),
-		StateDir: filepath.Join(whoami.Queue(h.Home), stateName),
+		StateDir: h.state,
 	}
 	if h.Trace != nil {
 		opt.Trace = func(dir byte, line string) { h.Trace(id, dir, line) }
@@ -74,6 +71,20 @@ func (h *Hosts) transport(cfg *identity.Config, whole, id *identity.Identity) (*
 		opt.Dial = h.followed(id, dial)
 	}
 	return relay.New(id, opt), nil
+}
+
+// state opens the directory of state. It is in the directory that was opened as the queue, whatever its
+// path leads to by now.
+func (h *Hosts) state(create bool) (*os.File, error) {
+	if h.Queue != nil {
+		return h.Queue.Sessions(create)
+	}
+	q, err := spool.Open(whoami.Queue(h.Home))
+	if err != nil {
+		return nil, err
+	}
+	defer q.Close()
+	return q.Sessions(create)
 }
 
 // Secrets gives an identity the means to obtain its secrets.
@@ -124,7 +135,7 @@ func (h *Hosts) dialer(cfg *identity.Config, whole, id *identity.Identity) (func
 		return nil, err
 	}
 	if cmd != nil {
-		memory := tunnel.Memory(filepath.Join(whoami.Queue(h.Home), stateName, "tunnel-"+url.PathEscape(id.Name)))
+		memory := tunnel.Memory{Dir: h.state, Name: "tunnel-" + url.PathEscape(id.Name)}
 		return func(ctx context.Context) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, h.Limit(dialLimit))
 			defer cancel()
