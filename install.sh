@@ -175,6 +175,9 @@ install_pages() {
 advise() {
 	cat <<END
 
+To send mail as an address from now on:
+    esmtpq setup you@example.org
+
 How to set up the programs that send mail:
 
   mutt, in ~/.muttrc:

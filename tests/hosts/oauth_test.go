@@ -56,9 +56,12 @@ func (s *authServer) refreshes() string {
 }
 
 // allow has the login of a person who allows the access.
-func (p *person) allow() {
+func (p *person) allow() { p.allowing("oauth", "login", "me@example.org") }
+
+// allowing runs esmtpq, and allows the access that it asks for.
+func (p *person) allowing(args ...string) {
 	p.t.Helper()
-	cmd := p.Command("esmtpq", "oauth", "login", "me@example.org")
+	cmd := p.Command("esmtpq", args...)
 	in, _ := cmd.StdinPipe()
 	defer in.Close()
 	out, _ := cmd.StdoutPipe()
@@ -83,10 +86,9 @@ func (p *person) allow() {
 	}
 }
 
-// From a configuration to mail that arrives: Dovecot asks the authorization server about each
-// token.
-func TestDovecotOAuth(t *testing.T) {
-	s := startAuthServer(t, "rotate=1", "at=30")
+// startOAuthHost starts a Dovecot that asks the authorization server about each token.
+func startOAuthHost(t *testing.T, s *authServer) *host {
+	t.Helper()
 	h := startDovecot(t, "dovecot", `auth_mechanisms = xoauth2 oauthbearer
 auth_failure_delay = 0
 passdb {
@@ -96,6 +98,26 @@ passdb {
 }
 `, fmt.Sprintf("introspection_url = http://host:correct-horse@localhost:%s/token/introspection\nintrospection_mode = post\nusername_attribute = sub\nactive_attribute = active\nactive_value = true\n", portOf(s.addr)))
 	h.user = "user@example.net"
+	return h
+}
+
+// From nothing to mail that arrives, with a client ID that the authorization server gives by itself.
+func TestDovecotSetupOAuth(t *testing.T) {
+	s := startAuthServer(t)
+	h := startOAuthHost(t, s)
+	me := newSecurePerson(t, h, "")
+	os.Remove(me.Path(".esmtprc"))
+	me.allowing("setup", "--host", "localhost:"+me.port, "--tls", "starttls", "--oauth", s.issuer(), "--username", h.user, "me@example.org")
+	mails := h.newMails(2)
+	me.send(mails...)
+	me.once(mails)
+}
+
+// From a configuration to mail that arrives: Dovecot asks the authorization server about each
+// token.
+func TestDovecotOAuth(t *testing.T) {
+	s := startAuthServer(t, "rotate=1", "at=30")
+	h := startOAuthHost(t, s)
 	me := newSecurePerson(t, h, "")
 	me.logsIn("oauth:", "  provider: "+s.issuer(), "  client_id: native", "  scope: openid offline_access mail", "  redirect_url: http://127.0.0.1/back")
 

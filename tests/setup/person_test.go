@@ -264,3 +264,36 @@ printf '%s\n' '`+stage.Password+`' | esmtpq setup --non-interactive nina@auto.te
 		t.Errorf("%+v", r)
 	}
 }
+
+// A keyring that is locked, with nobody who could open it, takes nothing: another place is asked for.
+func TestLockedKeyring(t *testing.T) {
+	t.Parallel()
+	w := theWorld(t)
+	stage.Needs(t, "dbus-run-session", "gnome-keyring-daemon", "secret-tool")
+	me := w.newcomer(t)
+	me.Try("", "dbus-run-session", "--", "sh", "-c", `
+printf lock | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1
+printf x | secret-tool store --label=first a b`)
+	if !stage.Exists(me.Path(".local/share/keyrings/login.keyring")) {
+		t.Fatal("there is no keyring")
+	}
+	code, screen := talk(t, me.Command("dbus-run-session", "--", "sh", "-c", `
+gnome-keyring-daemon --start --components=secrets >/dev/null 2>&1
+esmtpq setup nina@auto.test`),
+		turn{"Is that right?", "y"}, turn{"1, 2 or 3", ""}, turn{"Password of", stage.Password}, turn{"1, 2 or 3", "3"}, turn{"Send a test mail", "n"})
+	if code != 0 || !strings.Contains(screen, "locked") || strings.Contains(screen, "horse") {
+		t.Errorf("exit %d, screen:\n%s", code, screen)
+	}
+	me.Run("", "esmtpq", "probe")
+}
+
+// Without anybody to ask, the test mail goes out on request.
+func TestUnattended(t *testing.T) {
+	t.Parallel()
+	w := theWorld(t)
+	me := w.newcomer(t)
+	if r := me.Try(stage.Password+"\n", "esmtpq", "setup", "--non-interactive", "--in-clear", "--test", "nina@srv.test"); r.Code != 0 || r.Stdout != "" {
+		t.Errorf("%+v", r)
+	}
+	w.arrived(t, "To: <nina@srv.test>")
+}

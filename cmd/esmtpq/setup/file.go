@@ -319,10 +319,7 @@ func (f *file) checked(content []byte, ids []*identity.Identity) ([]byte, error)
 	if n == 0 {
 		return content, nil
 	}
-	if (f.config.Default == nil) != (cfg.Default == nil) || cfg.Default != nil && cfg.Default.Name != f.config.Default.Name {
-		return nil, errors.New("the default has changed")
-	}
-	before, _ := f.config.Tree()
+	before, _ := f.config.Tree() // it says which one is the default, too
 	cfg.Identities = cfg.Identities[:n]
 	after, _ := cfg.Tree()
 	if !reflect.DeepEqual(before, after) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"esmtpq/cmd/esmtpq/exit"
@@ -136,8 +137,8 @@ func (w *wizard) askKeeping(noKeyring error) error {
 // askOAuth asks for what a login with OAuth needs.
 func (w *wizard) askOAuth(provider string) error {
 	w.id.OAuth = &identity.OAuth{Provider: provider}
-	if provider == "fastmail" {
-		return nil // it gives a client ID by itself
+	if registers(provider) {
+		return nil
 	}
 	w.say("A login with OAuth needs a client ID of your own: docs/oauth.md says how to get one.\n")
 	w.id.OAuth.ClientID = w.ask("Client ID", "")
@@ -148,6 +149,12 @@ func (w *wizard) askOAuth(provider string) error {
 		w.id.OAuth.ClientSecret = identity.NewSecret(text)
 	}
 	return nil
+}
+
+// registers reports whether a provider may give a client ID by itself: Fastmail does, and others that are
+// named by their address say it themselves.
+func registers(provider string) bool {
+	return provider == "fastmail" || strings.Contains(provider, "://")
 }
 
 // getSecret gets the password, or the tokens.
@@ -178,7 +185,7 @@ func (w *wizard) getSecret() error {
 // oauthLogin has the login in a browser. It is another process of ours: that waits for the browser and
 // for the terminal at once, and must not keep a line that is typed afterwards.
 func (w *wizard) oauthLogin() error {
-	if w.id.OAuth.ClientID == "" && w.id.OAuth.Provider != "fastmail" && !w.asks() {
+	if w.id.OAuth.ClientID == "" && !registers(w.id.OAuth.Provider) {
 		return exit.Fail(exit.Usage, "--oauth %s needs --client-id: see docs/oauth.md", spool.Printable(w.id.OAuth.Provider))
 	}
 	dir, err := os.MkdirTemp("", "esmtpq-setup-")
