@@ -163,6 +163,9 @@ type Identity struct {
 
 	Timeout time.Duration // limit of each step of the session; 0 means the standard's
 
+	HoldFor    time.Duration // how long mail can be taken back after its submission, before it is sent
+	SendWindow Window        // when mail is sent; nil: always
+
 	MaxMessagesPerSession int           // after this many a new session is begun; 0 means any number
 	ReloginDelay          time.Duration // how long to wait before that
 	// Sessions is how many sessions may be open at the same time when many messages wait; 0 and 1

@@ -205,6 +205,10 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 	case "certificate_passphrase":
 		id.CertificatePassphrase = r.secret(v, path)
 	case "hosts": // see finishHosts
+	case "hold_for":
+		id.HoldFor = r.holdFor(v, path)
+	case "send_window":
+		id.SendWindow = r.window(v, path)
 	case "transport":
 		r.transport(v, path)
 	case "tls_fingerprint":

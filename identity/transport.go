@@ -5,7 +5,7 @@ import "esmtpq/identity/tree"
 // hostKey reports whether a setting is about a smart host: the way to it, the session, the login.
 func hostKey(key string) bool {
 	switch key {
-	case "name", "match", "default", "transport", "command", "qualify_domain", "reverse_path", "sender", "message_id", "timeout":
+	case "name", "match", "default", "transport", "command", "qualify_domain", "reverse_path", "sender", "message_id", "timeout", "hold_for", "send_window":
 		return false
 	}
 	return true

@@ -111,6 +111,14 @@ func (c *Config) identityNode(id *Identity) *tree.Node {
 	addText(n, "client_key", id.ClientKey)
 	addSecret(n, "certificate_passphrase", id.CertificatePassphrase, "copy it from the file above")
 	addDuration(n, "timeout", id.Timeout)
+	addDuration(n, "hold_for", id.HoldFor)
+	if len(id.SendWindow) > 0 {
+		spans := make([]string, len(id.SendWindow))
+		for i, s := range id.SendWindow {
+			spans[i] = s.text
+		}
+		add(n, "send_window", textList(spans))
+	}
 	addCount(n, "max_messages_per_session", id.MaxMessagesPerSession)
 	addDuration(n, "relogin_delay", id.ReloginDelay)
 	addCount(n, "sessions", id.Sessions)

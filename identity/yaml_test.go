@@ -78,6 +78,8 @@ identities:
   - name: graph
     transport: command
     command: ~/bin/graph-send %T
+    hold_for: 30s
+    send_window: [Mon-Fri 08:00-18:00, "sat  22:00-6:00"]
 via:
   - match: ["*@corp.example", boss@example.net]
     identity: work
@@ -104,7 +106,10 @@ func TestYAMLFull(t *testing.T) {
 			Name: "work", Match: []string{"ann@example.org"}, Host: "2001:db8::1", Port: "465", TLS: TLSImplicit,
 			Tunnel: "ssh gateway", PasswordCommand: "pass show work",
 		}, {
-			Name: "graph", Command: "~/bin/graph-send %T",
+			Name: "graph", Command: "~/bin/graph-send %T", HoldFor: 30e9, SendWindow: Window{
+				{days: [7]bool{false, true, true, true, true, true}, from: 480, to: 1080, text: "Mon-Fri 08:00-18:00"},
+				{days: [7]bool{6: true}, from: 1320, to: 360, text: "sat 22:00-6:00"},
+			},
 		}},
 		Vias: []Via{{Match: []string{"*@corp.example", "boss@example.net"}, Identity: &Identity{Name: "work"}}},
 	})

@@ -26,14 +26,14 @@ func flipBit(t testing.TB, path string, at int64) {
 	overwrite(t, path, at, string(b[at]^1))
 }
 
-func writeVersion2(t *testing.T, q *spool.Queue, id string) {
+func writeVersion3(t *testing.T, q *spool.Queue, id string) {
 	b, err := os.ReadFile(file(q, id, "envelope"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines := bytes.SplitAfterN(b, []byte("\n"), 3)
 	first, progress := lines[0], lines[2]
-	first = bytes.Replace(first, []byte(`{"version":1,`), []byte(`{"version":2,`), 1)
+	first = bytes.Replace(first, []byte(`{"version":1,`), []byte(`{"version":3,`), 1)
 	b = fmt.Appendf(nil, "%s{\"sha256\":\"%x\"}\n%s", first, sha256.Sum256(first), progress)
 	if err := os.WriteFile(file(q, id, "envelope"), b, 0o600); err != nil {
 		t.Fatal(err)

@@ -276,7 +276,7 @@ func (t *destination) fill(e *openEntry) *Delivery {
 				continue
 			}
 			route, err := t.run.router.Route(&m.Envelope, rcpt)
-			if err != nil || route.Destination != t.name {
+			if err != nil || route.Destination != t.name || t.run.shut(&route, now) {
 				continue
 			}
 			rcpt.Address = route.Address

@@ -14,6 +14,7 @@ func (r *run) dispatch(m *spool.Message, now time.Time) {
 	var names []string
 	var indexes []int
 	var reports []Report
+	var opens time.Time
 	for i, rcpt := range m.Envelope.Recipients {
 		if !m.Progress[i].State.Pending() {
 			continue
@@ -24,17 +25,21 @@ func (r *run) dispatch(m *spool.Message, now time.Time) {
 			reports = append(reports, Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.3.5", Text: err.Error()})
 			continue
 		}
-		if !slices.Contains(names, route.Destination) {
+		switch {
+		case r.shut(&route, now):
+			opens = earlier(opens, route.Opens)
+		case !slices.Contains(names, route.Destination):
 			names = append(names, route.Destination)
 		}
 	}
+	r.noteWindow(m, opens, len(names)+len(indexes) == 0, now)
 	r.refuseRecipients(m.ID, "", indexes, reports)
 	for _, name := range names {
 		if why := r.enqueue(name, m, now); why != nil {
 			r.refuse(m.ID, name, *why)
 		}
 	}
-	if len(names) == 1 && len(indexes) == 0 {
+	if len(names) == 1 && len(indexes) == 0 && opens.IsZero() {
 		r.noteBackoff(names[0], m, now)
 	}
 }

@@ -39,6 +39,8 @@ func (r *run) stillWaits(i int, first bool) bool {
 	}
 	switch {
 	case line.why == waitsOwner:
+	case line.why == waitsRelease:
+		r.wakeAt(time.Unix(int64(line.until), 0))
 	case line.why == waitsItsTime:
 		if first {
 			r.count("", notDue)
@@ -130,6 +132,9 @@ func (r *run) nothingUntil(m *spool.Message, now time.Time) time.Time {
 	l := &r.opt.Limits
 	if m.Pending() && m.Next.After(now) && !m.Held {
 		sooner(m.Next)
+	}
+	if at := m.Scheduled(now); !at.IsZero() {
+		sooner(at)
 	}
 	if m.Pending() && !m.DelayTold && l.delayNotice() >= 0 {
 		sooner(waitingSince(m, now).Add(l.delayNotice()))

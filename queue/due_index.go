@@ -26,7 +26,7 @@ import (
 const (
 	dueIndexFile = spool.DueIndexFile
 
-	dueIndexVersion = 2
+	dueIndexVersion = 3
 	// dueIndexTrust is how long an index is believed.
 	dueIndexTrust = retryCeiling
 	// dueIndexWorth is how many entries are worth an index: fewer are read faster than the index.
@@ -45,6 +45,7 @@ type wait struct {
 const (
 	waitsOwner   int16 = -1 // held or failed: nothing is to be tried
 	waitsItsTime int16 = -2 // its own next attempt is not due
+	waitsRelease int16 = -3 // it is not to be sent before a time
 )
 
 // A dueLine is about one entry. There may be very many.
@@ -120,7 +121,7 @@ func (x *dueIndex) decode(b []byte, setup string, now time.Time) bool {
 		r := records[i*dueIndexRecord:]
 		seconds := min(binary.BigEndian.Uint32(r[8:]), uint32(dueIndexTrust/time.Second))
 		l := dueLine{binary.BigEndian.Uint64(r), wait{uint32(head.Written) + seconds, int16(binary.BigEndian.Uint16(r[12:])), r[15] == 1}}
-		if l.why < waitsItsTime || int(l.why) >= len(x.destinations) || i > 0 && l.id <= x.lines[i-1].id {
+		if l.why < waitsRelease || int(l.why) >= len(x.destinations) || i > 0 && l.id <= x.lines[i-1].id {
 			return false
 		}
 		x.lines[i] = l

@@ -16,6 +16,8 @@ type RunOptions struct {
 	All bool
 	// Select, if not nil, limits the run to some messages.
 	Select func(*spool.Message) bool
+	// Early sends mail before its time, too: a person has named it.
+	Early bool
 	// Age is how old a message must be if it arrives during the run. A younger one is left to the
 	// background process that its submission started, which waits for more of its kind.
 	Age time.Duration
@@ -58,6 +60,11 @@ type Summary struct {
 	// Held and Refused are messages that Select chose and that were not tried: they are held, or
 	// all their recipients that are not served had failed before.
 	Held, Refused []string
+	// Scheduled are messages likewise that wait for their time.
+	Scheduled []Scheduled
+	// Wake is when the next message is to be sent that waits for its time, as far as is known; zero if
+	// none does.
+	Wake time.Time
 
 	run *run // for Tell
 }
@@ -68,6 +75,12 @@ type Failure struct {
 	Recipient int // index
 	Address   string
 	Report    Report
+}
+
+// Scheduled is a message that is not sent before a time.
+type Scheduled struct {
+	ID string
+	At time.Time
 }
 
 // A Reason is why messages wait.
@@ -96,7 +109,7 @@ func Run(ctx context.Context, q *spool.Queue, router Router, opt RunOptions) (*S
 		if !again {
 			break
 		}
-		opt.All, opt.Select = true, nil
+		opt.All, opt.Select, opt.Early = true, nil, false
 		var more *Summary
 		if more, err = runLocked(ctx, q, router, opt, asked, true); err == nil {
 			sum.add(more)
@@ -110,7 +123,7 @@ func (s *Summary) add(more *Summary) {
 	s.Done += more.Done
 	s.Failed, s.Dropped = append(s.Failed, more.Failed...), append(s.Dropped, more.Dropped...)
 	s.Trouble = append(s.Trouble, more.Trouble...)
-	s.Waiting, s.run = more.Waiting, more.run // it has met everything
+	s.Waiting, s.Wake, s.run = more.Waiting, more.Wake, more.run // it has met everything
 }
 
 // runLocked is one run, and lets go of its lock.
@@ -221,6 +234,7 @@ func (r *run) loop() {
 		}
 	}
 	r.saveDueIndex()
+	r.saveSchedule()
 }
 
 // watch looks for new mail again and again.

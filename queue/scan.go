@@ -172,6 +172,8 @@ func (r *run) judge(m *spool.Message, now time.Time) verdict {
 		if !notable {
 			r.findings.note(m, waitsOwner, r.nothingUntil(m, now), now)
 		}
+	case !r.opt.Early && !m.Envelope.ReleaseAt(now).IsZero():
+		r.schedule(m, m.Envelope.ReleaseAt(now), now)
 	case r.opt.All && r.triedMeanwhile(m.Last, now):
 		r.leave(m)
 	case !r.opt.All && !due(m.Next, now):
@@ -187,7 +189,7 @@ func (r *run) judge(m *spool.Message, now time.Time) verdict {
 // message that fails in this run is noted then.
 func (r *run) notable(m *spool.Message, now time.Time) bool {
 	l := &r.opt.Limits
-	return !m.DelayTold && m.Pending() && (late(waitingSince(m, now), now, l.delayNotice()) || stuck(m)) ||
+	return !m.DelayTold && m.Pending() && m.Scheduled(now).IsZero() && (late(waitingSince(m, now), now, l.delayNotice()) || stuck(m)) ||
 		hasUntold(m) || l.forgotten(m, now)
 }
 

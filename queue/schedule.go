@@ -64,10 +64,10 @@ func (l *Limits) expire() time.Duration      { return cmp.Or(l.Expire, usualExpi
 func (l *Limits) delayNotice() time.Duration { return cmp.Or(l.DelayNotice, usualDelayNotice) }
 func (l *Limits) keepFailed() time.Duration  { return cmp.Or(l.KeepFailed, usualKeepFailed) }
 
-// waitingSince returns when a message began to wait, by a clock that is believed: its arrival, or
-// its first attempt, or now.
+// waitingSince returns when a message began to wait for something else than its time, by a clock that is
+// believed: when it was released, or its first attempt, or now.
 func waitingSince(m *spool.Message, now time.Time) time.Time {
-	for _, t := range [...]time.Time{m.Envelope.Arrival, m.First} {
+	for _, t := range [...]time.Time{m.Released(now), m.First} {
 		if spool.Plausible(t, now) {
 			return t
 		}

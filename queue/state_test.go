@@ -229,7 +229,7 @@ var damages = []struct {
 	{name: "envelope huge", envelope: true, do: func(t *testing.T, q *spool.Queue, id string) {
 		os.Truncate(file(q, id, "envelope"), 1<<40)
 	}},
-	{name: "envelope of version 2", envelope: true, newer: true, do: writeVersion2},
+	{name: "envelope of version 3", envelope: true, newer: true, do: writeVersion3},
 	{name: "envelope a FIFO", envelope: true, do: replaceEnvelope(mkfifo)},
 	{name: "envelope a symbolic link", envelope: true, do: replaceEnvelope(symlink)},
 	{name: "envelope a symbolic link to itself", envelope: true, do: replaceEnvelope(selflink)},

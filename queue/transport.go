@@ -128,4 +128,6 @@ type Route struct {
 	Address     string // the recipient's address, complete
 	ReversePath string // MAIL FROM on this route, "" for null
 	Sender      string // a Sender: field to force upon the header; "" leaves it alone
+	// Opens is when mail may go by this route, if that is still to come; zero if it may at once.
+	Opens time.Time
 }

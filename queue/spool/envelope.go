@@ -12,8 +12,12 @@ import (
 	"unicode/utf8"
 )
 
-// envelopeVersion is the version of the format written here.
-const envelopeVersion = 1
+// The versions of the format. Mail that waits for its time has the second one: an older program must
+// not send it at once.
+const (
+	envelopeVersion  = 1
+	scheduledVersion = 2
+)
 
 // An Envelope is what the submitter said about a message, together with the measures of its
 // content. It is stored once and never changed; at delivery, the identity is chosen from it.
@@ -38,6 +42,10 @@ type Envelope struct {
 	// Remarks are what its submitter should know of the message although it was taken, one line
 	// each. Standard error is no place for them: callers take a word there for a failure.
 	Remarks []string `json:"remarks,omitempty"`
+	// NotBefore is the time before which the message is not to be sent; zero for none. Grace is for
+	// how many seconds after its arrival it can still be taken back. See ReleaseAt.
+	NotBefore time.Time `json:"not_before,omitzero"`
+	Grace     int64     `json:"grace,omitempty"`
 
 	Size     int64  `json:"size"`                  // octets in the file mail
 	Lines    int64  `json:"lines"`                 // line ends in the file mail
@@ -107,8 +115,10 @@ func (e *Envelope) check() error {
 			return err
 		}
 	}
-	if year := e.Arrival.Year(); year < 0 || year > 9999 {
-		return unfit("a message of the year %d", year)
+	for _, t := range [...]time.Time{e.Arrival, e.NotBefore} {
+		if year := t.Year(); year < 0 || year > 9999 {
+			return unfit("a message of the year %d", year)
+		}
 	}
 	switch n := len(e.Recipients); {
 	case n == 0:
@@ -234,8 +244,8 @@ func decodeHead(b []byte, size int64, m *Message) (int64, error) {
 	if err := readEnvelopeJSON(first, &m.Envelope); err != nil {
 		return 0, fmt.Errorf("%w: envelope is not JSON", ErrDamaged)
 	}
-	if v := m.Envelope.Version; v != envelopeVersion {
-		return 0, fmt.Errorf("envelope has format version %d, this program knows %d: use the newer program", v, envelopeVersion)
+	if v := m.Envelope.Version; v < envelopeVersion || v > scheduledVersion {
+		return 0, fmt.Errorf("envelope has format version %d, this program knows up to %d: use the newer program", v, scheduledVersion)
 	}
 	n, at := len(m.Envelope.Recipients), int64(len(first)+len(second))
 	if n == 0 || size-at != messageLine+int64(n)*recipientLine {

@@ -155,6 +155,10 @@ func (s *scanner) envelopeMember(e *Envelope, name []byte) {
 		e.Recipients = s.recipients()
 	case "origin":
 		e.Origin = s.text()
+	case "not_before":
+		e.NotBefore = s.time()
+	case "grace":
+		e.Grace = s.number()
 	case "size":
 		e.Size = s.number()
 	case "lines":
@@ -213,6 +217,8 @@ func readMessageJSON(line []byte, m *messageJSON) error {
 			fast.Drop = s.number()
 		case "told":
 			fast.Told = s.boolean()
+		case "opens":
+			fast.Opens = s.number()
 		case "home":
 			fast.Home = s.text()
 		default:

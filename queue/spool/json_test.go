@@ -12,6 +12,7 @@ func FuzzScanner(f *testing.F) {
 	null := ""
 	for _, env := range []*Envelope{
 		{Version: 1, Arrival: time.Date(2026, 1, 2, 3, 4, 5, 600, time.UTC), From: "a@example.org", Recipients: []Recipient{{Address: "b@example.org"}}, Size: 1, SHA256: "ab"},
+		{Version: 2, NotBefore: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Grace: 30, Arrival: time.Date(2026, 1, 2, 3, 4, 5, 600, time.UTC), Size: 1, SHA256: "ab"},
 		{Version: 1, ReversePath: &null, Recipients: []Recipient{{Address: `"a b"@x`, Notify: "NEVER"}, {Address: "grüße@x"}}, EightBit: true, UTF8: true, MaxLine: 99},
 	} {
 		b, err := json.Marshal(env)

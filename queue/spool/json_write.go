@@ -103,6 +103,13 @@ func appendEnvelopeTail(b []byte, e *Envelope) []byte {
 	b = appendText(b, `,"legacy":`, e.Legacy)
 	b = appendText(b, `,"origin":`, e.Origin)
 	b = appendTexts(b, `,"remarks":`, e.Remarks)
+	if !e.NotBefore.IsZero() {
+		b = e.NotBefore.AppendFormat(append(b, `,"not_before":"`...), time.RFC3339Nano)
+		b = append(b, '"')
+	}
+	if e.Grace != 0 {
+		b = appendNumber(b, `,"grace":`, e.Grace)
+	}
 	b = appendNumber(b, `,"size":`, e.Size)
 	b = appendNumber(b, `,"lines":`, e.Lines)
 	b = appendTrue(b, `,"eight_bit":`, e.EightBit)
@@ -124,6 +131,9 @@ func (m *messageJSON) appendJSON(b []byte) []byte {
 		b = appendNumber(b, `,"drop":`, m.Drop)
 	}
 	b = appendTrue(b, `,"told":`, m.Told)
+	if m.Opens != 0 {
+		b = appendNumber(b, `,"opens":`, m.Opens)
+	}
 	return append(appendText(b, `,"home":`, m.Home), '}')
 }
 

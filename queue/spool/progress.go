@@ -60,6 +60,7 @@ type Message struct {
 	Next     time.Time // when it is due; zero for at once
 	First    time.Time // when it was first tried, for its own sake; zero if never, or not known
 	Drop     time.Time // when it may be dropped, having failed and been kept; zero if not planned
+	Opens    time.Time // when the send window of its identity opens, or did last; zero if it has none
 	// DelayTold reports whether its owner was told that it is late.
 	DelayTold bool
 	Progress  []Progress
@@ -136,8 +137,9 @@ type messageJSON struct {
 	First    int64  `json:"first,omitempty"`
 	Drop     int64  `json:"drop,omitempty"`
 	// Told is whether the owner was told of the delay.
-	Told bool   `json:"told,omitempty"`
-	Home string `json:"home,omitempty"` // see Queue.origin
+	Told  bool   `json:"told,omitempty"`
+	Opens int64  `json:"opens,omitempty"`
+	Home  string `json:"home,omitempty"` // see Queue.origin
 }
 
 type progressJSON struct {
@@ -172,7 +174,7 @@ func appendMessageLine(b []byte, m *Message) []byte {
 	if m.Held && !m.imposed {
 		s = held
 	}
-	line := messageJSON{string(rune(s)), m.Attempts, unixTime(m.Last), unixTime(m.Next), unixTime(m.First), unixTime(m.Drop), m.DelayTold, m.adopted}
+	line := messageJSON{string(rune(s)), m.Attempts, unixTime(m.Last), unixTime(m.Next), unixTime(m.First), unixTime(m.Drop), m.DelayTold, unixTime(m.Opens), m.adopted}
 	return appendPadded(b, &line, messageLine)
 }
 
@@ -281,7 +283,7 @@ func (m *Message) decodeMessageLine(line []byte) error {
 	if readMessageJSON(line, &mj) == nil {
 		m.Attempts, m.Last, m.Next, m.DelayTold = max(mj.Attempts, 0), timeOf(mj.Last), timeOf(mj.Next), mj.Told
 		m.adopted = cut(mj.Home, 60)
-		m.First, m.Drop = timeOf(mj.First), timeOf(mj.Drop)
+		m.First, m.Drop, m.Opens = timeOf(mj.First), timeOf(mj.Drop), timeOf(mj.Opens)
 	}
 	return nil
 }

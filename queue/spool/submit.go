@@ -203,6 +203,9 @@ func (w *Writer) publish(arrival time.Time) (string, error) {
 func (w *Writer) fill(env *Envelope) {
 	m := w.content.stats()
 	env.Version = envelopeVersion
+	if !env.NotBefore.IsZero() || env.Grace > 0 {
+		env.Version = scheduledVersion
+	}
 	if env.Arrival.IsZero() {
 		env.Arrival = time.Now()
 	}

@@ -24,6 +24,7 @@ var longOptions = map[string]string{
 	"setup":  "--host --tls --username --keyring --password-command --in-clear --oauth --client-id --token-command --dry-run --non-interactive --test --pacc",
 	"wire":   "--apply --undo --file --sendmail",
 	"rm":     "--yes --sender --recipient --older",
+	"send":   "--at",
 }
 
 // The shells' completions come from the tables of options and verbs.

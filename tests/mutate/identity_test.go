@@ -57,4 +57,9 @@ var identityFaults = []fault{
 		"	got, err := Keyring(ctx, k)\n	if err == nil && got != password {", "	got, err := password, error(nil)\n	if err == nil && got != password {",
 		[]test{{"identity/secret", "TestKeyringKeepsAPart"}},
 	},
+	{
+		"a pattern goes before an address", "identity",
+		"			if fold(m).ascii == f.ascii {\n				return i, Rule{ByAddress, m}", "			if false {\n				return i, Rule{ByAddress, m}",
+		[]test{{"identity", "TestVia"}},
+	},
 }

@@ -137,4 +137,24 @@ var queueFaults = []fault{
 		"dir.Uid != euid:\n\t\treturn -1", "dir.Uid == 1<<31:\n\t\treturn -1",
 		[]test{{"tests/hostile", "TestHostile/planted"}},
 	},
+	{
+		"a run for everything sends what is to be sent later", "queue",
+		"	case !r.opt.Early && !m.Envelope.ReleaseAt(now).IsZero():", "	case !r.opt.All && !m.Envelope.ReleaseAt(now).IsZero():",
+		[]test{{"queue", "TestNotBeforeItsTime"}},
+	},
+	{
+		"mail is sent outside of its window", "queue",
+		"return !r.opt.Early && route.Opens.After(now)", "return false",
+		[]test{{"queue", "TestSendWindow"}},
+	},
+	{
+		"a clock that is set back keeps mail for ever", "queue",
+		"left > 0 && left <= grace+maxSetBack &&", "left > 0 &&",
+		[]test{{"queue", "TestReleaseAt"}},
+	},
+	{
+		"an older program may send what is to be sent later", "queue",
+		"		env.Version = scheduledVersion", "		env.Version = envelopeVersion",
+		[]test{{"queue/spool", "TestScheduledEntries"}},
+	},
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/message"
@@ -75,19 +76,20 @@ const (
 type Invocation struct {
 	Mode        Mode
 	Operands    []string
-	Config      string  // -C
-	ReversePath *string // -f, -r: as given; nil if not
-	FullName    string  // -F
-	Extract     bool    // -t
-	IgnoreDots  bool    // -i
-	Body        string  // -B
-	Notify      string  // -N
-	Return      string  // -R
-	EnvelopeID  string  // -V
-	Tag         string  // -L
-	Transcript  string  // -X
-	Verbose     bool    // -v
-	QueueOnly   bool    // -odq
+	Config      string    // -C
+	ReversePath *string   // -f, -r: as given; nil if not
+	FullName    string    // -F
+	Extract     bool      // -t
+	IgnoreDots  bool      // -i
+	Body        string    // -B
+	Notify      string    // -N
+	Return      string    // -R
+	EnvelopeID  string    // -V
+	Tag         string    // -L
+	Transcript  string    // -X
+	Verbose     bool      // -v
+	QueueOnly   bool      // -odq
+	NotBefore   time.Time // --at of esmtpq send; zero for none
 	Selections  []Selection
 }
 

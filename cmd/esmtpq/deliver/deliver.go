@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/signal"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -166,7 +167,7 @@ func deliver(c *door.Call, opt *options) error {
 	ctx, stop := interruptible()
 	defer stop()
 	run := r.options(c, q)
-	run.All, run.Select = true, only
+	run.All, run.Select, run.Early = true, only, c.Early || opt.choice.Named()
 	if c.Transcript != nil {
 		return runNow(ctx, c, q, r, run)
 	}
@@ -177,7 +178,9 @@ func deliver(c *door.Call, opt *options) error {
 			c.Remark(text + ": waiting for its end")
 		}
 	}
-	return r.run(ctx, c, q, run, c.Messages != nil || opt.choice.Named())
+	err = r.run(ctx, c, q, run, c.Messages != nil || opt.choice.Named())
+	r.awaitSchedule(q)
+	return err
 }
 
 // joined ends a run for everything that leaves its work to another one: incron and the like start one
@@ -210,13 +213,24 @@ func runBehind(c *door.Call, q *spool.Queue, r *router, delay time.Duration) err
 	defer lock.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	defer sleep(delay, asked, func() { r.prepare(ctx, q) }, cancel)()
-	defer r.closeUnused()
-	r.refresh()
-	run := r.options(c, q)
-	run.Waiting = r.closeUnused // whatever was opened is too old when the other run ends
-	run.Begun = func() { lock.Close() }
-	return r.run(ctx, c, q, run, false)
+	defer signal.Stop(asked)
+	woken, stop := sleep(delay, asked, func() { r.prepare(ctx, q) }, cancel)
+	run := func() error {
+		defer r.closeUnused()
+		r.refresh()
+		run := r.options(c, q)
+		run.Waiting = r.closeUnused // whatever was opened is too old when the other run ends
+		run.Begun = func() { lock.Close() }
+		return r.run(ctx, c, q, run, false)
+	}
+	err = run()
+	stop()
+	for !woken && ctx.Err() == nil && alarm(q, asked) {
+		_, stop := sleep(0, asked, func() {}, cancel)
+		err = run()
+		stop()
+	}
+	return err
 }
 
 // patience is how long sendmail -v waits for another queue run to end.

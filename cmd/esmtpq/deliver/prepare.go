@@ -35,7 +35,7 @@ func (r *router) prepare(ctx context.Context, q *spool.Queue) {
 			return
 		}
 		m, err := q.Read(id)
-		if err != nil || m.Held || !m.Last.IsZero() {
+		if err != nil || m.Held || !m.Last.IsZero() || m.Envelope.ReleaseAt(now).After(now.Add(opensBefore)) {
 			continue
 		}
 		for _, name := range r.destinations(m) {
@@ -58,7 +58,7 @@ func (r *router) destinations(m *spool.Message) []string {
 			continue
 		}
 		route, err := r.Route(&m.Envelope, rcpt)
-		if err == nil && !slices.Contains(names, route.Destination) {
+		if err == nil && route.Opens.IsZero() && !slices.Contains(names, route.Destination) {
 			names = append(names, route.Destination)
 		}
 	}

@@ -80,8 +80,12 @@ func (r *router) Route(env *spool.Envelope, rcpt spool.Recipient) (queue.Route, 
 		}
 		r.transports[name], r.ways[name] = t, route
 	}
+	var opens time.Time
+	if route.Sender != nil {
+		opens = route.Sender.SendWindow.Opens(time.Now())
+	}
 	return queue.Route{
-		Destination: name, Address: route.Address,
+		Opens: opens, Destination: name, Address: route.Address,
 		ReversePath: r.routes.ReversePath(env, &route), Sender: r.routes.SenderField(&route),
 	}, nil
 }

@@ -56,16 +56,18 @@ func takeSignals() chan os.Signal {
 // sleep, and the run begins: at the end of a session or of a job, the mail still goes out. The
 // next signal ends the run, by cancel. meanwhile is called some seconds before the end of the
 // sleep, and once more shortly before it.
-func sleep(delay time.Duration, asked chan os.Signal, meanwhile func(), cancel context.CancelFunc) (stop func()) {
+//
+// It returns whether there was a signal, and a function for the end of the run.
+func sleep(delay time.Duration, asked chan os.Signal, meanwhile func(), cancel context.CancelFunc) (woken bool, stop func()) {
 	early := min(delay, opensBefore)
 	for _, d := range [...]time.Duration{delay - early, early - early/4} {
 		if pause(d, asked) {
-			early = 0
+			early, woken = 0, true
 			break
 		}
 		meanwhile()
 	}
-	pause(early/4, asked)
+	woken = pause(early/4, asked) || woken
 	done := make(chan struct{})
 	go func() {
 		select {
@@ -74,7 +76,7 @@ func sleep(delay time.Duration, asked chan os.Signal, meanwhile func(), cancel c
 		case <-done:
 		}
 	}()
-	return func() { signal.Stop(asked); close(done) }
+	return woken, func() { close(done) }
 }
 
 // wakeupLock returns the lock of the one sleeper: the lock that the submission has handed over,

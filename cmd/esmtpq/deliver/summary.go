@@ -32,13 +32,19 @@ func summarize(c *door.Call, sum *queue.Summary, named bool) error {
 		count := door.Plural(w.Messages, "message waits", "messages wait")
 		say("%s%s (%s)", destination, spool.Printable(w.Text), count)
 	}
+	for _, s := range sum.Scheduled {
+		say("%s is to be sent %s: esmtpq retry %s sends it now", s.ID, door.Stamp(s.At), s.ID)
+	}
+	if len(sum.Scheduled) == 0 && !sum.Wake.IsZero() {
+		c.Remark("mail waits for its time, the first until " + door.Stamp(sum.Wake) + ": see mailq")
+	}
 	switch {
 	case named:
 		sayUntried(sum, say)
 	case len(sum.Held) > 0:
 		c.Remark(door.Plural(len(sum.Held), "message", "messages") + " of these held: see mailq")
 	}
-	if len(sum.Waiting) > 0 || named && len(sum.Held)+len(sum.Refused) > 0 {
+	if len(sum.Waiting) > 0 || named && len(sum.Held)+len(sum.Refused)+len(sum.Scheduled) > 0 {
 		return exit.Silent(exit.TempFail)
 	}
 	return nil

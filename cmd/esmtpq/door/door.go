@@ -29,6 +29,8 @@ type Call struct {
 	Sendmail *argv.Invocation
 	// Messages are the queue IDs that another door hands over to deliver; nil if Args say which.
 	Messages []string
+	// Early says that Messages were named one by one, and are sent before their time, too.
+	Early bool
 	// Transcript is the transcript of a submission, for sendmail -v, which waits for the delivery
 	// of Messages; nil if there is none.
 	Transcript *Transcript

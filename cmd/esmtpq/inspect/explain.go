@@ -209,6 +209,16 @@ func (e *explainer) route(route *submit.Route) {
 	}
 	e.field("recipient", "<"+route.Address+">")
 	e.field("reverse-path", "<"+e.r.ReversePath(e.env, route)+">, "+e.r.ReversePathReason(e.env, route))
+	if d := route.Sender.HoldFor; d > 0 {
+		defer e.field("held back", "for "+d.String()+" after its submission, so that it can be taken back")
+	}
+	if w := route.Sender.SendWindow; len(w) > 0 {
+		state := "open now"
+		if opens := w.Opens(time.Now()); !opens.IsZero() {
+			state = "opens " + door.Stamp(opens)
+		}
+		defer e.field("send window", w.String()+"; "+state)
+	}
 	if sender := e.r.SenderField(route); sender != "" {
 		defer e.field("Sender", sender+", forced by the identity")
 	}

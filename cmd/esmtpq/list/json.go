@@ -28,7 +28,7 @@ func (w *jsonList) print(j jsonMessage) {
 }
 
 type jsonMessage struct {
-	QueueName   string          `json:"queue_name"` // "active", "deferred", "hold", "failed", "damaged" or "legacy"
+	QueueName   string          `json:"queue_name"` // "active", "deferred", "scheduled", "hold", "failed", "damaged" or "legacy"
 	QueueID     string          `json:"queue_id"`
 	ArrivalTime int64           `json:"arrival_time"`          // Unix time
 	MessageSize int64           `json:"message_size"`          // octets
@@ -37,6 +37,7 @@ type jsonMessage struct {
 	Attempts    int             `json:"attempts"`
 	LastAttempt int64           `json:"last_attempt,omitempty"` // Unix time
 	NextAttempt int64           `json:"next_attempt,omitempty"`
+	Scheduled   int64           `json:"scheduled,omitempty"` // Unix time before which it is not sent
 	Reason      string          `json:"reason,omitempty"`    // why the whole message waits
 	NeedsYou    bool            `json:"needs_you,omitempty"` // it waits for its owner to decide
 	WaitsFor    *jsonWait       `json:"waits_for,omitempty"`
@@ -84,6 +85,11 @@ func (w *jsonList) message(m *spool.Message) {
 		j.QueueName = "hold"
 	} else if !m.Pending() {
 		j.QueueName = "failed"
+	} else if now := time.Now(); !m.Scheduled(now).IsZero() {
+		j.QueueName, j.Scheduled = "scheduled", m.Scheduled(now).Unix()
+		if j.Reason == "" {
+			j.Reason = m.ScheduledText(now, door.Stamp)
+		}
 	}
 	if u, ok := w.trouble.unsendables[m.ID]; ok && m.WhyHeld() == "" {
 		j.Reason = spool.Printable(u.Why)

@@ -98,7 +98,7 @@ func list(c *door.Call, opt options) error {
 		w, listing.Foreign = &quietList{trouble: t}, nil
 	} else if !opt.json {
 		w = &postfixList{
-			out: out, verbose: opt.verbose, colour: colourful(c.Out),
+			out: out, verbose: opt.verbose, colour: colourful(c.Out), now: time.Now(),
 			running: running, transfers: transfers, trouble: t,
 		}
 	}
@@ -165,6 +165,7 @@ type postfixList struct {
 	verbose bool
 	colour  bool
 	running bool // a queue run goes on
+	now     time.Time
 	trouble trouble
 
 	transfers map[string]spool.Transfer // what it is sending
@@ -246,6 +247,9 @@ func (w *postfixList) message(m *spool.Message) {
 		for _, remark := range m.Envelope.Remarks {
 			w.reason("remark: "+spool.Printable(remark), false)
 		}
+	}
+	if why := m.ScheduledText(w.now, door.Stamp); why != "" {
+		w.reason(why, false)
 	}
 	if why := w.trouble.stops(m); why != "" {
 		w.reason(spool.Printable(why), true)

@@ -45,6 +45,7 @@ func retry(c *door.Call) error {
 		return err
 	})
 	if len(try) > 0 {
+		c.Early = sel.Named()
 		if err := c.Deliver(try, nil); err != nil {
 			return err
 		}

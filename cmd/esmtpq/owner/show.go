@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
@@ -95,6 +96,8 @@ func showEnvelope(w io.Writer, path string, m *spool.Message, t spool.Transfer) 
 		field("State", fmt.Sprintf("being sent: %d of %d octets", t.Done, t.Total))
 	case m.Held:
 		field("State", "held: esmtpq release "+m.ID)
+	case !m.Scheduled(time.Now()).IsZero():
+		field("State", m.ScheduledText(time.Now(), door.Stamp))
 	}
 	if !m.Last.IsZero() {
 		field("Attempts", fmt.Sprintf("%d of its own, last %s, next %s", m.Attempts, door.Stamp(m.Last), door.Stamp(m.Next)))

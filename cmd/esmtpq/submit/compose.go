@@ -151,7 +151,7 @@ func Envelope(inv *argv.Invocation) (*spool.Envelope, error) {
 
 // begin makes a draft from the command line.
 func begin(inv *argv.Invocation) (*Draft, error) {
-	env := &spool.Envelope{Return: inv.Return, EnvelopeID: inv.EnvelopeID, Body: inv.Body}
+	env := &spool.Envelope{NotBefore: inv.NotBefore.Round(0).UTC(), Return: inv.Return, EnvelopeID: inv.EnvelopeID, Body: inv.Body}
 	var err error
 	if env.Config, err = ConfigFile(inv); err != nil {
 		return nil, err

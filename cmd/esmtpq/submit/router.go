@@ -132,6 +132,9 @@ func (d *Draft) Check(r *Router) (time.Duration, error) {
 			// named with the domain that it gets, too
 		default:
 			d.keep(rcpt)
+			if route.Sender != nil {
+				d.Env.Grace = max(d.Env.Grace, int64((route.Sender.HoldFor+time.Second-1)/time.Second))
+			}
 		}
 	}
 	if len(d.Env.Recipients) == 0 && len(kept) > 0 {

@@ -71,6 +71,9 @@ func send(c *door.Call, inv *argv.Invocation, r *Router) error {
 	for _, remark := range d.Env.Remarks {
 		c.Remark(spool.Printable(remark))
 	}
+	if at := d.Env.NotBefore; !at.IsZero() {
+		c.Remark("to be sent " + door.Stamp(at) + ": esmtpq rm last takes it back")
+	}
 	if inv.QueueOnly {
 		return nil
 	}
