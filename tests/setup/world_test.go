@@ -161,7 +161,7 @@ func (w *world) dns(t *testing.T, root, dir string) {
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(filepath.Join(root, "usr/sbin/dnsmasq"), "--keep-in-foreground", "--log-facility=-", "--conf-file="+conf, "--pid-file=", "--user=root", "--group=root")
+	cmd := exec.Command(filepath.Join(root, "usr/sbin/dnsmasq"), "--no-daemon", "--log-facility=-", "--conf-file="+conf, "--pid-file=")
 	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+stage.UnpackedLibraries(root))
 	stage.AwaitLine(t, started(t, cmd), "started")
 }
