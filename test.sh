@@ -90,6 +90,7 @@ installed="
 /usr/bin/zstd zstd
 /usr/sbin/debootstrap debootstrap
 /usr/bin/strace strace
+/usr/sbin/pflogsumm pflogsumm
 "
 
 # Only unpacked, since these are daemons, or need a mail server or much else. The same form.

@@ -67,6 +67,17 @@ type Config struct {
 	// kept. 0 means the queue's usual time, a negative one (Never) that it does not happen.
 	ExpireAfter, DelayNoticeAfter, KeepFailed time.Duration
 
+	// History is how long is remembered what became of mail. 0 means the usual time, a negative one
+	// (Never) that nothing is.
+	History time.Duration
+	// Log says where lines in the form of Postfix go: "syslog", "journal", or an absolute path; ""
+	// means nowhere.
+	Log string
+	// LogSubjects puts the subjects of mail into both.
+	LogSubjects bool
+	// Hooks are shell commands by the event after which they are run, see HookEvents.
+	Hooks map[string]string
+
 	// HoldPossiblyDelivered holds a message whose delivery was cut off before the host's last
 	// reply, so that its owner can decide. Otherwise the message is tried again.
 	HoldPossiblyDelivered bool
@@ -148,7 +159,10 @@ type Identity struct {
 	QualifyDomain string // domain for recipients without one; "" means those are local
 	ReversePath   string // forced reverse-path, may contain %u; see Config.ReversePath
 	Sender        string // forced Sender: field, may contain %u; see Expand
-	NoMessageID   bool   // do not add a Message-ID where there is none
+	// SentCopy is where a copy of what the host has taken goes: an absolute path, with a slash at its end
+	// for a Maildir, otherwise of an mbox; "" for no copy.
+	SentCopy    string
+	NoMessageID bool // do not add a Message-ID where there is none
 
 	Preconnect    string // shell command to run before connecting
 	Postconnect   string // shell command to run after the session

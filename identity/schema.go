@@ -96,6 +96,14 @@ func (r *yamlReader) file(root *tree.Node) {
 			c.DelayNoticeAfter = r.period(v, key, "4h or never")
 		case "keep_failed":
 			c.KeepFailed = r.period(v, key, "30d or never")
+		case "history":
+			c.History = r.period(v, key, "30d or never")
+		case "log":
+			c.Log = r.logTarget(v, key)
+		case "log_subjects":
+			c.LogSubjects = r.boolean(v, key)
+		case "hooks":
+			c.Hooks = r.hooks(v, key)
 		case "hold_possibly_delivered":
 			c.HoldPossiblyDelivered = r.boolean(v, key)
 		case "identities":
@@ -184,6 +192,8 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 	switch key {
 	case "match":
 		id.Match = r.match(v, path)
+	case "sent_copy":
+		id.SentCopy = r.folder(v, path)
 	case "default":
 		id.Default = r.boolean(v, path)
 	case "message_id":
@@ -308,6 +318,8 @@ func keysOf(path string) []string {
 		return oauthKeys
 	case strings.HasPrefix(path, "via["):
 		return viaKeys
+	case path == "hooks":
+		return HookEvents
 	}
 	return identityKeys
 }

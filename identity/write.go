@@ -38,6 +38,12 @@ func (c *Config) Tree() (root *tree.Node, head string) {
 	addPeriod(root, "expire_after", c.ExpireAfter)
 	addPeriod(root, "delay_notice_after", c.DelayNoticeAfter)
 	addPeriod(root, "keep_failed", c.KeepFailed)
+	addPeriod(root, "history", c.History)
+	addText(root, "log", c.Log)
+	if c.LogSubjects {
+		addPlain(root, "log_subjects", "true")
+	}
+	c.addHooks(root)
 	if c.HoldPossiblyDelivered {
 		addPlain(root, "hold_possibly_delivered", "true")
 	}
@@ -96,6 +102,7 @@ func (c *Config) identityNode(id *Identity) *tree.Node {
 	addText(n, "qualify_domain", id.QualifyDomain)
 	addText(n, "reverse_path", id.ReversePath)
 	addText(n, "sender", id.Sender)
+	addText(n, "sent_copy", id.SentCopy)
 	if id.NoMessageID {
 		addPlain(n, "message_id", "false")
 	}

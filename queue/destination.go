@@ -42,6 +42,8 @@ type draw struct {
 	entry   *openEntry
 	indexes []int     // of Delivery.Recipients in the envelope
 	sender  string    // Sender: field to force upon the header, "" for none
+	new     bool      // the message has not been tried before
+	drawn   time.Time // when it was drawn
 	content Content   // nil if it cannot be read
 	first   time.Time // when the message was first tried for its own sake; now if this is the first time
 	// lastChance says that the message is given up if it is put off once more.
@@ -233,6 +235,9 @@ func (t *destination) deliveryOf(id string) *Delivery {
 		d.draw.content = d.Content
 	}
 	r.mu.Unlock()
+	if err == nil && r.opt.Observer != nil {
+		d.Fields = spool.FieldsOf(d.Content)
+	}
 	if err != nil {
 		d.Content = nil
 		t.refuseContent(d, err)
@@ -269,6 +274,7 @@ func (t *destination) fill(e *openEntry) *Delivery {
 	d := &Delivery{ID: e.ID(), Envelope: &e.Message().Envelope, draw: &draw{entry: e}}
 	e.View(func(m *spool.Message) {
 		now := t.run.now()
+		d.draw.new, d.draw.drawn = m.Last.IsZero(), now
 		d.draw.first, d.draw.lastChance = firstTried(m, now), t.run.opt.Limits.expired(m, now)
 		d.Recipients, d.draw.indexes = make([]Recipient, 0, len(m.Progress)), make([]int, 0, len(m.Progress))
 		for i, rcpt := range m.Envelope.Recipients {
@@ -280,7 +286,7 @@ func (t *destination) fill(e *openEntry) *Delivery {
 				continue
 			}
 			rcpt.Address = route.Address
-			d.ReversePath, d.draw.sender = route.ReversePath, route.Sender
+			d.ReversePath, d.draw.sender, d.Rule = route.ReversePath, route.Sender, route.Rule
 			d.Recipients = append(d.Recipients, rcpt)
 			d.draw.indexes = append(d.draw.indexes, i)
 		}

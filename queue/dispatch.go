@@ -34,6 +34,11 @@ func (r *run) dispatch(m *spool.Message, now time.Time) {
 	}
 	r.noteWindow(m, opens, len(names)+len(indexes) == 0, now)
 	r.refuseRecipients(m.ID, "", indexes, reports)
+	if len(names) > 0 {
+		r.mu.Lock()
+		r.stands.Of, r.stands.OfOctets = r.stands.Of+1, r.stands.OfOctets+m.Envelope.Size
+		r.mu.Unlock()
+	}
 	for _, name := range names {
 		if why := r.enqueue(name, m, now); why != nil {
 			r.refuse(m.ID, name, *why)

@@ -341,6 +341,9 @@ func (r *run) drop(e *spool.Entry, sum *Summary) {
 		return
 	}
 	sum.Dropped = append(sum.Dropped, failed...)
+	if r.opt.Observer != nil {
+		r.opt.Observer.Dropped(m)
+	}
 }
 
 // collectBlocked notes the identities that wait for their owner, with their mail.

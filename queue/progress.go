@@ -33,7 +33,37 @@ func (r *run) show(stop <-chan struct{}, ended chan<- struct{}) {
 			r.q.ShowTransfers(all)
 			shown = len(all) > 0
 		}
+		if r.opt.Progress != nil {
+			r.opt.Progress(r.standing())
+		}
 	}
+}
+
+// A Standing is how far a run has come.
+type Standing struct {
+	Messages, Of     int   // done with in this run, and all that it has found to do
+	Octets, OfOctets int64 // of their content
+	To               string
+	Others           int // recipients of the same message besides To
+}
+
+// standing returns how far the run has come.
+func (r *run) standing() Standing {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.stands
+	first := ""
+	for _, t := range r.destinations {
+		for d := range t.out {
+			if c := d.draw.content; c != nil && d.draw.entry.use == 1 {
+				s.Octets += min(spool.Taken(c), d.Envelope.Size)
+			}
+			if len(d.Recipients) > 0 && (first == "" || d.ID < first) {
+				first, s.To, s.Others = d.ID, d.Recipients[0].Address, len(d.Recipients)-1
+			}
+		}
+	}
+	return s
 }
 
 // transfers returns the messages that transports have drawn and not reported.

@@ -20,6 +20,7 @@ type part struct {
 	*Delivery
 	which   []int // indexes into Recipients; nil: all of them, in order
 	reports []Report
+	session Session
 }
 
 // recipient returns the index of the recipient that report k is for.
@@ -70,8 +71,20 @@ func (t *destination) Record(outcomes []Outcome) error {
 		p.reports = t.giveUp(p, now)
 		attempts[i] = t.attempt(p, now)
 	}
+	var trials []Trial
+	if t.run.opt.Observer != nil {
+		trials = t.trials(parts, now)
+		t.run.opt.Observer.Tried(trials)
+	}
 	var first error
-	for i, err := range t.run.q.RecordAll(attempts, now) {
+	errs := t.run.q.RecordAll(attempts, now)
+	for i := range trials {
+		trials[i].Served = errs[i] == nil && parts[i].draw.entry.Served()
+	}
+	if trials != nil {
+		t.run.opt.Observer.Recorded(trials)
+	}
+	for i, err := range errs {
 		if err != nil {
 			t.stop(err)
 			first = cmp.Or(first, err)
@@ -92,7 +105,7 @@ func (t *destination) parts(outcomes []Outcome) []part {
 		case w.open == 0:
 		case o.Recipients == nil && w.open == len(w.indexes):
 			w.open = 0
-			parts = append(parts, part{Delivery: o.Delivery, reports: o.Reports})
+			parts = append(parts, part{Delivery: o.Delivery, reports: o.Reports, session: o.Session})
 		default:
 			parts = addPart(parts, o)
 		}
@@ -105,7 +118,7 @@ func addPart(parts []part, o Outcome) []part {
 	at := slices.IndexFunc(parts, func(p part) bool { return p.Delivery == o.Delivery })
 	if at < 0 {
 		at = len(parts)
-		parts = append(parts, part{Delivery: o.Delivery, which: []int{}})
+		parts = append(parts, part{Delivery: o.Delivery, which: []int{}, session: o.Session})
 	}
 	p, w := &parts[at], o.Delivery.draw
 	if w.reported == nil {
@@ -176,6 +189,9 @@ func (t *destination) settle(p *part, err error, now time.Time) {
 	if whole {
 		delete(t.out, p.Delivery)
 	}
+	if whole && e.use == 1 {
+		r.stands.Messages, r.stands.Octets = r.stands.Messages+1, r.stands.Octets+p.Envelope.Size
+	}
 	last := whole && e.use == 1 && err == nil && !e.Served()
 	r.mu.Unlock()
 	if last {
@@ -206,6 +222,8 @@ func (r *run) tooUnsure(often int) bool { return r.opt.HoldUnsure || often >= ma
 func (r *run) hold(e *openEntry) {
 	if err := e.HoldUnsure(); err != nil {
 		r.troubled("%v", err)
+	} else if r.opt.Observer != nil {
+		e.View(r.opt.Observer.Held)
 	}
 }
 
@@ -242,12 +260,19 @@ func (t *destination) tally(p *part, err error, now time.Time) {
 		dead.Unsure = false // that is only so for this message
 		t.dead = &dead
 		r.block(t.name, p.ID)
+		_, waited := r.backoffs[t.name]
 		b := r.backoffs.failed(t.name, dead, now)
+		if r.opt.Observer != nil {
+			r.opt.Observer.Suspended(t.name, &dead, !waited)
+		}
 		b.Cure = r.cure(b, t.name)
 		r.changed = true
 	} else if _, ok := r.backoffs[t.name]; ok && slices.ContainsFunc(p.reports, proves) {
 		delete(r.backoffs, t.name)
 		r.changed = true
+		if r.opt.Observer != nil {
+			r.opt.Observer.Recovered(t.name)
+		}
 	}
 }
 

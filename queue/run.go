@@ -45,6 +45,10 @@ type RunOptions struct {
 	// Notifier, if not nil, tells the owner of mail that failed, is late, or is dropped: see
 	// Summary.Tell.
 	Notifier Notifier
+	// Progress, if not nil, is called again and again, with how far the run has come.
+	Progress func(Standing)
+	// Observer, if not nil, is told what the run does.
+	Observer Observer
 	// Attended says that a person reads the Summary: it counts as the notice where the Notifier
 	// has no way.
 	Attended bool
@@ -131,7 +135,7 @@ func runLocked(ctx context.Context, q *spool.Queue, router Router, opt RunOption
 	defer q.UnlockRun()
 	q.DeclareRun(opt.All && opt.Select == nil)
 	r := &run{
-		q: q, ctx: ctx, router: router, opt: opt, called: called, waited: waited,
+		q: q, ctx: ctx, router: router, opt: opt, called: called, begun: opt.now(), waited: waited,
 		seen: map[uint64]struct{}{}, open: map[string]*openEntry{}, destinations: map[string]*destination{},
 		reasons: map[Reason]int{}, backoffs: readBackoffs(q), unsendable: q.Unsendables(),
 		blocked: map[string][]string{}, pileOf: map[pileKey]*pile{},
@@ -166,6 +170,7 @@ type run struct {
 	router Router
 	opt    RunOptions
 	called time.Time // when the run was asked for
+	begun  time.Time // when it had its lock
 	waited bool      // for another run to end
 
 	gone      chan *spool.Entry // entries that are done, to be removed
@@ -198,6 +203,7 @@ type run struct {
 	pileOf            map[pileKey]*pile
 	noted             []string // messages of which the owner may have to be told
 	findings          findings
+	stands            Standing
 	sum               Summary
 }
 

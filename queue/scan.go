@@ -134,6 +134,9 @@ func (r *run) consider(number uint64, first bool) {
 		return
 	}
 	r.imposed(m)
+	if r.opt.Observer != nil && m.Foreign == "" && !m.Held && untried(m) {
+		r.opt.Observer.Found(m)
+	}
 	switch r.judge(m, now) {
 	case toSweep:
 		r.sweepDone(id)

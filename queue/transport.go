@@ -55,6 +55,7 @@ type Outcome struct {
 	Delivery   *Delivery
 	Recipients []int // indexes into Delivery.Recipients that Reports are for; nil: all of them, in order
 	Reports    []Report
+	Session    Session
 }
 
 // A Delivery is one message on its way to one destination: the envelope, those of
@@ -68,6 +69,8 @@ type Delivery struct {
 	// Recipients are those to try now, with complete (qualified) addresses.
 	Recipients []Recipient
 	Content    Content
+	Rule       string       // that chose the destination
+	Fields     spool.Fields // of the header, for an Observer
 
 	draw *draw // what the queue knows of it; nil in tests of transports
 }
@@ -128,6 +131,7 @@ type Route struct {
 	Address     string // the recipient's address, complete
 	ReversePath string // MAIL FROM on this route, "" for null
 	Sender      string // a Sender: field to force upon the header; "" leaves it alone
+	Rule        string // why this destination, for people: the rule that chose the identity
 	// Opens is when mail may go by this route, if that is still to come; zero if it may at once.
 	Opens time.Time
 }

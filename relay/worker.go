@@ -54,6 +54,7 @@ type worker struct {
 	fruitless   int         // sessions in a row that achieved nothing
 	culprit     int         // order of the message that all of these ended over; 0 for several, or none
 	notBefore   time.Time
+	setup       time.Duration // that the next message to be recorded has waited for the session
 
 	ahead  []*task                // drawn, and to be carried before any others
 	flight map[*smtp.Message]task // messages handed to conn
@@ -153,8 +154,9 @@ func (w *worker) waiting() int { return len(w.ahead) + w.src.Backlog() }
 // reports so and returns false.
 func (w *worker) open() bool {
 	w.pause()
+	began := time.Now()
 	host, conn, idle, err := w.host.reach(w.ctx)
-	w.host = host
+	w.host, w.setup = host, time.Since(began)
 	if err == nil {
 		w.begin(conn, idle)
 		return true
@@ -288,6 +290,12 @@ func (w *worker) giveBack() {
 func (w *worker) record(outcomes ...queue.Outcome) {
 	if len(outcomes) == 0 {
 		return
+	}
+	for i := range outcomes {
+		outcomes[i].Session.Setup, w.setup = w.setup, 0
+		if w.conn != nil {
+			outcomes[i].Session.TLS = w.conn.Cipher()
+		}
 	}
 	if err := w.src.Record(outcomes); err != nil && w.unrecorded == nil {
 		w.unrecorded = err

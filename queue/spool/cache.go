@@ -19,6 +19,8 @@ const (
 	DueIndexFile = ".agenda"
 	// UnsendableFile says which entries can neither be sent nor written to, and why.
 	UnsendableFile = ".unsendable"
+	// AnnouncedFile says of which messages a command of the person's was told as queued.
+	AnnouncedFile = ".announced"
 	// toldFile says which of all this its owner was told.
 	toldFile = ".told"
 	// editedFile says that a command has changed an entry, so that the findings of earlier runs

@@ -159,7 +159,7 @@ func (q *Queue) Inventory() (*Inventory, error) {
 		switch {
 		case IsID(name):
 			v.IDs = append(v.IDs, Number(name))
-		case strings.HasPrefix(name, newPrefix), strings.HasPrefix(name, sentPrefix), strings.HasPrefix(name, "."+BackoffFile), strings.HasPrefix(name, "."+DueIndexFile), strings.HasPrefix(name, "."+UnsendableFile):
+		case strings.HasPrefix(name, newPrefix), strings.HasPrefix(name, sentPrefix), strings.HasPrefix(name, "."+BackoffFile), strings.HasPrefix(name, "."+DueIndexFile), strings.HasPrefix(name, "."+UnsendableFile), strings.HasPrefix(name, "."+AnnouncedFile):
 			v.dead = append(v.dead, name)
 		case strings.HasPrefix(name, "."):
 		case q.looksLegacy(name):

@@ -56,6 +56,7 @@ type Conn struct {
 	// Steady says that the host answers RSET in the same words each time. In the place of another
 	// reply they show that we are out of step, unless the host is Uniform. Probe sets it.
 	Steady bool
+	cipher string // see Cipher
 	// Begun is the number of messages begun: each MAIL counts.
 	Begun int
 	// MaxMessages is how many may be begun; 0 means any number. At first it is the host's MAILMAX
@@ -124,6 +125,9 @@ func (c *Conn) Extensions() Extensions { return c.ext }
 // Fingerprint returns a short text that changes when the host's greeting or its reply to EHLO
 // changes, except for words that differ each time.
 func (c *Conn) Fingerprint() string { return c.print }
+
+// Cipher returns the version of TLS and the cipher of the session, "" in clear.
+func (c *Conn) Cipher() string { return c.cipher }
 
 // Pipelining reports whether several commands may be in flight.
 func (c *Conn) Pipelining() bool { return c.ext.Has("PIPELINING") }

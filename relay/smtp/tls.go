@@ -56,7 +56,8 @@ func (c *Conn) handshake() *Error {
 	if state.DidResume {
 		how = ", resumed"
 	}
-	c.Note(tls.VersionName(state.Version) + ", " + tls.CipherSuiteName(state.CipherSuite) + how)
+	c.cipher = tls.VersionName(state.Version) + ", " + tls.CipherSuiteName(state.CipherSuite)
+	c.Note(c.cipher + how)
 	return nil
 }
 

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the completions in contrib/comple
 var longOptions = map[string]string{
 	"mailq": "--json --count --quiet", "deliver": "--sender --recipient --older", "show": "--raw --sender --recipient --older",
 	"hold": "--sender --recipient --older", "release": "--sender --recipient --older", "retry": "--to --sender --recipient --older",
-	"probe":  "--json",
+	"probe": "--json", "log": "--json --follow --since",
 	"import": "--apply --keyring --in-clear --kind",
 	"setup":  "--host --tls --username --keyring --password-command --in-clear --oauth --client-id --token-command --dry-run --non-interactive --test --pacc",
 	"wire":   "--apply --undo --file --sendmail",

@@ -130,7 +130,7 @@ func (w *world) judge(counts map[copyOf]int, torn int) {
 }
 
 // ours are the files in the queue directory that are no messages.
-var ours = []string{".lock", ".wakeup", ".parked", ".agenda", ".edited", ".last", ".sessions", ".sent"}
+var ours = []string{".lock", ".wakeup", ".parked", ".agenda", ".edited", ".last", ".sessions", ".sent", ".history"}
 
 // leftovers returns everything in the queue that should be gone after all mail has gone out.
 func (w *world) leftovers() []string {

@@ -148,7 +148,7 @@ func entries(p *stage.Person) []string {
 	all, _ := os.ReadDir(p.Path(".esmtp_queue"))
 	for _, e := range all {
 		switch e.Name() {
-		case ".lock", ".wakeup", ".parked", ".agenda", ".edited", ".last", ".sessions", ".sent", ".unsendable":
+		case ".lock", ".wakeup", ".parked", ".agenda", ".edited", ".last", ".sessions", ".sent", ".unsendable", ".history":
 		default:
 			names = append(names, e.Name())
 		}

@@ -151,6 +151,9 @@ func deliver(c *door.Call, opt *options) error {
 	defer transcript.Close()
 	r := newRouter(home, opt.inv.Config, q)
 	r.transcript, r.step = transcript, step
+	if !opt.background {
+		r.progress = newProgress(c, transcript, opt.inv.Verbose || c.Transcript != nil)
+	}
 	if opt.background {
 		return runBehind(c, q, r, opt.delay)
 	}
@@ -277,7 +280,12 @@ func (r *router) options(c *door.Call, q *spool.Queue) queue.RunOptions {
 func (r *router) run(ctx context.Context, c *door.Call, q *spool.Queue, run queue.RunOptions, named bool) error {
 	// Words on standard error are read by somebody if it is a terminal; cron throws them away.
 	r.announce(&run, q, run.All && term.IsTerminal(int(c.Err.Fd())))
+	rec := r.record(&run, q)
+	if r.progress != nil {
+		run.Progress = r.progress.show
+	}
 	sum, err := queue.Run(ctx, q, r, run)
+	r.progress.end()
 	r.transcript.Flush(ctx)
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -292,6 +300,7 @@ func (r *router) run(ctx context.Context, c *door.Call, q *spool.Queue, run queu
 	if told := summarize(c, sum.Tell(ctx), false); err == nil {
 		err = told
 	}
+	rec.end(ctx, c)
 	return err
 }
 

@@ -21,6 +21,7 @@ type router struct {
 	queue      *spool.Queue     // in which sessions leave state for later ones
 	transcript *door.Transcript // where the SMTP dialogue is shown; nil for nowhere
 	step       time.Duration    // limit of each step of a session; 0 for the usual ones
+	progress   *progress
 
 	mu         sync.Mutex // guards what follows
 	routes     *submit.Router
@@ -84,8 +85,12 @@ func (r *router) Route(env *spool.Envelope, rcpt spool.Recipient) (queue.Route, 
 	if route.Sender != nil {
 		opens = route.Sender.SendWindow.Opens(time.Now())
 	}
+	rule := ""
+	if route.Identity != nil {
+		rule = route.Rule.String()
+	}
 	return queue.Route{
-		Opens: opens, Destination: name, Address: route.Address,
+		Opens: opens, Destination: name, Address: route.Address, Rule: rule,
 		ReversePath: r.routes.ReversePath(env, &route), Sender: r.routes.SenderField(&route),
 	}, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/queue/history"
 	"esmtpq/queue/spool"
 )
 
@@ -48,6 +49,10 @@ type selection struct {
 	names []string
 	*door.Choice
 	set map[string]bool // the switches that were given
+
+	asked   bool // whether there is to be a history
+	history *history.Log
+	ids     map[string]string // Message-IDs of messages that go
 }
 
 // chosen parses a verb's arguments. Words of flags are its switches, without the dashes. It
@@ -76,7 +81,7 @@ func chosen(args []string, flags ...string) (*selection, error) {
 		q.Close()
 		return nil, err
 	}
-	return &selection{q, names, choice, set}, nil
+	return &selection{Queue: q, names: names, Choice: choice, set: set}, nil
 }
 
 // gone is what is said of a mail that has left the queue since it was chosen.
@@ -129,9 +134,11 @@ func adopt(c *door.Call) error {
 		if !spool.IsID(name) {
 			return nil // one of esmtp-wrapper's says nothing of where it was made
 		}
+		m := sel.look(name)
 		foreign, err := sel.Adopt(name)
 		if err == nil && foreign {
 			n++
+			sel.note(m, history.Adopted, "")
 		}
 		if errors.Is(err, spool.ErrServed) && len(c.Args) == 0 {
 			return nil
@@ -154,6 +161,14 @@ func setHeld(c *door.Call, on bool) error {
 		if !spool.IsID(name) {
 			return errors.New("queued by esmtp-wrapper: run deliver once to take it over")
 		}
-		return sel.SetHeld(name, on)
+		m, event := sel.look(name), history.Released
+		if on {
+			event = history.Held
+		}
+		err := sel.SetHeld(name, on)
+		if err == nil && m != nil && m.Held != on {
+			sel.note(m, event, "")
+		}
+		return err
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/message"
+	"esmtpq/queue/history"
 	"esmtpq/queue/spool"
 )
 
@@ -36,7 +37,12 @@ func remove(c *door.Call) error {
 		if sel.Last() {
 			said = describe(sel.Queue, name)
 		}
+		m := sel.look(name)
+		sel.keepID(m)
 		err := sel.Remove(name)
+		if err == nil {
+			sel.note(m, history.Removed, "")
+		}
 		if err == nil && sel.Last() {
 			c.Remark("removed: " + name + "  " + said)
 		}

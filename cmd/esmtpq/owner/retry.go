@@ -10,6 +10,7 @@ import (
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/message"
+	"esmtpq/queue/history"
 	"esmtpq/queue/spool"
 )
 
@@ -38,9 +39,15 @@ func retry(c *door.Call) error {
 		if !spool.IsID(name) {
 			return errors.New("queued by esmtp-wrapper: run deliver to take it over and send it")
 		}
+		m := sel.look(name)
 		err := again(name)
 		if err == nil {
 			try = append(try, name)
+			if to != "" {
+				sel.note(m, history.Retried, "with this address in place of another", to)
+			} else {
+				sel.note(m, history.Retried, "")
+			}
 		}
 		return err
 	})
