@@ -2,6 +2,7 @@ package history
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -119,19 +120,76 @@ func short(s string) string {
 }
 
 // appendLines appends a record, as several lines if it has very many recipients.
-func (r Record) appendLines(b []byte) []byte {
-	r.tidy()
+func (r *Record) appendLines(b []byte) []byte {
+	tidy := *r
+	tidy.tidy()
 	to := r.To
 	for first := true; first || len(to) > 0; first = false {
 		n := min(len(to), maxTo)
-		r.To = make([]string, n)
-		for i, address := range to[:n] {
-			r.To[i] = short(spool.Printable(address))
-		}
+		b = append(tidy.appendJSON(b, to[:n]), '\n')
 		to = to[n:]
-		if line, err := json.Marshal(r); err == nil { // no error but for a year beyond 9999
-			b = append(append(b, line...), '\n')
-		}
 	}
 	return b
+}
+
+// appendJSON appends a record with some of its recipients as encoding/json would, in a tenth of the
+// time: a run writes one for each message.
+func (r *Record) appendJSON(b []byte, to []string) []byte {
+	b = appendTime(append(b, `{"time":`...), r.Time)
+	b = appendString(append(b, `,"id":`...), r.ID)
+	b = appendString(append(b, `,"event":`...), string(r.Event))
+	for i, address := range to {
+		if i == 0 {
+			b = append(b, `,"to":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = appendString(b, short(spool.Printable(address)))
+	}
+	if len(to) > 0 {
+		b = append(b, ']')
+	}
+	b = appendTime(append(b, `,"arrival":`...), r.Arrival)
+	b = appendString(append(b, `,"sender":`...), r.Sender)
+	b = appendText(b, `,"message_id":`, r.MessageID)
+	b = appendText(b, `,"subject":`, r.Subject)
+	b = appendNumber(b, `,"size":`, r.Size)
+	b = appendText(b, `,"identity":`, r.Identity)
+	b = appendText(b, `,"rule":`, r.Rule)
+	b = appendText(b, `,"mail_from":`, r.MailFrom)
+	b = appendText(b, `,"host":`, r.Host)
+	b = appendText(b, `,"tls":`, r.TLS)
+	b = appendNumber(b, `,"code":`, int64(r.Code))
+	b = appendText(b, `,"status":`, r.Status)
+	b = appendText(b, `,"text":`, r.Text)
+	b = appendText(b, `,"remark":`, r.Remark)
+	return append(b, '}')
+}
+
+func appendTime(b []byte, t time.Time) []byte {
+	return t.AppendFormat(b, `"2006-01-02T15:04:05.000Z"`)
+}
+
+func appendText(b []byte, key, s string) []byte {
+	if s == "" {
+		return b
+	}
+	return appendString(append(b, key...), s)
+}
+
+func appendNumber(b []byte, key string, n int64) []byte {
+	if n == 0 {
+		return b
+	}
+	return strconv.AppendInt(append(b, key...), n, 10)
+}
+
+func appendString(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			quoted, _ := json.Marshal(s) // never an error for a string
+			return append(b, quoted...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
 }

@@ -40,8 +40,8 @@ func (l *Log) Append(records ...Record) error {
 	}
 	b := make([]byte, 1, 512*len(records)+1)
 	b[0] = '\n' // if it is needed
-	for _, r := range records {
-		b = r.appendLines(b)
+	for i := range records {
+		b = records[i].appendLines(b)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
