@@ -49,7 +49,9 @@ func (r *router) record(opt *queue.RunOptions, q *spool.Queue) *recorder {
 	}
 	rec.lines, err = openMailLog(cfg.Log)
 	rec.note(err)
-	opt.Observer = rec
+	if rec.history != nil || rec.lines != nil || rec.hooks != nil {
+		opt.Observer = rec
+	}
 	return rec
 }
 
