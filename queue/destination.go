@@ -294,6 +294,7 @@ func (t *destination) fill(e *openEntry) *Delivery {
 	if len(d.Recipients) == 0 {
 		return nil
 	}
+	t.owesCopy(e, e.Message())
 	d.draw.open, d.draw.left = len(d.Recipients), len(d.Recipients)
 	return d
 }

@@ -15,6 +15,7 @@ type openEntry struct {
 	opening sync.Mutex // held until Entry or err is set
 	err     error
 	use     int // how many work on it; the run's mu guards this
+	copy    copyState
 }
 
 // acquire opens an entry, or returns it if this run has it open. It is called without mu.
@@ -91,24 +92,29 @@ func (r *run) release(e *openEntry) {
 	if !last || !e.Served() {
 		return
 	}
+	if r.opt.Keeper != nil {
+		r.gone <- e // copies are kept one after the other, in order
+		return
+	}
 	select {
-	case r.gone <- e.Entry:
+	case r.gone <- e:
 	default:
-		drop(e.Entry)
+		r.dropDone(e)
 	}
 }
 
 // remover removes entries that are done.
 func (r *run) remover(end chan<- struct{}) {
 	for e := range r.gone {
-		drop(e)
+		r.dropDone(e)
 	}
 	close(end)
 }
 
-// drop removes an entry that is done. Its record is what counts: if the removal fails, the next
+// dropDone removes an entry that is done, when its copy has been kept. Its record is what counts: if the removal fails, the next
 // run removes the entry, or reports it.
-func drop(e *spool.Entry) {
+func (r *run) dropDone(e *openEntry) {
+	r.keepCopy(e)
 	e.Remove()
 	e.Close()
 }

@@ -193,7 +193,13 @@ func (t *destination) settle(p *part, err error, now time.Time) {
 		r.stands.Messages, r.stands.Octets = r.stands.Messages+1, r.stands.Octets+p.Envelope.Size
 	}
 	last := whole && e.use == 1 && err == nil && !e.Served()
+	if err == nil && slices.ContainsFunc(p.reports, func(rep Report) bool { return rep.Action == Relayed }) {
+		t.wantCopy(e, false)
+	}
 	r.mu.Unlock()
+	if whole && !e.Served() {
+		r.keepCopy(e)
+	}
 	if last {
 		r.noteTried(e, now)
 	}

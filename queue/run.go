@@ -49,6 +49,8 @@ type RunOptions struct {
 	Progress func(Standing)
 	// Observer, if not nil, is told what the run does.
 	Observer Observer
+	// Keeper, if not nil, keeps copies of what hosts have taken.
+	Keeper Keeper
 	// Attended says that a person reads the Summary: it counts as the notice where the Notifier
 	// has no way.
 	Attended bool
@@ -139,7 +141,7 @@ func runLocked(ctx context.Context, q *spool.Queue, router Router, opt RunOption
 		seen: map[uint64]struct{}{}, open: map[string]*openEntry{}, destinations: map[string]*destination{},
 		reasons: map[Reason]int{}, backoffs: readBackoffs(q), unsendable: q.Unsendables(),
 		blocked: map[string][]string{}, pileOf: map[pileKey]*pile{},
-		gone: make(chan *spool.Entry, 64), drawn: make(chan struct{}, 1),
+		gone: make(chan *openEntry, 64), drawn: make(chan struct{}, 1),
 	}
 	r.idle = sync.NewCond(&r.mu)
 	r.beginFindings()
@@ -173,11 +175,11 @@ type run struct {
 	begun  time.Time // when it had its lock
 	waited bool      // for another run to end
 
-	gone      chan *spool.Entry // entries that are done, to be removed
-	drawn     chan struct{}     // a long message is being sent, which should be shown
-	voidIndex sync.Once         // removes the due index before the first entry is changed
-	impatient atomic.Bool       // an entry was waited for in vain
-	envelope  []byte            // buffer for the scan
+	gone      chan *openEntry // entries that are done, to be removed
+	drawn     chan struct{}   // a long message is being sent, which should be shown
+	voidIndex sync.Once       // removes the due index before the first entry is changed
+	impatient atomic.Bool     // an entry was waited for in vain
+	envelope  []byte          // buffer for the scan
 
 	mu           sync.Mutex
 	idle         *sync.Cond // work came in, the scan ended, or a destination did

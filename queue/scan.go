@@ -99,6 +99,9 @@ func (r *run) scan(first bool) {
 
 // takeStock sweeps, and reports what does not belong into the queue directory.
 func (r *run) takeStock(v *spool.Inventory) {
+	if r.opt.Keeper != nil {
+		r.q.EachSent(v, r.recoverCopy)
+	}
 	err := r.q.Sweep(v)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -231,6 +234,7 @@ func (r *run) sweepDone(id string) {
 		return // another process works on it
 	}
 	defer e.Close()
+	r.recoverCopy(e.Message(), e.Content)
 	if err := e.Remove(); err != nil {
 		r.troubled("remove %s, which has been sent: %v", id, err)
 	}

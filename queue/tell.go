@@ -246,7 +246,7 @@ func (r *run) deliverNotices(ctx context.Context, sum *Summary) {
 		Select: func(m *spool.Message) bool { return m.Envelope.Notice && m.Last.IsZero() },
 		Begun:  func() { patience.Stop() },
 		Setup:  r.opt.Setup, ConfigChanged: r.opt.ConfigChanged, HoldUnsure: r.opt.HoldUnsure, Limits: r.opt.Limits,
-		Observer: r.opt.Observer,
+		Observer: r.opt.Observer, Keeper: r.opt.Keeper,
 	}
 	s, err := Run(ctx, r.q, r.router, opt)
 	if err != nil {

@@ -82,8 +82,11 @@ func Taken(c Content) int64 {
 func (c *storedContent) readSoFar() int64 { return c.taken.Load() }
 
 // content opens the content of an entry and checks as much as can be checked now.
-func (q *Queue) content(m *Message) (*storedContent, error) {
-	c := &storedContent{q: q, name: m.ID + "/mail", env: &m.Envelope}
+func (q *Queue) content(m *Message) (*storedContent, error) { return q.contentAt(m.ID, m) }
+
+// contentAt is content for an entry whose name is not the queue ID.
+func (q *Queue) contentAt(name string, m *Message) (*storedContent, error) {
+	c := &storedContent{q: q, name: name + "/mail", env: &m.Envelope}
 	f, err := c.open()
 	if err != nil {
 		return nil, err

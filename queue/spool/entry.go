@@ -296,6 +296,17 @@ func Plausible(t, now time.Time) bool { return !t.Before(oldest) && !t.After(now
 // oldest is older than any message of this program.
 var oldest = time.Unix(1_700_000_000, 0) // November 2023
 
+// SetCopied records that a copy of the message was kept, as far as it can be.
+func (e *Entry) SetCopied() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.msg.Copied = true
+	return e.writeMessageLine()
+}
+
+// Content returns the content of the entry as it was submitted, whatever name the entry has by now.
+func (e *Entry) Content() (Content, error) { return e.q.contentAt(e.name, e.msg) }
+
 // SetDrop records when a failed message may be dropped.
 func (e *Entry) SetDrop(at time.Time) error {
 	e.mu.Lock()

@@ -221,6 +221,8 @@ func readMessageJSON(line []byte, m *messageJSON) error {
 			fast.Opens = s.number()
 		case "home":
 			fast.Home = s.text()
+		case "copied":
+			fast.Copied = s.boolean()
 		default:
 			s.lost = true
 		}

@@ -134,7 +134,8 @@ func (m *messageJSON) appendJSON(b []byte) []byte {
 	if m.Opens != 0 {
 		b = appendNumber(b, `,"opens":`, m.Opens)
 	}
-	return append(appendText(b, `,"home":`, m.Home), '}')
+	b = appendText(b, `,"home":`, m.Home)
+	return append(appendTrue(b, `,"copied":`, m.Copied), '}')
 }
 
 func (p *progressJSON) appendJSON(b []byte) []byte {

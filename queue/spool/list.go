@@ -192,6 +192,26 @@ func (q *Queue) Sweep(v *Inventory) error {
 	return err
 }
 
+// EachSent calls f with each message that a dead process has left behind under the name of one that is done, and with what
+// opens its content. The entry may also be one that its owner has removed.
+func (q *Queue) EachSent(v *Inventory, f func(m *Message, content func() (Content, error))) {
+	for _, name := range v.dead {
+		id, sent := strings.CutPrefix(name, sentPrefix)
+		if !sent || !IsID(id) {
+			continue
+		}
+		fd, st, err := q.openEnvelope(name, os.O_RDONLY)
+		if err != nil {
+			continue
+		}
+		m, _, err := readEnvelope(fd, &st, id, new([]byte))
+		syscall.Close(fd)
+		if err == nil {
+			f(m, func() (Content, error) { return q.contentAt(name, m) })
+		}
+	}
+}
+
 // sweepSent removes an entry that has been sent. If the name is not that of a directory, it is
 // not ours.
 func (q *Queue) sweepSent(name string) error {

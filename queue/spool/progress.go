@@ -63,7 +63,9 @@ type Message struct {
 	Opens    time.Time // when the send window of its identity opens, or did last; zero if it has none
 	// DelayTold reports whether its owner was told that it is late.
 	DelayTold bool
-	Progress  []Progress
+	// Copied reports whether a copy was kept of it, since a host has taken it.
+	Copied   bool
+	Progress []Progress
 }
 
 // impose holds the message for a reason that is not its owner's.
@@ -140,6 +142,8 @@ type messageJSON struct {
 	Told  bool   `json:"told,omitempty"`
 	Opens int64  `json:"opens,omitempty"`
 	Home  string `json:"home,omitempty"` // see Queue.origin
+	// Copied is whether a copy was kept.
+	Copied bool `json:"copied,omitempty"`
 }
 
 type progressJSON struct {
@@ -174,7 +178,7 @@ func appendMessageLine(b []byte, m *Message) []byte {
 	if m.Held && !m.imposed {
 		s = held
 	}
-	line := messageJSON{string(rune(s)), m.Attempts, unixTime(m.Last), unixTime(m.Next), unixTime(m.First), unixTime(m.Drop), m.DelayTold, unixTime(m.Opens), m.adopted}
+	line := messageJSON{string(rune(s)), m.Attempts, unixTime(m.Last), unixTime(m.Next), unixTime(m.First), unixTime(m.Drop), m.DelayTold, unixTime(m.Opens), m.adopted, m.Copied}
 	return appendPadded(b, &line, messageLine)
 }
 
@@ -282,6 +286,7 @@ func (m *Message) decodeMessageLine(line []byte) error {
 	var mj messageJSON
 	if readMessageJSON(line, &mj) == nil {
 		m.Attempts, m.Last, m.Next, m.DelayTold = max(mj.Attempts, 0), timeOf(mj.Last), timeOf(mj.Next), mj.Told
+		m.Copied = mj.Copied
 		m.adopted = cut(mj.Home, 60)
 		m.First, m.Drop, m.Opens = timeOf(mj.First), timeOf(mj.Drop), timeOf(mj.Opens)
 	}

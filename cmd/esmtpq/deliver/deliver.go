@@ -279,7 +279,8 @@ func (r *router) options(c *door.Call, q *spool.Queue) queue.RunOptions {
 // hears of those that were not tried.
 func (r *router) run(ctx context.Context, c *door.Call, q *spool.Queue, run queue.RunOptions, named bool) error {
 	// Words on standard error are read by somebody if it is a terminal; cron throws them away.
-	r.announce(&run, q, run.All && term.IsTerminal(int(c.Err.Fd())))
+	attended := run.All && term.IsTerminal(int(c.Err.Fd()))
+	r.announce(&run, q, attended)
 	rec := r.record(&run, q)
 	if r.progress != nil {
 		run.Progress = r.progress.show
@@ -300,7 +301,7 @@ func (r *router) run(ctx context.Context, c *door.Call, q *spool.Queue, run queu
 	if told := summarize(c, sum.Tell(ctx), false); err == nil {
 		err = told
 	}
-	rec.end(ctx, c)
+	rec.end(ctx, c, &notifier{q, r, attended})
 	return err
 }
 

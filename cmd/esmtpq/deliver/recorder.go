@@ -24,6 +24,9 @@ type recorder struct {
 
 	mu      sync.Mutex
 	trouble error // the first
+	lost    error // why a copy was not kept, the first
+	lostIDs []string
+	locked  bool // see waitedInVain
 }
 
 // defaultHistory is how long the history goes back where the configuration does not say.
@@ -52,6 +55,9 @@ func (r *router) record(opt *queue.RunOptions, q *spool.Queue) *recorder {
 	if rec.history != nil || rec.lines != nil || rec.hooks != nil {
 		opt.Observer = rec
 	}
+	if r.keepsCopies() {
+		opt.Keeper = &keeper{r, rec}
+	}
 	return rec
 }
 
@@ -66,10 +72,11 @@ func (rec *recorder) note(err error) {
 
 // end runs the commands of the person's own, once the lock of the run has been let go, and says what
 // went wrong with all this.
-func (rec *recorder) end(ctx context.Context, c *door.Call) {
+func (rec *recorder) end(ctx context.Context, c *door.Call, n *notifier) {
+	rec.tellLost(ctx, n)
 	trouble := rec.hooks.run(ctx)
 	if err := rec.close(); err != nil {
-		trouble = append(trouble, err.Error()+": the mail itself is not concerned")
+		c.Remark(spool.Printable(err.Error()) + ": the mail itself is not concerned")
 	}
 	for _, text := range trouble {
 		fmt.Fprintf(c.Err, "%s: %s\n", c.Name, spool.Printable(text))
