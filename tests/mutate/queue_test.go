@@ -136,6 +136,20 @@ var queueFaults = []fault{
 		"files of others are read", "queue",
 		"dir.Uid != euid:\n\t\treturn -1", "dir.Uid == 1<<31:\n\t\treturn -1",
 		[]test{{"tests/hostile", "TestHostile/planted"}},
+	},	{
+		"the copy that a killed run owes is not made", "queue",
+		"if r.opt.Keeper == nil || m.Copied || m.Envelope.Notice {", "if r.opt.Keeper != nil || m.Copied || m.Envelope.Notice {",
+		[]test{{"tests/history", "TestKilledBeforeTheCopy"}},
+	},
+	{
+		"what no host has taken is copied", "queue",
+		"return rep.Action == Relayed }) {", "return rep.Action != Relayed }) {",
+		[]test{{"tests/history", "TestSentCopy"}},
+	},
+	{
+		"the history is written behind the record only", "queue",
+		"t.run.opt.Observer.Tried(trials)", "defer t.run.opt.Observer.Tried(trials)",
+		[]test{{"queue", "TestObserverIsToldFirst"}},
 	},
 	{
 		"a run for everything sends what is to be sent later", "queue",
