@@ -136,7 +136,7 @@ var queueFaults = []fault{
 		"files of others are read", "queue",
 		"dir.Uid != euid:\n\t\treturn -1", "dir.Uid == 1<<31:\n\t\treturn -1",
 		[]test{{"tests/hostile", "TestHostile/planted"}},
-	},	{
+	}, {
 		"the copy that a killed run owes is not made", "queue",
 		"if r.opt.Keeper == nil || m.Copied || m.Envelope.Notice {", "if r.opt.Keeper != nil || m.Copied || m.Envelope.Notice {",
 		[]test{{"tests/history", "TestKilledBeforeTheCopy"}},
