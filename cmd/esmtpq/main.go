@@ -22,6 +22,7 @@ import (
 	"esmtpq/cmd/esmtpq/demo"
 	"esmtpq/cmd/esmtpq/door"
 	_ "esmtpq/cmd/esmtpq/early" // takes most messages before main is called
+	"esmtpq/cmd/esmtpq/history"
 	"esmtpq/cmd/esmtpq/inspect"
 	"esmtpq/cmd/esmtpq/list"
 	"esmtpq/cmd/esmtpq/oauth"
@@ -70,6 +71,8 @@ func table() *door.Table {
 				Args: "[--yes] message ...", Help: "remove messages from the queue, unsent"},
 			{Name: "retry", Verb: owner.Verb,
 				Args: "[--to address] message ...", Help: "try again now, failed recipients too, perhaps with a corrected address"},
+			{Name: "log", Verb: history.Verb,
+				Args: "[--json] [--follow] [--since when] [word ...]", Help: "tell what became of mail: its attempts, and the hosts' words"},
 			{Name: "explain", Verb: inspect.Verb,
 				Args: "[--message file] [-f sender] [-C file] [address ...]", Help: "say how mail for an address would be sent, and why, without sending any"},
 			{Name: "check", Verb: inspect.Verb,

@@ -3,7 +3,7 @@ _esmtpq() {
 	local cur=${COMP_WORDS[COMP_CWORD]} verb=${1##*/} words=
 	if [ "$verb" = esmtpq ]; then
 		if [ "$COMP_CWORD" = 1 ]; then
-			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases setup import wire show hold release adopt rm retry explain check check-message config probe oauth secret demo version help' -- "$cur"))
+			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases setup import wire show hold release adopt rm retry log explain check check-message config probe oauth secret demo version help' -- "$cur"))
 			return
 		fi
 		verb=${COMP_WORDS[1]}
@@ -20,6 +20,7 @@ _esmtpq() {
 	release) words='--sender --recipient --older' ;;
 	rm) words='--yes --sender --recipient --older' ;;
 	retry) words='--to --sender --recipient --older' ;;
+	log) words='--json --follow --since' ;;
 	probe) words='--json' ;;
 	esac
 	case $verb in

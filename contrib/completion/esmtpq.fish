@@ -12,6 +12,7 @@ complete -c esmtpq -n __fish_use_subcommand -f -a release -d 'let held messages 
 complete -c esmtpq -n __fish_use_subcommand -f -a adopt -d 'send from here what was brought from another machine or a backup'
 complete -c esmtpq -n __fish_use_subcommand -f -a rm -d 'remove messages from the queue, unsent'
 complete -c esmtpq -n __fish_use_subcommand -f -a retry -d 'try again now, failed recipients too, perhaps with a corrected address'
+complete -c esmtpq -n __fish_use_subcommand -f -a log -d 'tell what became of mail: its attempts, and the hosts\' words'
 complete -c esmtpq -n __fish_use_subcommand -f -a explain -d 'say how mail for an address would be sent, and why, without sending any'
 complete -c esmtpq -n __fish_use_subcommand -f -a check -d 'tell what is wrong, or may be, with the configuration, its secrets and the queue'
 complete -c esmtpq -n __fish_use_subcommand -f -a check-message -d 'tell what may be wrong with a message'
@@ -99,5 +100,8 @@ complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l to
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l recipient
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l older
+complete -c esmtpq -n '__fish_seen_subcommand_from log' -l json
+complete -c esmtpq -n '__fish_seen_subcommand_from log' -l follow
+complete -c esmtpq -n '__fish_seen_subcommand_from log' -l since
 complete -c esmtpq -n '__fish_seen_subcommand_from probe' -l json
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver show hold release rm retry' -f -a "all last (mailq --json 2>/dev/null | sed -n 's/.*\"queue_id\":\"\([0-9A-Za-z]*\)\".*/\1/p')"
