@@ -60,6 +60,7 @@ complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l recipient
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l older
 complete -c esmtpq -n '__fish_seen_subcommand_from mailq' -l json
 complete -c esmtpq -n '__fish_seen_subcommand_from mailq' -l count
+complete -c esmtpq -n '__fish_seen_subcommand_from mailq' -l watch
 complete -c esmtpq -n '__fish_seen_subcommand_from mailq' -l quiet
 complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l host
 complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l tls

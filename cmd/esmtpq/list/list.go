@@ -30,6 +30,7 @@ const help = `  -q                     run the queue instead, as deliver does
   -v                     attempts, and when the next one is due
   --json                 one JSON object per message
   --count                just how many there are
+  --watch                show the list until you type q, and draw it anew when it changes
   --quiet                nothing: exit status 0 if no mail waits, 1 if some does, 2 if it needs you
 `
 
@@ -38,6 +39,7 @@ type options struct {
 	json    bool // one object per message
 	count   bool // only the number of messages
 	quiet   bool // only an exit status
+	watch   bool // until a person ends it
 	verbose bool // attempts, and when the next one is due
 }
 
@@ -54,6 +56,7 @@ func Verb(c *door.Call) error {
 	rest, opt.json = argv.Cut(rest, "--json")
 	rest, opt.count = argv.Cut(rest, "--count")
 	rest, opt.quiet = argv.Cut(rest, "--quiet")
+	rest, opt.watch = argv.Cut(rest, "--watch")
 	inv := &argv.Invocation{Mode: argv.List}
 	if err := inv.Parse(rest); err != nil {
 		return err
@@ -65,6 +68,12 @@ func Verb(c *door.Call) error {
 		return c.Hand(inv)
 	}
 	opt.verbose = inv.Verbose
+	if opt.watch && (opt.json || opt.count || opt.quiet) {
+		return exit.Fail(exit.Usage, "--watch goes together with -v only")
+	}
+	if opt.watch {
+		return watch(c, opt)
+	}
 	return list(c, opt)
 }
 
@@ -81,13 +90,29 @@ func list(c *door.Call, opt options) error {
 	if opt.count && !opt.quiet {
 		return count(c, q)
 	}
+	out := bufio.NewWriterSize(c.Out, 64<<10)
+	if err := write(c, q, opt, out); err != nil {
+		return err
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if !opt.quiet && !opt.json {
+		tellNews(c, q)
+	}
+	return nil
+}
+
+// write writes the list.
+func write(c *door.Call, q *spool.Queue, opt options, to io.Writer) error {
 	listing := &spool.Listing{}
 	if q != nil {
+		var err error
 		if listing, err = q.List(); err != nil {
 			return exit.Spool("cannot read the queue", err)
 		}
 	}
-	out := bufio.NewWriterSize(c.Out, 64<<10)
+	out := bufio.NewWriterSize(to, 64<<10)
 	t := troubleOf(q, listing.IDs)
 	running, transfers := false, map[string]spool.Transfer{}
 	if q != nil {
@@ -98,7 +123,7 @@ func list(c *door.Call, opt options) error {
 		w, listing.Foreign = &quietList{trouble: t}, nil
 	} else if !opt.json {
 		w = &postfixList{
-			out: out, verbose: opt.verbose, colour: colourful(c.Out), now: time.Now(),
+			out: out, verbose: opt.verbose, colour: !opt.watch && colourful(c.Out), now: time.Now(),
 			running: running, transfers: transfers, trouble: t,
 		}
 	}
