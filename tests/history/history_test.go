@@ -274,3 +274,43 @@ func TestHooks(t *testing.T) {
 		}
 	}
 }
+
+// Wherever a run is killed, what has left the queue is in the log with the host's words.
+func TestKilledRunLeavesNoGap(t *testing.T) {
+	host := newHistoryHost(t)
+	p := historian(t, host, "")
+	var ids []string
+	const mails = 40
+	for range mails {
+		p.Run(historyMail, "sendmail", "friend@example.net")
+	}
+	for line := range strings.Lines(p.Run("", "mailq", "--json")) {
+		var m struct {
+			ID string `json:"queue_id"`
+		}
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, m.ID)
+	}
+	for _, after := range []int{1, 5, 12, 25} {
+		deliver := p.Command("deliver")
+		if err := deliver.Start(); err != nil {
+			t.Fatal(err)
+		}
+		stage.Await(t, "some mail at the host", func() bool { return len(host.Received()) >= after })
+		deliver.Process.Kill()
+		deliver.Wait()
+		left := p.Run("", "mailq", "--json")
+		log := p.Run("", "esmtpq", "log", "--json", "relayed", "250 2.0.0")
+		for _, id := range ids {
+			if !strings.Contains(left, id) && !strings.Contains(log, id) {
+				t.Errorf("killed after %d: %s has gone, and the log does not know of it", after, id)
+			}
+		}
+	}
+	p.Deliver()
+	if n := strings.Count(p.Run("", "esmtpq", "log"), "  sent  "); n != mails {
+		t.Errorf("the log has %d mails as sent, want %d", n, mails)
+	}
+}
