@@ -11,7 +11,7 @@ _esmtpq() {
 	case $verb in
 	sendmail | explain) words='-A -B -b -C -c -D -d -e -F -f -G -h -I -i -L -m -N -n -O -o -p -q -R -r -s -T -t -U -V -v -X -x' ;;
 	deliver) words='--sender --recipient --older' ;;
-	mailq) words='--json --count --watch --quiet' ;;
+	mailq) words='--json --count --quiet' ;;
 	setup) words='--host --tls --username --keyring --password-command --in-clear --oauth --client-id --token-command --dry-run --non-interactive --test --pacc' ;;
 	import) words='--apply --keyring --in-clear --kind' ;;
 	wire) words='--apply --undo --file --sendmail' ;;
@@ -20,7 +20,6 @@ _esmtpq() {
 	release) words='--sender --recipient --older' ;;
 	rm) words='--yes --sender --recipient --older' ;;
 	retry) words='--to --sender --recipient --older' ;;
-	log) words='--json --follow --since' ;;
 	probe) words='--json' ;;
 	esac
 	case $verb in

@@ -60,7 +60,6 @@ complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l recipient
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l older
 complete -c esmtpq -n '__fish_seen_subcommand_from mailq' -l json
 complete -c esmtpq -n '__fish_seen_subcommand_from mailq' -l count
-complete -c esmtpq -n '__fish_seen_subcommand_from mailq' -l watch
 complete -c esmtpq -n '__fish_seen_subcommand_from mailq' -l quiet
 complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l host
 complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l tls
@@ -101,8 +100,5 @@ complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l to
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l recipient
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l older
-complete -c esmtpq -n '__fish_seen_subcommand_from log' -l json
-complete -c esmtpq -n '__fish_seen_subcommand_from log' -l follow
-complete -c esmtpq -n '__fish_seen_subcommand_from log' -l since
 complete -c esmtpq -n '__fish_seen_subcommand_from probe' -l json
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver show hold release rm retry' -f -a "all last (mailq --json 2>/dev/null | sed -n 's/.*\"queue_id\":\"\([0-9A-Za-z]*\)\".*/\1/p')"
