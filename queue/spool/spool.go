@@ -98,9 +98,11 @@ import (
 // A Queue is an open queue directory.
 type Queue struct {
 	Dir string // absolute path
-	dir *os.File
-	fd  int      // of dir
-	run *os.File // locked by this process's queue run
+	// Shared says that others can write to the home directory, and what helps; "" if they cannot.
+	Shared string
+	dir    *os.File
+	fd     int      // of dir
+	run    *os.File // locked by this process's queue run
 
 	knowsMachine bool
 	machineHash  string // "" if it is not known
@@ -178,6 +180,14 @@ func openHome(queue string) (*home, error) {
 	return h, nil
 }
 
+// danger says what others can do in a home that they can write to; "" if they cannot.
+func (h *home) danger() string {
+	if !h.shared {
+		return ""
+	}
+	return fmt.Sprintf("%s: others can write to this directory, and so exchange the queue and the configuration in it: type: chmod go-w %s", h.dir, h.dir)
+}
+
 // Close closes the directory.
 func (h *home) Close() { syscall.Close(h.fd) }
 
@@ -207,7 +217,7 @@ func (h *home) open(dir string) (*Queue, error) {
 	default:
 		return nil, fmt.Errorf("queue directory: %w", &fs.PathError{Op: "open", Path: dir, Err: err})
 	}
-	q := &Queue{Dir: dir, dir: os.NewFile(uintptr(fd), dir), fd: fd, memory: &memory{}}
+	q := &Queue{Dir: dir, Shared: h.danger(), dir: os.NewFile(uintptr(fd), dir), fd: fd, memory: &memory{}}
 	if err := h.check(q); err != nil {
 		q.Close()
 		return nil, err

@@ -159,6 +159,9 @@ func (t *Told) Add(what string, since time.Time) { t.all[what] = since }
 func (t *Told) Close(still func(what string) bool) error {
 	defer t.f.Close()
 	for what := range t.all {
+		if what == sharedHome && t.q.Shared != "" {
+			continue
+		}
 		if !still(what) {
 			delete(t.all, what)
 		}
@@ -176,4 +179,25 @@ func (t *Told) Close(still func(what string) bool) error {
 	}
 	_, err = t.f.WriteAt(append(b, '\n'), 0)
 	return err
+}
+
+// sharedHome is what Told knows Queue.Shared by.
+const sharedHome = "home"
+
+// TellShared returns Shared if its owner has not been told of it yet, and notes that he is. If that
+// cannot be noted, he is told again.
+func (q *Queue) TellShared() string {
+	if q.Shared == "" {
+		return ""
+	}
+	t, err := q.TryTold()
+	if t == nil || err != nil {
+		return ""
+	}
+	defer t.Close(func(string) bool { return true })
+	if t.Has(sharedHome, time.Time{}) {
+		return ""
+	}
+	t.Add(sharedHome, time.Time{})
+	return q.Shared
 }

@@ -160,6 +160,9 @@ func deliver(c *door.Call, opt *options) error {
 	if _, err := r.load(&spool.Envelope{}); err != nil && opt.inv.Config != "" {
 		return submit.ConfigFailure(err) // named now, so it is the person's to mend now
 	}
+	if text := q.TellShared(); text != "" {
+		fmt.Fprintf(c.Err, "%s: %s\n", c.Name, spool.Printable(text))
+	}
 	only, err := opt.filter(c, q)
 	if err != nil {
 		return err

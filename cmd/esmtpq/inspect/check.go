@@ -64,13 +64,13 @@ func check(c *door.Call) error {
 	if k.home, err = whoami.Home(); err != nil {
 		return err
 	}
-	k.queue()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	k.queue(ctx)
 	k.cfg, err = (&submit.Router{Home: k.home, Config: inv.Config}).Load(&spool.Envelope{})
 	if err != nil {
 		return k.broken(err)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	k.configuration()
 	k.program(ctx, nil, "mda", k.cfg.MDA)
 	k.program(ctx, nil, "notify", k.cfg.Notify)
@@ -238,8 +238,8 @@ func (k *checker) secret(ctx context.Context, hosts *smarthost.Hosts, id *identi
 	return text
 }
 
-// queue tells what is wrong with the queue directory.
-func (k *checker) queue() {
+// queue tells what is wrong with the queue directory, and with what it is on.
+func (k *checker) queue(ctx context.Context) {
 	dir := whoami.Queue(k.home)
 	q, err := door.OpenQueue()
 	if err != nil {
@@ -257,6 +257,17 @@ func (k *checker) queue() {
 		case len(l.Foreign) > 0:
 			k.remark(q.Foreign(l.Foreign) + ": move it away")
 		}
+		if err == nil {
+			if err := q.NoRoom(l.IDs); err != nil {
+				k.fault(dir + ": " + err.Error() + " (of btrfs quotas: btrfs qgroup show -re " + command.Quoted(dir) + ")")
+			}
+		}
+		if q.Shared != "" {
+			k.remark(q.Shared)
+		}
+	}
+	for _, text := range homeRemarks(ctx, dir) {
+		k.remark(text)
 	}
 	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
 		text := fmt.Sprintf("%s: mail cannot be queued there: %v", dir, err)

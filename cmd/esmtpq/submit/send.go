@@ -68,6 +68,11 @@ func send(c *door.Call, inv *argv.Invocation, r *Router) error {
 	for _, bad := range d.Bad {
 		c.Remark("the others get it, but " + spool.Printable(bad.Reason) + ": see mailq")
 	}
+	if q.Shared != "" && term.IsTerminal(int(c.Err.Fd())) {
+		if text := q.TellShared(); text != "" {
+			c.Remark(spool.Printable(text))
+		}
+	}
 	for _, remark := range d.Env.Remarks {
 		c.Remark(spool.Printable(remark))
 	}
