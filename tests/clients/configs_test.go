@@ -31,6 +31,7 @@ func TestVerboseLeavesASleeper(t *testing.T) {
 	me.Run("From: me@example.org\n\nsecond\n", "sendmail", "-X", me.Path("log"), "-i", "friend@example.net")
 	host.Next(t)
 	host.Next(t)
+	me.Deliver() // when the background run has ended
 }
 
 // deliver finds mail that esmtp-wrapper queued by the name that mailq shows.
