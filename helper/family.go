@@ -13,6 +13,7 @@ type proc struct {
 	pid, parent, session int
 	start                string // when it was started; together with the pid this is unique
 	dead                 bool   // a zombie
+	still                bool   // it does nothing, and so cannot be within a fork
 }
 
 // A family is a command with all processes that belong to it.
@@ -89,14 +90,15 @@ func (f *family) end(patience time.Duration) []int {
 		f.freeze()
 		f.signal(f.living(), syscall.SIGTERM)
 		f.signal(f.living(), syscall.SIGCONT)
-		if len(f.wait(patience)) == 0 && listed() {
+		if len(f.wait(patience, nil)) == 0 && listed() {
 			return nil
 		}
 	}
 	f.freeze()
-	f.signal(f.living(), syscall.SIGKILL)
+	kill := func(living []proc) { f.signal(living, syscall.SIGKILL) }
+	kill(f.living())
 	var left []int
-	for _, p := range f.wait(grace) {
+	for _, p := range f.wait(grace, kill) {
 		left = append(left, p.pid)
 	}
 	return left
@@ -128,19 +130,32 @@ func (f *family) running() bool {
 // maxRounds bounds how often freeze looks.
 const maxRounds = 100
 
-// freeze stops all of the family, so that no process gets away by a fork.
+// freeze stops all of the family, so that no process gets away by a fork. A process within a fork stops
+// behind it, and only then is its child in the list: so it looks until all that is there was seen to
+// stand still before.
 func (f *family) freeze() {
-	stopped := make(map[int]bool)
+	told, still := make(map[int]bool), make(map[int]bool)
 	for range maxRounds {
-		fresh := false
+		fresh, moving := false, false
 		for _, p := range f.living() {
-			if !stopped[p.pid] {
-				stopped[p.pid], fresh = true, true
+			switch {
+			case still[p.pid]:
+				continue
+			case !told[p.pid]:
+				told[p.pid] = true
 				syscall.Kill(p.pid, syscall.SIGSTOP)
+			case p.still:
+				still[p.pid] = true
+			default:
+				moving = true
 			}
+			fresh = true
 		}
 		if !fresh {
 			return
+		}
+		if moving {
+			time.Sleep(firstPause)
 		}
 	}
 }
@@ -151,8 +166,9 @@ const (
 	lastPause  = 100 * time.Millisecond
 )
 
-// wait waits, up to limit, until no process of the family lives, and returns those that still do.
-func (f *family) wait(limit time.Duration) []proc {
+// wait waits, up to limit, until no process of the family lives, and returns those that still do. Each
+// time it looks it calls again, unless that is nil: for what was born behind the back of the last look.
+func (f *family) wait(limit time.Duration, again func(living []proc)) []proc {
 	if !listed() {
 		timer := time.NewTimer(limit)
 		defer timer.Stop()
@@ -171,6 +187,9 @@ func (f *family) wait(limit time.Duration) []proc {
 		}
 		if time.Now().After(end) {
 			return living
+		}
+		if again != nil {
+			again(living)
 		}
 		time.Sleep(pause)
 	}

@@ -47,7 +47,10 @@ func readProc(pid int) (proc, bool) {
 	if len(fields) < 20 {
 		return proc{}, false
 	}
-	p := proc{pid: pid, start: fields[19], dead: fields[0] == "Z" || fields[0] == "X"}
+	state := fields[0]
+	p := proc{pid: pid, start: fields[19], dead: state == "Z" || state == "X"}
+	// T and t are stopped. D takes no signal: such a process waits for the disk, or in vfork for its child.
+	p.still = state == "T" || state == "t" || state == "D"
 	p.parent, _ = strconv.Atoi(fields[1])
 	p.session, _ = strconv.Atoi(fields[3])
 	return p, true
