@@ -83,7 +83,7 @@ func badPort(port string) string {
 		return ""
 	}
 	if strings.ContainsAny(port, ": \t[]/@") || !isService(port) {
-		return "has a port that is neither a number nor a service"
+		return "has a port that is neither a number nor a service in " + servicesFile + ": write the number, such as 587"
 	}
 	return ""
 }

@@ -11,6 +11,8 @@ import (
 // badAddress says what is wrong with an address that mail is to be sent as; "" if nothing.
 func badAddress(value string) string {
 	switch {
+	case endsInDot(value):
+		return finalDot
 	case message.CheckAddress(value) != nil:
 		return "is no address such as ann@example.org"
 	case !hasDomain(value):
@@ -40,6 +42,8 @@ func badMatch(value string) string {
 		return "should be an address or pattern alone, without angle brackets"
 	case strings.HasPrefix(value, "@"):
 		return `has nothing before its "@": for all addresses of a domain write "*@example.org"`
+	case endsInDot(literal):
+		return finalDot
 	case message.CheckAddress(literal) != nil:
 		return `is neither an address such as ann@example.org nor a pattern such as "*@example.org"`
 	}
@@ -49,15 +53,30 @@ func badMatch(value string) string {
 // badName says what is wrong with the name of an identity; "" if nothing. A name with an "@" is
 // used as an address.
 func badName(value string) string {
-	if strings.Contains(value, "@") && badMatch(value) != "" {
-		return `has an "@" in it and is no address such as ann@example.org`
+	switch {
+	case !strings.Contains(value, "@") || badMatch(value) == "":
+		return ""
+	case strings.ContainsAny(value, "<> "):
+		return `has more in it than an address: write the address alone, such as ann@example.org`
 	}
-	return ""
+	return `has an "@" in it and is no address such as ann@example.org`
+}
+
+// finalDot says what is wrong with a name that ends in a dot, as DNS has it and SMTP has not.
+const finalDot = "ends in a dot: write it without"
+
+// endsInDot reports whether a dot is all that is wrong with an address.
+func endsInDot(value string) bool {
+	rest, ok := strings.CutSuffix(value, ".")
+	return ok && message.CheckAddress(rest) == nil && message.CheckAddress(value) != nil
 }
 
 // badDomain says what is wrong with a domain, or the name of a host; "" if nothing.
 func badDomain(value string) string {
-	if message.CheckAddress("login@"+value) != nil {
+	switch {
+	case endsInDot("login@" + value):
+		return finalDot
+	case message.CheckAddress("login@"+value) != nil:
 		return "is no domain such as example.org"
 	}
 	return ""
@@ -65,10 +84,11 @@ func badDomain(value string) string {
 
 // badHelo says what is wrong with the name for EHLO; "" if nothing.
 func badHelo(value string) string {
-	if badDomain(value) != "" {
-		return "is no host name such as laptop.example.org"
+	text := badDomain(value)
+	if text == "" || text == finalDot {
+		return text
 	}
-	return ""
+	return "is no host name such as laptop.example.org"
 }
 
 // badCommand says what is wrong with a command that gets notices; "" if nothing.

@@ -24,11 +24,11 @@ func TestValuesAreChecked(t *testing.T) {
 	}
 	bad := map[string][]string{
 		"sender":         {"Me At Work", "a@example.org, b@example.org", "bob@", "root", "Ann <root>", "<>"},
-		"reverse_path":   {"zzz", "not an address", "<ann@example.org>", "ann@ex ample.org", "ann@example..org", "%", "%u", "<>", "@example.org"},
-		"qualify_domain": {"@example.org", "example org", "example..org", ".example.org", "a@b"},
-		"helo":           {"my laptop", "lap.top.", "a@b", "<laptop>", "x y", ".x"},
-		"name":           {"Ann <ann@example.org>", "@example.org", "ann@", "ann@example..org", "ann@example.org, bob@example.org"},
-		"match":          {"Ann <ann@example.org>", "@example.org", "ann@", "*@", "at work", "a@b@c", "a@example.org, b@example.org", "*@example..org"},
+		"reverse_path":   {"zzz", "not an address", "<ann@example.org>", "ann@ex ample.org", "ann@example..org", "%", "%u", "<>", "@example.org", "ann@example.org."},
+		"qualify_domain": {"example.org.", "@example.org", "example org", "example..org", ".example.org", "a@b"},
+		"helo":           {"my laptop", "lap.top.", " ", "a@b", "<laptop>", "x y", ".x"},
+		"name":           {"Ann <ann@example.org>", "Ann ann@example.org", "ann@example.org.", "@example.org", "ann@", "ann@example..org", "ann@example.org, bob@example.org"},
+		"match":          {"Ann <ann@example.org>", "@example.org", "ann@", "*@", "*@example.org.", "at work", "a@b@c", "a@example.org, b@example.org", "*@example..org"},
 		"tls_name":       {"an example", "example.org:25", "[::1]", "ann@example.org", "x/y"},
 		"host":           {"h:nosuchservice", "a h", "ann@h", "h/x", ":25", "h:0", "h:", "http://h", `"h"`, "h..x"},
 		"notify":         {"ann@example.org", "tell 'me", `tell "me`},
@@ -100,6 +100,31 @@ func TestForcedAddressesWithLogin(t *testing.T) {
 		}
 		if err := c.CheckForced(c.Identities[1], login); err != nil {
 			t.Errorf("%s: %v", login, err)
+		}
+	}
+}
+
+// What is wrong with a value is said together with what to write.
+func TestValuesHaveACure(t *testing.T) {
+	for line, cure := range map[string]string{
+		"helo: laptop.example.org.":        "ends in a dot: write it without",
+		"qualify_domain: example.org.":     "ends in a dot: write it without",
+		"match: ann@example.org.":          "ends in a dot: write it without",
+		"reverse_path: ann@example.org.":   "ends in a dot: write it without",
+		"reverse_path: ann":                "has no domain: an address is needed, such as ann@example.org",
+		"helo: my laptop":                  "such as laptop.example.org",
+		"port: nosuchservice":              "neither a number nor a service in /etc/services: write the number, such as 587",
+		"name: Ann <ann@example.org>":      "write the address alone, such as ann@example.org",
+		"match: Ann <ann@example.org>":     "should be an address or pattern alone",
+		"sender: Ann <ann@example.org>, x": "is not one address such as ann@example.org",
+	} {
+		text := "identities:\n  - " + line + "\n    host: h\n"
+		if !strings.HasPrefix(line, "name: ") {
+			text += "    name: a@example.org\n"
+		}
+		_, err := parse("c.yaml", []byte(text), noHome)
+		if err == nil || !strings.HasPrefix(err.Error(), "c.yaml:2: identities[0].") || !strings.Contains(err.Error(), cure) {
+			t.Errorf("%s: %v, want %q", line, err, cure)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 func TestResolve(t *testing.T) {
 	const aliases = `
-local_domains: [home.example, bücher.example]
+local_domains: [home.example., bücher.example]
 aliases: {root: ann@example.org, admin: ROOT, webmaster: joe, list: joe@Home.Example}
 identities: [{name: a@example.org, host: h}]
 `

@@ -191,6 +191,10 @@ func (r *yamlReader) domains(v *tree.Node, path string) []string {
 	}
 	var domains []string
 	for _, item := range items {
+		if name, ok := strings.CutSuffix(item.Text, "."); ok && item.Kind == tree.Text && name != "" {
+			whole := *item // as DNS writes a whole name, and no address does
+			whole.Text, item = name, &whole
+		}
 		domains = append(domains, r.checked(item, "qualify_domain", path))
 	}
 	return domains

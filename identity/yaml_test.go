@@ -270,6 +270,7 @@ func TestYAMLErrors(t *testing.T) {
 		{"a circle of aliases", "aliases:\n  a: b\n  b: c@localhost\n  c: A\nidentities: [{name: a, host: h}]", "c.yaml:2: aliases: this name leads back to itself"},
 		{"an alias of itself", "local_domains: x.example\naliases: {a: a@x.example}\nidentities: [{name: a, host: h}]", "c.yaml:2: aliases: this name leads back to itself"},
 		{"aliases that are none", "aliases: [a, b]\nidentities: [{name: a, host: h}]", "c.yaml:1: aliases should be made of lines like"},
+		{"a local domain of a dot", "local_domains: [.]\nidentities: [{name: a, host: h}]", "c.yaml:1: local_domains is no domain"},
 		{"a local domain that is none", "local_domains: [a@b.example]\nidentities: [{name: a, host: h}]", "c.yaml:1: local_domains is no domain"},
 		{"not UTF-8", "identities:\n- name: \"\xe9\"\n", "c.yaml:2: is not UTF-8"},
 		{"control octet", "identities:\n- name: a\n  password: \x01" + canary + "\n", "c.yaml:3: is not valid YAML: a control character"},

@@ -80,7 +80,16 @@ func domainPart(words []token) (string, error) {
 			return "", errors.New("something stands behind the address")
 		}
 	}
-	return concat(words), nil
+	return withoutFinalDot(concat(words)), nil
+}
+
+// withoutFinalDot returns a domain without the dot at its end, by which DNS marks a whole name. The name
+// is the same, and SMTP has no such form (RFC 5321, 2.3.5).
+func withoutFinalDot(domain string) string {
+	if name, ok := strings.CutSuffix(domain, "."); ok && isDotAtom(name) {
+		return name
+	}
+	return domain
 }
 
 // dotBetween reports whether a dot separates two words that follow each other.

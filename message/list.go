@@ -127,6 +127,7 @@ func (p *listParser) skipMember() {
 // returns nil for an empty member.
 func (p *listParser) member() (*Address, error) {
 	var words []token
+	p.skipRoute()
 	for len(words) < maxTokens {
 		switch {
 		case p.atSeparator():
@@ -220,6 +221,19 @@ func (p *listParser) angleAddr() ([]token, error) {
 		return nil, fmt.Errorf("%q between the angle brackets", p.tok.text)
 	}
 	return nil, errors.New("too many words")
+}
+
+// skipRoute skips a source route ("@a,@b:") that a member without angle brackets begins with, as a command
+// line may have one.
+func (p *listParser) skipRoute() {
+	if p.tok.kind != '@' {
+		return
+	}
+	from := p.tok.pos
+	if n := routeLength(p.lexer.s[from:min(len(p.lexer.s), from+maxRoute)]); n > 0 {
+		p.lexer.pos = from + n
+		p.advance()
+	}
 }
 
 // surplusBracket parses the end of "a@b>".

@@ -56,7 +56,14 @@ func TestParseAddressList(t *testing.T) {
 		{"<@r1,@r2:c@d>", []string{"c@d"}, nil},
 		{"Joe <@r1.example,@r2.example : c@d>, e@f", []string{"c@d", "e@f"}, nil},
 		{"<@r1,@r2>, e@f", []string{"e@f"}, []string{"<@r1,@r2>"}},
-		{"@r1:c@d, e@f", []string{"e@f"}, []string{"@r1:c@d"}},
+		{"@r1:c@d, e@f", []string{"c@d", "e@f"}, nil},
+		{"x@y, @r1 , @[192.0.2.1]:\n c@d (route), e@f", []string{"x@y", "c@d", "e@f"}, nil},
+		{"@r1, @r2, e@f", []string{"e@f"}, []string{"@r1", "@r2"}},
+		{"@r1:, @:c@d, @r1@r2:c@d, e@f", []string{"e@f"}, []string{"@:", "@r1@r2"}},
+
+		// Whole names of hosts.
+		{"a@b.example., <c@d.example.>", []string{"a@b.example", "c@d.example"}, nil},
+		{"a@b.., a@., e@f", []string{"e@f"}, []string{"a@b..", "a@."}},
 
 		// Quoted local parts.
 		{`"a b"@d`, []string{`"a b"@d`}, nil},
@@ -78,7 +85,7 @@ func TestParseAddressList(t *testing.T) {
 		{"a@[192.0.2.1]", []string{"a@[192.0.2.1]"}, nil},
 		{"a@[IPv6:::1], b@c", []string{"a@[IPv6:::1]", "b@c"}, nil},
 		{"a@b..c, d@e", []string{"d@e"}, []string{"no valid domain"}},
-		{"a@.b, a@b., a@, d@e", []string{"d@e"}, []string{"a@.b", "a@b.", "nothing after"}},
+		{"a@.b, a@b.., a@, d@e", []string{"d@e"}, []string{"a@.b", "a@b.", "nothing after"}},
 		{"a@[x y], d@e", []string{"d@e"}, []string{"a@[x y]"}},
 		{`a@"b", d@e`, []string{"d@e"}, []string{"behind the address"}},
 

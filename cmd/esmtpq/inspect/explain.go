@@ -115,22 +115,12 @@ func explain(c *door.Call, inv *argv.Invocation, file *string) error {
 		return err
 	}
 	e := &explainer{out: c.Out, r: &submit.Router{Home: home}}
-	var bad []spool.Refusal
-	if file != nil {
-		in, err := open(c, *file)
-		if err != nil {
-			return err
-		}
-		defer in.Close()
-		d, err := submit.Preview(inv, in, e.r, time.Now())
-		if err != nil {
-			return err
-		}
-		e.env, bad = d.Env, d.Bad
-	} else if e.env, err = submit.Envelope(inv); err != nil {
+	d, err := e.draft(c, inv, file)
+	if err != nil {
 		return err
 	}
-	if len(e.env.Recipients) == 0 && file == nil {
+	e.env = d.Env
+	if len(d.Env.Recipients)+len(d.Bad) == 0 && file == nil {
 		return exit.Fail(exit.Usage, "which addresses? see esmtpq help explain")
 	}
 	cfg, id, rule, err := e.r.Identity(e.env)
@@ -147,14 +137,30 @@ func explain(c *door.Call, inv *argv.Invocation, file *string) error {
 	for _, rcpt := range e.env.Recipients {
 		e.recipient(rcpt)
 	}
-	for _, b := range bad {
-		fmt.Fprintf(c.Out, "%s\n", spool.Printable(b.Reason))
-	}
 	explainHeader(c.Out, id)
-	if e.failed {
+	for _, bad := range d.Bad {
+		fmt.Fprintf(c.Err, "%s: recipient: %s\n", c.Name, spool.Printable(bad.Reason))
+	}
+	switch {
+	case len(d.Bad) > 0 && (file == nil || len(d.Env.Recipients) == 0):
+		return exit.Silent(exit.Usage)
+	case e.failed:
 		return exit.Silent(exit.Config)
 	}
 	return nil
+}
+
+// draft makes what is explained, from the command line and the message in file, if that is not nil.
+func (e *explainer) draft(c *door.Call, inv *argv.Invocation, file *string) (*submit.Draft, error) {
+	if file == nil {
+		return submit.Begin(inv)
+	}
+	in, err := open(c, *file)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	return submit.Preview(inv, in, e.r, time.Now())
 }
 
 func (e *explainer) field(name, value string) {

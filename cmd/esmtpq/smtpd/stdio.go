@@ -147,10 +147,10 @@ func (c *stdioConn) command(n int) {
 		}
 	case "MAIL":
 		line, c.size = cutSize(line)
-		line = qualify(protect(line))
+		line = qualify(protect(cutPath(line)))
 		c.buf = append([]byte(line), c.buf[n:]...)
 	case "RCPT":
-		line = qualify(line)
+		line = qualify(cutPath(line))
 		c.buf = append([]byte(line), c.buf[n:]...)
 	}
 	c.mu.Lock()
@@ -159,22 +159,38 @@ func (c *stdioConn) command(n int) {
 	c.ready = len(line)
 }
 
-// protect makes an address of the path in a MAIL command that is none, for the library to hand it
-// on: fetched mail has whatever senders there are, and that is no reason to refuse it.
-func protect(line string) string {
+// pathIn returns where the path in a MAIL or RCPT command begins and ends, without its angle brackets; false
+// if there is none, or it is empty.
+func pathIn(line string) (begin, end int, ok bool) {
 	open := strings.IndexByte(line, '<')
-	end := strings.LastIndexByte(line, '>')
+	end = strings.LastIndexByte(line, '>')
 	if params := strings.Index(line, "> "); params >= 0 {
 		end = params
 	}
-	if open < 0 || end <= open+1 || message.CheckAddress(line[open+1:end]) == nil {
+	return open + 1, end, open >= 0 && end > open+1
+}
+
+// cutPath drops from the path what does not count: a source route, and the dot behind a domain.
+func cutPath(line string) string {
+	begin, end, ok := pathIn(line)
+	if !ok {
 		return line
 	}
-	a := message.Address{Local: line[open+1 : end], Domain: noAddress}
+	return line[:begin] + message.CutPath(line[begin:end]) + line[end:]
+}
+
+// protect makes an address of the path in a MAIL command that is none, for the library to hand it
+// on: fetched mail has whatever senders there are, and that is no reason to refuse it.
+func protect(line string) string {
+	begin, end, ok := pathIn(line)
+	if !ok || message.CheckAddress(line[begin:end]) == nil {
+		return line
+	}
+	a := message.Address{Local: line[begin:end], Domain: noAddress}
 	if message.CheckAddress(a.Spec()) != nil {
 		return line
 	}
-	return line[:open+1] + a.Spec() + line[end:]
+	return line[:begin] + a.Spec() + line[end:]
 }
 
 // qualify adds a domain to the path in a MAIL or RCPT command if it has none.

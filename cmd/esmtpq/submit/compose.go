@@ -33,7 +33,7 @@ type Draft struct {
 // Compose reads a message's header from in and makes the envelope that the command line asks for.
 // Nothing is written yet.
 func Compose(inv *argv.Invocation, in io.Reader) (*Draft, error) {
-	d, err := begin(inv)
+	d, err := Begin(inv)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func Compose(inv *argv.Invocation, in io.Reader) (*Draft, error) {
 // writing anything. Its recipients are those of the command line, or else those of the header; it
 // may have none.
 func Preview(inv *argv.Invocation, in io.Reader, r *Router, now time.Time) (*Draft, error) {
-	d, err := begin(inv)
+	d, err := Begin(inv)
 	if err != nil {
 		return nil, err
 	}
@@ -137,20 +137,8 @@ func ConfigFile(inv *argv.Invocation) (string, error) {
 	return path, nil
 }
 
-// Envelope returns the part of the envelope that comes from the command line.
-func Envelope(inv *argv.Invocation) (*spool.Envelope, error) {
-	d, err := begin(inv)
-	if err == nil && len(d.Bad) > 0 {
-		err = exit.Fail(exit.Usage, "recipient: %s", d.Bad[0].Reason)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return d.Env, nil
-}
-
-// begin makes a draft from the command line.
-func begin(inv *argv.Invocation) (*Draft, error) {
+// Begin makes the part of a draft that comes from the command line. It has no message.
+func Begin(inv *argv.Invocation) (*Draft, error) {
 	env := &spool.Envelope{NotBefore: inv.NotBefore.Round(0).UTC(), Return: inv.Return, EnvelopeID: inv.EnvelopeID, Body: inv.Body}
 	var err error
 	if env.Config, err = ConfigFile(inv); err != nil {
