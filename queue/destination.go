@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"slices"
 	"time"
 
 	"esmtpq/queue/spool"
@@ -24,9 +23,10 @@ type destination struct {
 	reason  *spool.Progress
 	working bool
 	begun   bool // it has worked
+	revived bool // it was in trouble in this run, and got another chance
 	drawn   int  // how many were taken from ids
 	out     map[*Delivery]struct{}
-	dead    *Report // why no more of its mail can go out in this run
+	dead    *Report // why no more of its mail can go out for now
 	stopped bool    // progress could not be recorded
 }
 
@@ -48,6 +48,7 @@ type draw struct {
 	first   time.Time // when the message was first tried for its own sake; now if this is the first time
 	// lastChance says that the message is given up if it is put off once more.
 	lastChance bool
+	again      bool // it has had a failed attempt of its own before
 
 	// The run's mu guards these.
 	reported []bool // for each of Delivery.Recipients; nil before a part of them is
@@ -89,10 +90,11 @@ func (t *destination) work() {
 				break // it does not draw
 			}
 		}
-		ids := slices.Concat(t.ids, t.again)
+		ids, again := t.ids, t.again
 		t.ids, t.again = nil, nil
 		r.mu.Unlock()
-		t.leave(ids)
+		t.leave(ids, false)
+		t.leave(again, true)
 		r.mu.Lock()
 	}
 	t.working = false
@@ -100,8 +102,9 @@ func (t *destination) work() {
 	r.idle.Broadcast()
 }
 
-// leave notes why messages that were not drawn stay in the queue.
-func (t *destination) leave(ids []uint64) {
+// leave notes why messages that were not drawn stay in the queue. With again, each has had a failed attempt
+// of its own.
+func (t *destination) leave(ids []uint64, again bool) {
 	r := t.run
 	r.mu.Lock()
 	dead, stopped := t.dead, t.stopped
@@ -109,7 +112,7 @@ func (t *destination) leave(ids []uint64) {
 	for _, id := range ids {
 		switch {
 		case dead != nil:
-			r.refuse(spool.IDText(id), t.name, *dead)
+			r.setAside(t, waiting{id: id, again: again}, *dead)
 		case stopped:
 			r.counted(t.name, "not tried: progress can no longer be recorded")
 		default:
@@ -276,6 +279,7 @@ func (t *destination) fill(e *openEntry) *Delivery {
 		now := t.run.now()
 		d.draw.new, d.draw.drawn = m.Last.IsZero(), now
 		d.draw.first, d.draw.lastChance = firstTried(m, now), t.run.opt.Limits.expired(m, now)
+		d.draw.again = m.Attempts > 0
 		d.Recipients, d.draw.indexes = make([]Recipient, 0, len(m.Progress)), make([]int, 0, len(m.Progress))
 		for i, rcpt := range m.Envelope.Recipients {
 			if m.Held || !m.Progress[i].State.Pending() {

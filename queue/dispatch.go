@@ -40,8 +40,8 @@ func (r *run) dispatch(m *spool.Message, now time.Time) {
 		r.mu.Unlock()
 	}
 	for _, name := range names {
-		if why := r.enqueue(name, m, now); why != nil {
-			r.refuse(m.ID, name, *why)
+		if t, why := r.enqueue(name, m, now); why != nil {
+			r.setAside(t, waiting{id: spool.Number(m.ID), again: m.Attempts > 0}, *why)
 		}
 	}
 	if len(names) == 1 && len(indexes) == 0 && opens.IsZero() {
@@ -51,38 +51,29 @@ func (r *run) dispatch(m *spool.Message, now time.Time) {
 
 // enqueue gives a message to a destination, which begins to work unless it works already; or it
 // returns why the message is not tried. It is called without mu.
-func (r *run) enqueue(name string, m *spool.Message, now time.Time) (why *Report) {
+func (r *run) enqueue(name string, m *spool.Message, now time.Time) (t *destination, why *Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t := r.destination(name)
-	if t.dead != nil {
-		return t.dead
+	t = r.destination(name)
+	if t.dead != nil && !r.isNews(t, m, now) {
+		return t, t.dead
 	}
 	if b := r.backoffs[name]; b != nil && t.idle() {
 		if r.opt.All && r.triedMeanwhile(b.Last, now) {
-			return &b.Report
+			return t, &b.Report
 		}
 		if !r.opt.All && waits(b, untried(m), r.opt.ConfigChanged, now) {
 			if t.reason == nil {
 				t.reason = b.Report.Reason()
 			}
 			t.backoff = append(t.backoff, waiting{spool.Number(m.ID), m.Attempts > 0, m.WaitsFor(t.reason)})
-			return nil
+			return t, nil
 		}
 	}
-	// The mail that waited for the identity goes along, in order.
-	for _, w := range t.backoff {
-		t.add(w.id, w.again)
-	}
-	t.backoff = nil
-	t.add(spool.Number(m.ID), m.Attempts > 0)
-	if !t.working {
-		t.working = true
-		r.busy++
-		go t.work()
-	}
+	t.backoff = append(t.backoff, waiting{id: spool.Number(m.ID), again: m.Attempts > 0})
+	r.start(t)
 	r.idle.Broadcast()
-	return nil
+	return t, nil
 }
 
 // destination returns the destination of a name. It is called with mu held.
@@ -99,34 +90,31 @@ func (r *run) destination(name string) *destination {
 // run: until then, new mail can find that the host works and take the old mail along.
 func (r *run) refuseBackoffs() {
 	for name, t := range r.destinations {
-		why := r.backoffs[name]
+		why := t.dead
+		if b := r.backoffs[name]; b != nil && why == nil {
+			why = &b.Report
+		}
 		for _, w := range t.backoff {
-			if w.noted {
+			if w.noted || r.noteRefusal(spool.IDText(w.id), name, *why) {
 				r.mu.Lock()
-				r.count(name, why.Report.Explain())
+				r.count(name, why.Explain())
 				r.block(name, spool.IDText(w.id))
 				r.mu.Unlock()
-			} else {
-				r.refuse(spool.IDText(w.id), name, why.Report)
 			}
 		}
 		t.backoff = nil
 	}
 }
 
-// refuse notes why a message was not tried at a destination, without charging the message. It is
-// called without mu.
-func (r *run) refuse(id, destination string, report Report) {
+// noteRefusal notes in its entry why a message was not tried at a destination, without charging the
+// message, and reports whether it waits for that. It is called without mu.
+func (r *run) noteRefusal(id, destination string, report Report) (waits bool) {
 	e, err := r.acquire(id)
 	if err != nil {
 		// The entry is gone, or another process works on it: the reason is not worth a wait.
-		r.counted(destination, report.Explain())
-		return
+		return true
 	}
 	defer r.release(e)
-	r.mu.Lock()
-	r.block(destination, id)
-	r.mu.Unlock()
 	indexes, reports := []int(nil), []Report(nil)
 	e.View(func(m *spool.Message) {
 		for i, rcpt := range m.Envelope.Recipients {
@@ -138,29 +126,21 @@ func (r *run) refuse(id, destination string, report Report) {
 			}
 		}
 	})
-	r.refuseRecipients(id, destination, indexes, reports)
+	waits = r.noteRecipients(id, indexes, reports)
 	e.View(func(m *spool.Message) { // another destination may be recording
 		pending := m.Indexes(func(i int) bool { return m.Progress[i].State.Pending() })
 		if len(indexes) == len(pending) {
 			r.noteRefused(destination, m, r.now())
 		}
 	})
+	return waits
 }
 
 // refuseRecipients notes why some recipients of a message were not tried. The message counts
 // once for each reason. It is called without mu.
 func (r *run) refuseRecipients(id, destination string, indexes []int, reports []Report) {
-	if len(indexes) == 0 {
+	if !r.noteRecipients(id, indexes, reports) {
 		return
-	}
-	e, err := r.acquire(id)
-	if err == nil {
-		defer r.release(e)
-		held := false
-		e.View(func(m *spool.Message) { held = m.Held })
-		if held {
-			return // nothing of it is to be tried
-		}
 	}
 	counted := map[string]bool{}
 	for k := range reports {
@@ -169,8 +149,23 @@ func (r *run) refuseRecipients(id, destination string, indexes []int, reports []
 			r.counted(destination, text)
 		}
 	}
+}
+
+// noteRecipients notes why some recipients of a message were not tried, and reports whether the message
+// waits for that. It is called without mu.
+func (r *run) noteRecipients(id string, indexes []int, reports []Report) (waits bool) {
+	if len(indexes) == 0 {
+		return false
+	}
+	e, err := r.acquire(id)
 	if err != nil {
-		return
+		return true
+	}
+	defer r.release(e)
+	held := false
+	e.View(func(m *spool.Message) { held = m.Held })
+	if held {
+		return false // nothing of it is to be tried
 	}
 	if slices.ContainsFunc(reports, func(rep Report) bool { return rep.Stuck() }) {
 		r.mu.Lock()
@@ -180,4 +175,5 @@ func (r *run) refuseRecipients(id, destination string, indexes []int, reports []
 	if err := e.Note(indexes, reports, r.now()); err != nil {
 		r.troubled("note why %s waits: %v", id, err)
 	}
+	return true
 }

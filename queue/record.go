@@ -259,13 +259,12 @@ func (t *destination) tally(p *part, err error, now time.Time) {
 	}
 	if delayed != nil && !p.draw.counted {
 		p.draw.counted = true
-		r.count(t.name, delayed.Explain())
+		t.countDelayed(p, delayed)
 	}
 	if delayed != nil && delayed.Scope == ScopeIdentity {
 		dead := *delayed
 		dead.Unsure = false // that is only so for this message
 		t.dead = &dead
-		r.block(t.name, p.ID)
 		_, waited := r.backoffs[t.name]
 		b := r.backoffs.failed(t.name, dead, now)
 		if r.opt.Observer != nil {
@@ -279,6 +278,21 @@ func (t *destination) tally(p *part, err error, now time.Time) {
 		if r.opt.Observer != nil {
 			r.opt.Observer.Recovered(t.name)
 		}
+	}
+}
+
+// countDelayed counts a message that was tried in vain. Where its identity was in trouble it may get another
+// chance, unless it is possibly delivered; then it counts at the end of the run. It is called with mu
+// held.
+func (t *destination) countDelayed(p *part, why *Report) {
+	r := t.run
+	if why.Scope == ScopeIdentity && !slices.ContainsFunc(p.reports, func(rep Report) bool { return rep.Unsure }) {
+		t.backoff = append(t.backoff, waiting{id: spool.Number(p.ID), again: p.draw.again, noted: true})
+		return
+	}
+	r.count(t.name, why.Explain())
+	if why.Scope == ScopeIdentity {
+		r.block(t.name, p.ID)
 	}
 }
 

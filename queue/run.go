@@ -253,6 +253,7 @@ func (r *run) watch(stop <-chan struct{}) {
 		select {
 		case <-tick.C:
 			r.rescan()
+			r.revive()
 		case <-stop:
 			return
 		}

@@ -43,6 +43,21 @@ var queueFaults = []fault{
 		[]test{{"queue", "TestNothingIsLeftOfWhatWasNotAccepted"}},
 	},
 	{
+		"identities in trouble keep a run alive for each other", "queue",
+		"!(other.revived && r.backoffs[name] != nil)", "!(other.revived && r.backoffs[name] == nil)",
+		[]test{{"queue", "TestNoRunIsKeptAliveByTrouble"}},
+	},
+	{
+		"what was possibly delivered gets a second chance in the same run", "queue",
+		"why.Scope == ScopeIdentity && !slices.ContainsFunc(p.reports, func(rep Report) bool { return rep.Unsure })", "why.Scope == ScopeIdentity",
+		[]test{{"queue", "TestNoSecondCopyByASecondChance"}},
+	},
+	{
+		"a refused login is tried again in the same run", "queue",
+		"len(t.backoff) > 0 && !b.RefusedLogin()", "len(t.backoff) > 0",
+		[]test{{"queue", "TestTakenUpDuringALongTransfer"}},
+	},
+	{
 		"an entry is locked by many", "queue",
 		"syscall.LOCK_EX|syscall.LOCK_NB", "syscall.LOCK_SH|syscall.LOCK_NB",
 		[]test{{"queue", "TestOneSleeperAtATime"}, {"queue", "TestRunningIsSeen"}},
