@@ -68,11 +68,13 @@ func mask(lines []string, secrets []string, open bool) {
 			}
 		}
 	}
-	for _, part := range found(lower(string(text)), secrets, open) {
-		for i := part[0]; i < part[1]; i++ {
-			hits[line[i]][column[i]] = true
-			for k := column[i] + 1; i+1 < part[1] && line[i+1] == line[i] && k < column[i+1]; k++ {
-				hits[line[i]][k] = true // a blank within a secret
+	for _, v := range views(string(text), line) {
+		for _, part := range found(v.text, secrets, open) {
+			for i := v.begin[part[0]]; i < v.end[part[1]-1]; i++ {
+				hits[line[i]][column[i]] = true
+				for k := column[i] + 1; i+1 < v.end[part[1]-1] && line[i+1] == line[i] && k < column[i+1]; k++ {
+					hits[line[i]][k] = true // a blank within a secret
+				}
 			}
 		}
 	}
@@ -100,6 +102,7 @@ func found(text string, secrets []string, open bool) (all [][2]int) {
 			at += i
 			all = append(all, [2]int{at, at + len(secret)})
 		}
+		all = append(all, cutOff(text, secret)...)
 		for n := min(len(secret)-1, len(text)); open && n >= minSecret; n-- {
 			if strings.HasSuffix(text, secret[:n]) {
 				all = append(all, [2]int{len(text) - n, len(text)})
