@@ -15,16 +15,17 @@ const (
 	ByDefault RuleKind = iota // nothing matched: the default identity
 	ByAddress                 // the address is listed
 	ByPattern                 // a pattern matches the address
+	ByName                    // the submitter named it
 )
 
 // A Rule says why an identity was chosen.
 type Rule struct {
 	Kind  RuleKind
-	Match string // the address or pattern, as configured; "" for ByDefault
+	Match string // the address, pattern or name, as configured; "" for ByDefault
 }
 
 // Matched reports whether the identity is meant for the address.
-func (r Rule) Matched() bool { return r.Kind != ByDefault }
+func (r Rule) Matched() bool { return r.Kind == ByAddress || r.Kind == ByPattern }
 
 // String explains the rule, for "identity NAME, chosen by ...".
 func (r Rule) String() string {
@@ -33,6 +34,8 @@ func (r Rule) String() string {
 		return "address " + r.Match
 	case ByPattern:
 		return "pattern " + r.Match
+	case ByName:
+		return "its name"
 	}
 	return "default"
 }
@@ -77,6 +80,21 @@ func find(address string, n int, list func(i int) []string) (int, Rule) {
 		}
 	}
 	return -1, Rule{}
+}
+
+// Named returns the identity of a name, and for "default" the default one where none is called so. The
+// error is a *ConfigError.
+func (c *Config) Named(name string) (*Identity, Rule, error) {
+	for _, id := range c.Identities {
+		if id.Name == name {
+			return id, Rule{ByName, name}, nil
+		}
+	}
+	if name == "default" && c.Default != nil {
+		return c.Default, Rule{ByName, name}, nil
+	}
+	return nil, Rule{}, &ConfigError{File: c.File, Text: fmt.Sprintf("there is no identity with the name %q", name),
+		Hint: "see esmtpq config for those there are"}
 }
 
 // Address returns the identity's own address: its name where that is one, else

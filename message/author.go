@@ -64,7 +64,34 @@ func author(fromName string, from []string, senderName string, sender []string) 
 		a.Remark = fmt.Sprintf("%s: has %d mailboxes, so %s; a name with a comma or semicolon must be in quotes",
 			fromName, len(addrs), counts)
 	}
+	if meant := withoutQuotes(a.Address); meant != a.Address {
+		a.Remark = fmt.Sprintf("%s: has its address in quotes, which belong to no address; %s counts: write it without", a.Field, shown(meant))
+		a.Address = meant
+	}
 	return a
+}
+
+// shellQuotes are what programs and people put around an address.
+const shellQuotes = "'`´‘’“”„«»"
+
+// withoutQuotes returns the address that spec has within quotes, as a script makes them that quotes once
+// too often; spec if there is none. A quoted-string alone would be a name of this machine, and a domain
+// has no quotes.
+func withoutQuotes(spec string) string {
+	text := spec
+	if local, rest, quoted := cutLocal(spec); quoted && rest == "" {
+		text = local
+	}
+	end := strings.TrimRight(text, shellQuotes)
+	if begin := strings.TrimLeft(end, shellQuotes); end != text && begin != end {
+		text = begin
+	} else if text == spec {
+		return spec
+	}
+	if _, domain, ok := strings.Cut(text, "@"); !ok || domain == "" || CheckAddress(text) != nil {
+		return spec
+	}
+	return text
 }
 
 // parseLists parses the values of a field that may be there more than once.

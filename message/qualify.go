@@ -53,7 +53,7 @@ func (h *Header) Qualify(domain string) {
 // completable reports whether an address lacks a domain and is one, if it is written as it was, with
 // this domain.
 func completable(a *Address, domain string) bool {
-	if a.Domain != "" || a.Local == "" || a.Local[0] == '.' || strings.HasSuffix(a.Local, ".") || strings.Contains(a.Local, "..") {
+	if a.Domain != "" || a.Local == "" || withoutQuotes(a.Spec()) != a.Spec() || a.Local[0] == '.' || strings.HasSuffix(a.Local, ".") || strings.Contains(a.Local, "..") {
 		return false
 	}
 	whole := Address{Local: a.Local, Domain: domain}

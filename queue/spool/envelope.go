@@ -31,6 +31,8 @@ type Envelope struct {
 	// the identity when ReversePath is nil or "". It may lack a domain or be empty.
 	From       string      `json:"from,omitempty"`
 	Recipients []Recipient `json:"recipients"`
+	// Identity is the name given with -a of the identity that it is sent as, "" for none.
+	Identity string `json:"identity,omitempty"`
 
 	Return     string `json:"ret,omitempty"`    // DSN RET (RFC 3461): "", "FULL" or "HDRS"
 	EnvelopeID string `json:"envid,omitempty"`  // DSN ENVID, decoded
@@ -101,7 +103,7 @@ func unfit(format string, args ...any) error { return UnfitError(fmt.Sprintf(for
 
 // check refuses an envelope that could not be read back as it was submitted.
 func (e *Envelope) check() error {
-	texts := append([]string{e.From, e.Return, e.EnvelopeID, e.Body, e.Config, e.Legacy}, e.Remarks...)
+	texts := append([]string{e.From, e.Identity, e.Return, e.EnvelopeID, e.Body, e.Config, e.Legacy}, e.Remarks...)
 	if e.ReversePath != nil {
 		texts = append(texts, *e.ReversePath)
 	}

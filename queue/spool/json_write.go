@@ -95,6 +95,7 @@ func appendRecipient(b []byte, i int, r *Recipient) []byte {
 // appendEnvelopeTail appends what comes after them.
 func appendEnvelopeTail(b []byte, e *Envelope) []byte {
 	b = append(b, ']')
+	b = appendText(b, `,"identity":`, e.Identity)
 	b = appendText(b, `,"ret":`, e.Return)
 	b = appendText(b, `,"envid":`, e.EnvelopeID)
 	b = appendText(b, `,"body":`, e.Body)

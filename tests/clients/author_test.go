@@ -84,6 +84,11 @@ func authorCases() []authorCase {
 	add(2, true, "From:")
 	add(2, true, "From: ;,")
 	add(2, true, "From: <>")
+	// In quotes that are not part of it.
+	for _, quoted := range []string{"'you@lists.example.com'", `"you@lists.example.com"`, "<'you@lists.example.com'>", `Me <"you@lists.example.com">`, "“you@lists.example.com”", `"'you@lists.example.com'"`, "`you@lists.example.com´"} {
+		add(1, true, "From: "+quoted)
+	}
+	add(2, false, "From: o'brien'@example.net")
 	return cases
 }
 

@@ -48,6 +48,10 @@ func Cut(args []string, flag string, valued ...string) (rest []string, found boo
 
 // TakesNext reports whether an argument has an option of sendmail whose value is the next argument.
 func TakesNext(arg string) bool {
+	if name, ok := strings.CutPrefix(arg, "--"); ok {
+		opt := findLong(name)
+		return opt != nil && opt.needs
+	}
 	letters, dashed := strings.CutPrefix(arg, "-")
 	for i := 0; dashed && i < len(letters); i++ {
 		opt := findOption(letters[i])
@@ -78,6 +82,8 @@ type Invocation struct {
 	Operands    []string
 	Config      string    // -C
 	ReversePath *string   // -f, -r: as given; nil if not
+	Identity    string    // -a: the name of the identity to send it as
+	ReadFrom    bool      // --read-envelope-from: the author's address is the envelope sender
 	FullName    string    // -F
 	Extract     bool      // -t
 	IgnoreDots  bool      // -i
@@ -129,6 +135,7 @@ type Option struct {
 
 // options are all options; "ignored" ones are accepted because callers pass them.
 var options = []Option{
+	{'a', needsValue, "name", "the identity to send it as, by its name, whatever the sender is", setIdentity},
 	{'A', needsValue, "c|m", "ignored: choice of sendmail's configuration", ignore},
 	{'B', needsValue, "type", "body type: 7BIT or 8BITMIME", setBody},
 	{'b', needsValue, "mode", "what to do: m (send, the default), p (list the queue), P (count it), s (SMTP on standard input), v (explain an address), i (nothing, for newaliases)", setMode},
@@ -192,9 +199,6 @@ func (inv *Invocation) Parse(args []string) error {
 			inv.Operands = append(inv.Operands, args[i+1:]...)
 			return nil
 		}
-		if strings.HasPrefix(arg, "--") {
-			return exit.Fail(exit.Usage, "unknown option %s: see --help", spool.Printable(arg))
-		}
 		if len(arg) < 2 || arg[0] != '-' {
 			inv.Operands = append(inv.Operands, arg)
 			continue
@@ -203,7 +207,11 @@ func (inv *Invocation) Parse(args []string) error {
 		if i+1 < len(args) {
 			next = &args[i+1]
 		}
-		took, err := inv.cluster(arg[1:], next)
+		parse := inv.cluster
+		if strings.HasPrefix(arg, "--") {
+			parse = inv.long
+		}
+		took, err := parse(arg, next)
 		if err != nil {
 			return err
 		}
@@ -214,9 +222,10 @@ func (inv *Invocation) Parse(args []string) error {
 	return nil
 }
 
-// cluster parses the options of one argument, and reports whether it took the next argument as a
+// cluster parses the letters of one argument, and reports whether it took the next argument as a
 // value.
-func (inv *Invocation) cluster(letters string, next *string) (took bool, err error) {
+func (inv *Invocation) cluster(arg string, next *string) (took bool, err error) {
+	letters := arg[1:]
 	for len(letters) > 0 {
 		opt := findOption(letters[0])
 		if opt == nil {
@@ -277,6 +286,14 @@ func setFullName(inv *Invocation, v string) error {
 		return exit.Fail(exit.Usage, "-F: a name cannot hold control characters")
 	}
 	inv.FullName = v
+	return nil
+}
+
+func setIdentity(inv *Invocation, v string) error {
+	if v == "" || message.HasControl(v) {
+		return exit.Fail(exit.Usage, "-a needs the name of an identity")
+	}
+	inv.Identity = v
 	return nil
 }
 

@@ -39,6 +39,15 @@ var commandLines = []struct {
 	{"-f a@x -f b@x r", Invocation{ReversePath: ptr("b@x"), Operands: []string{"r"}}},
 	{"-f '' r", Invocation{ReversePath: ptr(""), Operands: []string{"r"}}},
 	{"-f <> r", Invocation{ReversePath: ptr("<>"), Operands: []string{"r"}}},
+	// Those of msmtp.
+	{"-a work r", Invocation{Identity: "work", Operands: []string{"r"}}},
+	{"-awork -- r", Invocation{Identity: "work", Operands: []string{"r"}}},
+	{"--account=work --read-envelope-from -t", Invocation{Identity: "work", ReadFrom: true, Extract: true}},
+	{"--account work --read-recipients", Invocation{Identity: "work", Extract: true}},
+	{"--from=f@x --file=c.yaml --debug r", Invocation{ReversePath: ptr("f@x"), Config: "c.yaml", Verbose: true, Operands: []string{"r"}}},
+	{"--from f@x --timeout=10 --logfile=log --syslog=on --syslog r", Invocation{ReversePath: ptr("f@x"), Operands: []string{"r"}}},
+	{"--dsn-notify=failure,delay --dsn-return=headers --dsn-notify=off --protocol=smtp r", Invocation{Notify: "FAILURE,DELAY", Return: "HDRS", Operands: []string{"r"}}},
+	{"--remove-bcc-headers --set-from-header=auto --undisclosed-recipients=off r", Invocation{Operands: []string{"r"}}},
 	// Options after operands, and the effect of "--".
 	{"r@x -i s@x", Invocation{IgnoreDots: true, Operands: []string{"r@x", "s@x"}}},
 	{"r@x -- -i", Invocation{Operands: []string{"r@x", "-i"}}},

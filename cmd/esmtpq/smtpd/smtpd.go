@@ -72,7 +72,7 @@ func (s *submissionSession) Mail(from string, opts *smtp.MailOptions) error {
 			spec = ""
 		}
 	}
-	s.env, s.known = &spool.Envelope{ReversePath: &spec}, map[string]bool{}
+	s.env, s.known = &spool.Envelope{ReversePath: &spec, Identity: s.inv.Identity}, map[string]bool{}
 	if opts != nil {
 		if !fits(max(opts.Size, s.conn.size), s.home) {
 			s.env = nil

@@ -43,7 +43,7 @@ func Compose(inv *argv.Invocation, in io.Reader) (*Draft, error) {
 		}
 		return nil, exit.Fail(exit.Usage, "no recipients: name them as arguments, or use -t to take them from the header")
 	}
-	if err := d.read(in); err != nil {
+	if err := d.readFor(inv, in); err != nil {
 		return nil, err
 	}
 	if inv.Extract {
@@ -62,7 +62,7 @@ func Preview(inv *argv.Invocation, in io.Reader, r *Router, now time.Time) (*Dra
 	if err != nil {
 		return nil, err
 	}
-	if err := d.read(in); err != nil {
+	if err := d.readFor(inv, in); err != nil {
 		return nil, err
 	}
 	if inv.Extract || len(d.Env.Recipients) == 0 {
@@ -89,6 +89,17 @@ func Read(env *spool.Envelope, in io.Reader) (*Draft, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// readFor is read for a command line, which may ask for the author's address as the envelope sender.
+func (d *Draft) readFor(inv *argv.Invocation, in io.Reader) error {
+	if err := d.read(in); err != nil {
+		return err
+	}
+	if from := d.Env.From; inv.ReadFrom && inv.ReversePath == nil && domainOf(from) != "" {
+		d.Env.ReversePath = &from
+	}
+	return nil
 }
 
 func (d *Draft) read(in io.Reader) error {
@@ -139,7 +150,7 @@ func ConfigFile(inv *argv.Invocation) (string, error) {
 
 // Begin makes the part of a draft that comes from the command line. It has no message.
 func Begin(inv *argv.Invocation) (*Draft, error) {
-	env := &spool.Envelope{NotBefore: inv.NotBefore.Round(0).UTC(), Return: inv.Return, EnvelopeID: inv.EnvelopeID, Body: inv.Body}
+	env := &spool.Envelope{NotBefore: inv.NotBefore.Round(0).UTC(), Return: inv.Return, EnvelopeID: inv.EnvelopeID, Body: inv.Body, Identity: inv.Identity}
 	var err error
 	if env.Config, err = ConfigFile(inv); err != nil {
 		return nil, err

@@ -98,11 +98,22 @@ func (r *Router) Identity(env *spool.Envelope) (*identity.Config, *identity.Iden
 	if err != nil {
 		return nil, nil, identity.Rule{}, ConfigFailure(err)
 	}
-	id, rule, err := cfg.Choose(env.Sender())
+	id, rule, err := choose(cfg, env)
+	if err != nil && env.Identity != "" {
+		return nil, nil, rule, ConfigFailure(err)
+	}
 	if err != nil {
 		return cfg, nil, rule, nil
 	}
 	return cfg, id, rule, nil
+}
+
+// choose returns the identity of an envelope: the one that the submitter named, or that of its sender.
+func choose(cfg *identity.Config, env *spool.Envelope) (*identity.Identity, identity.Rule, error) {
+	if env.Identity != "" {
+		return cfg.Named(env.Identity)
+	}
+	return cfg.Choose(env.Sender())
 }
 
 // Check makes sure that a message can be sent, as far as that can be known now, while its author is
@@ -222,7 +233,7 @@ func (r *Router) Route(env *spool.Envelope, rcpt spool.Recipient) (Route, error)
 	if env.Notice {
 		return route, route.needMDA()
 	}
-	id, rule, chooseErr := cfg.Choose(env.Sender())
+	id, rule, chooseErr := choose(cfg, env)
 	var local, bare bool
 	route.Address, local, bare = cfg.Resolve(rcpt.Address)
 	if id != nil && id.QualifyDomain != "" {
