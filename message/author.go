@@ -65,7 +65,7 @@ func author(fromName string, from []string, senderName string, sender []string) 
 			fromName, len(addrs), counts)
 	}
 	if meant := withoutQuotes(a.Address); meant != a.Address {
-		a.Remark = fmt.Sprintf("%s: has its address in quotes, which belong to no address; %s counts: write it without", a.Field, shown(meant))
+		a.Remark = fmt.Sprintf("%s: has its address in quotes, which are no part of one, so %s counts: write it without", a.Field, shown(meant))
 		a.Address = meant
 	}
 	return a

@@ -18,6 +18,8 @@ func (h *Header) blankCRs() {
 	kept := make([]byte, 0, len(h.raw))
 	for f := range h.fields() {
 		hidden := false
+		h.fieldsSeen++
+		h.bareCR = h.bareCR || bytes.IndexByte(h.raw[f.start:f.end-1], '\r') >= 0
 		for i, piece := range bytes.Split(h.raw[f.start:f.end-1], []byte{'\r'}) {
 			if i > 0 {
 				hidden = isBcc(piece) || hidden && len(piece) > 0 && isBlank(piece[0])
@@ -71,4 +73,15 @@ func (f *NULFilter) Read(p []byte) (int, error) {
 			return len(kept), err
 		}
 	}
+}
+
+// CRRemark says what became of CRs in the header that are no line ends; "" if there were none.
+func (h *Header) CRRemark() string {
+	switch {
+	case !h.bareCR:
+		return ""
+	case h.fieldsSeen == 1:
+		return "its lines end in CR alone, which ends no line of a header (RFC 5322, 2.2): all of the header is one field; let the program write LF"
+	}
+	return "a field of its header has a CR in it, which ends no line: it became a blank"
 }

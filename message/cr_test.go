@@ -115,3 +115,22 @@ func TestWithoutNUL(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
+
+// Text of the old Macintosh kind has one line for LF, and so one field; whoever sends it learns that.
+func TestCRRemark(t *testing.T) {
+	for text, want := range map[string]string{
+		"From: a@example.org\rTo: b@example.net\r\rtext\r":   "all of the header is one field",
+		"From: a@example.org\rTo: b@example.net\r\n\r\ntext": "all of the header is one field",
+		"From: a@example.org\nX-Note: one\rtwo\n\ntext":      "it became a blank",
+		"From: a@example.org\r\nX: y\r\r\n\r\ntext\rmore":    "",
+		"text\rmore\r": "",
+	} {
+		h, err := ReadHeader(bufio.NewReader(strings.NewReader(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := h.CRRemark(); want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

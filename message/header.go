@@ -16,6 +16,9 @@ import (
 type Header struct {
 	raw       []byte // the fields, each line with its LF
 	separated bool   // a blank line was read after them
+
+	bareCR     bool // a field had a CR in it that is no line end
+	fieldsSeen int  // how many fields there were, where there was any CR
 }
 
 // A field is one field of a header: its name, and the octets that it takes with its continuation

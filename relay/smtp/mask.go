@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/hex"
 	"net/url"
@@ -13,21 +14,29 @@ const minSpelling = 6
 
 // spellings returns the ways in which a host may write secrets, in lower case and without blanks: as they are, in hexadecimal or escaped for a
 // URL, and in base64 of either alphabet, with and without padding, and within something longer.
-func spellings(secrets []string) []string {
-	var all []string
+func spellings(secrets []string) []spelling {
+	var all []spelling
 	for _, s := range secrets {
-		all = append(all, s, strings.TrimRight(s, "="), hex.EncodeToString([]byte(s)), url.QueryEscape(s), url.PathEscape(s))
+		all = append(all, spelling{s, minCut}, spelling{strings.TrimRight(s, "="), minCut},
+			spelling{hex.EncodeToString([]byte(s)), 2 * minCut}, spelling{url.QueryEscape(s), minCut}, spelling{url.PathEscape(s), minCut})
 		for before := range 3 {
 			if within := within(s, before); len(within) >= minSpelling {
-				all = append(all, within)
+				all = append(all, spelling{within, minCut * 4 / 3})
 			}
 		}
 	}
-	for i, s := range all {
-		all[i] = strings.NewReplacer(" ", "", "\t", "").Replace(lower(s))
+	for i := range all {
+		all[i].text = strings.NewReplacer(" ", "", "\t", "").Replace(lower(all[i].text))
 	}
-	slices.Sort(all)
-	return slices.DeleteFunc(slices.Compact(all), func(s string) bool { return len(s) < minSecret })
+	slices.SortFunc(all, func(a, b spelling) int { return cmp.Or(cmp.Compare(a.text, b.text), a.cut-b.cut) })
+	all = slices.CompactFunc(all, func(a, b spelling) bool { return a.text == b.text })
+	return slices.DeleteFunc(all, func(s spelling) bool { return len(s.text) < minSecret })
+}
+
+// A spelling is a way to write a secret.
+type spelling struct {
+	text string
+	cut  int // how many octets of its beginning are hidden, too
 }
 
 // within returns what of the base64 of a text depends on s alone, where s stands in the text behind octets that leave the
@@ -56,7 +65,7 @@ func lower(s string) string {
 // mask puts *** in the place of secrets in the lines of a reply. A host may cut a secret by a line end, so they are looked
 // for in the text of all lines together, without codes and blanks. With open, the last line has no end: it may stop within a
 // secret.
-func mask(lines []string, secrets []string, open bool) {
+func mask(lines []string, secrets []spelling, open bool) {
 	var text []byte
 	var line, column []int // of each octet of text
 	hits := make([][]bool, len(lines))
@@ -92,8 +101,9 @@ func wordsOf(line string) string {
 }
 
 // found returns where secrets stand in a text, each from its first octet to behind its last.
-func found(text string, secrets []string, open bool) (all [][2]int) {
-	for _, secret := range secrets {
+func found(text string, secrets []spelling, open bool) (all [][2]int) {
+	for _, s := range secrets {
+		secret := s.text
 		for at := 0; ; at++ {
 			i := strings.Index(text[at:], secret)
 			if i < 0 {
@@ -102,7 +112,7 @@ func found(text string, secrets []string, open bool) (all [][2]int) {
 			at += i
 			all = append(all, [2]int{at, at + len(secret)})
 		}
-		all = append(all, cutOff(text, secret)...)
+		all = append(all, cutOff(text, s)...)
 		for n := min(len(secret)-1, len(text)); open && n >= minSecret; n-- {
 			if strings.HasSuffix(text, secret[:n]) {
 				all = append(all, [2]int{len(text) - n, len(text)})

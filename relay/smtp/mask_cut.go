@@ -2,7 +2,7 @@ package smtp
 
 import "strings"
 
-// minCut is how many octets a host must show of the beginning of a secret for them to be hidden, and
+// minCut is how many octets a host must show of the beginning of a secret, in whatever spelling, for them to be hidden, and
 // minCutWord how many where they are letters alone, as in a word; at least all but two are, though.
 //
 // Hosts cut a text where they please. What fewer octets tell is little beside what has to be guessed
@@ -28,21 +28,22 @@ var usualWords = [...]string{
 }
 
 // cutOff returns where a text has the beginning of a secret, and something else behind it.
-func cutOff(text, secret string) (all [][2]int) {
-	if len(secret) <= minCut {
+func cutOff(text string, s spelling) (all [][2]int) {
+	secret := s.text
+	if len(secret) <= s.cut {
 		return nil
 	}
 	for at := 0; ; at++ {
-		i := strings.Index(text[at:], secret[:minCut])
+		i := strings.Index(text[at:], secret[:s.cut])
 		if i < 0 {
 			return all
 		}
 		at += i
-		n := minCut
+		n := s.cut
 		for n < len(secret) && at+n < len(text) && text[at+n] == secret[n] {
 			n++
 		}
-		if n >= neededOf(secret, n) && !isUsual(text[at:], n) {
+		if (s.cut > minCut || n >= neededOf(secret, n)) && !isUsual(text[at:], n) {
 			all = append(all, [2]int{at, at + n})
 		}
 	}

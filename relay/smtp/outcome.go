@@ -163,13 +163,31 @@ func (c *Conn) helpFor(r *Reply, creds Credentials) string {
 	basic := r.Status == "5.7.30" || strings.Contains(text, "basic authentication is")
 	switch {
 	case strings.Contains(text, "smtpclientauthentication is disabled"):
-		return "an administrator has to allow SMTP AUTH for this mailbox; no other password or token will help"
+		return helpNoAuth
 	case basic && !c.cfg.Token:
-		return "this host takes no password any more, but a token: see oauth in esmtpq.yaml(5)"
+		return helpNoPassword
 	case r.Status == "5.7.9" && r.Code == 534:
-		return "make an app password in the account's settings, or use a token: see oauth in esmtpq.yaml(5)"
+		return helpAppPassword
 	case r.Class() == 4:
 		return ""
 	}
 	return creds.Cure
+}
+
+// What helps against the refusals of some hosts, where another password does not.
+const (
+	helpNoAuth      = "an administrator has to allow SMTP AUTH for this mailbox; no other password or token will help"
+	helpNoPassword  = "this host takes no password any more, but a token: see oauth in esmtpq.yaml(5)"
+	helpAppPassword = "make an app password in the account's settings, or use a token: see oauth in esmtpq.yaml(5)"
+)
+
+// KnownHelp returns what helps against a refused login, if it is one of which more is known than that the
+// credentials are wrong; reason is what was said of it. "" is for all others.
+func KnownHelp(reason string) string {
+	for _, help := range [...]string{helpNoAuth, helpNoPassword, helpAppPassword} {
+		if strings.Contains(reason, help) {
+			return help
+		}
+	}
+	return ""
 }

@@ -50,7 +50,8 @@ type replyReader struct {
 	challenged bool
 	noise      string // the last line that was skipped, to be quoted in a reason
 
-	spelled, secrets []string // hide, and its spellings
+	spelled []string // hide, when it was spelled
+	secrets []spelling
 }
 
 func newReplyReader(r io.Reader, trace func(byte, string)) *replyReader {

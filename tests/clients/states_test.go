@@ -106,7 +106,7 @@ func TestUnsendableStates(t *testing.T) {
 			if out := me.Run("", "mailq"); !strings.Contains(out, s.mailq) || !strings.Contains(out, cure) {
 				t.Errorf("mailq says:\n%s", out)
 			}
-			if out := me.Run("", "mailq"); s.notice == "Mail waits for you" && strings.Count(lastLine(out), "deliver") != 1 {
+			if out := me.Run("", "mailq", "-v"); s.notice == "Mail waits for you" && (strings.Count(lastLine(out), "deliver") != 1 || strings.Count(out, "then type deliver") > 1) {
 				t.Errorf("the cure is not said once:\n%s", out)
 			}
 			var j struct {

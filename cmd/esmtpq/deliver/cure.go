@@ -6,6 +6,7 @@ import (
 
 	"esmtpq/identity"
 	"esmtpq/queue"
+	"esmtpq/relay/smtp"
 )
 
 // Cure implements queue.Curer: it names the place in the configuration.
@@ -23,6 +24,9 @@ func (r *router) Cure(destination string, why *queue.Report) string {
 		return fmt.Sprintf("see why the command fails: %s, then type deliver", place(route.Config.File, line))
 	case strings.HasSuffix(why.Status, ".3.5"):
 		return fmt.Sprintf("mend %s, then type deliver", route.Config.File)
+	}
+	if help := smtp.KnownHelp(why.Text); help != "" {
+		return help // and no other password
 	}
 	if cure := route.Identity.LoginCure(); cure != "" && why.Code != 0 {
 		return cure // as the report has it

@@ -290,7 +290,7 @@ func (w *postfixList) message(m *spool.Message) {
 		}
 		if active && s.State == spool.Sending {
 			// said above
-		} else if why := why(m, s); why != last && why != "" {
+		} else if why := w.trouble.withoutCure(m, why(m, s)); why != last && why != "" {
 			w.reason(why, s.State == spool.Refused)
 			last = why
 		}

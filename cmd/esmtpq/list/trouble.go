@@ -54,6 +54,16 @@ func (t *trouble) meet(m *spool.Message) {
 	}
 }
 
+// withoutCure returns a reason without the cure behind it, where the line of its identity has that.
+func (t *trouble) withoutCure(m *spool.Message, why string) string {
+	for _, b := range t.backoffs {
+		if rest, ok := strings.CutSuffix(why, b.Cure); ok && b.Cure != "" && b.Waits(m) {
+			return strings.TrimRight(rest, ":; ")
+		}
+	}
+	return why
+}
+
 // goesOutAs reports whether a message that has not been tried is likely to wait for an identity, too.
 func goesOutAs(m *spool.Message, identity string) bool {
 	return m.Envelope.Sender() == identity && slices.ContainsFunc(m.Indexes(func(i int) bool {

@@ -117,6 +117,9 @@ func (d *Draft) read(in io.Reader) error {
 	if given := d.Env.ReversePath; author.Remark != "" && (given == nil || *given == "") {
 		d.Env.Remarks = append(d.Env.Remarks, author.Remark)
 	}
+	if remark := d.header.CRRemark(); remark != "" {
+		d.Env.Remarks = append(d.Env.Remarks, remark)
+	}
 	d.Env.UTF8 = d.header.UTF8()
 	return nil
 }
