@@ -131,6 +131,7 @@ postfix usr/lib/postfix/sbin/master postfix sasl2-bin libsasl2-modules
 exim usr/sbin/exim4 exim4-daemon-light
 opensmtpd usr/sbin/smtpd opensmtpd
 dovecot usr/sbin/dovecot dovecot-core dovecot-submissiond
+dovecot-lmtp usr/lib/dovecot/lmtp dovecot-core dovecot-lmtpd
 chasquid usr/bin/chasquid chasquid
 squid usr/sbin/squid squid
 "

@@ -117,6 +117,8 @@ type Identity struct {
 	Match   []string // addresses and patterns it is for; in an esmtprc the identity's word
 	Default bool     // whether it is Config.Default
 
+	LMTP bool // the host speaks LMTP (RFC 2033), not SMTP
+
 	// Command is a shell command that carries the mail, in place of a smart host; "" for none.
 	Command string
 

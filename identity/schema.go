@@ -215,6 +215,8 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 	case "certificate_passphrase":
 		id.CertificatePassphrase = r.secret(v, path)
 	case "hosts": // see finishHosts
+	case "protocol":
+		id.LMTP = r.protocol(v, path)
 	case "hold_for":
 		id.HoldFor = r.holdFor(v, path)
 	case "send_window":
@@ -443,6 +445,8 @@ func (r *yamlReader) finishHost(id *Identity, path string, seen map[string]*tree
 	}
 	switch {
 	case port != "":
+	case id.LMTP:
+		id.Port = "24"
 	case id.TLS == TLSImplicit:
 		id.Port = "465"
 	default:

@@ -18,6 +18,14 @@ func (r *yamlReader) transport(v *tree.Node, path string) {
 	}
 }
 
+// protocol reads what a smart host speaks, and reports whether that is LMTP.
+func (r *yamlReader) protocol(v *tree.Node, path string) bool {
+	if v.Kind != tree.Text || v.Text != "smtp" && v.Text != "lmtp" {
+		r.fail(v.Line, "%s should be smtp or lmtp", path)
+	}
+	return v.Text == "lmtp"
+}
+
 // finishTransport checks what belongs to a command, which has the place of a smart host. It reports
 // whether there is to be one.
 func (r *yamlReader) finishTransport(id *Identity, path string, seen map[string]*tree.Node, lineOf func(string) int) bool {

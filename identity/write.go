@@ -84,6 +84,9 @@ func (c *Config) identityNode(id *Identity) *tree.Node {
 		addText(n, "port", id.Port)
 		addPlain(n, "tls", id.TLS.String())
 	}
+	if id.LMTP {
+		addPlain(n, "protocol", "lmtp")
+	}
 	addText(n, "tls_name", id.TLSName)
 	addTexts(n, "tls_fingerprint", id.Fingerprints)
 	addText(n, "tls_min", id.TLSMin)

@@ -74,6 +74,7 @@ identities:
       - ann@example.org
     host: "[2001:db8::1]:465"
     tunnel: ssh gateway
+    protocol: lmtp
     password_command: pass show work
   - name: graph
     transport: command
@@ -104,7 +105,7 @@ func TestYAMLFull(t *testing.T) {
 			MaxMessagesPerSession: 50, ReloginDelay: 60e9, Sessions: 4,
 		}, {
 			Name: "work", Match: []string{"ann@example.org"}, Host: "2001:db8::1", Port: "465", TLS: TLSImplicit,
-			Tunnel: "ssh gateway", PasswordCommand: "pass show work",
+			Tunnel: "ssh gateway", LMTP: true, PasswordCommand: "pass show work",
 		}, {
 			Name: "graph", Command: "~/bin/graph-send %T", HoldFor: 30e9, SendWindow: Window{
 				{days: [7]bool{false, true, true, true, true, true}, from: 480, to: 1080, text: "Mon-Fri 08:00-18:00"},

@@ -29,7 +29,8 @@ type verdict struct {
 // this, for every way of sending, under these laws:
 //
 //   - An accepted recipient and 2xx at the end is relayed, whatever others got.
-//   - All sent and no answer to the end is possibly delivered, whatever came before or behind.
+//   - All sent and no answer to the end is possibly delivered, whatever came before or behind; by LMTP,
+//     where each recipient has an answer to the end, that goes for each of them.
 //   - A reply that was read for a recipient counts, whatever becomes of the session, with one
 //     exception: after a negative reply the host closed the connection, and more had been sent
 //     than it had answered. That message is tried once more, alone.
@@ -192,6 +193,8 @@ func (v *verdict) end(r *smtp.Result, f *facts) {
 		v.undecided(r, f)
 	case r.Data.Negative():
 		v.refuse(r, f, smtp.StageDATA, r.Data)
+	case r.Ends != nil:
+		v.each(r, f)
 	case r.End.Positive():
 		for i, reply := range r.Rcpt {
 			if reply.Positive() {
@@ -205,6 +208,24 @@ func (v *verdict) end(r *smtp.Result, f *facts) {
 	default:
 		v.undecided(r, f)
 	}
+}
+
+// each settles the recipients by LMTP, where the end has a reply for each of them: a refusal concerns its
+// own recipient, and who has no reply possibly has the message.
+func (v *verdict) each(r *smtp.Result, f *facts) {
+	for i, end := range r.Ends {
+		switch {
+		case end.Positive() && r.Sent == smtp.SentAll && r.Rcpt[i].Positive():
+			v.reports[i] = queue.Report{Action: queue.Relayed, Status: end.Enhanced(), Code: end.Code, Text: end.Words(smtp.StageEnd), Host: f.host}
+		case end.Negative() && v.reports[i].Action == "":
+			rep := f.report(f.replied(smtp.StageEnd, end))
+			if rep.Scope != queue.ScopeIdentity {
+				rep.Scope = queue.ScopeRecipient
+			}
+			v.reports[i] = rep
+		}
+	}
+	v.undecided(r, f)
 }
 
 // doubt says of the undecided recipients that the message was possibly delivered to them, but for those

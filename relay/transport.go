@@ -97,6 +97,7 @@ func session(id *identity.Identity, opt Options, limits smtp.Limits) smtp.Config
 	if c.Helo == "" {
 		c.Helo = opt.HeloName
 	}
+	c.LMTP = id.LMTP
 	c.Mechanisms, c.AuthorizeAs = id.Mechanisms, id.AuthorizeAs
 	if id.Username != "" {
 		c.Login, c.Token = login(id), id.UsesToken()

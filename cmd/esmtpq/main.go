@@ -59,6 +59,8 @@ func table() *door.Table {
 				Args: "[--apply] [option ...] [file ...]", Help: "read the settings of msmtp, nullmailer, ssmtp, mutt, aerc, git or esmtp"},
 			{Name: "wire", Verb: wire.Verb,
 				Args: "[--apply|--undo] [--file file] program ...", Help: "make mail programs send by this one: print the lines that they need, or write them"},
+			{Name: "send", Verb: submit.Later,
+				Args: "[--at time] [option ...] [recipient ...]", Help: "take a message as sendmail does, to be sent at a time"},
 			{Name: "show", Verb: owner.Verb,
 				Args: "[--raw] message ...", Help: "print a message of the queue: envelope, history, header; or its content"},
 			{Name: "hold", Verb: owner.Verb,

@@ -6,6 +6,7 @@ complete -c esmtpq -n __fish_use_subcommand -f -a newaliases -d 'do nothing, for
 complete -c esmtpq -n __fish_use_subcommand -f -a setup -d 'find out how mail of an address is sent, log in, and add that to the configuration'
 complete -c esmtpq -n __fish_use_subcommand -f -a import -d 'read the settings of msmtp, nullmailer, ssmtp, mutt, aerc, git or esmtp'
 complete -c esmtpq -n __fish_use_subcommand -f -a wire -d 'make mail programs send by this one: print the lines that they need, or write them'
+complete -c esmtpq -n __fish_use_subcommand -f -a send -d 'take a message as sendmail does, to be sent at a time'
 complete -c esmtpq -n __fish_use_subcommand -f -a show -d 'print a message of the queue: envelope, history, header; or its content'
 complete -c esmtpq -n __fish_use_subcommand -f -a hold -d 'keep messages from being delivered until they are released'
 complete -c esmtpq -n __fish_use_subcommand -f -a release -d 'let held messages go'
@@ -60,6 +61,7 @@ complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l recipient
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l older
 complete -c esmtpq -n '__fish_seen_subcommand_from mailq' -l json
 complete -c esmtpq -n '__fish_seen_subcommand_from mailq' -l count
+complete -c esmtpq -n '__fish_seen_subcommand_from mailq' -l watch
 complete -c esmtpq -n '__fish_seen_subcommand_from mailq' -l quiet
 complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l host
 complete -c esmtpq -n '__fish_seen_subcommand_from setup' -l tls
@@ -82,6 +84,7 @@ complete -c esmtpq -n '__fish_seen_subcommand_from wire' -l apply
 complete -c esmtpq -n '__fish_seen_subcommand_from wire' -l undo
 complete -c esmtpq -n '__fish_seen_subcommand_from wire' -l file
 complete -c esmtpq -n '__fish_seen_subcommand_from wire' -l sendmail
+complete -c esmtpq -n '__fish_seen_subcommand_from send' -l at
 complete -c esmtpq -n '__fish_seen_subcommand_from show' -l raw
 complete -c esmtpq -n '__fish_seen_subcommand_from show' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from show' -l recipient
@@ -100,5 +103,8 @@ complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l to
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l recipient
 complete -c esmtpq -n '__fish_seen_subcommand_from retry' -l older
+complete -c esmtpq -n '__fish_seen_subcommand_from log' -l json
+complete -c esmtpq -n '__fish_seen_subcommand_from log' -l follow
+complete -c esmtpq -n '__fish_seen_subcommand_from log' -l since
 complete -c esmtpq -n '__fish_seen_subcommand_from probe' -l json
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver show hold release rm retry' -f -a "all last (mailq --json 2>/dev/null | sed -n 's/.*\"queue_id\":\"\([0-9A-Za-z]*\)\".*/\1/p')"

@@ -66,7 +66,7 @@ func (w *window) take(r *Reply) *Error {
 	w.read = tx
 	tx.read++
 	w.unanswered--
-	w.more = w.unanswered > 0
+	w.more = w.unanswered > 0 && !(tx.each && s.at == StageEnd) // those are due for what has been answered already
 	w.octets -= int64(s.size)
 	if r.Code == 421 {
 		if tx.m.Chunks { // this may be for what is before or behind: replies stand where they have no place
@@ -83,7 +83,9 @@ func (w *window) take(r *Reply) *Error {
 		return w.unride(tx)
 	}
 	if s.at == StageEnd {
-		w.takeEnd(tx, r)
+		if end := tx.reply(StageEnd); end != nil {
+			w.takeEnd(tx, end)
+		}
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ type Config struct {
 	// TLSConfig returns the TLS settings for such a name; nil means the defaults.
 	TLSConfig func(name string) (*tls.Config, error)
 	Helo      string // name for EHLO; "" means this machine's
+	LMTP      bool   // the host speaks LMTP (RFC 2033): it says of each recipient what became of the message
 	Login     Login  // nil for no login by password or token
 	Token     bool   // Login gives an access token, not a password
 	External  bool   // log in by the client certificate, where the host offers that (RFC 4422, appendix A)

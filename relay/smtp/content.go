@@ -46,9 +46,8 @@ func (w *window) sendContent(tx *transaction) (bool, *Error) {
 // cutShort notes that the host does not take the rest of a content. The host may still say why.
 func (w *window) cutShort(tx *transaction) *Error {
 	tx.over = true
-	tx.steps = append(tx.steps, step{at: StageEnd})
 	err := w.c.broken(StageDATA, w.c.w.err)
-	w.sentStep(tx)
+	w.sendEnd(tx)
 	return err
 }
 
@@ -66,7 +65,9 @@ func (w *window) endContent(tx *transaction) *Error {
 	if err := c.quiet(StageDATA); err != nil {
 		if err.Kind == KindReply { // a reply to the content, before its end
 			tx.over = true
-			tx.steps = append(tx.steps, step{at: StageEnd, reply: err.Reply})
+			end := tx.endSteps()[0]
+			end.reply = err.Reply
+			tx.steps = append(tx.steps, end)
 			tx.sent, tx.read = tx.sent+1, tx.read+1
 		}
 		w.doubt(err)
@@ -79,11 +80,18 @@ func (w *window) endContent(tx *transaction) *Error {
 	c.w.show("(the content, " + strconv.FormatInt(tx.m.Body.WireSize(), 10) + " octets)")
 	c.w.room(grown(3))
 	c.w.buf = w.enc.end(c.w.buf)
-	tx.steps = append(tx.steps, step{at: StageEnd})
 	c.w.command(".")
 	tx.end = c.w.gathered()
-	w.sentStep(tx)
+	w.sendEnd(tx)
 	return nil
+}
+
+// sendEnd notes that the final dot has been gathered, and what replies it will have.
+func (w *window) sendEnd(tx *transaction) {
+	for _, s := range tx.endSteps() {
+		tx.steps = append(tx.steps, s)
+		w.sentStep(tx)
+	}
 }
 
 // ending notes that the end of a message is about to be sent, or returns why it must not be sent.

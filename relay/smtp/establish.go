@@ -72,16 +72,26 @@ func (c *Conn) explainGreeting(err *Error, limit string, after time.Duration) *E
 // HELO (RFC 5321, 3.2).
 func (c *Conn) hello() *Error {
 	name := c.heloName()
-	r, err := c.ask(StageEHLO, "EHLO "+name, "EHLO "+name)
+	line := c.greetCommand() + " " + name
+	r, err := c.ask(StageEHLO, line, line)
 	if err != nil {
 		return err
 	}
 	c.ext = Extensions{}
+	if r.Class() == 5 && c.cfg.LMTP {
+		err := c.refused(StageEHLO, r)
+		err.Hint = "that was LHLO: does it speak SMTP and not LMTP (protocol: smtp)?"
+		return err
+	}
 	if r.Class() == 5 {
 		if r, err = c.ask(StageEHLO, "HELO "+name, "HELO "+name); err != nil {
 			return err
 		}
-		return c.want(StageEHLO, r, 250)
+		err := c.want(StageEHLO, r, 250)
+		if err != nil && strings.Contains(strings.ToUpper(r.Text()), "LHLO") {
+			err.Hint = "it speaks LMTP: set protocol: lmtp"
+		}
+		return err
 	}
 	if r.Code == 250 {
 		c.learn(r)
@@ -89,9 +99,20 @@ func (c *Conn) hello() *Error {
 	return c.want(StageEHLO, r, 250)
 }
 
+// greetCommand returns the command that asks what the host offers.
+func (c *Conn) greetCommand() string {
+	if c.cfg.LMTP {
+		return "LHLO"
+	}
+	return "EHLO"
+}
+
 // learn notes what a reply to EHLO offers.
 func (c *Conn) learn(r *Reply) {
 	c.ext = parseExtensions(r)
+	if c.cfg.LMTP {
+		delete(c.ext, "CHUNKING") // DATA does: whoever is next to us needs no series
+	}
 	c.login = c.login || c.ext.Has("AUTH")
 }
 
@@ -103,8 +124,8 @@ func (c *Conn) Ask() *Error {
 		return nil
 	}
 	c.again = true
-	name := c.heloName()
-	r, err := c.ask(StageEHLO, "EHLO "+name, "EHLO "+name)
+	line := c.greetCommand() + " " + c.heloName()
+	r, err := c.ask(StageEHLO, line, line)
 	switch {
 	case err != nil:
 		return err

@@ -51,7 +51,10 @@ type Result struct {
 	Rcpt    []*Reply // one for each of Message.To
 	Data    *Reply   // to DATA, other than 354; or to the first chunk before the last that was refused
 	End     *Reply   // to the final dot or the last chunk
-	Sent    Sent
+	// Ends has the replies to the final dot by LMTP, one for each of Message.To; nil by SMTP. End is
+	// then nil before all recipients that were accepted have theirs.
+	Ends []*Reply
+	Sent Sent
 
 	// Err is how the session ended before every reply had come; nil if all have come.
 	Err *Error

@@ -10,7 +10,7 @@ import (
 type step struct {
 	at    Stage
 	line  string // "" for the final dot, which is no command
-	rcpt  int    // for RCPT: the index in Message.To
+	rcpt  int    // for RCPT, and for the end by LMTP: the index in Message.To
 	size  int    // for BDAT: octets of the chunk after it
 	chunk string // for a check: the chunk after it, a line
 	probe int    // likewise: the class that the reply must have
@@ -36,6 +36,7 @@ type transaction struct {
 	sure    bool          // it is known that the replies to it stand in their place
 	wrong   bool          // out of step while it was in flight, or perhaps
 	odd     bool          // the reply to its end may be another's, see window.misplaced
+	each    bool          // each accepted recipient gets a reply to the end (LMTP)
 	known   bool          // the reply to its end is not that to RSET, by its words
 }
 
@@ -79,8 +80,40 @@ func (tx *transaction) close() {
 	}
 }
 
+// endSteps returns the steps of the final dot, which has one reply, or one for each recipient that was
+// accepted (RFC 2033, 4.2).
+func (tx *transaction) endSteps() (all []step) {
+	if !tx.each {
+		return []step{{at: StageEnd}}
+	}
+	for i := range tx.steps {
+		if s := &tx.steps[i]; s.at == StageRCPT && s.reply.Positive() {
+			all = append(all, step{at: StageEnd, rcpt: s.rcpt})
+		}
+	}
+	return all
+}
+
+// ends returns what the replies to the end by LMTP come to, once all have come: one that accepts the
+// message, if there is one.
+func (tx *transaction) ends() (end *Reply) {
+	for i := range tx.steps {
+		switch s := &tx.steps[i]; {
+		case s.at != StageEnd:
+		case s.reply == nil:
+			return nil
+		case !end.Positive():
+			end = s.reply
+		}
+	}
+	return end
+}
+
 // reply returns the reply at a stage of which there is only one; nil until it has come.
 func (tx *transaction) reply(at Stage) *Reply {
+	if tx.each && at == StageEnd {
+		return tx.ends()
+	}
 	for i := range tx.steps {
 		if tx.steps[i].at == at {
 			return tx.steps[i].reply
@@ -195,6 +228,9 @@ func (tx *transaction) result(passed int64) Result {
 	if tx.misfit() {
 		return r
 	}
+	if tx.each {
+		r.Ends = make([]*Reply, len(tx.m.To))
+	}
 	for i := range tx.steps {
 		s := &tx.steps[i]
 		switch s.at {
@@ -211,8 +247,12 @@ func (tx *transaction) result(passed int64) Result {
 				r.Data = s.reply
 			}
 		case StageEnd:
-			if s.reply.Positive() || s.reply.Negative() {
-				r.End = s.reply
+			end := s.reply
+			if tx.each {
+				r.Ends[s.rcpt], end = end, tx.ends()
+			}
+			if end.Positive() || end.Negative() {
+				r.End = end
 			}
 		}
 	}

@@ -224,7 +224,7 @@ func (w *window) open(tail *transaction) bool {
 	case tail.confirm > 0:
 		return false // refused, and it is not known yet what that means for others
 	}
-	return c.Ride && len(w.flight) == 1
+	return c.Ride && !c.cfg.LMTP && len(w.flight) == 1
 }
 
 // follows reports whether m may be in flight after tail.
@@ -237,6 +237,7 @@ func follows(m *Message, tail *transaction) bool {
 func (w *window) start(m *Message, tail *transaction) {
 	c := w.c
 	tx := newTransaction(m, c.ext)
+	tx.each = c.cfg.LMTP
 	if tail != nil && !m.Chunks { // behind the final dot
 		tx.rides = true
 		tail.rider = tx

@@ -272,4 +272,14 @@ var relayFaults = []fault{
 		"v.cause.Kind == smtp.KindTimeout && r.Sent != smtp.SentPart,", "v.cause.Kind == smtp.KindTimeout,",
 		[]test{{"relay", "TestDeafHost"}},
 	},
+	{
+		"by LMTP, one reply to the end is for all recipients", "relay",
+		"	if !tx.each {\n		return []step{{at: StageEnd}}", "	if true {\n		return []step{{at: StageEnd}}",
+		[]test{{"relay", "TestLMTPEachRecipient"}},
+	},
+	{
+		"by LMTP, a recipient without an answer gets the mail again at once", "relay",
+		"		case !end.Positive():\n			end = s.reply", "		case !end.Positive():\n			end = s.reply\n			return end",
+		[]test{{"relay", "TestLMTPLostReplies"}},
+	},
 }

@@ -237,6 +237,9 @@ func (e *explainer) route(route *submit.Route) {
 		hosts = append(hosts, one.Addr())
 	}
 	e.field("smart host", strings.Join(hosts, ", else "))
+	if id.LMTP {
+		e.field("protocol", "LMTP")
+	}
 	e.field("TLS", tlsPolicy[id.TLS])
 	if id.Proxy != nil {
 		e.field("proxy", id.Proxy.String())
