@@ -25,6 +25,7 @@ var longOptions = map[string]string{
 	"wire":   "--apply --undo --file --sendmail",
 	"rm":     "--yes --sender --recipient --older",
 	"send":   "--at",
+	"listen": "--auth-file",
 }
 
 // The shells' completions come from the tables of options and verbs.

@@ -23,7 +23,7 @@ func (f *feed) Read(p []byte) (int, error) {
 }
 
 // talk reads a whole session, and answers each command that is handed out as a server would.
-func talk(c *stdioConn, answer func(line string) string) (string, error) {
+func talk(c *screen, answer func(line string) string) (string, error) {
 	var got strings.Builder
 	buf := make([]byte, 4096)
 	for {
@@ -45,7 +45,7 @@ func ok(line string) string {
 	return "250 ok"
 }
 
-func TestStdioQualifiesCommandsOnly(t *testing.T) {
+func TestScreenQualifiesCommandsOnly(t *testing.T) {
 	in := "MAIL FROM:<root> SIZE=3\r\nrcpt to:<bob>\r\nRCPT TO:<>\r\nRCPT TO:<a@x>\r\nDATA\r\nRCPT TO:<body>\r\n..\r\n.\r\n" +
 		"RCPT TO:<joe>\r\nBDAT 16\r\nRCPT TO:<chunk>\nRCPT TO:<jim>\r\nBDAT 0 LAST\r\nQUIT\r\n"
 	want := strings.NewReplacer("<root>", "<root@"+unqualified+">", "<bob>", "<bob@"+unqualified+">",
@@ -56,7 +56,7 @@ func TestStdioQualifiesCommandsOnly(t *testing.T) {
 			n := min(size, len(rest))
 			f.pieces, rest = append(f.pieces, rest[:n]), rest[n:]
 		}
-		got, err := talk(newStdioConn(f, io.Discard), ok)
+		got, err := talk(newScreen(f, io.Discard), ok)
 		if got != want || err != io.EOF {
 			t.Fatalf("in pieces of %d: %v\n%q", size, err, got)
 		}
@@ -64,16 +64,16 @@ func TestStdioQualifiesCommandsOnly(t *testing.T) {
 }
 
 // If DATA is refused, commands follow.
-func TestStdioRefusedData(t *testing.T) {
+func TestScreenRefusedData(t *testing.T) {
 	in := "DATA\r\nRCPT TO:<bob>\r\n"
-	got, _ := talk(newStdioConn(strings.NewReader(in), io.Discard), func(string) string { return "503 no" })
+	got, _ := talk(newScreen(strings.NewReader(in), io.Discard), func(string) string { return "503 no" })
 	if want := "DATA\r\nRCPT TO:<bob@" + unqualified + ">\r\n"; got != want {
 		t.Errorf("got %q", got)
 	}
 }
 
 // The end of the input is the end of a session only between commands.
-func TestStdioCutShort(t *testing.T) {
+func TestScreenCutShort(t *testing.T) {
 	for in, want := range map[string]error{
 		"":                                 io.EOF,
 		"NOOP\r\n":                         io.EOF,
@@ -86,16 +86,16 @@ func TestStdioCutShort(t *testing.T) {
 		"DATA\r\n.\r\n":                    io.EOF,
 		"DATA\r\nx\n.\n\r.\r\r\n\r\n.\r\n": io.EOF,
 	} {
-		_, err := talk(newStdioConn(strings.NewReader(in), io.Discard), ok)
+		_, err := talk(newScreen(strings.NewReader(in), io.Discard), ok)
 		if err != want {
 			t.Errorf("%q ends with %v, want %v", in, err, want)
 		}
 	}
 }
 
-func TestStdioHidesQualification(t *testing.T) {
+func TestScreenHidesQualification(t *testing.T) {
 	var out bytes.Buffer
-	c := newStdioConn(strings.NewReader(""), &out)
+	c := newScreen(strings.NewReader(""), &out)
 	if _, err := c.Write([]byte("250 <bob@" + unqualified + "> ok\r\n")); err != nil || out.String() != "250 <bob> ok\r\n" {
 		t.Errorf("%v, %q", err, out.String())
 	}
@@ -144,7 +144,7 @@ func TestCutSize(t *testing.T) {
 }
 
 // Whatever the input and its pieces, nothing is lost, and only commands are changed.
-func FuzzStdio(f *testing.F) {
+func FuzzScreen(f *testing.F) {
 	f.Add("MAIL FROM:<a>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n", uint8(3))
 	f.Add("BDAT 5 LAST\r\nhello\r\n", uint8(1))
 	f.Fuzz(func(t *testing.T, in string, size uint8) {
@@ -153,7 +153,7 @@ func FuzzStdio(f *testing.F) {
 			n := min(int(size)+1, len(rest))
 			fd.pieces, rest = append(fd.pieces, rest[:n]), rest[n:]
 		}
-		got, err := talk(newStdioConn(fd, io.Discard), ok)
+		got, err := talk(newScreen(fd, io.Discard), ok)
 		if tooLong.MatchString(in) {
 			return // that number is changed
 		}

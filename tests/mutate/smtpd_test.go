@@ -1,0 +1,30 @@
+package mutate
+
+// Faults in the listener on loopback.
+var smtpdFaults = []fault{
+	{
+		"another user's programs send mail as us", "cmd/esmtpq/smtpd",
+		"err == nil && (uid == os.Geteuid() || uid == 0)", "err == nil && (uid == uid || uid == 0)",
+		[]test{{"tests/clients", "TestListenerOtherUsers"}},
+	},
+	{
+		"other machines send mail as us", "cmd/esmtpq/smtpd",
+		"if err := onLoopback(l.Addr()); err != nil {", "if err := error(nil); err != nil {",
+		[]test{{"tests/clients", "TestListenerInheritsSockets"}},
+	},
+	{
+		"a page in a browser sends mail as us", "cmd/esmtpq/smtpd",
+		`"GET", "POST",`, `"XGET", "XPOST",`,
+		[]test{{"tests/clients", "TestListenerHostile"}},
+	},
+	{
+		"a client of LMTP loses mail that could not be taken", "cmd/esmtpq/smtpd",
+		"if s.lmtp {\n\t\t// There", "if false {\n\t\t// There",
+		[]test{{"tests/clients", "TestListenerOwnTrouble"}},
+	},
+	{
+		"the end of the listener cuts a transaction short", "cmd/esmtpq/smtpd",
+		"w.ending = true\n\tif !w.busy {", "w.ending = true\n\tif true {",
+		[]test{{"tests/clients", "TestListenerEnds"}},
+	},
+}
