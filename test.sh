@@ -102,6 +102,10 @@ usr/sbin/dnsmasq dnsmasq-base
 usr/sbin/cron cron
 usr/sbin/atd at
 usr/bin/fetchmail fetchmail
+usr/bin/mbsync isync
+usr/sbin/incrond incron
+usr/bin/svscan daemontools
+usr/bin/screen screen
 usr/bin/maildrop maildrop
 usr/sbin/courierlogger courier-authlib
 usr/bin/fdm fdm
@@ -132,6 +136,8 @@ exim usr/sbin/exim4 exim4-daemon-light
 opensmtpd usr/sbin/smtpd opensmtpd
 dovecot usr/sbin/dovecot dovecot-core dovecot-submissiond
 dovecot-lmtp usr/lib/dovecot/lmtp dovecot-core dovecot-lmtpd
+dovecot usr/lib/dovecot/modules/lib90_sieve_plugin.so dovecot-core dovecot-submissiond dovecot-imapd dovecot-sieve
+sendmail usr/libexec/sendmail/sendmail sendmail-bin
 chasquid usr/bin/chasquid chasquid
 squid usr/sbin/squid squid
 "
@@ -139,7 +145,6 @@ squid usr/sbin/squid squid
 long_hosts="
 courier usr/sbin/esmtpd courier-mta courier-authlib-userdb courier-authdaemon
 qpsmtpd usr/bin/qpsmtpd-forkserver qpsmtpd libio-socket-ssl-perl libnet-ip-perl
-sendmail usr/libexec/sendmail/sendmail sendmail-bin
 "
 next_release=trixie
 next_hosts="

@@ -55,7 +55,7 @@ type LoginKnown struct {
 // Login, the login has succeeded.
 func (c *Conn) logIn() *Error {
 	e := c.effort
-	if c.cfg.Login == nil && !c.certified() {
+	if c.cfg.Login == nil && !c.certified() || c.cfg.MayLogIn && !c.login {
 		return nil
 	}
 	if err := c.mayLogIn(); err != nil {

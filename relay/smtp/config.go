@@ -39,6 +39,7 @@ type Config struct {
 	Mechanisms  []string
 	AuthorizeAs string      // whom to act as, where that is not the user who logs in; "" for nobody else
 	LoginMemory LoginMemory // nil for none
+	MayLogIn    bool        // a host that offers no login is used without
 	Limits      Limits      // the zero value means those of NewLimits(0)
 	// Trace, if set, gets each line of the dialogue with '<' or '>', and remarks with '*'.
 	// Secrets are masked, and content is left out. Lines may contain any octets. One call is made

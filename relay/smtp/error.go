@@ -26,6 +26,7 @@ const (
 	StageProbe    Stage = "a probe"                // of what the host does with BDAT
 	StageEnd      Stage = "the end of the message" // the final dot, or the last chunk
 	StageRSET     Stage = "RSET"
+	StageETRN     Stage = "ETRN"
 	StageQUIT     Stage = "QUIT"
 	StageLocal    Stage = "preparation" // found by ourselves
 )

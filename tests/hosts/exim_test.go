@@ -143,16 +143,26 @@ plain:
 // startExim starts an Exim that takes this many messages in a connection; 0 is its default.
 func startExim(t *testing.T, packages string, messages int) *host {
 	t.Helper()
+	more := ""
+	if messages > 0 {
+		more = fmt.Sprintf("smtp_accept_max_per_connection = %d", messages)
+	}
+	h := startEximWith(t, packages, more)
+	if messages > 0 {
+		h.most = messages
+	}
+	return h
+}
+
+// startEximWith starts an Exim with more in its configuration.
+func startEximWith(t *testing.T, packages, more string) *host {
+	t.Helper()
 	root := unpacked(t, packages, "usr/sbin/exim4")
 	h := newHost(t, packages)
 	h.most = 1000
 	h.size = 20 << 20
 	h.refuse = "no such user"
 	h.line = refused
-	more := ""
-	if messages > 0 {
-		h.most, more = messages, fmt.Sprintf("smtp_accept_max_per_connection = %d", messages)
-	}
 	m := newMachine(t, h.cert, root, "Debian-exim")
 	m.write("exim4/exim4.conf", fmt.Sprintf(eximConf, portOf(h.addr), portOf(h.secure), h.sink.port(), more))
 	h.awaitReady(t, start(t, m.command(`

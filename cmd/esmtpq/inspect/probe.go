@@ -137,22 +137,9 @@ func probeOne(ctx context.Context, hosts *smarthost.Hosts, cfg *identity.Config,
 	case limited.Err() != nil:
 		p.err, p.code = fmt.Errorf("not done within %v", probeLimit), exit.TempFail
 	default:
-		p.err, p.code = failed, codeOf(failed)
+		p.err, p.code = failed, smarthost.ExitCode(failed)
 	}
 	return p
-}
-
-// codeOf returns the exit status for a failure.
-func codeOf(e *smtp.Error) int {
-	switch {
-	case errors.Is(e, identity.ErrSecretUnavailable):
-		return exit.TempFail
-	case e.At == smtp.StageAUTH && e.Kind == smtp.KindReply && e.Reply.Class() == 5:
-		return exit.NoPerm
-	case e.Kind == smtp.KindRefused:
-		return exit.Config // by us: the set-up does not fit the host
-	}
-	return exit.TempFail
 }
 
 // result says in a few words what came of it.

@@ -4,12 +4,14 @@ package smarthost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"os"
 	"time"
 
+	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/helper"
@@ -18,6 +20,7 @@ import (
 	"esmtpq/identity/secret"
 	"esmtpq/queue/spool"
 	"esmtpq/relay"
+	"esmtpq/relay/smtp"
 	"esmtpq/tunnel"
 )
 
@@ -174,4 +177,17 @@ func (h *Hosts) Limit(usual time.Duration) time.Duration {
 		return h.Step
 	}
 	return usual
+}
+
+// ExitCode returns the exit status for the failure of a session.
+func ExitCode(e *smtp.Error) int {
+	switch {
+	case errors.Is(e, identity.ErrSecretUnavailable):
+		return exit.TempFail
+	case e.At == smtp.StageAUTH && e.Kind == smtp.KindReply && e.Reply.Class() == 5:
+		return exit.NoPerm
+	case e.Kind == smtp.KindRefused:
+		return exit.Config // by us: the set-up does not fit the host
+	}
+	return exit.TempFail
 }
