@@ -77,6 +77,9 @@ type Config struct {
 	LogSubjects bool
 	// Hooks are shell commands by the event after which they are run, see HookEvents.
 	Hooks map[string]string
+	// Queue is the directory for a user without a home, with %u for the login name. It counts in the
+	// system's configuration alone. "" means that there is none.
+	Queue string
 
 	// HoldPossiblyDelivered holds a message whose delivery was cut off before the host's last
 	// reply, so that its owner can decide. Otherwise the message is tried again.

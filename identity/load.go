@@ -14,12 +14,16 @@ import (
 // maxFileSize bounds the size of a configuration file, in octets.
 const maxFileSize = 1 << 20
 
+// systemFile is the system's configuration, below /etc.
+const systemFile = "esmtpq/config.yaml"
+
 // LoadOptions say where to look for a configuration.
 type LoadOptions struct {
 	File   string              // -C FILE; "" means to search for one
 	Home   string              // the user's home directory; "" where there is none
 	Getenv func(string) string // os.Getenv, if nil
 	Etc    string              // the system's configuration directory; "" means /etc
+	System bool                // only the system's, whatever else there is
 }
 
 // A candidate is a place where a configuration may be.
@@ -77,6 +81,9 @@ func isEmpty(file *os.File) bool {
 
 // candidates returns the places to look at, in order.
 func (opt LoadOptions) candidates() []candidate {
+	if opt.System {
+		return []candidate{{path: filepath.Join(opt.Etc, systemFile), system: true}}
+	}
 	if opt.File != "" {
 		return []candidate{{path: opt.File, named: true}}
 	}
@@ -96,7 +103,7 @@ func (opt LoadOptions) candidates() []candidate {
 	} else {
 		add(false, opt.Home, ".config/esmtpq/config.yaml")
 	}
-	add(true, opt.Etc, "esmtpq/config.yaml")
+	add(true, opt.Etc, systemFile)
 	add(false, opt.Home, ".esmtprc")
 	add(true, opt.Etc, "esmtprc")
 	return cs

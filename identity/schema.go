@@ -104,6 +104,8 @@ func (r *yamlReader) file(root *tree.Node) {
 			c.LogSubjects = r.boolean(v, key)
 		case "hooks":
 			c.Hooks = r.hooks(v, key)
+		case "queue":
+			c.Queue = r.queue(v)
 		case "hold_possibly_delivered":
 			c.HoldPossiblyDelivered = r.boolean(v, key)
 		case "identities":

@@ -239,3 +239,13 @@ func (r *yamlReader) proxy(v *tree.Node, path string) *Proxy {
 	}
 	return p
 }
+
+// queue reads the directory for users without a home. Its last part has the name of the user, so that
+// each of them has one, below a directory of the administrator's.
+func (r *yamlReader) queue(v *tree.Node) string {
+	dir := r.text(v, "queue")
+	if dir != "" && (!filepath.IsAbs(dir) || filepath.Clean(dir) != dir || strings.Count(dir, "%") != 1 || !strings.Contains(filepath.Base(dir), "%u")) {
+		r.fail(v.Line, "queue should be an absolute path whose last part has %%u in it, like /var/spool/esmtpq/%%u")
+	}
+	return dir
+}

@@ -44,6 +44,7 @@ func (c *Config) Tree() (root *tree.Node, head string) {
 		addPlain(root, "log_subjects", "true")
 	}
 	c.addHooks(root)
+	addText(root, "queue", c.Queue)
 	if c.HoldPossiblyDelivered {
 		addPlain(root, "hold_possibly_delivered", "true")
 	}

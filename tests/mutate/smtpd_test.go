@@ -1,6 +1,6 @@
 package mutate
 
-// Faults in the listener on loopback.
+// Faults where other users are near: the listener on loopback, the sweep of all users.
 var smtpdFaults = []fault{
 	{
 		"another user's programs send mail as us", "cmd/esmtpq/smtpd",
@@ -26,5 +26,15 @@ var smtpdFaults = []fault{
 		"the end of the listener cuts a transaction short", "cmd/esmtpq/smtpd",
 		"w.ending = true\n\tif !w.busy {", "w.ending = true\n\tif true {",
 		[]test{{"tests/clients", "TestListenerEnds"}},
+	},
+	{
+		"a sweep runs a user's lines as root", "cmd/esmtpq/deliver",
+		"Setsid: true, Credential: &syscall.Credential{Uid: a.uid, Gid: a.gid, Groups: a.groups()}}", "Setsid: true, Credential: &syscall.Credential{Groups: a.groups()}}",
+		[]test{{"tests/clients", "TestAllUsers"}},
+	},
+	{
+		"somebody else provides the queue of an account", "cmd/esmtpq/whoami",
+		"case st.Mode().Perm()&0o022 != 0 && ", "case false && ",
+		[]test{{"tests/clients", "TestAccountWithoutHome"}},
 	},
 }

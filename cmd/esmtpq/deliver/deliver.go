@@ -29,6 +29,7 @@ const help = door.ChoiceHelp + `Without any: everything that is neither held nor
   -v                     show the SMTP dialogue
   -X FILE                append it to FILE
   -C FILE                use this configuration for everything
+  --all-users            alone, for root: run the queues of all users of this machine
 `
 
 // options are the options of a queue run.
@@ -48,6 +49,14 @@ func Verb(c *door.Call) error {
 		}
 		opt := &options{inv: &argv.Invocation{}, choice: &door.Choice{}, background: true, delay: d}
 		return deliver(c, opt)
+	}
+	if c.Sendmail == nil && len(c.Args) == 1 {
+		switch c.Args[0] {
+		case allUsersFlag:
+			return everybody(c)
+		case ofAllFlag:
+			return ofAll(c)
+		}
 	}
 	if c.Sendmail != nil {
 		opt := &options{inv: c.Sendmail, choice: &door.Choice{}}

@@ -19,23 +19,46 @@ import (
 // exists, the one in the passwd entry, since cron and at run jobs with another HOME or none. A HOME
 // that is there and cannot be used is an error: mail may be waiting in it, and in another home
 // nobody would look for mail.
-func Home() (string, error) {
+//
+// Accounts of services often have none, or one of root's: they get a directory below that of the
+// system's configuration, if it has one for them.
+func Home() (string, error) { return find(true) }
+
+// HasQueue reports whether the user has a queue, and in which home. It makes nothing.
+func HasQueue() (home string, has bool) {
+	home, err := find(false)
+	if err != nil {
+		return "", false
+	}
+	_, err = os.Lstat(Queue(home))
+	return home, err == nil
+}
+
+// find returns the user's home directory. With create, that of an account without one is made.
+func find(create bool) (string, error) {
 	home := os.Getenv("HOME")
 	err := ownDir(home)
 	if err == nil {
 		return home, nil
 	}
-	if !errors.Is(err, errNone) {
+	u, lookup := user.LookupId(strconv.Itoa(os.Geteuid()))
+	account := lookup == nil && home == u.HomeDir
+	if !errors.Is(err, errNone) && !(account && errors.Is(err, errOthers)) {
 		return "", unusable("HOME", err)
 	}
-	u, lookup := user.LookupId(strconv.Itoa(os.Geteuid()))
 	if lookup == nil {
-		switch err := ownDir(u.HomeDir); {
-		case err == nil:
+		if err = ownDir(u.HomeDir); err == nil {
 			return u.HomeDir, nil
-		case !errors.Is(err, errNone):
+		}
+		if !errors.Is(err, errNone) && !errors.Is(err, errOthers) {
 			return "", unusable("the home directory of the passwd entry", err)
 		}
+	}
+	if dir, failed := provided(create); dir != "" || failed != nil {
+		return dir, failed
+	}
+	if lookup == nil && errors.Is(err, errOthers) {
+		return "", unusable("the home directory of the passwd entry", err)
 	}
 	why := "HOME is not set"
 	if home != "" {
@@ -44,7 +67,7 @@ func Home() (string, error) {
 	return "", &exit.Failure{
 		Code: exit.Config,
 		Err:  errors.New("no home directory to keep the queue in: " + why + ", and the passwd entry names none either"),
-		Hint: "set HOME to an absolute path",
+		Hint: "set HOME to a directory of yours; for accounts without one, /etc/esmtpq/config.yaml can say queue: /var/spool/esmtpq/%u",
 	}
 }
 
