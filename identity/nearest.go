@@ -7,11 +7,7 @@ var topKeys = []string{
 	"aliases", "batch_delay", "delay_notice_after", "expire_after", "force_mda", "history", "hold_possibly_delivered", "hooks", "identities",
 	"keep_failed", "local_domains", "log", "log_subjects", "mda", "mda_timeout", "mda_unread", "notify", "via",
 	"aliases", "batch_delay", "delay_notice_after", "expire_after", "force_mda", "hold_possibly_delivered", "identities",
-<<<<<<< HEAD
-	"keep_failed", "local_domains", "mda", "mda_timeout", "mda_unread", "notify", "via",
-=======
-	"keep_failed", "local_domains", "mda", "mda_timeout", "mda_unread", "notify", "queue",
->>>>>>> 8e5f29f (deliver, whoami: accounts without a home, and all users in one sweep)
+	"keep_failed", "local_domains", "mda", "mda_timeout", "mda_unread", "notify", "queue", "via",
 }
 
 var identityKeys = []string{

@@ -48,6 +48,7 @@ func TestMemoryWithoutADirectory(t *testing.T) {
 func TestStateOfManyWriters(t *testing.T) {
 	const writers, facts = 3, 20
 	if dir := os.Getenv("ESMTPQ_TEST_STATE"); dir != "" {
+		lockTime = time.Minute // however busy the machine is
 		for n := range facts {
 			m := &memory{state: StateAt(dir), key: fmt.Sprintf("host%d.%s", n, os.Getenv("ESMTPQ_TEST_NAME"))}
 			m.learn("print", func(k *known) { k.Rides = true })

@@ -23,7 +23,7 @@ const maxState = 256 << 10
 var stateMu sync.Mutex
 
 // lockTime is how long to wait for another process that writes. Without the lock, at worst something is forgotten.
-const lockTime = 200 * time.Millisecond
+var lockTime = 200 * time.Millisecond
 
 // open opens the directory; nil if there is none.
 func (d StateDir) open(create bool) *os.File {
