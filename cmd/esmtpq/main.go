@@ -23,6 +23,7 @@ import (
 	"esmtpq/cmd/esmtpq/door"
 	_ "esmtpq/cmd/esmtpq/early" // takes most messages before main is called
 	"esmtpq/cmd/esmtpq/history"
+	"esmtpq/cmd/esmtpq/etrn"
 	"esmtpq/cmd/esmtpq/inspect"
 	"esmtpq/cmd/esmtpq/list"
 	"esmtpq/cmd/esmtpq/oauth"
@@ -87,6 +88,10 @@ func table() *door.Table {
 				Args: "[-v] [--json] [-C file] [identity ...]", Help: "connect to smart hosts and log in as a delivery would, without sending any mail"},
 			{Name: "oauth", Verb: oauth.Verb,
 				Args: "login|status|logout [option ...] [identity]", Help: "log in at a provider of mail with OAuth 2.0, for identities with oauth"},
+			{Name: "listen", Verb: smtpd.Verb,
+				Args: "[-C file] [-odq] [--auth-file file] [address ...]", Help: "take messages by SMTP and LMTP from programs on this machine"},
+			{Name: "etrn", Verb: etrn.Verb,
+				Args: "[-v] [-C file] host domain ...", Help: "ask a host to send the mail that it keeps for a domain"},
 			{Name: "secret", Verb: secret.Verb,
 				Args: "set [-C file] identity", Help: "put the password of an identity into the keyring"},
 			{Name: "demo", Verb: demo.Verb,

@@ -4,6 +4,8 @@ _esmtpq() {
 	if [ "$verb" = esmtpq ]; then
 		if [ "$COMP_CWORD" = 1 ]; then
 			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases setup import wire send show hold release adopt rm retry log explain check check-message config probe oauth secret demo version help' -- "$cur"))
+			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases setup import wire show hold release adopt rm retry log explain check check-message config probe oauth secret demo version help' -- "$cur"))
+			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases setup import wire show hold release adopt rm retry explain check check-message config probe oauth listen etrn secret demo version help' -- "$cur"))
 			return
 		fi
 		verb=${COMP_WORDS[1]}
@@ -12,6 +14,8 @@ _esmtpq() {
 	sendmail | explain) words='-A -B -b -C -c -D -d -e -F -f -G -h -I -i -L -m -N -n -O -o -p -q -R -r -s -T -t -U -V -v -X -x' ;;
 	deliver) words='--sender --recipient --older' ;;
 	mailq) words='--json --count --watch --quiet' ;;
+	deliver) words='--all-users --sender --recipient --older' ;;
+	mailq) words='--json --count --quiet' ;;
 	setup) words='--host --tls --username --keyring --password-command --in-clear --oauth --client-id --token-command --dry-run --non-interactive --test --pacc' ;;
 	import) words='--apply --keyring --in-clear --kind' ;;
 	wire) words='--apply --undo --file --sendmail' ;;
@@ -23,6 +27,7 @@ _esmtpq() {
 	retry) words='--to --sender --recipient --older' ;;
 	log) words='--json --follow --since' ;;
 	probe) words='--json' ;;
+	listen) words='--auth-file' ;;
 	esac
 	case $verb in
 	deliver | show | hold | release | rm | retry) words="$words all last $(mailq --json 2>/dev/null | sed -n 's/.*"queue_id":"\([0-9A-Za-z]*\)".*/\1/p')" ;;

@@ -20,6 +20,8 @@ complete -c esmtpq -n __fish_use_subcommand -f -a check-message -d 'tell what ma
 complete -c esmtpq -n __fish_use_subcommand -f -a config -d 'print the configuration as YAML, and where it is from'
 complete -c esmtpq -n __fish_use_subcommand -f -a probe -d 'connect to smart hosts and log in as a delivery would, without sending any mail'
 complete -c esmtpq -n __fish_use_subcommand -f -a oauth -d 'log in at a provider of mail with OAuth 2.0, for identities with oauth'
+complete -c esmtpq -n __fish_use_subcommand -f -a listen -d 'take messages by SMTP and LMTP from programs on this machine'
+complete -c esmtpq -n __fish_use_subcommand -f -a etrn -d 'ask a host to send the mail that it keeps for a domain'
 complete -c esmtpq -n __fish_use_subcommand -f -a secret -d 'put the password of an identity into the keyring'
 complete -c esmtpq -n __fish_use_subcommand -f -a demo -d 'send a mail through everything, to a smart host of its own'
 complete -c esmtpq -n __fish_use_subcommand -f -a version -d 'print the version'
@@ -56,6 +58,7 @@ complete -c sendmail -o V -d 'envelope identifier for delivery status notificati
 complete -c sendmail -o v -d 'deliver in the foreground and show the SMTP dialogue on standard error'
 complete -c sendmail -o X -d 'append the SMTP dialogue to a file'
 complete -c sendmail -o x -d 'ignored'
+complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l all-users
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l recipient
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l older
@@ -107,4 +110,5 @@ complete -c esmtpq -n '__fish_seen_subcommand_from log' -l json
 complete -c esmtpq -n '__fish_seen_subcommand_from log' -l follow
 complete -c esmtpq -n '__fish_seen_subcommand_from log' -l since
 complete -c esmtpq -n '__fish_seen_subcommand_from probe' -l json
+complete -c esmtpq -n '__fish_seen_subcommand_from listen' -l auth-file
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver show hold release rm retry' -f -a "all last (mailq --json 2>/dev/null | sed -n 's/.*\"queue_id\":\"\([0-9A-Za-z]*\)\".*/\1/p')"
