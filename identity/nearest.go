@@ -5,9 +5,7 @@ import "strings"
 // topKeys and identityKeys are the keys of a YAML file.
 var topKeys = []string{
 	"aliases", "batch_delay", "delay_notice_after", "expire_after", "force_mda", "history", "hold_possibly_delivered", "hooks", "identities",
-	"keep_failed", "local_domains", "log", "log_subjects", "mda", "mda_timeout", "mda_unread", "notify", "via",
-	"aliases", "batch_delay", "delay_notice_after", "expire_after", "force_mda", "hold_possibly_delivered", "identities",
-	"keep_failed", "local_domains", "mda", "mda_timeout", "mda_unread", "notify", "queue", "via",
+	"keep_failed", "local_domains", "log", "log_subjects", "mda", "mda_timeout", "mda_unread", "notify", "queue", "via",
 }
 
 var identityKeys = []string{

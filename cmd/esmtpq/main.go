@@ -22,8 +22,8 @@ import (
 	"esmtpq/cmd/esmtpq/demo"
 	"esmtpq/cmd/esmtpq/door"
 	_ "esmtpq/cmd/esmtpq/early" // takes most messages before main is called
-	"esmtpq/cmd/esmtpq/history"
 	"esmtpq/cmd/esmtpq/etrn"
+	"esmtpq/cmd/esmtpq/history"
 	"esmtpq/cmd/esmtpq/inspect"
 	"esmtpq/cmd/esmtpq/list"
 	"esmtpq/cmd/esmtpq/oauth"

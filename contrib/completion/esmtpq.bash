@@ -6,6 +6,7 @@ _esmtpq() {
 			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases setup import wire send show hold release adopt rm retry log explain check check-message config probe oauth secret demo version help' -- "$cur"))
 			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases setup import wire show hold release adopt rm retry log explain check check-message config probe oauth secret demo version help' -- "$cur"))
 			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases setup import wire show hold release adopt rm retry explain check check-message config probe oauth listen etrn secret demo version help' -- "$cur"))
+			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases setup import wire show hold release adopt rm retry log explain check check-message config probe oauth listen etrn secret demo version help' -- "$cur"))
 			return
 		fi
 		verb=${COMP_WORDS[1]}
@@ -27,7 +28,6 @@ _esmtpq() {
 	retry) words='--to --sender --recipient --older' ;;
 	log) words='--json --follow --since' ;;
 	probe) words='--json' ;;
-	listen) words='--auth-file' ;;
 	esac
 	case $verb in
 	deliver | show | hold | release | rm | retry) words="$words all last $(mailq --json 2>/dev/null | sed -n 's/.*"queue_id":"\([0-9A-Za-z]*\)".*/\1/p')" ;;

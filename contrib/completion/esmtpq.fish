@@ -58,7 +58,6 @@ complete -c sendmail -o V -d 'envelope identifier for delivery status notificati
 complete -c sendmail -o v -d 'deliver in the foreground and show the SMTP dialogue on standard error'
 complete -c sendmail -o X -d 'append the SMTP dialogue to a file'
 complete -c sendmail -o x -d 'ignored'
-complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l all-users
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l recipient
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l older
@@ -110,5 +109,4 @@ complete -c esmtpq -n '__fish_seen_subcommand_from log' -l json
 complete -c esmtpq -n '__fish_seen_subcommand_from log' -l follow
 complete -c esmtpq -n '__fish_seen_subcommand_from log' -l since
 complete -c esmtpq -n '__fish_seen_subcommand_from probe' -l json
-complete -c esmtpq -n '__fish_seen_subcommand_from listen' -l auth-file
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver show hold release rm retry' -f -a "all last (mailq --json 2>/dev/null | sed -n 's/.*\"queue_id\":\"\([0-9A-Za-z]*\)\".*/\1/p')"

@@ -18,7 +18,6 @@ var update = flag.Bool("update", false, "write the completions in contrib/comple
 // longOptions of the verbs, for completion; the short ones are sendmail's.
 var longOptions = map[string]string{
 	"mailq": "--json --count --watch --quiet", "deliver": "--sender --recipient --older", "show": "--raw --sender --recipient --older",
-	"mailq": "--json --count --quiet", "deliver": "--all-users --sender --recipient --older", "show": "--raw --sender --recipient --older",
 	"hold": "--sender --recipient --older", "release": "--sender --recipient --older", "retry": "--to --sender --recipient --older",
 	"probe": "--json", "log": "--json --follow --since",
 	"import": "--apply --keyring --in-clear --kind",
@@ -26,7 +25,6 @@ var longOptions = map[string]string{
 	"wire":   "--apply --undo --file --sendmail",
 	"rm":     "--yes --sender --recipient --older",
 	"send":   "--at",
-	"listen": "--auth-file",
 }
 
 // The shells' completions come from the tables of options and verbs.

@@ -5,36 +5,36 @@ var smtpdFaults = []fault{
 	{
 		"another user's programs send mail as us", "cmd/esmtpq/smtpd",
 		"err == nil && (uid == os.Geteuid() || uid == 0)", "err == nil && (uid == uid || uid == 0)",
-		[]test{{"tests/clients", "TestListenerOtherUsers"}},
+		[]test{{"tests/neighbours", "TestListenerOtherUsers"}},
 	},
 	{
 		"other machines send mail as us", "cmd/esmtpq/smtpd",
 		"if err := onLoopback(l.Addr()); err != nil {", "if err := error(nil); err != nil {",
-		[]test{{"tests/clients", "TestListenerInheritsSockets"}},
+		[]test{{"tests/neighbours", "TestListenerInheritsSockets"}},
 	},
 	{
 		"a page in a browser sends mail as us", "cmd/esmtpq/smtpd",
 		`"GET", "POST",`, `"XGET", "XPOST",`,
-		[]test{{"tests/clients", "TestListenerHostile"}},
+		[]test{{"tests/neighbours", "TestListenerHostile"}},
 	},
 	{
 		"a client of LMTP loses mail that could not be taken", "cmd/esmtpq/smtpd",
 		"if s.lmtp {\n\t\t// There", "if false {\n\t\t// There",
-		[]test{{"tests/clients", "TestListenerOwnTrouble"}},
+		[]test{{"tests/neighbours", "TestListenerOwnTrouble"}},
 	},
 	{
 		"the end of the listener cuts a transaction short", "cmd/esmtpq/smtpd",
 		"w.ending = true\n\tif !w.busy {", "w.ending = true\n\tif true {",
-		[]test{{"tests/clients", "TestListenerEnds"}},
+		[]test{{"tests/neighbours", "TestListenerEnds"}},
 	},
 	{
 		"a sweep runs a user's lines as root", "cmd/esmtpq/deliver",
 		"Setsid: true, Credential: &syscall.Credential{Uid: a.uid, Gid: a.gid, Groups: a.groups()}}", "Setsid: true, Credential: &syscall.Credential{Groups: a.groups()}}",
-		[]test{{"tests/clients", "TestAllUsers"}},
+		[]test{{"tests/neighbours", "TestAllUsers"}},
 	},
 	{
 		"somebody else provides the queue of an account", "cmd/esmtpq/whoami",
 		"case st.Mode().Perm()&0o022 != 0 && ", "case false && ",
-		[]test{{"tests/clients", "TestAccountWithoutHome"}},
+		[]test{{"tests/neighbours", "TestAccountWithoutHome"}},
 	},
 }
