@@ -26,6 +26,7 @@ complete -c esmtpq -n __fish_use_subcommand -f -a secret -d 'put the password of
 complete -c esmtpq -n __fish_use_subcommand -f -a demo -d 'send a mail through everything, to a smart host of its own'
 complete -c esmtpq -n __fish_use_subcommand -f -a version -d 'print the version'
 complete -c esmtpq -n __fish_use_subcommand -f -a help -d 'explain'
+complete -c sendmail -o a -d 'the identity to send it as, by its name, whatever the sender is'
 complete -c sendmail -o A -d 'ignored: choice of sendmail\'s configuration'
 complete -c sendmail -o B -d 'body type: 7BIT or 8BITMIME'
 complete -c sendmail -o b -d 'what to do: m (send, the default), p (list the queue), P (count it), s (SMTP on standard input), v (explain an address), i (nothing, for newaliases)'
@@ -58,6 +59,7 @@ complete -c sendmail -o V -d 'envelope identifier for delivery status notificati
 complete -c sendmail -o v -d 'deliver in the foreground and show the SMTP dialogue on standard error'
 complete -c sendmail -o X -d 'append the SMTP dialogue to a file'
 complete -c sendmail -o x -d 'ignored'
+complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l all-users
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l recipient
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l older
@@ -109,4 +111,5 @@ complete -c esmtpq -n '__fish_seen_subcommand_from log' -l json
 complete -c esmtpq -n '__fish_seen_subcommand_from log' -l follow
 complete -c esmtpq -n '__fish_seen_subcommand_from log' -l since
 complete -c esmtpq -n '__fish_seen_subcommand_from probe' -l json
+complete -c esmtpq -n '__fish_seen_subcommand_from listen' -l auth-file
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver show hold release rm retry' -f -a "all last (mailq --json 2>/dev/null | sed -n 's/.*\"queue_id\":\"\([0-9A-Za-z]*\)\".*/\1/p')"

@@ -17,12 +17,13 @@ var update = flag.Bool("update", false, "write the completions in contrib/comple
 
 // longOptions of the verbs, for completion; the short ones are sendmail's.
 var longOptions = map[string]string{
-	"mailq": "--json --count --watch --quiet", "deliver": "--sender --recipient --older", "show": "--raw --sender --recipient --older",
+	"mailq": "--json --count --watch --quiet", "deliver": "--all-users --sender --recipient --older", "show": "--raw --sender --recipient --older",
 	"hold": "--sender --recipient --older", "release": "--sender --recipient --older", "retry": "--to --sender --recipient --older",
 	"probe": "--json", "log": "--json --follow --since",
 	"import": "--apply --keyring --in-clear --kind",
 	"setup":  "--host --tls --username --keyring --password-command --in-clear --oauth --client-id --token-command --dry-run --non-interactive --test --pacc",
 	"wire":   "--apply --undo --file --sendmail",
+	"listen": "--auth-file",
 	"rm":     "--yes --sender --recipient --older",
 	"send":   "--at",
 }
