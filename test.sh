@@ -122,6 +122,8 @@ usr/bin/microsocks microsocks
 usr/bin/tinyproxy tinyproxy-bin
 usr/sbin/danted dante-server
 usr/bin/tor tor
+usr/bin/runsv runit
+usr/bin/supervise daemontools
 usr/sbin/sshd openssh-server
 usr/lib/openssh/sftp-server openssh-sftp-server
 usr/lib/nagios/plugins/check_mailq monitoring-plugins-standard

@@ -26,6 +26,9 @@ import (
 // where the configuration does not say.
 const DefaultBatchDelay = 5 * time.Second
 
+// DefaultKeepSession is how long a session is kept where the configuration does not say.
+const DefaultKeepSession = 30 * time.Second
+
 // Never is the time of something that is not to happen. As batch delay it means that no
 // background delivery is started.
 const Never time.Duration = -1
@@ -185,6 +188,9 @@ type Identity struct {
 	HoldFor    time.Duration // how long mail can be taken back after its submission, before it is sent
 	SendWindow Window        // when mail is sent; nil: always
 
+	// KeepSession is how long the watcher leaves a session open for more mail; 0 means
+	// DefaultKeepSession, and Never that it does not.
+	KeepSession           time.Duration
 	MaxMessagesPerSession int           // after this many a new session is begun; 0 means any number
 	ReloginDelay          time.Duration // how long to wait before that
 	// Sessions is how many sessions may be open at the same time when many messages wait; 0 and 1

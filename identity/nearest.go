@@ -12,6 +12,9 @@ var identityKeys = []string{
 	"auth", "authorize_as", "oauth", "password_credential", "password_keyring", "ca_file", "certificate_passphrase", "client_certificate", "client_key", "command", "default", "helo", "hold_for",
 	"host", "hosts", "match", "max_messages_per_session", "message_id", "name", "password", "password_command", "port", "postconnect",
 	"preconnect", "protocol", "proxy", "proxy_password", "qualify_domain", "relogin_delay", "reverse_path", "send_window", "sender", "sent_copy", "sessions", "timeout", "tls", "tls_fingerprint", "tls_min", "tls_name",
+	"preconnect", "proxy", "proxy_password", "qualify_domain", "relogin_delay", "reverse_path", "send_window", "sender", "sent_copy", "sessions", "timeout", "tls", "tls_fingerprint", "tls_min", "tls_name",
+	"host", "hosts", "keep_session", "match", "max_messages_per_session", "message_id", "name", "password", "password_command", "port", "postconnect",
+	"preconnect", "proxy", "proxy_password", "qualify_domain", "relogin_delay", "reverse_path", "send_window", "sender", "sessions", "timeout", "tls", "tls_fingerprint", "tls_min", "tls_name",
 	"token_command", "transport", "tunnel", "username",
 }
 

@@ -235,6 +235,8 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 		id.ProxyPassword = r.secret(v, path)
 	case "timeout":
 		id.Timeout = r.limit(v, path, "2m")
+	case "keep_session":
+		id.KeepSession = r.keepSession(v, path)
 	case "max_messages_per_session":
 		id.MaxMessagesPerSession = r.count(v, path, maxMessages)
 	case "relogin_delay":

@@ -80,6 +80,7 @@ const (
 	maxMessages     = 1_000_000
 	maxSessions     = 100
 	maxReloginDelay = time.Hour
+	maxKeepSession  = 10 * time.Minute
 )
 
 // count reads a whole number from 1 to most.
@@ -120,6 +121,21 @@ func (r *yamlReader) period(v *tree.Node, path, example string) time.Duration {
 	if v.Kind != tree.Text || err != nil {
 		r.fail(v.Line, "%s should be a time with its unit, such as %s", path, example)
 		return 0
+	}
+	return d
+}
+
+// keepSession reads how long a session is kept.
+func (r *yamlReader) keepSession(v *tree.Node, path string) time.Duration {
+	if v.Kind == tree.Text && v.Text == "never" {
+		return Never
+	}
+	d := r.duration(v, path, "30s or never")
+	switch {
+	case d > maxKeepSession:
+		r.fail(v.Line, "%s should be ten minutes at most", path)
+	case d == 0:
+		return Never
 	}
 	return d
 }

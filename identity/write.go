@@ -130,6 +130,7 @@ func (c *Config) identityNode(id *Identity) *tree.Node {
 		}
 		add(n, "send_window", textList(spans))
 	}
+	addPeriod(n, "keep_session", id.KeepSession)
 	addCount(n, "max_messages_per_session", id.MaxMessagesPerSession)
 	addDuration(n, "relogin_delay", id.ReloginDelay)
 	addCount(n, "sessions", id.Sessions)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -16,11 +17,11 @@ const backoffFile = spool.BackoffFile
 type backoff = spool.Backoff
 
 // waits reports whether a background run leaves the identity alone for now. A new message is a
-// reason to try a network that was down, but not to try a refused password; a changed
-// configuration is a reason for both.
-func waits(b *backoff, untried bool, configChanged, now time.Time) bool {
-	changed := b.Last.Before(configChanged) && !configChanged.After(now.Add(time.Minute)) // no clock was wrong
-	if due(b.Next, now) || changed {
+// reason to try a network that was down, and so is another network, but not to try a refused
+// password; a changed configuration is a reason for both.
+func (opt *RunOptions) waits(b *backoff, untried bool, now time.Time) bool {
+	changed := b.Last.Before(opt.ConfigChanged) && !opt.ConfigChanged.After(now.Add(time.Minute)) // no clock was wrong
+	if due(b.Next, now) || changed || opt.NewNetwork && b.OfNetwork() {
 		return false
 	}
 	return !untried || b.RefusedLogin()
@@ -56,17 +57,31 @@ func writeCache(q *spool.Queue, name string, empty bool, all any) error {
 	return nil
 }
 
-// failed notes a failure of an identity.
-func (all backoffs) failed(destination string, r Report, now time.Time) *backoff {
+// settling is when an identity is tried again whose first attempt over another network has failed:
+// names cannot be looked up yet, or the network wants a login in a browser first.
+const settling = 15 * time.Second
+
+// failed notes a failure of an identity. The first attempt over another network is not counted, and
+// the schedule begins anew.
+func (all backoffs) failed(destination string, r Report, now time.Time, newNetwork bool) *backoff {
 	b := all[destination]
 	if b == nil {
 		b = &backoff{Since: now}
 		all[destination] = b
 	}
-	b.Attempts++
 	b.Last = now
 	b.Report = r
 	b.Report.Text = r.Reason().Text
-	b.Next = nextIdentityAttempt(b.Since, now)
+	if newNetwork && b.OfNetwork() {
+		b.Renewed = now
+		b.Next = now.Add(Spread(settling, rand.Int64N))
+		return b
+	}
+	b.Attempts++
+	since := b.Since
+	if b.Renewed.After(since) && !b.Renewed.After(now) {
+		since = b.Renewed
+	}
+	b.Next = nextIdentityAttempt(since, now)
 	return b
 }

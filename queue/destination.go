@@ -22,9 +22,10 @@ type destination struct {
 	backoff []waiting // found by a scan, waiting for a reason to try the identity
 	reason  *spool.Progress
 	working bool
-	begun   bool // it has worked
-	revived bool // it was in trouble in this run, and got another chance
-	drawn   int  // how many were taken from ids
+	begun   bool          // it has worked
+	revived bool          // it was in trouble in this run, and got another chance
+	pause   time.Duration // before it begins
+	drawn   int           // how many were taken from ids
 	out     map[*Delivery]struct{}
 	dead    *Report // why no more of its mail can go out for now
 	stopped bool    // progress could not be recorded
@@ -76,6 +77,7 @@ func (t *destination) idle() bool { return !t.working && !t.begun }
 // work runs the transport until nothing is left to draw.
 func (t *destination) work() {
 	r := t.run
+	t.wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t.begun = true
@@ -100,6 +102,20 @@ func (t *destination) work() {
 	t.working = false
 	r.busy--
 	r.idle.Broadcast()
+}
+
+// wait keeps the destination apart from others.
+func (t *destination) wait() {
+	if t.pause <= 0 {
+		return
+	}
+	pause := time.NewTimer(t.pause)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-t.run.ctx.Done():
+	}
+	t.pause = 0
 }
 
 // leave notes why messages that were not drawn stay in the queue. With again, each has had a failed attempt

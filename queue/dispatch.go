@@ -62,7 +62,7 @@ func (r *run) enqueue(name string, m *spool.Message, now time.Time) (t *destinat
 		if r.opt.All && r.triedMeanwhile(b.Last, now) {
 			return t, &b.Report
 		}
-		if !r.opt.All && waits(b, untried(m), r.opt.ConfigChanged, now) {
+		if !r.opt.All && r.opt.waits(b, untried(m), now) {
 			if t.reason == nil {
 				t.reason = b.Report.Reason()
 			}

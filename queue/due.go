@@ -61,7 +61,7 @@ func (r *run) stillWaits(i int, first bool) bool {
 // called with mu held.
 func (r *run) inBackoff(t *destination, now time.Time) bool {
 	b := r.backoffs[t.name]
-	return b != nil && t.idle() && t.dead == nil && waits(b, false, r.opt.ConfigChanged, now)
+	return b != nil && t.idle() && t.dead == nil && r.opt.waits(b, false, now)
 }
 
 // noteBackoff notes that a message, all of which has just been given to one destination, waits

@@ -266,7 +266,7 @@ func (t *destination) tally(p *part, err error, now time.Time) {
 		dead.Unsure = false // that is only so for this message
 		t.dead = &dead
 		_, waited := r.backoffs[t.name]
-		b := r.backoffs.failed(t.name, dead, now)
+		b := r.backoffs.failed(t.name, dead, now, r.opt.NewNetwork)
 		if r.opt.Observer != nil {
 			r.opt.Observer.Suspended(t.name, &dead, !waited)
 		}

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -60,6 +61,9 @@ func (r *run) start(t *destination) {
 	if !t.working {
 		t.working = true
 		r.busy++
+		if r.started++; r.started > 1 && r.opt.Apart > 0 {
+			t.pause = rand.N(r.opt.Apart)
+		}
 		go t.work()
 	}
 }

@@ -35,6 +35,10 @@ type RunOptions struct {
 	// ConfigChanged is when the configuration was last changed: an identity that has waited since
 	// before that may work now.
 	ConfigChanged time.Time
+	// NewNetwork says that the network has changed: what waits for it is tried now.
+	NewNetwork bool
+	// Apart is how far apart at most identities begin, so that not all hosts are called at once.
+	Apart time.Duration
 	// HoldUnsure holds a message that was possibly delivered, instead of trying it again. After
 	// the third time a message is held in any case.
 	HoldUnsure bool
@@ -192,6 +196,7 @@ type run struct {
 	open         map[string]*openEntry
 	destinations map[string]*destination
 	busy         int // destinations at work
+	started      int // destinations that have begun
 	backoffs     backoffs
 	changed      bool  // backoffs has
 	blind        error // why the first scan saw nothing

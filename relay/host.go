@@ -36,8 +36,12 @@ type host struct {
 	opening chan struct{} // closed when the session opened beforehand is open, or has failed; nil for none
 	early   *smtp.Conn
 	refused *smtp.Error
-	opened  time.Time // when early was open
+	opened  time.Time     // when early was open
+	lasts   time.Duration // how long it is used
 	cancel  context.CancelFunc
+	keep    time.Duration // how long a session is kept for mail to come; 0 for not at all
+	network time.Time     // when the network last changed; zero if that is not known
+	live    map[*smtp.Conn]struct{}
 }
 
 // preparedTime is how long a session that was opened beforehand is used: the network may forget an
@@ -70,7 +74,8 @@ func (h *host) prepare(ctx context.Context) {
 		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.early, h.refused, h.opened = conn, err, time.Now().Round(0) // the clock of the wall goes on in sleep
+		h.early, h.refused, h.lasts = conn, err, preparedTime
+		h.opened = time.Now().Round(0) // the clock of the wall goes on in sleep
 	}()
 }
 
@@ -106,7 +111,7 @@ func (h *host) prepared() (conn *smtp.Conn, idle bool, err *smtp.Error) {
 	defer h.mu.Unlock()
 	conn, err = h.early, h.refused
 	h.early, h.refused, h.opening = nil, nil, nil
-	if conn != nil && time.Now().Round(0).Sub(h.opened) > preparedTime {
+	if conn != nil && time.Now().Round(0).Sub(h.opened) > h.lasts {
 		conn.Abort()
 		conn = nil
 	}

@@ -97,6 +97,7 @@ type facts struct {
 	offered  bool   // the host offers a login
 	forced   bool   // the reverse-path is one that the configuration forces upon all mail
 	accepted bool   // a message of this session has been accepted before
+	moved    bool   // the network has changed a short time ago
 	alone    bool   // the message was alone in its session, one command at a time
 }
 
@@ -198,6 +199,12 @@ func refusesName(r *smtp.Reply) bool {
 	return hasAny(text, "helo", "ehlo") && hasAny(text, "reject", "invalid", "refused", "denied", "fully", "not found", "must")
 }
 
+// portal reports whether a failure is one that a captive portal causes, which answers in the place of
+// all hosts: with a certificate of its own, or not in SMTP.
+func portal(e *smtp.Error) bool {
+	return e.At == smtp.StageTLS && e.Kind != smtp.KindTimeout || e.At == smtp.StageGreeting && e.Kind == smtp.KindGarbage
+}
+
 // hasAny reports whether text contains one of some words, in upper or lower case.
 func hasAny(text string, words ...string) bool {
 	text = strings.ToLower(text)
@@ -214,6 +221,9 @@ func (f *facts) report(e *smtp.Error) queue.Report {
 	r := f.ruleFor(e)
 	rep := queue.Report{Action: r.action, Scope: r.scope, Status: r.status, Text: e.Text + e.Advice(), Host: e.Host}
 	if e.Kind != smtp.KindReply {
+		if f.moved && portal(e) {
+			rep.Text += "; the network has just changed, and may want a login in a browser first"
+		}
 		return rep
 	}
 	rep.Code, rep.Status, rep.Text = e.Reply.Code, e.Reply.Enhanced(), e.Reply.Words(e.At)+e.Advice()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"iter"
 	"net"
 	"sync"
 	"time"
@@ -145,10 +146,48 @@ func (t *Transport) Prepare(ctx context.Context) { t.host.prepare(ctx) }
 
 // Close ends a session that Prepare has opened and no Run has used.
 func (t *Transport) Close() {
-	t.host.close()
-	if t.host.order != nil {
-		for _, h := range t.host.order.hosts[1:] {
-			h.close()
+	for h := range t.hosts() {
+		h.close()
+	}
+}
+
+// Keep makes Run leave its session open for mail to come. The next Run uses it if that comes in time;
+// without one, Close ends it.
+func (t *Transport) Keep(d time.Duration) {
+	for h := range t.hosts() {
+		h.keep = d
+	}
+}
+
+// Kept returns until when a session is kept; zero if there is none.
+func (t *Transport) Kept() (until time.Time) {
+	for h := range t.hosts() {
+		if end := h.keptUntil(); end.After(until) {
+			until = end
+		}
+	}
+	return until
+}
+
+// NetworkChanged tells that the network is another one since just now. Sessions from an address that
+// is none of this machine's any more end, and the end of those that were open is charged to no message.
+func (t *Transport) NetworkChanged() {
+	for h := range t.hosts() {
+		h.changed()
+	}
+}
+
+// hosts yields all hosts of the identity.
+func (t *Transport) hosts() iter.Seq[*host] {
+	return func(yield func(*host) bool) {
+		if t.host.order == nil {
+			yield(&t.host)
+			return
+		}
+		for _, h := range t.host.order.hosts {
+			if !yield(h) {
+				return
+			}
 		}
 	}
 }

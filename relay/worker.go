@@ -38,6 +38,7 @@ type worker struct {
 	helper bool  // it is not the first of the pool
 
 	conn        *smtp.Conn // nil while there is none
+	begun       time.Time  // when conn began to be used
 	known       known      // of the host, when conn was opened
 	series      bool       // messages go in chunks, back to back
 	broken      *smtp.Error
@@ -69,7 +70,7 @@ type worker struct {
 
 // run carries messages until there are no more or none can be sent.
 func (w *worker) run() {
-	defer w.end()
+	defer w.leave()
 	for !w.over() {
 		if !w.more() {
 			break
@@ -188,7 +189,8 @@ func (w *worker) pause() {
 
 // begin makes conn the session that messages go over. idle says that it was opened some time ago.
 func (w *worker) begin(conn *smtp.Conn, idle bool) {
-	w.conn = conn
+	w.conn, w.begun = conn, time.Now()
+	w.host.uses(conn)
 	w.known = w.host.memory.recall(conn.Fingerprint())
 	w.broken, w.anew, w.series, w.accepted, w.decided, w.waited = nil, false, false, false, false, idle
 	w.chunked, w.chunksWork, w.explained, w.blamed = false, false, false, 0
@@ -213,7 +215,7 @@ func (w *worker) carry() {
 		w.count(err)
 		w.failed = err
 		w.conn.Abort()
-		w.conn = nil
+		w.drop()
 	case w.anew || w.conn.Worn():
 		if w.host.maxMessages > 0 && w.conn.Begun >= w.host.maxMessages {
 			w.notBefore = time.Now().Add(w.host.reloginDelay)
@@ -234,7 +236,25 @@ func (w *worker) end() {
 	} else {
 		w.conn.Quit()
 	}
+	w.drop()
+}
+
+// drop forgets the session.
+func (w *worker) drop() {
+	w.host.used(w.conn)
 	w.conn = nil
+}
+
+// leave keeps the session for mail to come, or ends it.
+func (w *worker) leave() {
+	if w.conn == nil {
+		return
+	}
+	if !w.over() && !w.helper && w.host.keepFor(w.conn) {
+		w.drop()
+		return
+	}
+	w.end()
 }
 
 // count counts the sessions in a row that achieved nothing because of the host.
@@ -311,7 +331,7 @@ func (w *worker) record(outcomes ...queue.Outcome) {
 
 // facts returns the facts on which the meaning of replies to a task depends.
 func (w *worker) facts(t *task) *facts {
-	f := &facts{host: w.host.name, forced: w.host.forced && t.d.ReversePath != "", accepted: w.accepted, alone: t.alone}
+	f := &facts{host: w.host.name, forced: w.host.forced && t.d.ReversePath != "", accepted: w.accepted, moved: w.host.changedSince(time.Now().Add(-lately)), alone: t.alone}
 	if w.conn != nil {
 		f.loggedIn, f.offered = w.conn.LoggedIn(), w.conn.LoginOffered()
 	}
@@ -409,7 +429,8 @@ func (w *worker) giveUp(order int, rep queue.Report) {
 func (w *worker) blames(t *task, r *smtp.Result, v *verdict, progress bool) bool {
 	idle := w.waited && !w.decided
 	limited := v.cause.Kind == smtp.KindReply && v.cause.Reply.Code == 421 && w.accepted
-	if w.blamed != 0 || r.Err != nil && !r.First || idle || limited || progress {
+	moved := v.cause.Kind != smtp.KindReply && w.host.changedSince(w.begun)
+	if w.blamed != 0 || r.Err != nil && !r.First || idle || limited || progress || moved {
 		return false
 	}
 	w.blamed = t.order

@@ -76,6 +76,7 @@ var measures = []struct {
 	{"large", (*bench).large},
 	{"recipients", (*bench).recipients},
 	{"patches", (*bench).patches},
+	{"interactive", (*bench).interactive},
 	{"binary", (*bench).binary},
 }
 

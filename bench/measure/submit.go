@@ -41,7 +41,15 @@ func (b *bench) submit() error {
 	if err != nil {
 		return err
 	}
-	if err := b.submitTo(0, append(rows, sleeping)); err != nil {
+	started, err := b.withStart()
+	if err != nil {
+		return err
+	}
+	watched, err := b.withWatcher()
+	if err != nil {
+		return err
+	}
+	if err := b.submitTo(0, append(rows, sleeping, started, watched)); err != nil {
 		return err
 	}
 	for _, n := range b.queued {

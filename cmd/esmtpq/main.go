@@ -32,6 +32,7 @@ import (
 	"esmtpq/cmd/esmtpq/setup"
 	"esmtpq/cmd/esmtpq/smtpd"
 	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/cmd/esmtpq/watch"
 	"esmtpq/cmd/esmtpq/wire"
 	_ "esmtpq/identity/yaml" // for configurations that are not plain
 )
@@ -48,7 +49,7 @@ func table() *door.Table {
 		Entries: []door.Entry{
 			{Name: argv.Names[0], Aliases: argv.Names[1:], Program: true, Verb: submit.Verb,
 				Args: "[option ...] [recipient ...]", Help: "take a message from standard input into the queue"},
-			{Name: "deliver", Program: true, Verb: deliver.Verb,
+			{Name: "deliver", Program: true, Verb: watch.Or(deliver.Verb),
 				Args: "[option ...] [message ...]", Help: "try to deliver what is in the queue"},
 			{Name: "mailq", Program: true, Verb: list.Verb,
 				Args: "[option ...]", Help: "list the queue"},

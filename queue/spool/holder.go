@@ -20,9 +20,14 @@ type Holder struct {
 
 // Holder returns the process that has the lock of the queue run, as far as the system tells; false
 // if nobody has it or that cannot be found out.
-func (q *Queue) Holder() (Holder, bool) {
+func (q *Queue) Holder() (Holder, bool) { return q.holder(runFile) }
+
+// Watcher returns the process that watches, likewise.
+func (q *Queue) Watcher() (Holder, bool) { return q.holder(watchFile) }
+
+func (q *Queue) holder(lock string) (Holder, bool) {
 	var st unix.Stat_t
-	if q.lstat(runFile, &st) != nil {
+	if q.lstat(lock, &st) != nil {
 		return Holder{}, false
 	}
 	locks, err := os.ReadFile("/proc/locks")

@@ -157,8 +157,11 @@ const wakeupFile = ".wakeup"
 // belongs to the open file, and passes to a child with the file. TryWakeup returns nil and no
 // error if another process holds the lock: that process has not yet looked at the queue, so it
 // will see everything that is there now.
-func (q *Queue) TryWakeup() (*os.File, error) {
-	f, err := q.openLock(wakeupFile)
+func (q *Queue) TryWakeup() (*os.File, error) { return q.tryOnly(wakeupFile) }
+
+// tryOnly takes a lock that one process has at a time; nil and no error if another one has it.
+func (q *Queue) tryOnly(name string) (*os.File, error) {
+	f, err := q.openLock(name)
 	if err != nil {
 		return nil, err
 	}

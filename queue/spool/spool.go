@@ -67,6 +67,7 @@
 //
 //	.lock                 held by the queue run, which writes into it what it is sending
 //	.wakeup               held by the one background process that sleeps before a run
+//	.watch                held by the watcher, whose socket is .wake
 //	.told                 held while the owner of the queue is told of mail
 //	.new-…/               held by its writer
 //	ID/envelope           held while a run or a command works on the entry, and by its writer

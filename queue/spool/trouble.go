@@ -20,6 +20,8 @@ type Backoff struct {
 	Last     time.Time `json:"last"` // attempt
 	Next     time.Time `json:"next"`
 	Report   Report    `json:"report"`
+	// Renewed is when the network last changed: the schedule begins anew then.
+	Renewed time.Time `json:"renewed,omitzero"`
 	// Cure says what to do, "" if the trouble may pass by itself.
 	Cure string `json:"cure,omitempty"`
 }
@@ -40,6 +42,10 @@ func (b *Backoff) NeedsOwner() bool {
 	return detail == "3.5" && code == 0 ||
 		strings.HasPrefix(detail, "7.") && detail != "7.5" && (code == 0 || code/100 == 5)
 }
+
+// OfNetwork reports whether another network may be all that it takes: the host has not answered, or
+// what answered in its place has shown no certificate of its.
+func (b *Backoff) OfNetwork() bool { return b.Report.Code == 0 && !b.NeedsOwner() }
 
 // Stuck reports whether a message waits for what only a person can mend, whatever its identity: a
 // configuration that has no route for it, or content that is damaged.

@@ -267,6 +267,12 @@ func (c *Conn) peek() (bool, error) {
 	return c.r.br.Buffered() > 0, nil
 }
 
+// LocalAddr returns the address that the session is from.
+func (c *Conn) LocalAddr() net.Addr { return c.raw.LocalAddr() }
+
+// Lose closes the connection under whoever uses it.
+func (c *Conn) Lose() { c.raw.Close() }
+
 // quitTime is how long to wait for the reply to QUIT. Everything that matters is over, and
 // someone may be waiting for our end.
 const quitTime = time.Second

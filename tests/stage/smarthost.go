@@ -35,7 +35,12 @@ type SmartHost struct {
 // NewSmartHost starts a smart host on loopback for the length of the test.
 func NewSmartHost(t testing.TB, settings ...func(*smtp.Server)) *SmartHost {
 	t.Helper()
-	l := Listen(t)
+	return ServeSmartHost(t, Listen(t), settings...)
+}
+
+// ServeSmartHost is the same for a listener of the test's own.
+func ServeSmartHost(t testing.TB, l net.Listener, settings ...func(*smtp.Server)) *SmartHost {
+	t.Helper()
 	h := &SmartHost{Addr: l.Addr().String(), arrived: make(chan Transaction, 1000)}
 	_, h.Port, _ = net.SplitHostPort(h.Addr)
 

@@ -19,6 +19,7 @@ import (
 	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/submit"
+	"esmtpq/cmd/esmtpq/watched"
 	"esmtpq/cmd/esmtpq/whoami"
 	"esmtpq/queue"
 	"esmtpq/queue/spool"
@@ -30,6 +31,7 @@ const help = door.ChoiceHelp + `Without any: everything that is neither held nor
   -X FILE                append it to FILE
   -C FILE                use this configuration for everything
   --all-users            alone, for root: run the queues of all users of this machine
+  --watch                stay, and deliver mail as it comes and as the network does
 `
 
 // options are the options of a queue run.
@@ -56,6 +58,8 @@ func Verb(c *door.Call) error {
 			return everybody(c)
 		case ofAllFlag:
 			return ofAll(c)
+		case watched.Flag:
+			return attend(c)
 		}
 	}
 	if c.Sendmail != nil {

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 	"time"
@@ -22,11 +23,13 @@ type router struct {
 	transcript *door.Transcript // where the SMTP dialogue is shown; nil for nowhere
 	step       time.Duration    // limit of each step of a session; 0 for the usual ones
 	progress   *progress
+	keeps      bool // sessions are kept open for mail to come
 
 	mu         sync.Mutex // guards what follows
 	routes     *submit.Router
 	transports map[string]queue.Transport // by destination
 	ways       map[string]submit.Route    // that they were made for
+	moved      bool                       // the network has changed since this process began
 }
 
 func newRouter(home, config string, q *spool.Queue) *router {
@@ -106,6 +109,21 @@ func (r *router) hosts() *smarthost.Hosts {
 	return h
 }
 
+// smartHost makes the transport to a smart host.
+func (r *router) smartHost(cfg *identity.Config, id *identity.Identity) (queue.Transport, error) {
+	t, err := r.hosts().Transport(cfg, id)
+	if err != nil {
+		return nil, err
+	}
+	if r.keeps {
+		t.Keep(max(cmp.Or(id.KeepSession, identity.DefaultKeepSession), 0))
+	}
+	if r.moved {
+		t.NetworkChanged()
+	}
+	return t, nil
+}
+
 // transport makes the transport for a route.
 func (r *router) transport(route *submit.Route) (queue.Transport, error) {
 	var agent *localmda.Agent
@@ -118,7 +136,7 @@ func (r *router) transport(route *submit.Route) (queue.Transport, error) {
 		who = id.Name
 		agent, err = route.Command()
 	default:
-		return r.hosts().Transport(route.Config, id)
+		return r.smartHost(route.Config, id)
 	}
 	if err != nil {
 		return nil, err

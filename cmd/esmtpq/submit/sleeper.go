@@ -18,10 +18,24 @@ const BackgroundFlag = "--background"
 // WakeupFD is the descriptor of the sleeper's lock in the background process.
 const WakeupFD = 3
 
-// StartSleeper starts the background process that waits for more mail and then delivers, unless
-// one is waiting already. If it cannot be started, that is no reason to refuse a durable message:
-// a later deliver sends it.
+// StartSleeper sees to the delivery of a message that is in the queue: the watcher learns of it, or
+// else there is a background process that waits for more mail and then delivers, unless one is waiting
+// already. If it cannot be started, that is no reason to refuse a durable message: a later deliver
+// sends it.
 func StartSleeper(q *spool.Queue, home string, delay time.Duration) {
+	if ownConfiguration(home) || !q.Poke(delay) {
+		startSleeper(q, home, delay)
+	}
+}
+
+// ownConfiguration reports whether our environment names a configuration, which the watcher's need
+// not.
+func ownConfiguration(home string) bool {
+	dir := os.Getenv("XDG_CONFIG_HOME")
+	return os.Getenv("ESMTPQ_CONFIG") != "" || dir != "" && dir != filepath.Join(home, ".config")
+}
+
+func startSleeper(q *spool.Queue, home string, delay time.Duration) {
 	lock, err := q.TryWakeup()
 	if lock == nil || err != nil {
 		return
