@@ -14,7 +14,7 @@ const manyUsers = `root:x:0:0:root:/root:/bin/sh
 daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
 ann:x:64911:64911:Ann:/home/ann:/bin/sh
 www:x:64912:64912:web:/srv/www:/usr/sbin/nologin
-_cron-failure:x:64913:64913:cron:/nonexistent:/usr/sbin/nologin
+_cron-failure:x:64913:64913:cron:/no-such-home:/usr/sbin/nologin
 mallory:x:64914:64914:Mallory:/home/mallory:/bin/sh
 `
 
@@ -46,7 +46,7 @@ func inMachine(t *testing.T, host *stage.SmartHost, system, script string) stage
 func portOf(host *stage.SmartHost) string { return host.Addr[strings.LastIndexByte(host.Addr, ':')+1:] }
 
 // What Debian 13's systemd-cron says of a job that failed.
-const failedJob = `printf 'From: root (systemd-cron)\nTo: ann\nSubject: [vm] job failed\n\ntext\n' | as 64913 /nonexistent LOGNAME=_cron-failure USER=_cron-failure sendmail -i -B 8BITMIME ann
+const failedJob = `printf 'From: root (systemd-cron)\nTo: ann\nSubject: [vm] job failed\n\ntext\n' | as 64913 /no-such-home LOGNAME=_cron-failure USER=_cron-failure sendmail -i -B 8BITMIME ann
 `
 
 // An account without a home has a queue where the administrator has said so, and hears what to write
@@ -73,9 +73,9 @@ func TestAccountWithoutHome(t *testing.T) {
 	r = inMachine(t, host, system, prepare+failedJob+`
 printf 'Subject: web\n\ntext\n' | as 64912 /srv/www sendmail -i ann
 as 64912 /srv/www mailq --count
-as 64913 /nonexistent LOGNAME=../../tmp deliver
-as 64912 /nonexistent deliver
-ls -A /srv/www /nonexistent 2>&1 || true; stat -c '%a %u' /var/spool/esmtpq/*`)
+as 64913 /no-such-home LOGNAME=../../tmp deliver
+as 64912 /no-such-home deliver
+ls -A /srv/www /no-such-home 2>&1 || true; stat -c '%a %u' /var/spool/esmtpq/*`)
 	if r.Code != 0 || !strings.Contains(r.Stdout, "1\n") || strings.Count(r.Stdout, "700 6491") != 2 {
 		t.Errorf("with a queue: %+v", r)
 	}
@@ -93,7 +93,7 @@ func TestAllUsers(t *testing.T) {
 	host := stage.NewSmartHost(t)
 	r := inMachine(t, host, "queue: /var/spool/esmtpq/%u\nmda: 'cat >/dev/null; echo $(id -u):$(id -G) $HOME >>/var/spool/seen/$(id -u)'\n", `
 install -d -m 1733 /var/spool/esmtpq; install -d -m 1777 /var/spool/seen
-for user in 0:/root 64911:/home/ann 64912:/srv/www 64913:/nonexistent; do
+for user in 0:/root 64911:/home/ann 64912:/srv/www 64913:/no-such-home; do
 	printf 'From: machine@example.org\nSubject: of %s\n\ntext\n' $user | as ${user%:*} ${user#*:} sendmail -i friend@example.net
 done
 sed 's/, qualify_domain: example.org//' /etc/esmtpq/config.yaml >/mnt/system.yaml; mount --bind /mnt/system.yaml /etc/esmtpq/config.yaml
