@@ -10,7 +10,7 @@ _esmtpq() {
 	fi
 	case $verb in
 	sendmail | explain) words='-a -A -B -b -C -c -D -d -e -F -f -G -h -I -i -L -m -N -n -O -o -p -q -R -r -s -T -t -U -V -v -X -x' ;;
-	deliver) words='--all-users --sender --recipient --older' ;;
+	deliver) words='--all-users --watch --sender --recipient --older' ;;
 	mailq) words='--json --count --watch --quiet' ;;
 	setup) words='--host --tls --username --keyring --password-command --in-clear --oauth --client-id --token-command --dry-run --non-interactive --test --pacc' ;;
 	import) words='--apply --keyring --in-clear --kind' ;;

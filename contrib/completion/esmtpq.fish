@@ -60,6 +60,7 @@ complete -c sendmail -o v -d 'deliver in the foreground and show the SMTP dialog
 complete -c sendmail -o X -d 'append the SMTP dialogue to a file'
 complete -c sendmail -o x -d 'ignored'
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l all-users
+complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l watch
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l sender
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l recipient
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver' -l older

@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write the completions in contrib/comple
 
 // longOptions of the verbs, for completion; the short ones are sendmail's.
 var longOptions = map[string]string{
-	"mailq": "--json --count --watch --quiet", "deliver": "--all-users --sender --recipient --older", "show": "--raw --sender --recipient --older",
+	"mailq": "--json --count --watch --quiet", "deliver": "--all-users --watch --sender --recipient --older", "show": "--raw --sender --recipient --older",
 	"hold": "--sender --recipient --older", "release": "--sender --recipient --older", "retry": "--to --sender --recipient --older",
 	"probe": "--json", "log": "--json --follow --since",
 	"import": "--apply --keyring --in-clear --kind",
