@@ -120,6 +120,7 @@ usr/bin/ncat ncat
 usr/bin/socat socat
 usr/bin/microsocks microsocks
 usr/bin/tinyproxy tinyproxy-bin
+usr/bin/keepassxc keepassxc
 usr/sbin/danted dante-server
 usr/bin/tor tor
 usr/bin/runsv runit

@@ -11,7 +11,7 @@ import (
 func printedSetting(name string) bool {
 	switch name {
 	case "user", "username", "pass", "password", "passphrase", "certificate_passphrase", "proxy_password",
-		"preconnect", "postconnect", "mda", "force_mda", "password_command", "token_command", "client_id_command", "client_secret", "tunnel", "command":
+		"preconnect", "postconnect", "mda", "force_mda", "password_command", "proxy_password_command", "token_command", "client_id_command", "client_secret", "tunnel", "command":
 		return false
 	}
 	return true

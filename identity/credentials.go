@@ -71,6 +71,25 @@ func (id *Identity) Credentials(ctx context.Context) (user, secret string, err e
 	return id.Username, secret, nil
 }
 
+// ProxySecret returns the password for the proxy, "" if there is none. Its error is that of
+// Credentials.
+func (id *Identity) ProxySecret(ctx context.Context) (secret string, err error) {
+	switch {
+	case id.ProxyPasswordCommand != "":
+		secret, err = id.firstLine(ctx, id.ProxyPasswordCommand, "proxy password command")
+	case id.ProxyPasswordKeyring && id.ProxyLookup == nil:
+		err = errors.New("there is nothing here to ask the keyring with")
+	case id.ProxyPasswordKeyring:
+		secret, err = id.ProxyLookup(ctx)
+	default:
+		secret = id.ProxyPassword.Reveal()
+	}
+	if err != nil {
+		return "", &unavailable{"proxy password", id.Name, err}
+	}
+	return secret, nil
+}
+
 // Renewed returns the user name, and an access token in place of one that the host has refused; the
 // same if there is no other. Its error is that of Credentials.
 func (id *Identity) Renewed(ctx context.Context, refused string) (user, secret string, err error) {
@@ -106,6 +125,9 @@ func (id *Identity) LoginCure() string {
 	}
 	return ""
 }
+
+// ForgetCommand returns the command that forgets what was seen of the identity's hosts.
+func (id *Identity) ForgetCommand() string { return "esmtpq probe --forget " + shellQuote(id.Name) }
 
 const thenDeliver = ", then type deliver"
 

@@ -316,6 +316,7 @@ func (p *esmtprcParser) finishHost(b *block) error {
 	if implicitPort(id.Port) {
 		id.TLS = TLSImplicit
 	}
+	id.behindForward(false) // clear text stays allowed there, as it was with esmtp
 	p.config.warnClear(id, b.hostLine)
 	return nil
 }

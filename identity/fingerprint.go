@@ -57,15 +57,3 @@ func (r *yamlReader) fingerprints(v *tree.Node, path string) []string {
 	}
 	return all
 }
-
-// tlsVersion reads a version of TLS.
-func (r *yamlReader) tlsVersion(v *tree.Node, path string) string {
-	switch version := r.text(v, path); version {
-	case "1.0", "1.1", "1.2", "1.3":
-		return version
-	case "":
-	default:
-		r.fail(v.Line, "%s should be 1.2 or 1.3, or 1.0 or 1.1 for a host that knows no other", path)
-	}
-	return ""
-}

@@ -129,8 +129,13 @@ type Identity struct {
 	Command string
 
 	Host string  // name or address, an IPv6 address without brackets; or the path of a local socket; empty only where there is a Command
-	Port string  // number or service name; "" for a local socket only
+	Port string  // number or service name; "" for a local socket and with SRV only
 	TLS  TLSMode // how the session is protected
+	// AnyPort says that neither port nor TLS is given: the host is tried at port 465 with TLSImplicit
+	// and at 587 with TLSStartTLS. With SRV, the records for both count, and otherwise those for TLS.
+	AnyPort bool
+	// SRV says that Host is a domain, whose SRV records name the hosts (RFC 6186, RFC 8314, 5.1).
+	SRV bool
 	// Fallbacks are further hosts, for when no session comes about with those before.
 	Fallbacks []Fallback
 	// TLSName is the name that the host's certificate must be for, where that is not Host, such
@@ -140,6 +145,16 @@ type Identity struct {
 	// have: "sha256:" and hexadecimal digits, or "sha256//" and base64 of a public key's; nil for none.
 	Fingerprints []string
 	TLSMin       string // the oldest version of TLS that is taken, from "1.0" to "1.3"; "" means 1.2
+	// TLSCompat are concessions to a host, of those that CompatRSA begins; nil for none.
+	TLSCompat []string
+	TLSForget bool // what was seen of TLS at the host is not insisted on
+
+	// Forwarded says that Host is a port of this machine which Preconnect forwards to another host
+	// than its gateway, so that what is sent in clear can be read on the way there.
+	Forwarded bool
+
+	SourceAddress string // address of this machine to connect from; "" for any
+	IPVersion     string // "4" or "6": the only one to connect by; "" for either
 
 	Username        string
 	Password        Secret // see Credentials
@@ -175,8 +190,13 @@ type Identity struct {
 	Preconnect    string // shell command to run before connecting
 	Postconnect   string // shell command to run after the session
 	Proxy         *Proxy // makes the connection; nil for none
-	ProxyPassword Secret
-	Tunnel        string // command line whose stdin and stdout reach the host, such as "ssh gateway"
+	ProxyPassword Secret // see ProxySecret
+	// ProxyPasswordCommand is a shell command that prints the password for the proxy;
+	// ProxyPasswordKeyring says that it is in the keyring, where ProxyLookup finds it.
+	ProxyPasswordCommand string
+	ProxyPasswordKeyring bool
+	ProxyLookup          func(ctx context.Context) (string, error) `json:"-"`
+	Tunnel               string                                    // command line whose stdin and stdout reach the host, such as "ssh gateway"
 
 	CAFile                string // PEM file of authorities to trust instead of the system's; absolute
 	ClientCertificate     string // PEM file; absolute

@@ -65,6 +65,11 @@ func isMapped(ip []byte) bool {
 	return string(ip[:12]) == "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff"
 }
 
+func isIPAddress(s string) bool {
+	_, ok := parseIPv4(s)
+	return ok || isIPv6(s)
+}
+
 func isIPv6(s string) bool {
 	_, ok := parseIPv6(s)
 	return ok

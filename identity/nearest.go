@@ -4,18 +4,18 @@ import "strings"
 
 // topKeys and identityKeys are the keys of a YAML file.
 var topKeys = []string{
-	"aliases", "batch_delay", "delay_notice_after", "expire_after", "force_mda", "history", "hold_possibly_delivered", "hooks", "identities",
-	"keep_failed", "local_domains", "log", "log_subjects", "mda", "mda_timeout", "mda_unread", "notify", "queue", "via",
+	"aliases", "batch_delay", "delay_notice_after", "expire_after", "force_mda", "history", "hold_possibly_delivered", "hooks",
+	"identities", "keep_failed", "local_domains", "log", "log_subjects", "mda", "mda_timeout", "mda_unread", "notify", "queue",
+	"via",
 }
 
 var identityKeys = []string{
-	"auth", "authorize_as", "oauth", "password_credential", "password_keyring", "ca_file", "certificate_passphrase", "client_certificate", "client_key", "command", "default", "helo", "hold_for",
-	"host", "hosts", "match", "max_messages_per_session", "message_id", "name", "password", "password_command", "port", "postconnect",
-	"preconnect", "protocol", "proxy", "proxy_password", "qualify_domain", "relogin_delay", "reverse_path", "send_window", "sender", "sent_copy", "sessions", "timeout", "tls", "tls_fingerprint", "tls_min", "tls_name",
-	"preconnect", "proxy", "proxy_password", "qualify_domain", "relogin_delay", "reverse_path", "send_window", "sender", "sent_copy", "sessions", "timeout", "tls", "tls_fingerprint", "tls_min", "tls_name",
-	"host", "hosts", "keep_session", "match", "max_messages_per_session", "message_id", "name", "password", "password_command", "port", "postconnect",
-	"preconnect", "proxy", "proxy_password", "qualify_domain", "relogin_delay", "reverse_path", "send_window", "sender", "sessions", "timeout", "tls", "tls_fingerprint", "tls_min", "tls_name",
-	"token_command", "transport", "tunnel", "username",
+	"auth", "authorize_as", "ca_file", "certificate_passphrase", "client_certificate", "client_key", "command", "default", "helo",
+	"hold_for", "host", "hosts", "ip_version", "keep_session", "match", "max_messages_per_session", "message_id", "name", "oauth",
+	"password", "password_command", "password_credential", "password_keyring", "port", "postconnect", "preconnect", "protocol",
+	"proxy", "proxy_password", "proxy_password_command", "proxy_password_keyring", "qualify_domain", "relogin_delay",
+	"reverse_path", "send_window", "sender", "sent_copy", "sessions", "source_address", "srv", "timeout", "tls", "tls_compat",
+	"tls_fingerprint", "tls_min", "tls_name", "tls_seen", "token_command", "transport", "tunnel", "username",
 }
 
 var viaKeys = []string{"identity", "match"}

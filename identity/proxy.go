@@ -63,16 +63,24 @@ func joinHost(host, port string) string {
 // IsSocket reports whether the smart host is reached at a local socket, whose path is Host.
 func (id *Identity) IsSocket() bool { return strings.HasPrefix(id.Host, "/") }
 
-// Addr returns host and port as one text, with an IPv6 address in brackets; or the path of a local
-// socket.
-func (id *Identity) Addr() string { return joinHost(id.Host, id.Port) }
+// Addr returns host and port as one text, with an IPv6 address in brackets; the path of a local
+// socket; or the domain behind "srv:".
+func (id *Identity) Addr() string {
+	if id.SRV {
+		return id.Written()
+	}
+	return joinHost(id.Host, id.Port)
+}
 
 // Private reports whether nobody can read what goes to the smart host in clear: it is this machine
-// itself, or the far end of a tunnel. Behind a proxy this machine is the proxy's, so both must be here.
+// itself, or the far end of a tunnel. A host behind that end is another one, wherever the tunnel
+// ends. Behind a proxy this machine is the proxy's, so both must be here.
 func (id *Identity) Private() bool {
 	switch {
-	case id.Tunnel != "" || id.IsSocket():
+	case id.IsSocket():
 		return true
+	case id.Forwarded:
+		return false
 	case id.Proxy != nil:
 		return loopback(id.Host) && loopback(id.Proxy.Host)
 	}

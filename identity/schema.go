@@ -175,7 +175,7 @@ func (r *yamlReader) identity(n *tree.Node, path string) *Identity {
 func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool {
 	texts := map[string]*string{
 		"name": &id.Name, "host": &id.Host, "port": &id.Port, "tls_name": &id.TLSName,
-		"username": &id.Username, "password_command": &id.PasswordCommand, "token_command": &id.TokenCommand, "password_credential": &id.PasswordCredential,
+		"username": &id.Username, "password_command": &id.PasswordCommand, "token_command": &id.TokenCommand, "proxy_password_command": &id.ProxyPasswordCommand, "password_credential": &id.PasswordCredential,
 		"authorize_as": &id.AuthorizeAs,
 		"helo":         &id.Helo, "qualify_domain": &id.QualifyDomain, "reverse_path": &id.ReversePath, "sender": &id.Sender,
 		"command": &id.Command, "preconnect": &id.Preconnect, "postconnect": &id.Postconnect, "tunnel": &id.Tunnel,
@@ -225,14 +225,28 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 		id.SendWindow = r.window(v, path)
 	case "transport":
 		r.transport(v, path)
+	case "srv":
+		id.SRV = r.boolean(v, path)
 	case "tls_fingerprint":
 		id.Fingerprints = r.fingerprints(v, path)
 	case "tls_min":
 		id.TLSMin = r.tlsVersion(v, path)
+	case "tls_compat":
+		id.TLSCompat = r.concessions(v, path)
+	case "tls_seen":
+		id.TLSForget = !r.boolean(v, path)
+	case "source_address":
+		id.SourceAddress = r.sourceAddress(v, path)
+	case "ip_version":
+		if id.IPVersion = r.text(v, path); id.IPVersion != "4" && id.IPVersion != "6" && id.IPVersion != "" {
+			r.fail(v.Line, "%s should be 4 or 6", path)
+		}
 	case "proxy":
 		id.Proxy = r.proxy(v, path)
 	case "proxy_password":
 		id.ProxyPassword = r.secret(v, path)
+	case "proxy_password_keyring":
+		id.ProxyPasswordKeyring = r.boolean(v, path)
 	case "timeout":
 		id.Timeout = r.limit(v, path, "2m")
 	case "keep_session":
@@ -419,6 +433,13 @@ func (r *yamlReader) finishHost(id *Identity, path string, seen map[string]*tree
 	if id.Host == "" {
 		return // already reported
 	}
+	if domain, found := strings.CutPrefix(id.Host, srvPrefix); found {
+		id.Host, id.SRV = domain, true
+	}
+	if id.SRV {
+		r.finishSRV(id, path, seen, lineOf)
+		return
+	}
 	r.finishProxy(id, path, seen, lineOf)
 	if id.IsSocket() {
 		r.finishSocket(id, path, seen, lineOf)
@@ -437,9 +458,11 @@ func (r *yamlReader) finishHost(id *Identity, path string, seen map[string]*tree
 		}
 	}
 	id.Host, id.Port = host, port
+	behind := id.behindForward(seen["tls_name"] != nil)
+	id.Forwarded = behind != ""
 	if seen["tls"] == nil {
 		switch {
-		case implicitPort(port):
+		case implicitPort(port) || implicitPort(behind):
 			id.TLS = TLSImplicit
 		case id.Private():
 			id.TLS = TLSOff
@@ -447,6 +470,7 @@ func (r *yamlReader) finishHost(id *Identity, path string, seen map[string]*tree
 			id.TLS = TLSStartTLS
 		}
 	}
+	id.AnyPort = seen["tls"] == nil && port == "" && id.TLS == TLSStartTLS && !id.LMTP && id.direct()
 	switch {
 	case port != "":
 	case id.LMTP:
@@ -461,6 +485,11 @@ func (r *yamlReader) finishHost(id *Identity, path string, seen map[string]*tree
 	}
 }
 
+// direct reports whether the smart host is dialled from here, with nothing run before or after.
+func (id *Identity) direct() bool {
+	return id.Tunnel == "" && id.Proxy == nil && id.Preconnect == "" && id.Postconnect == ""
+}
+
 // finishProxy checks what a proxy goes together with.
 func (r *yamlReader) finishProxy(id *Identity, path string, seen map[string]*tree.Node, lineOf func(string) int) {
 	switch {
@@ -468,8 +497,18 @@ func (r *yamlReader) finishProxy(id *Identity, path string, seen map[string]*tre
 		r.fail(lineOf("proxy"), "%s has both proxy and tunnel", path)
 	case seen["proxy"] != nil && id.IsSocket():
 		r.fail(lineOf("proxy"), "%s has a proxy, which cannot reach a local socket", path)
-	case seen["proxy_password"] != nil && (seen["proxy"] == nil || id.Proxy != nil && id.Proxy.User == ""):
-		r.fail(lineOf("proxy_password"), "%s has a proxy_password and no proxy with a user name", path)
+	}
+	before := ""
+	for _, key := range [...]string{"proxy_password", "proxy_password_command", "proxy_password_keyring"} {
+		switch {
+		case seen[key] == nil:
+		case seen["proxy"] == nil || id.Proxy != nil && id.Proxy.User == "":
+			r.fail(lineOf(key), "%s has a %s and no proxy with a user name", path, key)
+		case before != "":
+			r.fail(lineOf(key), "%s has both %s and %s", path, before, key)
+		default:
+			before = key
+		}
 	}
 }
 

@@ -81,9 +81,14 @@ func (c *Config) identityNode(id *Identity) *tree.Node {
 		if strings.Contains(host, ":") {
 			host = "[" + host + "]"
 		}
+		if id.SRV {
+			host = id.Written()
+		}
 		addText(n, "host", host)
-		addText(n, "port", id.Port)
-		addPlain(n, "tls", id.TLS.String())
+		if !id.AnyPort {
+			addText(n, "port", id.Port)
+			addPlain(n, "tls", id.TLS.String())
+		}
 	}
 	if id.LMTP {
 		addPlain(n, "protocol", "lmtp")
@@ -91,6 +96,14 @@ func (c *Config) identityNode(id *Identity) *tree.Node {
 	addText(n, "tls_name", id.TLSName)
 	addTexts(n, "tls_fingerprint", id.Fingerprints)
 	addText(n, "tls_min", id.TLSMin)
+	addTexts(n, "tls_compat", id.TLSCompat)
+	if id.TLSForget {
+		addPlain(n, "tls_seen", "false")
+	}
+	addText(n, "source_address", id.SourceAddress)
+	if id.IPVersion != "" {
+		addPlain(n, "ip_version", id.IPVersion)
+	}
 	addText(n, "username", id.Username)
 	addSecret(n, "password", id.Password, "copy it from the file above, or better use password_command")
 	addText(n, "password_command", id.PasswordCommand)
@@ -116,6 +129,10 @@ func (c *Config) identityNode(id *Identity) *tree.Node {
 		addText(n, "proxy", id.Proxy.String())
 	}
 	addSecret(n, "proxy_password", id.ProxyPassword, "copy it from the file above")
+	addText(n, "proxy_password_command", id.ProxyPasswordCommand)
+	if id.ProxyPasswordKeyring {
+		addPlain(n, "proxy_password_keyring", "true")
+	}
 	addText(n, "tunnel", id.Tunnel)
 	addText(n, "ca_file", id.CAFile)
 	addText(n, "client_certificate", id.ClientCertificate)

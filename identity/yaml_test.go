@@ -129,7 +129,11 @@ func TestYAMLDefaults(t *testing.T) {
 		{"host: mail.example.com, tls: implicit", "mail.example.com", "465", "implicit"},
 		{"host: mail.example.com, tls: off", "mail.example.com", "587", "off"},
 		{"host: mail.example.com, tls: opportunistic", "mail.example.com", "587", "opportunistic"},
-		{"host: mail.example.com, tunnel: ssh gateway", "mail.example.com", "587", "off"},
+		{"host: mail.example.com, tunnel: ssh gateway", "mail.example.com", "587", "starttls"},
+		{"host: localhost, tunnel: ssh gateway", "localhost", "587", "off"},
+		{"host: 'localhost:2525', preconnect: 'ssh -f -L 2525:localhost:25 gateway sleep 5'", "localhost", "2525", "off"},
+		{"host: 'localhost:2525', preconnect: 'ssh -fNL 127.0.0.1:2525:mail.example.com:25 gateway'", "localhost", "2525", "starttls"},
+		{"host: 'localhost:2525', preconnect: 'ssh -f -L2525:mail.example.com:465 gateway sleep 5'", "localhost", "2525", "implicit"},
 		{"host: mail.example.com, port: 465, tunnel: ssh gateway", "mail.example.com", "465", "implicit"},
 		{"host: localhost", "localhost", "587", "off"},
 		{"host: LOCALHOST., port: 2525", "LOCALHOST.", "2525", "off"},
@@ -329,7 +333,7 @@ func TestYAMLWarnings(t *testing.T) {
 		{"password: 'abc' # from the provider", ""},
 		{"port: 465\n  tls: starttls", "c.yaml:5: identities[0]: port 465 speaks TLS from the start; tls should be implicit"},
 		{"tls: off\n  password: x", "c.yaml:4: the password is never sent without TLS; write tls: starttls"},
-		{"tls: off\n  password: x\n  tunnel: ssh gateway", ""},
+		{"tls: off\n  password: x\n  tunnel: ssh gateway", "c.yaml:4: the password is never sent without TLS; write tls: starttls"},
 		{"tls: off\n  password: x\n  proxy: socks5://localhost:1080", "c.yaml:4: the password is never sent without TLS; write tls: starttls"},
 	}
 	for _, test := range tests {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"esmtpq/relay/smtp"
@@ -23,6 +24,8 @@ type host struct {
 	// helper process may live as long as the run.
 	dial     func(ctx context.Context) (net.Conn, error)
 	dialTime time.Duration
+	source   net.IP // to connect from; nil for any
+	family   string // "4" or "6" for the only version of IP; "" for either
 	config   smtp.Config
 	forced   bool // the configuration forces a reverse-path upon all mail
 
@@ -35,6 +38,7 @@ type host struct {
 	mu      sync.Mutex
 	opening chan struct{} // closed when the session opened beforehand is open, or has failed; nil for none
 	early   *smtp.Conn
+	with    *host // early is a session with
 	refused *smtp.Error
 	opened  time.Time     // when early was open
 	lasts   time.Duration // how long it is used
@@ -55,6 +59,16 @@ func (h *host) open(ctx context.Context) (*smtp.Conn, *smtp.Error) {
 	return smtp.Open(ctx, &config)
 }
 
+// openAny opens a session with h, or with another host where there are several, and returns which it
+// was.
+func (h *host) openAny(ctx context.Context) (*host, *smtp.Conn, *smtp.Error) {
+	if h.order != nil {
+		return h.order.open(ctx, h)
+	}
+	conn, err := h.open(ctx)
+	return h, conn, err
+}
+
 // prepare begins to open a session for messages that are about to come.
 func (h *host) prepare(ctx context.Context) {
 	h.mu.Lock()
@@ -67,39 +81,46 @@ func (h *host) prepare(ctx context.Context) {
 	ctx, h.cancel = context.WithCancel(ctx)
 	go func() {
 		defer close(done)
-		conn, err := h.open(ctx)
-		if err == nil && h.probe(conn) != nil {
+		with, conn, err := h.openAny(ctx)
+		if err == nil && with.probe(conn) != nil {
 			conn.Abort()
 			conn = nil
 		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.early, h.refused, h.lasts = conn, err, preparedTime
+		h.early, h.with, h.refused, h.lasts = conn, with, err, preparedTime
 		h.opened = time.Now().Round(0) // the clock of the wall goes on in sleep
 	}()
 }
 
-// session returns a session: the one that was opened beforehand, which has been idle, or a new
-// one. A login that was refused beforehand is the result, as a password is not tried twice; and so is
-// whatever becomes of a session that is still being opened.
-func (h *host) session(ctx context.Context) (conn *smtp.Conn, idle bool, err *smtp.Error) {
-	conn, idle, err = h.prepared()
+// reach returns a session: the one that was opened beforehand, which has been idle, or a new
+// one; and the host that it is with. A login that was refused beforehand is the result, as a password
+// is not tried twice; and so is whatever becomes of a session that is still being opened.
+func (h *host) reach(ctx context.Context) (with *host, conn *smtp.Conn, idle bool, err *smtp.Error) {
+	with, conn, idle, err = h.prepared()
 	loginRefused := err != nil && err.At == smtp.StageAUTH && (err.Kind == smtp.KindReply || err.Kind == smtp.KindRefused)
 	if conn != nil || err != nil && (!idle || loginRefused) {
-		return conn, idle, err
+		return with, conn, idle, err
 	}
-	conn, err = h.open(ctx)
-	return conn, false, err
+	if h.order != nil {
+		if good := h.order.last(); good != nil && good != h {
+			if _, conn, idle, _ := good.prepared(); conn != nil {
+				return good, conn, idle, nil // it was kept
+			}
+		}
+	}
+	with, conn, err = h.openAny(ctx)
+	return with, conn, false, err
 }
 
 // prepared returns what became of the session that was opened beforehand; nil and nil if there is none or it is too old.
 // idle says that it was open already.
-func (h *host) prepared() (conn *smtp.Conn, idle bool, err *smtp.Error) {
+func (h *host) prepared() (with *host, conn *smtp.Conn, idle bool, err *smtp.Error) {
 	h.mu.Lock()
 	opening := h.opening
 	h.mu.Unlock()
 	if opening == nil {
-		return nil, true, nil
+		return h, nil, true, nil
 	}
 	select {
 	case <-opening:
@@ -109,13 +130,16 @@ func (h *host) prepared() (conn *smtp.Conn, idle bool, err *smtp.Error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	conn, err = h.early, h.refused
-	h.early, h.refused, h.opening = nil, nil, nil
+	with, conn, err = h.with, h.early, h.refused
+	h.early, h.with, h.refused, h.opening = nil, nil, nil, nil
 	if conn != nil && time.Now().Round(0).Sub(h.opened) > h.lasts {
 		conn.Abort()
 		conn = nil
 	}
-	return conn, idle, err
+	if with == nil {
+		with = h // another caller was here first
+	}
+	return with, conn, idle, err
 }
 
 // close ends a session that was opened beforehand and not used.
@@ -131,7 +155,7 @@ func (h *host) close() {
 	default:
 		cancel()
 	}
-	if conn, _, _ := h.prepared(); conn != nil {
+	if _, conn, _, _ := h.prepared(); conn != nil {
 		conn.Quit()
 	}
 	cancel()
@@ -154,7 +178,10 @@ func (h *host) connect(ctx context.Context) (net.Conn, error) {
 		return nil, &smtp.Error{At: smtp.StageResolve, Kind: smtp.KindLost, Text: "host " + h.name + ": " + err.Error()}
 	}
 	dialer := net.Dialer{Timeout: h.dialTime}
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(name, port))
+	if h.source != nil {
+		dialer.LocalAddr = &net.TCPAddr{IP: h.source}
+	}
+	conn, err := dialer.DialContext(ctx, "tcp"+h.family, net.JoinHostPort(name, port))
 	if err != nil {
 		return nil, h.unreachable(smtp.StageConnect, err)
 	}
@@ -173,6 +200,10 @@ func (h *host) unreachable(at smtp.Stage, err error) *smtp.Error {
 	case errors.As(err, &op):
 		e.At = smtp.StageConnect
 		e.Text = "cannot connect to " + h.name + ": " + op.Err.Error()
+		if errors.Is(err, syscall.EADDRNOTAVAIL) && h.source != nil {
+			e.Text += ": source_address is no address of this machine now"
+			return e
+		}
 		if op.Addr != nil {
 			e.Text = "cannot connect to " + h.name + " (" + op.Addr.String() + "): " + op.Err.Error()
 		}

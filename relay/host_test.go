@@ -38,7 +38,7 @@ func TestOldPreparedSession(t *testing.T) {
 	h.prepare(context.Background())
 	<-h.opening
 	h.opened = h.opened.Add(-preparedTime - time.Second)
-	if conn, _, err := h.prepared(); conn != nil || err != nil {
+	if _, conn, _, err := h.prepared(); conn != nil || err != nil {
 		t.Error("it is used")
 	}
 	h.prepare(context.Background())

@@ -198,7 +198,7 @@ func TestDeafHost(t *testing.T) {
 		---`
 	for name, c := range map[string]struct{ script, want string }{
 		"this message": {deaf + deaf + lockstepStart + strings.ReplaceAll(oneMessage, "x1@", "x2@"), `
-			1 x1@example.com delayed/message 4.4.2 mx.example.org took nothing for 300ms at DATA
+			1 x1@example.com delayed/message 4.4.2 mx.example.org took nothing for 1.2s at DATA
 			2 x2@example.com relayed 2.0.0 250 queued`},
 		"for a moment": {deaf + lockstepStart + lockstep("1") + lockstep("2") + bye, `
 			1 x1@example.com relayed 2.0.0 250 queued 1
@@ -209,8 +209,8 @@ func TestDeafHost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, c.script, nil)
 			h := s.host()
-			h.config.Limits.Block = 300 * time.Millisecond
-			h.config.Limits.Quit = 300 * time.Millisecond // for a reply about it
+			h.config.Limits.Block = 1200 * time.Millisecond // longer than a busy machine may take
+			h.config.Limits.Quit = 300 * time.Millisecond   // for a reply about it
 			if name == "the link" {
 				dialled := 0
 				h.dial = func(context.Context) (net.Conn, error) {

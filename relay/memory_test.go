@@ -46,7 +46,7 @@ func TestMemoryWithoutADirectory(t *testing.T) {
 
 // Processes and goroutines that write the files at the same time lose nothing of each other's.
 func TestStateOfManyWriters(t *testing.T) {
-	const writers, facts = 3, 20
+	const writers, facts = 3, 8
 	if dir := os.Getenv("ESMTPQ_TEST_STATE"); dir != "" {
 		lockTime = time.Minute // however busy the machine is
 		for n := range facts {

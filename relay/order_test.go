@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"strings"
 	"testing"
@@ -29,7 +30,11 @@ func inOrder(t *testing.T, scripts ...string) (*host, []*scriptServer) {
 		}
 		all = append(all, tr)
 	}
-	return &InOrder(all...).host, servers
+	steps := make([]Step, len(all))
+	for i, tr := range all {
+		steps[i].Ports = []*Transport{tr}
+	}
+	return &InOrder(all[0], steps...).host, servers
 }
 
 // refusing returns an address at which nobody listens.
@@ -98,8 +103,8 @@ func TestHostsPrepared(t *testing.T) {
 	h, _ := inOrder(t, "", "S: 220 mx\nC: EHLO client.example.org\nS: 250 mx"+oneMessage)
 	h.prepare(context.Background())
 	run(t, h, message("1", "x1@example.com")).expect(sent)
-	if h.order.best != 1 {
-		t.Errorf("the best host is %d", h.order.best)
+	if h.order.good.name != "mx2" {
+		t.Errorf("the best host is %s", h.order.good.name)
 	}
 }
 
@@ -114,4 +119,70 @@ func TestAnotherHost(t *testing.T) {
 			t.Errorf("%v leads to another host", kind)
 		}
 	}
+}
+
+// ports returns the transports to ports of one host that are played by scripts; "" is a port that
+// refuses connections, and "-" one that never answers. How a port is protected goes with it.
+func ports(t *testing.T, state string, config *tls.Config, ca string, scripts ...string) *host {
+	t.Helper()
+	var all []*Transport
+	for i, script := range scripts {
+		h := &host{addr: refusing(t), dialTime: patience}
+		if script == "-" {
+			h.dial = func(ctx context.Context) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
+		} else if script != "" {
+			h = serve(t, script, config).host()
+		}
+		h.config.TLS, h.config.TLSConfig, h.config.TLSName = []smtp.TLSMode{smtp.TLSImplicit, smtp.TLSStartTLS}[i], tlsFiles{ca: ca}.config, "mx.example.org"
+		tr := &Transport{host: host{name: "mx.example.org", addr: h.addr, dial: h.dial, dialTime: h.dialTime, config: h.config}}
+		tr.host.memory.state, tr.host.memory.key = StateAt(state), h.addr
+		all = append(all, tr)
+	}
+	return &InOrder(all[1], Step{Ports: all}).host
+}
+
+// The port that can be used is used, whatever is wrong with the other; never one without TLS.
+func TestPorts(t *testing.T) {
+	ca := newAuthority(t)
+	config := ca.server(t, "mx.example.org")
+	const clear = "S: 220 mx\nC: EHLO client.example.org\nS: 250 mx\n"
+	const implicit = "! tls\nS: 220 mx" + ehlo + oneMessage
+	const starttls = beforeTLS + "S: 220 go\n! tls\n" + ehlo + oneMessage
+	for _, test := range []struct{ name, implicit, starttls, want string }{
+		{"both", implicit, "", sent},
+		{"refused", "", starttls, sent},
+		{"silent", "-", starttls, sent},
+		{"no TLS at the first", "S: 220 mx\n! hang", starttls, sent},
+		{"closed", "! close", starttls, sent},
+		{"neither", "", "! close", "1 x1@example.com delayed/identity 4.4.1 no port of mx.example.org can be used: cannot connect to ..."},
+		{"no STARTTLS", "", clear + "! hang", "1 x1@example.com delayed/identity 4.4.1 no port of mx.example.org can be used: cannot connect to ..."},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := ports(t, "", config, ca.file, test.implicit, test.starttls)
+			run(t, h, messages(1)...).expect(test.want)
+		})
+	}
+}
+
+// The port that a session came about at is tried first in a later run.
+func TestPortIsRemembered(t *testing.T) {
+	ca := newAuthority(t)
+	config := ca.server(t, "mx.example.org")
+	const starttls = beforeTLS + "S: 220 go\n! tls\n" + ehlo + oneMessage
+	state := t.TempDir()
+	h := ports(t, state, config, ca.file, "", starttls+"---\n"+starttls)
+	run(t, h, messages(1)...).expect(sent)
+	m := &portMemory{StateAt(state), "mx.example.org"}
+	all := []*host{{addr: "mx.example.org:465"}, {addr: h.order.good.addr}}
+	m.sort(all)
+	if all[0].addr != h.order.good.addr || all[1].addr != "mx.example.org:465" {
+		t.Errorf("first %s", all[0].addr)
+	}
+	h.order.good = nil
+	for _, tr := range h.order.steps[0].Ports { // the other port would be a failure now
+		if tr.host.addr != all[0].addr {
+			tr.host.dial = func(context.Context) (net.Conn, error) { t.Error("the other port is tried"); return nil, net.ErrClosed }
+		}
+	}
+	run(t, h, messages(1)...).expect(sent)
 }

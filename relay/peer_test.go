@@ -22,7 +22,8 @@ import (
 
 // A peer is a smart host that uses another project's SMTP server. It wants a login.
 type peer struct {
-	tlsVersion uint16 // the one to speak; 0 for the best
+	tlsVersion uint16            // the one to speak; 0 for the best
+	settings   func(*tls.Config) // changes those of TLS; nil for none
 
 	mu       sync.Mutex
 	sessions int
@@ -107,6 +108,9 @@ func servePeer(t testing.TB, p *peer, mode identity.TLSMode) *identity.Identity 
 	t.Helper()
 	config, caFile := relay.CertificateForTests(t, "mx.example.org")
 	config.MaxVersion = p.tlsVersion
+	if p.settings != nil {
+		p.settings(config)
+	}
 	server := smtp.NewServer(p)
 	server.Domain = "mx.example.org"
 	server.MaxLineLength = 1 << 20

@@ -18,6 +18,7 @@ const (
 	kindSender     smtp.Kind = "sender"    // a reverse-path that cannot be represented
 	kindRecipient  smtp.Kind = "recipient" // a forward-path that cannot be represented
 	kindUTF8Sender smtp.Kind = "utf8 sender"
+	kindRequireTLS smtp.Kind = "requiretls" // is asked for, and cannot be had
 	kindUTF8       smtp.Kind = "utf8 recipient"
 
 	everyStage smtp.Stage = ""
@@ -75,6 +76,7 @@ var policy = []rule{
 	{smtp.StageLocal, smtp.KindFeed, queue.Delayed, queue.ScopeMessage, "4.3.0"},
 	{smtp.StageLocal, kindTooLarge, queue.Failed, queue.ScopeMessage, "5.3.4"},
 	{smtp.StageLocal, kindSender, queue.Failed, queue.ScopeMessage, "5.1.7"},
+	{smtp.StageLocal, kindRequireTLS, queue.Failed, queue.ScopeMessage, "5.7.30"},
 	{smtp.StageLocal, kindRecipient, queue.Failed, queue.ScopeRecipient, "5.1.3"},
 	{smtp.StageLocal, kindUTF8Sender, queue.Failed, queue.ScopeMessage, "5.6.7"},
 	{smtp.StageLocal, kindUTF8, queue.Failed, queue.ScopeRecipient, "5.6.7"},

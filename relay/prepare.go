@@ -73,6 +73,8 @@ func (w *worker) lacks(t *task) bool {
 	switch {
 	case !ext.Has("SMTPUTF8") && needsUTF8(t):
 		return true
+	case !ext.Has("REQUIRETLS") && t.d.Envelope.RequireTLS:
+		return true
 	case !ext.Has("DSN") && wantsDSN(t):
 		return true
 	}
@@ -145,10 +147,18 @@ func (w *worker) prepare(t *task) *smtp.Message {
 	if limit := ext.SizeLimit(); limit > 0 && size > limit {
 		return w.refuse(t, f, local(kindTooLarge, "the message has %d octets, %s takes %d at most", size, w.host.name, limit))
 	}
+	if env.RequireTLS {
+		switch {
+		case !w.conn.Verified():
+			return w.refuse(t, f, local(kindRequireTLS, "the message may go by verified TLS only (REQUIRETLS), and the session with %s is not: set tls: starttls or implicit", w.host.name))
+		case !ext.Has("REQUIRETLS"):
+			return w.refuse(t, f, local(kindRequireTLS, "the message may go by TLS only, all the way (REQUIRETLS), and %s does not promise that: send it by another host, or without", w.host.name))
+		}
+	}
 	utf8 := ext.Has("SMTPUTF8")
 	m := &smtp.Message{
 		Body: t.d.Content, UTF8: env.UTF8 && utf8, EightBit: t.d.Content.EightBit() || env.Body == "8BITMIME",
-		Return: env.Return, EnvelopeID: env.EnvelopeID, Alone: t.alone,
+		Return: env.Return, EnvelopeID: env.EnvelopeID, RequireTLS: env.RequireTLS, Alone: t.alone,
 	}
 	if t.d.ReversePath != "" {
 		from, needs, err := wire(t.d.ReversePath, utf8, kindSender, kindUTF8Sender)

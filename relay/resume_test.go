@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -90,6 +92,55 @@ func TestResumption(t *testing.T) {
 				t.Error("resumed by a damaged ticket")
 			}
 		})
+	}
+}
+
+// TestResumptionFails: where a host gives tickets and fails when one is used, the message goes at
+// once, with a whole handshake, and tickets are not tried again; nor where the configuration says so.
+func TestResumptionFails(t *testing.T) {
+	failed := errors.New("no resumption here")
+	const preSharedKey = 41 // RFC 8446, 4.2.11
+	for name, settings := range map[string]func(c *tls.Config, count *atomic.Int32){
+		"in the handshake": func(c *tls.Config, count *atomic.Int32) {
+			c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+				if slices.Contains(hello.Extensions, preSharedKey) {
+					count.Add(1)
+					return nil, failed
+				}
+				return nil, nil
+			}
+		},
+		"behind it": func(c *tls.Config, count *atomic.Int32) {
+			c.VerifyConnection = func(state tls.ConnectionState) error {
+				if state.DidResume {
+					count.Add(1)
+					return failed
+				}
+				return nil
+			}
+		},
+	} {
+		for _, mode := range []identity.TLSMode{identity.TLSStartTLS, identity.TLSImplicit} {
+			t.Run(name+", "+mode.String(), func(t *testing.T) {
+				t.Parallel()
+				var count atomic.Int32
+				p := &peer{settings: func(c *tls.Config) { settings(c, &count) }}
+				id := servePeer(t, p, mode)
+				full := *id
+				full.TLSCompat = []string{identity.CompatFull}
+				state := filepath.Join(t.TempDir(), "state")
+				for run, want := range []int32{0, 1, 1, 1} {
+					if resumed(t, id, p, state) || count.Load() != want {
+						t.Errorf("run %d: %d resumptions were tried, want %d", run+1, count.Load(), want)
+					}
+				}
+				for range 2 {
+					if resumed(t, &full, p, state) || count.Load() != 1 {
+						t.Errorf("a resumption was tried, although the configuration forbids it")
+					}
+				}
+			})
+		}
 	}
 }
 

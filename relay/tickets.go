@@ -52,6 +52,9 @@ func ticketKey(id *identity.Identity, dialled bool) string {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%q %q %q %q %q %v %v", id.Name, id.Host, id.Port, tlsName(id), id.Username, id.TLS, dialled)
 	fmt.Fprintf(sum, " %q %q", id.Fingerprints, id.TLSMin)
+	if len(id.TLSCompat) > 0 {
+		fmt.Fprintf(sum, " %q", id.TLSCompat)
+	}
 	for _, file := range [...]string{id.CAFile, id.ClientCertificate, id.ClientKey} {
 		text, err := os.ReadFile(file)
 		fmt.Fprintf(sum, " %q %x %v", file, sha256.Sum256(text), err == nil)
@@ -73,6 +76,9 @@ func (t *tickets) Get(string) (*tls.ClientSessionState, bool) {
 		return nil, false
 	}
 	use := all[last]
+	if len(use.Ticket) == 0 {
+		return nil, false // see Unusable
+	}
 	t.state.write(ticketsFile, ticketFile{slices.Delete(all, last, last+1)})
 	state, err := tls.ParseSessionState(use.State)
 	if err != nil {
@@ -102,6 +108,13 @@ func (t *tickets) Put(_ string, session *tls.ClientSessionState) {
 	}
 }
 
+// Unusable implements smtp.SessionCache: sessions are begun anew as long as a ticket would be kept.
+func (t *tickets) Unusable() {
+	defer t.state.lock()()
+	all := slices.DeleteFunc(t.load(), func(old ticket) bool { return old.For == t.key })
+	t.state.write(ticketsFile, ticketFile{append(all, ticket{For: t.key, Time: time.Now().Unix()})})
+}
+
 // load reads the tickets that are not too old.
 func (t *tickets) load() []ticket {
 	var file ticketFile
@@ -123,7 +136,11 @@ func (t *tickets) save(conn net.Conn) {
 		return
 	}
 	defer t.state.lock()()
-	all := append(t.load(), got...)
+	all := t.load()
+	if slices.ContainsFunc(all, func(old ticket) bool { return old.For == t.key && len(old.Ticket) == 0 }) {
+		return
+	}
+	all = append(all, got...)
 	own := 0
 	for i := len(all) - 1; i >= 0; i-- { // the newest are last
 		if all[i].For == t.key {

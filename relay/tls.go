@@ -23,11 +23,12 @@ type tlsFiles struct {
 	passphrase identity.Secret
 	pins       []string // as identity.Identity.Fingerprints
 	min        string   // as identity.Identity.TLSMin
+	compat     []string // as identity.Identity.TLSCompat
 }
 
 func filesOf(id *identity.Identity) tlsFiles {
 	return tlsFiles{ca: id.CAFile, cert: id.ClientCertificate, key: id.ClientKey, passphrase: id.CertificatePassphrase,
-		pins: id.Fingerprints, min: id.TLSMin}
+		pins: id.Fingerprints, min: id.TLSMin, compat: id.TLSCompat}
 }
 
 // config returns the TLS settings for a session with a host that must show a certificate for
@@ -35,6 +36,7 @@ func filesOf(id *identity.Identity) tlsFiles {
 // apply.
 func (f tlsFiles) config(name string) (*tls.Config, error) {
 	c := &tls.Config{ServerName: name, MinVersion: oldest(f.min)}
+	f.concede(c)
 	if len(f.pins) > 0 {
 		c.InsecureSkipVerify, c.VerifyConnection = true, f.pinned
 	}
@@ -56,6 +58,20 @@ func (f tlsFiles) config(name string) (*tls.Config, error) {
 		c.Certificates = []tls.Certificate{cert}
 	}
 	return c, nil
+}
+
+// concede makes the concessions that are configured.
+func (f tlsFiles) concede(c *tls.Config) {
+	if slices.Contains(f.compat, identity.CompatRSA) {
+		for _, suite := range tls.CipherSuites() {
+			c.CipherSuites = append(c.CipherSuites, suite.ID)
+		}
+		c.CipherSuites = append(c.CipherSuites, tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA)
+	}
+	if slices.Contains(f.compat, identity.CompatSmall) {
+		c.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
+	}
 }
 
 // oldest returns the oldest version that is taken.

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"iter"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,7 +55,7 @@ func New(id *identity.Identity, opt Options) *Transport {
 		step = id.Timeout
 	}
 	t := &Transport{sessions: id.Sessions, host: host{
-		name: id.Host, addr: id.Addr(), dial: opt.Dial, dialTime: dialTime,
+		name: id.Host, addr: id.Addr(), dial: opt.Dial, dialTime: dialTime, source: net.ParseIP(id.SourceAddress), family: id.IPVersion,
 		forced: id.ReversePath != "", maxMessages: id.MaxMessagesPerSession, reloginDelay: id.ReloginDelay,
 	}}
 	if step > 0 {
@@ -92,7 +93,7 @@ func login(id *identity.Identity) *secrets {
 func session(id *identity.Identity, opt Options, limits smtp.Limits) smtp.Config {
 	files := filesOf(id)
 	c := smtp.Config{
-		Name: id.Host, Private: opt.Private, TLS: tlsModes[id.TLS], TLSName: tlsName(id),
+		Name: id.Host, Private: opt.Private, Exposed: id.Forwarded, TLS: tlsModes[id.TLS], TLSName: tlsName(id),
 		Helo: id.Helo, External: id.ClientCertificate != "", Limits: limits, Trace: oneAtATime(opt.Trace),
 	}
 	if c.Helo == "" {
@@ -104,8 +105,12 @@ func session(id *identity.Identity, opt Options, limits smtp.Limits) smtp.Config
 		c.Login, c.Token = login(id), id.UsesToken()
 		c.LoginMemory = &logins{state: opt.StateDir, host: hostKey(id, opt), user: id.Username}
 	}
+	if opt.StateDir != nil && id.TLS != identity.TLSOff && !id.TLSForget {
+		c.TLSMemory = &seen{opt.StateDir, hostKey(id, opt)}
+	}
+	c.Forget = id.ForgetCommand()
 	var kept *tickets
-	if id.TLS != identity.TLSOff && opt.StateDir != nil {
+	if id.TLS != identity.TLSOff && opt.StateDir != nil && !slices.Contains(id.TLSCompat, identity.CompatFull) {
 		kept = &tickets{state: opt.StateDir, key: ticketKey(id, opt.Dial != nil)}
 		c.Ended = kept.save
 	}
@@ -157,6 +162,11 @@ func (t *Transport) Keep(d time.Duration) {
 	for h := range t.hosts() {
 		h.keep = d
 	}
+	if o := t.host.order; o != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.keep = d
+	}
 }
 
 // Kept returns until when a session is kept; zero if there is none.
@@ -177,19 +187,13 @@ func (t *Transport) NetworkChanged() {
 	}
 }
 
-// hosts yields all hosts of the identity.
+// hosts yields all hosts of the identity that are known by now.
 func (t *Transport) hosts() iter.Seq[*host] {
-	return func(yield func(*host) bool) {
-		if t.host.order == nil {
-			yield(&t.host)
-			return
-		}
-		for _, h := range t.host.order.hosts {
-			if !yield(h) {
-				return
-			}
-		}
+	all := []*host{&t.host}
+	if o := t.host.order; o != nil {
+		all = append(all, o.known(&t.host)...)
 	}
+	return slices.Values(all)
 }
 
 // Run implements queue.Transport: it opens a session for the first delivery of src, and carries

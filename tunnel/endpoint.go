@@ -14,12 +14,24 @@ type Endpoint struct {
 	Host  string // a name, an address, or the path of a local socket
 	Port  string // a number or a service; "" for a local socket
 	Proxy *Proxy // nil for none
+	// Source is an address of this machine to connect from, Family "4" or "6" for the only version of
+	// IP to connect by; "" for any.
+	Source, Family string
 }
 
 // Dial connects to the smart host. The caller sets the limit by ctx, which only bounds the dialling.
 // An error of the proxy is a [ProxyError].
 func (e *Endpoint) Dial(ctx context.Context) (net.Conn, error) {
-	return e.dial(ctx, (&net.Dialer{}).DialContext)
+	return e.dial(ctx, e.dialer().DialContext)
+}
+
+// dialer returns what makes the first connection.
+func (e *Endpoint) dialer() *net.Dialer {
+	d := &net.Dialer{}
+	if ip := net.ParseIP(e.Source); ip != nil && !strings.HasPrefix(e.Host, "/") {
+		d.LocalAddr = &net.TCPAddr{IP: ip}
+	}
+	return d
 }
 
 // dial connects by way of a function that makes the connection to the host, or to the proxy before it.
@@ -48,11 +60,11 @@ func (e *Endpoint) dial(ctx context.Context, direct func(ctx context.Context, ne
 func (e *Endpoint) first() (network, addr string) {
 	switch {
 	case e.Proxy != nil:
-		return "tcp", net.JoinHostPort(asciiHost(e.Proxy.Host), e.Proxy.Port)
+		return "tcp" + e.Family, net.JoinHostPort(asciiHost(e.Proxy.Host), e.Proxy.Port)
 	case strings.HasPrefix(e.Host, "/"):
 		return "unix", e.Host
 	}
-	return "tcp", net.JoinHostPort(asciiHost(e.Host), e.Port)
+	return "tcp" + e.Family, net.JoinHostPort(asciiHost(e.Host), e.Port)
 }
 
 // asciiHost returns the form of a host name that resolvers and proxies know.

@@ -42,8 +42,13 @@ func (f *Forward) Dial(ctx context.Context) (net.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, f.Dialing)
 	defer cancel()
 	conn, err := f.To.dial(limited, func(ctx context.Context, network, addr string) (net.Conn, error) {
-		return WaitDial(ctx, network, addr, f.Patience)
+		return waitDial(ctx, f.To.dialer(), network, addr, f.Patience)
 	})
+	if err == nil {
+		if err = owned(conn); err != nil {
+			conn.Close()
+		}
+	}
 	if err != nil {
 		if said := process.Said(); said != "" {
 			err = fmt.Errorf("%w; preconnect has said: %s", err, strings.ReplaceAll(said, "\n", "; "))

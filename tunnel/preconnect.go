@@ -56,9 +56,12 @@ const (
 // again, since a port that is about to be forwarded refuses connections at first; any other error
 // is returned at once.
 func WaitDial(ctx context.Context, network, addr string, patience time.Duration) (net.Conn, error) {
+	return waitDial(ctx, &net.Dialer{}, network, addr, patience)
+}
+
+func waitDial(ctx context.Context, dialer *net.Dialer, network, addr string, patience time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	var dialer net.Dialer
 	var refused error
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		conn, err := dialer.DialContext(ctx, network, addr)

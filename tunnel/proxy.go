@@ -46,7 +46,27 @@ type ProxyError struct {
 
 func (e *ProxyError) Error() string { return "the proxy " + e.Proxy + " " + e.Text }
 
-func (p *Proxy) failed(text string) *ProxyError { return &ProxyError{p.String(), text} }
+// failed returns the error for what has gone wrong. A proxy may repeat what it was told.
+func (p *Proxy) failed(text string) *ProxyError { return &ProxyError{p.String(), p.masked(text)} }
+
+// minSecret is the length from which a password is looked for: a shorter one occurs in ordinary words.
+const minSecret = 4
+
+// masked returns words of the proxy without the password.
+func (p *Proxy) masked(text string) string {
+	if len(p.Password) < minSecret {
+		return text
+	}
+	for _, form := range [...]string{p.basic(), base64.StdEncoding.EncodeToString([]byte(p.Password)), p.Password} {
+		text = strings.ReplaceAll(text, form, "***")
+	}
+	return text
+}
+
+// basic returns user name and password as HTTP carries them (RFC 7617).
+func (p *Proxy) basic() string {
+	return base64.StdEncoding.EncodeToString([]byte(p.User + ":" + p.Password))
+}
 
 // connect asks the proxy at the other end of conn for a connection to a host, and returns that. It
 // reads no octet that is the host's.
@@ -134,7 +154,7 @@ func (p *Proxy) http(ctx context.Context, conn socket, target string) error {
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	request := "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n"
 	if p.User != "" {
-		request += "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(p.User+":"+p.Password)) + "\r\n"
+		request += "Proxy-Authorization: Basic " + p.basic() + "\r\n"
 	}
 	if _, err := io.WriteString(conn, request+"\r\n"); err != nil {
 		stop()
@@ -174,9 +194,9 @@ func (p *Proxy) httpError(err error, target string) error {
 
 // httpReason says what an answer means. Many statuses are the proxy's words for trouble in the network.
 func (p *Proxy) httpReason(r *http.Response, target string) string {
-	status := clipped(r.Status)
+	status := clipped(p.masked(r.Status))
 	if squid := r.Header.Get("X-Squid-Error"); squid != "" {
-		status += " (" + clipped(squid) + ")"
+		status += " (" + clipped(p.masked(squid)) + ")"
 	}
 	_, port, _ := net.SplitHostPort(target)
 	switch {

@@ -24,6 +24,8 @@ _esmtpq() {
 	log) words='--json --follow --since' ;;
 	probe) words='--json' ;;
 	listen) words='--auth-file' ;;
+	probe) words='--json --forget' ;;
+	secret) words='--proxy' ;;
 	esac
 	case $verb in
 	deliver | show | hold | release | rm | retry) words="$words all last $(mailq --json 2>/dev/null | sed -n 's/.*"queue_id":"\([0-9A-Za-z]*\)".*/\1/p')" ;;

@@ -45,7 +45,7 @@ complete -c sendmail -o L -d 'name to use in messages'
 complete -c sendmail -o m -d 'ignored'
 complete -c sendmail -o N -d 'when the host is to send a delivery status notification: never, or a list of success, failure, delay'
 complete -c sendmail -o n -d 'ignored: no aliases'
-complete -c sendmail -o O -d 'ignored, but for DeliveryMode=q'
+complete -c sendmail -o O -d 'DeliveryMode=q: spool only, start no delivery; requiretls=yes: TLS all the way (RFC 8689), or failure; others ignored'
 complete -c sendmail -o o -d 'i as -i; dq: spool only, start no delivery; others ignored'
 complete -c sendmail -o p -d 'ignored: receiving protocol'
 complete -c sendmail -o q -d 'run the queue; qIid, qRrecipient, qSsender select by a part of it, q! what does not match, qf in the foreground'
@@ -113,4 +113,6 @@ complete -c esmtpq -n '__fish_seen_subcommand_from log' -l follow
 complete -c esmtpq -n '__fish_seen_subcommand_from log' -l since
 complete -c esmtpq -n '__fish_seen_subcommand_from probe' -l json
 complete -c esmtpq -n '__fish_seen_subcommand_from listen' -l auth-file
+complete -c esmtpq -n '__fish_seen_subcommand_from probe' -l forget
+complete -c esmtpq -n '__fish_seen_subcommand_from secret' -l proxy
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver show hold release rm retry' -f -a "all last (mailq --json 2>/dev/null | sed -n 's/.*\"queue_id\":\"\([0-9A-Za-z]*\)\".*/\1/p')"

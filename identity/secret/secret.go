@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 	"unicode/utf8"
 
 	"esmtpq/helper"
@@ -23,6 +24,13 @@ type Key struct {
 	Host, Port, User string
 	Identity         string // for reasons and commands
 	Home             string
+	Proxy            bool // it is the password for a proxy
+	// State opens the directory in which a file notes when the keyring did not answer, and makes it
+	// first if it is asked to: a question may still be open at the desktop, and each further one would
+	// have to be answered as well. There is one note for all passwords. nil keeps none.
+	State func(create bool) (*os.File, error)
+	// Again reports whether the keyring is to be asked although it did not answer at a time.
+	Again func(since time.Time) bool
 }
 
 // maxFile bounds the files that are read, in octets.
@@ -103,6 +111,8 @@ func Valid(password string) error {
 	return nil
 }
 
+var errSilent = errors.New("it did not answer in time: it may be waiting for somebody at the desktop")
+
 // run runs a command and returns what it printed: up to most octets of standard output, and its last
 // words.
 func run(ctx context.Context, most int, c *helper.Command) (stdout, words string, ok bool, err error) {
@@ -113,7 +123,7 @@ func run(ctx context.Context, most int, c *helper.Command) (stdout, words string
 		return "", "", false, err
 	}
 	if exit.Stopped != nil {
-		return "", exit.Output, false, errors.New("it did not answer in time: it may be waiting for somebody at the desktop")
+		return "", exit.Output, false, errSilent
 	}
 	return out.String(), exit.Output, exit.OK(), nil
 }

@@ -34,13 +34,14 @@ type Envelope struct {
 	// Identity is the name given with -a of the identity that it is sent as, "" for none.
 	Identity string `json:"identity,omitempty"`
 
-	Return     string `json:"ret,omitempty"`    // DSN RET (RFC 3461): "", "FULL" or "HDRS"
-	EnvelopeID string `json:"envid,omitempty"`  // DSN ENVID, decoded
-	Body       string `json:"body,omitempty"`   // -B: "", "7BIT" or "8BITMIME"
-	Config     string `json:"config,omitempty"` // -C: absolute path of the configuration to use
-	Notice     bool   `json:"notice,omitempty"` // a notice of ours, always for the local agent
-	Legacy     string `json:"legacy,omitempty"` // name of esmtp-wrapper's entry
-	Origin     string `json:"origin,omitempty"` // where the entry was made: see Queue.origin
+	Return     string `json:"ret,omitempty"`         // DSN RET (RFC 3461): "", "FULL" or "HDRS"
+	EnvelopeID string `json:"envid,omitempty"`       // DSN ENVID, decoded
+	Body       string `json:"body,omitempty"`        // -B: "", "7BIT" or "8BITMIME"
+	RequireTLS bool   `json:"require_tls,omitempty"` // REQUIRETLS (RFC 8689): TLS all the way, or not at all
+	Config     string `json:"config,omitempty"`      // -C: absolute path of the configuration to use
+	Notice     bool   `json:"notice,omitempty"`      // a notice of ours, always for the local agent
+	Legacy     string `json:"legacy,omitempty"`      // name of esmtp-wrapper's entry
+	Origin     string `json:"origin,omitempty"`      // where the entry was made: see Queue.origin
 	// Remarks are what its submitter should know of the message although it was taken, one line
 	// each. Standard error is no place for them: callers take a word there for a failure.
 	Remarks []string `json:"remarks,omitempty"`

@@ -74,7 +74,7 @@ func FuzzWriter(f *testing.F) {
 	f.Add(int64(0), "", "", "", "", -1, true)
 	f.Fuzz(func(t *testing.T, nano int64, a, b, c, d string, n int, on bool) {
 		env := &Envelope{Version: n, Arrival: time.Unix(0, nano).UTC(), From: a, Recipients: []Recipient{{Address: b, Notify: c}, {Address: a}},
-			Return: c, EnvelopeID: d, Body: a, Config: b, Notice: on, Legacy: d, Size: nano, Lines: int64(n), EightBit: on, UTF8: !on, MaxLine: -nano, SHA256: d}
+			Return: c, EnvelopeID: d, Body: a, RequireTLS: on, Config: b, Notice: on, Legacy: d, Size: nano, Lines: int64(n), EightBit: on, UTF8: !on, MaxLine: -nano, SHA256: d}
 		if on {
 			env.ReversePath, env.Remarks = &c, []string{a, d}
 		}

@@ -99,6 +99,7 @@ func appendEnvelopeTail(b []byte, e *Envelope) []byte {
 	b = appendText(b, `,"ret":`, e.Return)
 	b = appendText(b, `,"envid":`, e.EnvelopeID)
 	b = appendText(b, `,"body":`, e.Body)
+	b = appendTrue(b, `,"require_tls":`, e.RequireTLS)
 	b = appendText(b, `,"config":`, e.Config)
 	b = appendTrue(b, `,"notice":`, e.Notice)
 	b = appendText(b, `,"legacy":`, e.Legacy)

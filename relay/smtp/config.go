@@ -25,6 +25,7 @@ type Config struct {
 	// session: a helper process may live as long as the session.
 	Dial    func(ctx context.Context) (net.Conn, error)
 	Private bool // nobody can read or change the connection: a password may be sent in clear
+	Exposed bool // others can, although the connection goes to an address of this machine
 	TLS     TLSMode
 	TLSName string // name that the host's certificate must be for
 	// TLSConfig returns the TLS settings for such a name; nil means the defaults.
@@ -40,6 +41,8 @@ type Config struct {
 	AuthorizeAs string      // whom to act as, where that is not the user who logs in; "" for nobody else
 	LoginMemory LoginMemory // nil for none
 	MayLogIn    bool        // a host that offers no login is used without
+	TLSMemory   TLSMemory   // nil for none
+	Forget      string      // command that makes the memories forget, for people; "" for none
 	Limits      Limits      // the zero value means those of NewLimits(0)
 	// Trace, if set, gets each line of the dialogue with '<' or '>', and remarks with '*'.
 	// Secrets are masked, and content is left out. Lines may contain any octets. One call is made

@@ -30,6 +30,8 @@ type Conn struct {
 	logged   bool    // a login has succeeded
 	effort   *effort // to log in
 	again    bool    // EHLO has been sent again after the login
+	verified bool    // the session is TLS with a host whose certificate counts
+	resumed  bool    // an earlier TLS session was resumed
 	// reset is the shape of this host's replies to RSET in this session; "" if it is not known
 	// yet.
 	reset string
@@ -92,12 +94,15 @@ func open(ctx context.Context, cfg *Config, e *effort) (*Conn, *Error) {
 	e.conns, e.again = e.conns+1, false
 	raw, err := cfg.Dial(ctx)
 	if err != nil {
-		return nil, dialError(ctx, cfg, err)
+		return nil, DialError(ctx, cfg.Name, err)
 	}
 	c := &Conn{ctx: ctx, cfg: cfg, raw: raw, effort: e}
 	c.stop = context.AfterFunc(ctx, c.interrupt)
 	c.use(&deadlineConn{Conn: raw, limit: cfg.Limits.Block, dead: deadTime})
 	if err := c.establish(); err != nil {
+		if c.resumed && err.Kind == KindLost && (err.At == StageGreeting || err.At == StageEHLO) {
+			c.beginAnew("the host closes the resumed TLS session")
+		}
 		e.seen = c.view(err)
 		c.Abort()
 		return nil, err
@@ -107,11 +112,11 @@ func open(ctx context.Context, cfg *Config, e *effort) (*Conn, *Error) {
 	return c, nil
 }
 
-// dialError returns why there is no connection.
-func dialError(ctx context.Context, cfg *Config, err error) *Error {
+// DialError returns why there is no connection with a host.
+func DialError(ctx context.Context, name string, err error) *Error {
 	var e *Error
 	if !errors.As(err, &e) {
-		e = &Error{At: StageConnect, Kind: KindLost, Text: "cannot reach " + cfg.Name + ": " + err.Error()}
+		e = &Error{At: StageConnect, Kind: KindLost, Text: "cannot reach " + name + ": " + err.Error()}
 	}
 	if ctx.Err() != nil {
 		return stopped(e.At)
@@ -137,6 +142,9 @@ func (c *Conn) LoginOffered() bool { return c.login }
 
 // LoggedIn reports whether a login has succeeded.
 func (c *Conn) LoggedIn() bool { return c.logged }
+
+// Verified reports whether the session is TLS, with a host whose certificate counts.
+func (c *Conn) Verified() bool { return c.verified }
 
 // Worn reports whether the session has had as many messages as it may.
 func (c *Conn) Worn() bool { return c.MaxMessages > 0 && c.Begun >= c.MaxMessages }
@@ -183,8 +191,8 @@ func (c *Conn) encrypted() bool {
 // private reports whether a password may be sent in clear: the connection does
 // not leave this machine, or it runs inside something that protects it.
 func (c *Conn) private() bool {
-	if c.cfg.Private {
-		return true
+	if c.cfg.Private || c.cfg.Exposed {
+		return c.cfg.Private
 	}
 	tcp, ok := c.raw.RemoteAddr().(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()

@@ -50,6 +50,7 @@ type effort struct {
 
 	conns int
 	again bool  // what is left needs another connection
+	whole bool  // no earlier TLS session is to be resumed
 	seen  *View // of the last connection, where it has failed
 }
 
@@ -344,7 +345,7 @@ func (c *Conn) unplannable(e *effort) *Error {
 	switch {
 	case e.known.Bound && !c.offersBinding() && c.encrypted() && !c.cfg.Token && len(c.cfg.Mechanisms) == 0 && c.cfg.Login != nil:
 		return c.refuse(StageAUTH, name+" has offered logins bound to the TLS session (SCRAM with -PLUS) before and does not now: "+
-			"someone between may have removed the offer; if the host's operator has, say with auth: which mechanisms to use")
+			"someone between may have removed the offer; if the host's operator has, "+c.forget()+"say with auth: which mechanisms to use")
 	case len(e.ways) > 0:
 		return nil
 	case len(c.cfg.Mechanisms) > 0:

@@ -28,7 +28,11 @@ func (c *Conn) establish() *Error {
 			return err
 		}
 	}
-	return c.logIn()
+	if err := c.logIn(); err != nil {
+		return err
+	}
+	c.rememberTLS()
+	return nil
 }
 
 // greet reads the host's first reply (RFC 5321, 3.1). Text in its place shows what is wrong: an

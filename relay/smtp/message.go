@@ -15,6 +15,7 @@ type Message struct {
 	EightBit   bool   // it has octets over 127, or was declared to: BODY=8BITMIME, where that is offered
 	Return     string // FULL or HDRS (RFC 3461, 4.3); else ""
 	EnvelopeID string // ENVID (RFC 3461, 4.4), in clear; else ""
+	RequireTLS bool   // REQUIRETLS (RFC 8689); the caller has seen that the host offers it, by verified TLS
 
 	// Chunks sends it by BDAT, with other such messages in flight before and after it. That is
 	// safe only with a host that has passed Probe.
@@ -94,6 +95,9 @@ func (m *Message) mailCommand(ext Extensions) string {
 	}
 	if m.UTF8 {
 		b.WriteString(" SMTPUTF8")
+	}
+	if m.RequireTLS {
+		b.WriteString(" REQUIRETLS")
 	}
 	if ext.Has("DSN") {
 		if m.Return == "FULL" || m.Return == "HDRS" {

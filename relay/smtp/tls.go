@@ -3,12 +3,17 @@ package smtp
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 )
 
 // startTLS changes to TLS (RFC 3207). If TLS is not required, the session goes on in clear with a
 // host that does not offer or refuses it; a password is then not sent, see logIn.
 func (c *Conn) startTLS(required bool) *Error {
+	seen := c.seenTLS()
 	if !c.ext.Has("STARTTLS") {
+		if seen > 0 && !required {
+			return c.below(seen, "offers none")
+		}
 		if required {
 			return c.refuse(StageTLS, c.cfg.Name+" does not offer STARTTLS: check the port, or try port 465 with implicit TLS; someone between may have removed the offer")
 		}
@@ -18,7 +23,7 @@ func (c *Conn) startTLS(required bool) *Error {
 	switch {
 	case err != nil:
 		return err
-	case r.Code != 220 && r.Code != 421 && !required:
+	case r.Code != 220 && r.Code != 421 && !required && seen == 0:
 		return nil
 	case r.Code != 220:
 		return c.want(StageTLS, r, 220)
@@ -40,6 +45,7 @@ func (c *Conn) handshake() *Error {
 	if err != nil {
 		return c.refuse(StageTLS, err.Error())
 	}
+	earlier := c.earlier(config)
 	conn := tls.Client(c.conn, config)
 	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.Limits.EHLO)
 	defer cancel()
@@ -47,14 +53,24 @@ func (c *Conn) handshake() *Error {
 		if c.ctx.Err() != nil {
 			return stopped(StageTLS)
 		}
+		if earlier.offered && !errors.Is(err, context.DeadlineExceeded) {
+			c.beginAnew("the earlier TLS session cannot be resumed")
+		}
 		why := tlsReason{name: c.cfg.TLSName, limit: c.cfg.Limits.EHLO, system: config.RootCAs == nil}
 		return &Error{At: StageTLS, Kind: KindLost, Text: why.explain(err), Host: c.cfg.Name, cause: err}
 	}
 	c.use(conn)
 	state := conn.ConnectionState()
+	if seen := c.seenTLS(); state.Version < seen {
+		return c.below(seen, "speaks "+tls.VersionName(state.Version))
+	}
+	c.verified = c.cfg.TLS != TLSOpportunistic || c.cfg.Login != nil || config.VerifyConnection != nil
 	how := ""
-	if state.DidResume {
+	if c.resumed = state.DidResume; c.resumed {
 		how = ", resumed"
+	}
+	if c.effort.whole {
+		earlier.unusable()
 	}
 	c.cipher = tls.VersionName(state.Version) + ", " + tls.CipherSuiteName(state.CipherSuite)
 	c.Note(c.cipher + how)

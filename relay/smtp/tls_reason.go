@@ -53,7 +53,7 @@ const refusedCertificate = "the host does not take the client certificate (clien
 // handshakeCures are the words of failures before there is a certificate, and what helps.
 var handshakeCures = []struct{ words, cure string }{
 	{"handshake failure", "the host has no cipher or key exchange in common with this program, or wants a client certificate (client_certificate); " +
-		"for an old host with RSA key exchange only, GODEBUG=tlsrsakex=1 in the environment helps until its operator has updated it"},
+		"for an old host with RSA key exchange only, tls_compat: rsa_key_exchange helps until its operator has updated it"},
 	{"no cipher suite supported", "the host has only ciphers that are no longer safe: its operator must update it"},
 	{"protocol version", "the host speaks TLS older than 1.2 only, which is no longer safe: its operator must update it"},
 	{"bad certificate", refusedCertificate}, {"unknown certificate authority", refusedCertificate},
@@ -65,7 +65,7 @@ var handshakeCures = []struct{ words, cure string }{
 func handshakeCure(err error) string {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
 		return ": it was hung up on at the beginning of TLS; if something between cannot take so large a beginning, " +
-			"GODEBUG=tlsmlkem=0,tlssecpmlkem=0 in the environment makes it smaller"
+			"tls_compat: small_hello makes it smaller"
 	}
 	for _, c := range handshakeCures {
 		if strings.Contains(err.Error(), c.words) {

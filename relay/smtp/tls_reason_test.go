@@ -12,8 +12,6 @@ import (
 	"io"
 	"math/big"
 	"net"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -179,7 +177,7 @@ func TestTLSReasons(t *testing.T) {
 			forHost(mx)(c)
 			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 		})), []string{"was not made for a server"}},
-		{"RSA key exchange only", mx, rsaOnly, []string{"handshake failure", "RSA key exchange", "GODEBUG=tlsrsakex=1"}},
+		{"RSA key exchange only", mx, rsaOnly, []string{"handshake failure", "RSA key exchange", "tls_compat: rsa_key_exchange"}},
 		{"old TLS", mx, oldTLS, []string{"protocol version", "older than 1.2"}},
 		{"client certificate wanted", mx, wants, []string{"client_certificate"}},
 	} {
@@ -204,7 +202,7 @@ func TestTLSReasons(t *testing.T) {
 		}, []string{"HTTP proxy answers"}},
 		{"something else", func(conn net.Conn) { conn.Write([]byte("+OK ready\r\n")); conn.Read(make([]byte, 9)) }, []string{"a port that begins in clear needs starttls"}},
 		{"silence", func(conn net.Conn) { io.Copy(io.Discard, conn) }, []string{"did not answer to the beginning of TLS within 2s", "proxy"}},
-		{"hangs up", func(conn net.Conn) { conn.Read(make([]byte, 4096)) }, []string{"hung up", "GODEBUG=tlsmlkem=0"}},
+		{"hangs up", func(conn net.Conn) { conn.Read(make([]byte, 4096)) }, []string{"hung up", "tls_compat: small_hello"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -228,46 +226,5 @@ func says(t *testing.T, e *Error, parts []string) {
 			t.Fatalf("%s\nlacks %q", e, part)
 		}
 		rest = after
-	}
-}
-
-// The cures for old hosts work. GODEBUG is read when a program starts.
-func TestTLSCures(t *testing.T) {
-	if os.Getenv("GODEBUG") == "" {
-		for _, godebug := range []string{"tlsrsakex=1", "tlsmlkem=0,tlssecpmlkem=0"} {
-			cmd := exec.Command(os.Args[0], "-test.run=^TestTLSCures$", "-test.v")
-			cmd.Env = append(os.Environ(), "GODEBUG="+godebug)
-			if out, err := cmd.CombinedOutput(); err != nil || strings.Count(string(out), "--- PASS") != 1 {
-				t.Errorf("%s: %v\n%s", godebug, err, out)
-			}
-		}
-		return
-	}
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	host := madeWith(t, nil, key, &key.PublicKey, func(c *x509.Certificate) { forHost("mx.example.org")(c); authority("own")(c) })
-	roots := x509.NewCertPool()
-	roots.AddCert(host.cert)
-	config, hello := sends(host), 0
-	if strings.Contains(os.Getenv("GODEBUG"), "tlsrsakex") {
-		config.MaxVersion, config.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256}
-	}
-	e := beginTLS(t, "mx.example.org", roots, func(conn net.Conn) {
-		buf := make([]byte, 8192)
-		if strings.Contains(os.Getenv("GODEBUG"), "tlsmlkem") {
-			hello, _ = conn.Read(buf)
-			return
-		}
-		tls.Server(conn, config).Handshake()
-	})
-	switch {
-	case hello > 0:
-		if hello > 600 {
-			t.Errorf("the first message has %d octets", hello)
-		}
-	case e.At != StageGreeting: // the handshake has succeeded
-		t.Error(e)
 	}
 }

@@ -19,7 +19,9 @@ var update = flag.Bool("update", false, "write the completions in contrib/comple
 var longOptions = map[string]string{
 	"mailq": "--json --count --watch --quiet", "deliver": "--all-users --watch --sender --recipient --older", "show": "--raw --sender --recipient --older",
 	"hold": "--sender --recipient --older", "release": "--sender --recipient --older", "retry": "--to --sender --recipient --older",
-	"probe": "--json", "log": "--json --follow --since",
+	"log":    "--json --follow --since",
+	"probe":  "--json --forget",
+	"secret": "--proxy",
 	"import": "--apply --keyring --in-clear --kind",
 	"setup":  "--host --tls --username --keyring --password-command --in-clear --oauth --client-id --token-command --dry-run --non-interactive --test --pacc",
 	"wire":   "--apply --undo --file --sendmail",

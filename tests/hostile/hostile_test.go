@@ -35,6 +35,7 @@ func TestHostile(t *testing.T) {
 		{"signals", signalsAtAnyTime},
 		{"suspended", suspended},
 		{"secrets shown", secretArtefacts},
+		{"secrets for proxies", proxySecrets},
 		{"secrets misplaced", misplacedSecrets},
 		{"secrets open", openSecrets},
 		{"secrets of processes", secretProcesses},

@@ -54,12 +54,22 @@ var identityFaults = []fault{
 	},
 	{
 		"what a keyring has stored is not read back", "identity",
-		"	got, err := Keyring(ctx, k)\n	if err == nil && got != password {", "	got, err := password, error(nil)\n	if err == nil && got != password {",
+		"	if err == nil && got != password {\n		err = errors.New(\"the keyring", "	if err == nil && got != password && got == \"\" {\n		err = errors.New(\"the keyring",
 		[]test{{"identity/secret", "TestKeyringKeepsAPart"}},
 	},
 	{
 		"a pattern goes before an address", "identity",
 		"			if fold(m).ascii == f.ascii {\n				return i, Rule{ByAddress, m}", "			if false {\n				return i, Rule{ByAddress, m}",
 		[]test{{"identity", "TestVia"}},
+	},
+	{
+		"each run asks at the desktop", "identity",
+		"		return errUnanswered\n", "		return nil\n",
+		[]test{{"identity/secret", "TestOnePrompt"}},
+	},
+	{
+		"a password goes in clear behind a forwarded port", "identity",
+		"	case id.Forwarded:\n		return false\n", "",
+		[]test{{"identity", "TestForwardedName"}},
 	},
 }

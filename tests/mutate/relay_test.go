@@ -163,6 +163,26 @@ var relayFaults = []fault{
 		[]test{{"relay", "TestForgotten"}},
 	},
 	{
+		"TLS is given up where it is no longer offered", "relay",
+		"		if seen > 0 && !required {", "		if false {",
+		[]test{{"relay", "TestTLSSeen"}},
+	},
+	{
+		"an older version of TLS is taken than before", "relay",
+		"state.Version < seen {", "state.Version < seen && false {",
+		[]test{{"relay", "TestTLSSeen"}},
+	},
+	{
+		"mail that asks for TLS all the way goes to a host that does not promise it", "relay",
+		"		case !ext.Has(\"REQUIRETLS\"):\n", "		case false:\n",
+		[]test{{"relay", "TestRequireTLS"}},
+	},
+	{
+		"a TLS session that cannot be resumed is not begun anew", "relay",
+		"		e.again, e.whole = true, true\n", "",
+		[]test{{"relay", "TestResumptionFails"}},
+	},
+	{
 		"what is known of a host outlives a change of it", "relay",
 		"if k.Host == m.key && k.Print == print {", "if k.Host == m.key {",
 		[]test{{"relay", "TestForgotten"}},

@@ -26,8 +26,8 @@ type Certificate struct {
 	pair      tls.Certificate
 }
 
-// NewCertificate makes an authority and a certificate for localhost and 127.0.0.1.
-func NewCertificate(t testing.TB) Certificate {
+// NewCertificate makes an authority and a certificate for localhost, 127.0.0.1 and further names.
+func NewCertificate(t testing.TB, names ...string) Certificate {
 	t.Helper()
 	dir := t.TempDir()
 	caKey, leafKey := NewKey(t), NewKey(t)
@@ -40,7 +40,7 @@ func NewCertificate(t testing.TB) Certificate {
 	leaf := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "localhost"},
 		NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames: append([]string{"localhost"}, names...), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)

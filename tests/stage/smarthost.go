@@ -17,6 +17,7 @@ type Transaction struct {
 	Session int    // counts the connections, from 1
 	TLS     bool   // the connection was encrypted
 	User    string // the user who had logged in
+	Require bool   // of TLS all the way (REQUIRETLS)
 	From    string
 	To      []string
 	Content string // as received, CRLF line ends, dots unstuffed
@@ -123,9 +124,9 @@ func (s *Session) Auth(string) (sasl.Server, error) {
 }
 
 // Mail begins a transaction.
-func (s *Session) Mail(from string, _ *smtp.MailOptions) error {
+func (s *Session) Mail(from string, opts *smtp.MailOptions) error {
 	_, encrypted := s.Conn.TLSConnectionState()
-	s.mail = Transaction{Session: s.number, TLS: encrypted, User: s.user, From: from}
+	s.mail = Transaction{Session: s.number, TLS: encrypted, User: s.user, From: from, Require: opts != nil && opts.RequireTLS}
 	return nil
 }
 

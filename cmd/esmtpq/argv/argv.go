@@ -91,6 +91,7 @@ type Invocation struct {
 	Notify      string    // -N
 	Return      string    // -R
 	EnvelopeID  string    // -V
+	RequireTLS  bool      // -O requiretls=yes
 	Tag         string    // -L
 	Transcript  string    // -X
 	Verbose     bool      // -v
@@ -154,7 +155,7 @@ var options = []Option{
 	{'m', noValue, "", "ignored", ignore},
 	{'N', needsValue, "dsn", "when the host is to send a delivery status notification: never, or a list of success, failure, delay", setNotify},
 	{'n', noValue, "", "ignored: no aliases", ignore},
-	{'O', needsValue, "name=value", "ignored, but for DeliveryMode=q", setLongOption},
+	{'O', needsValue, "name=value", "DeliveryMode=q: spool only, start no delivery; requiretls=yes: TLS all the way (RFC 8689), or failure; others ignored", setLongOption},
 	{'o', needsValue, "xvalue", "i as -i; dq: spool only, start no delivery; others ignored", setShortOption},
 	{'p', needsValue, "protocol", "ignored: receiving protocol", ignore},
 	{'q', attachedValue, "x", "run the queue; qIid, qRrecipient, qSsender select by a part of it, q! what does not match, qf in the foreground", setQueueRun},
@@ -357,8 +358,14 @@ func setEnvelopeID(inv *Invocation, v string) error {
 
 func setLongOption(inv *Invocation, v string) error {
 	name, value, _ := strings.Cut(v, "=")
-	if strings.EqualFold(strings.TrimSpace(name), "DeliveryMode") {
-		inv.QueueOnly = strings.HasPrefix(strings.ToLower(strings.TrimSpace(value)), "q")
+	name, value = strings.TrimSpace(name), strings.ToLower(strings.TrimSpace(value))
+	switch {
+	case strings.EqualFold(name, "DeliveryMode"):
+		inv.QueueOnly = strings.HasPrefix(value, "q")
+	case strings.EqualFold(name, "requiretls"): // as Postfix spells it
+		if inv.RequireTLS = value == "yes"; !inv.RequireTLS && value != "no" {
+			return exit.Fail(exit.Usage, "-O requiretls: yes or no")
+		}
 	}
 	return nil
 }

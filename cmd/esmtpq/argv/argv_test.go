@@ -82,6 +82,8 @@ var commandLines = []struct {
 	{"-odq r", Invocation{QueueOnly: true, Operands: []string{"r"}}},
 	{"-od q r", Invocation{Operands: []string{"q", "r"}}},
 	{"-O DeliveryMode=q r", Invocation{QueueOnly: true, Operands: []string{"r"}}},
+	{"-O requiretls=yes r", Invocation{RequireTLS: true, Operands: []string{"r"}}},
+	{"-ORequireTLS=Yes -O requiretls=no r", Invocation{Operands: []string{"r"}}},
 	{"-ODeliveryMode=background r", Invocation{Operands: []string{"r"}}},
 	{"-oitrue r", Invocation{IgnoreDots: true, Operands: []string{"r"}}},
 	// Options that are accepted and change nothing.

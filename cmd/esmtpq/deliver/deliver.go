@@ -164,6 +164,7 @@ func deliver(c *door.Call, opt *options) error {
 	defer transcript.Close()
 	r := newRouter(home, opt.inv.Config, q)
 	r.transcript, r.step = transcript, step
+	r.asked = !opt.background && term.IsTerminal(int(c.Err.Fd()))
 	if !opt.background {
 		r.progress = newProgress(c, transcript, opt.inv.Verbose || c.Transcript != nil)
 	}

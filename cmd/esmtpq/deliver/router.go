@@ -22,6 +22,7 @@ type router struct {
 	queue      *spool.Queue     // in which sessions leave state for later ones
 	transcript *door.Transcript // where the SMTP dialogue is shown; nil for nowhere
 	step       time.Duration    // limit of each step of a session; 0 for the usual ones
+	asked      bool             // a person waits for the result
 	progress   *progress
 	keeps      bool // sessions are kept open for mail to come
 
@@ -100,7 +101,7 @@ func (r *router) Route(env *spool.Envelope, rcpt spool.Recipient) (queue.Route, 
 
 // hosts returns the maker of transports to smart hosts.
 func (r *router) hosts() *smarthost.Hosts {
-	h := &smarthost.Hosts{Home: r.home, Queue: r.queue, Step: r.step}
+	h := &smarthost.Hosts{Home: r.home, Queue: r.queue, Step: r.step, Asked: r.asked}
 	if r.transcript != nil {
 		h.Trace = func(id *identity.Identity, dir byte, line string) {
 			fmt.Fprintf(r.transcript, "%s %c %s\n", id.Name, dir, spool.Printable(line))

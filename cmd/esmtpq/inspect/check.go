@@ -74,7 +74,7 @@ func check(c *door.Call) error {
 	k.configuration()
 	k.program(ctx, nil, "mda", k.cfg.MDA)
 	k.program(ctx, nil, "notify", k.cfg.Notify)
-	hosts := &smarthost.Hosts{Home: k.home, Step: step}
+	hosts := &smarthost.Hosts{Home: k.home, Step: step, Asked: true}
 	for _, id := range k.cfg.Identities {
 		k.identity(ctx, hosts, id)
 		if ctx.Err() != nil {
@@ -184,6 +184,9 @@ func (k *checker) identity(ctx context.Context, hosts *smarthost.Hosts, id *iden
 	} else if text := relay.RemarkOnFiles(id); text != "" {
 		k.remark(k.at(id, fmt.Sprintf("identity %s: %s", id.Name, text), "client_key", "client_certificate"))
 	}
+	if text := k.proxySecret(ctx, hosts, id); text != "" {
+		k.fault(k.at(id, text, "proxy_password_command", "proxy_password_keyring", "proxy"))
+	}
 	if text := k.secret(ctx, hosts, id); text != "" {
 		k.fault(k.at(id, text, "password_command", "token_command", "oauth", "password_keyring", "password_credential", "username"))
 	}
@@ -215,6 +218,12 @@ func (k *checker) secret(ctx context.Context, hosts *smarthost.Hosts, id *identi
 		return "" // a credential is there in its unit alone
 	}
 	if id.OAuth != nil {
+		limited, cancel := context.WithTimeout(ctx, hosts.Limit(secretLimit))
+		defer cancel()
+		hosts.Secrets(id)
+		if _, _, err := id.OAuthClient(limited); err != nil {
+			return "identity " + id.Name + ": " + err.Error() + byHand
+		}
 		st := (&oauth.Source{Home: k.home, Identity: id}).Status()
 		switch {
 		case st.Missing != "":
@@ -233,9 +242,26 @@ func (k *checker) secret(ctx context.Context, hosts *smarthost.Hosts, id *identi
 	}
 	text := err.Error()
 	if id.PasswordCommand != "" || id.TokenCommand != "" {
-		text += "; run the command by hand to see why"
+		text += byHand
 	}
 	return text
+}
+
+const byHand = "; run the command by hand to see why"
+
+// proxySecret says why the password for the proxy of an identity cannot be had; "" if it can.
+func (k *checker) proxySecret(ctx context.Context, hosts *smarthost.Hosts, id *identity.Identity) string {
+	ctx, cancel := context.WithTimeout(ctx, hosts.Limit(secretLimit))
+	defer cancel()
+	hosts.Secrets(id)
+	_, err := id.ProxySecret(ctx)
+	switch {
+	case err == nil:
+		return ""
+	case id.ProxyPasswordCommand != "":
+		return err.Error() + byHand
+	}
+	return err.Error()
 }
 
 // queue tells what is wrong with the queue directory, and with what it is on.

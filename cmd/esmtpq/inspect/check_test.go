@@ -55,6 +55,9 @@ func TestCheck(t *testing.T) {
 		{"command that fails", plain + "    username: me\n    password_command: echo xyzzy; echo locked >&2; exit 3\n", 78, findings{"config.yaml:6: password unavailable: identity me@example.org: the password command failed: exit status 3: locked; run the command by hand"}},
 		{"command without words", plain + "    username: me\n    password_command: \"true\"\n", 78, findings{"config.yaml:6: password unavailable: identity me@example.org: the password command printed nothing"}},
 		{"no login yet", plain + "    username: me\n    oauth:\n      provider: google\n      client_id: x\n      client_secret: xyzzy\n", 78, findings{"config.yaml:7: identity me@example.org: no login yet; run: esmtpq oauth login me@example.org"}},
+		{"no client", plain + "    username: me\n    oauth:\n      provider: google\n      client_id_command: exit 3\n", 78, findings{"config.yaml:7: identity me@example.org: the client_id_command failed: exit status 3; run the command by hand"}},
+		{"no password for the proxy", plain + "    proxy: http://me@proxy.example.org:3128\n    proxy_password_command: echo xyzzy; exit 3\n", 78, findings{"config.yaml:6: proxy password unavailable: identity me@example.org: the proxy password command failed: exit status 3; run the command by hand"}},
+		{"way and address", plain + "    source_address: 192.0.2.1\n    ip_version: 6\n", 65, findings{"config.yaml:6: ip_version of identity me@example.org does not fit source_address"}},
 		{"no file", plain + "    ca_file: /missing.pem\n", 78, findings{"config.yaml:5: identity me@example.org: cannot read the file of authorities"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -234,13 +234,21 @@ func (e *explainer) route(route *submit.Route) {
 	}
 	var hosts []string
 	for _, one := range id.Each() {
-		hosts = append(hosts, one.Addr())
+		where := one.Addr()
+		if one.AnyPort && !one.SRV {
+			where = one.Written() + ", port 465 or 587"
+		}
+		hosts = append(hosts, where)
 	}
 	e.field("smart host", strings.Join(hosts, ", else "))
 	if id.LMTP {
 		e.field("protocol", "LMTP")
 	}
-	e.field("TLS", tlsPolicy[id.TLS])
+	if id.AnyPort {
+		e.field("TLS", "required, certificate verified")
+	} else {
+		e.field("TLS", tlsPolicy[id.TLS])
+	}
 	if id.Proxy != nil {
 		e.field("proxy", id.Proxy.String())
 	}

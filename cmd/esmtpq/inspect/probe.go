@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"os"
 	"os/signal"
 	"path"
@@ -29,6 +30,7 @@ import (
 
 const probeHelp = `  -v                     all that is known of each host, not a line
   --json                 one JSON object for each identity
+  --forget               what was seen of the hosts before counts no more: see tls_seen in esmtpq.yaml(5)
   -C FILE                use this configuration
 `
 
@@ -39,11 +41,21 @@ const (
 	soon = 14 * 24 * time.Hour
 )
 
-// A probing is what came of the session of one identity.
+// A probing is what came of the sessions of one identity, one for each of its hosts.
 type probing struct {
+	id    *identity.Identity
+	hosts []*hostProbing
+	code  int // the exit status that it is worth: that of the best host
+}
+
+// A hostProbing is what came of the session with one host.
+type hostProbing struct {
 	id   *identity.Identity
+	addr string // host and port
+	host string
+	port string
 	view *smtp.View
-	code int   // the exit status that it is worth
+	code int
 	err  error // nil: mail could be sent
 }
 
@@ -51,6 +63,7 @@ type probing struct {
 // nothing over it.
 func probe(c *door.Call) error {
 	args, asJSON := argv.Cut(c.Args, "--json")
+	args, forget := argv.Cut(args, "--forget")
 	inv, err := argv.Parse(args)
 	if err != nil {
 		return err
@@ -69,10 +82,10 @@ func probe(c *door.Call) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	hosts := &smarthost.Hosts{Home: home, Step: step}
+	hosts := &smarthost.Hosts{Home: home, Step: step, Asked: true}
 	worst := exit.OK
 	for _, id := range ids {
-		p := probeOne(ctx, hosts, cfg, id)
+		p := probeOne(ctx, hosts, cfg, id, forget)
 		worst = max(worst, p.code)
 		switch {
 		case asJSON:
@@ -118,40 +131,74 @@ func chosen(cfg *identity.Config, names []string) ([]*identity.Identity, error) 
 	return ids, nil
 }
 
-// probeOne has the session of one identity.
-func probeOne(ctx context.Context, hosts *smarthost.Hosts, cfg *identity.Config, id *identity.Identity) *probing {
-	p := &probing{id: id, view: &smtp.View{}}
+// probeOne has the sessions of one identity.
+func probeOne(ctx context.Context, hosts *smarthost.Hosts, cfg *identity.Config, id *identity.Identity, forget bool) *probing {
+	p := &probing{id: id}
+	add := func(host, port string, view *smtp.View, code int, err error) {
+		addr := host
+		if port != "" {
+			addr = net.JoinHostPort(host, port)
+		}
+		p.hosts = append(p.hosts, &hostProbing{id, addr, host, port, view, code, err})
+		if len(p.hosts) == 1 || code < p.code {
+			p.code = code
+		}
+	}
 	t, err := hosts.Transport(cfg, id)
 	if err != nil {
-		p.err, p.code = err, exit.Code(submit.ConfigFailure(err))
+		add(id.Host, id.Port, &smtp.View{}, exit.Code(submit.ConfigFailure(err)), err)
 		return p
 	}
 	limited, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	view, failed := t.Look(limited)
-	p.view = view
-	switch {
-	case failed == nil:
-	case ctx.Err() != nil:
-		p.err, p.code = errors.New("interrupted"), exit.TempFail
-	case limited.Err() != nil:
-		p.err, p.code = fmt.Errorf("not done within %v", probeLimit), exit.TempFail
-	default:
-		p.err, p.code = failed, smarthost.ExitCode(failed)
+	for _, seen := range t.LookAll(limited, forget) {
+		code, err := exit.OK, error(nil)
+		switch {
+		case seen.Err == nil:
+		case ctx.Err() != nil:
+			err, code = errors.New("interrupted"), exit.TempFail
+		case limited.Err() != nil:
+			err, code = fmt.Errorf("not done within %v", probeLimit), exit.TempFail
+		default:
+			err, code = seen.Err, smarthost.ExitCode(seen.Err)
+		}
+		add(seen.Host, seen.Port, seen.View, code, err)
 	}
 	return p
 }
 
-// result says in a few words what came of it.
+// result says in a few words what came of it: of the hosts that can be used the first counts.
 func (p *probing) result() string {
+	best := p.hosts[0]
+	for _, h := range p.hosts {
+		if h.code == p.code {
+			best = h
+			break
+		}
+	}
+	text := best.result()
+	if failed := len(p.hosts) - 1; failed > 0 && best.err == nil {
+		for _, h := range p.hosts {
+			if h.err == nil && h != best {
+				failed--
+			}
+		}
+		if failed > 0 {
+			text += fmt.Sprintf("; %d of %d hosts or ports cannot be used: see -v", failed, len(p.hosts))
+		}
+	}
+	return text
+}
+
+func (p *hostProbing) result() string {
 	if p.err != nil {
 		return p.err.Error()
 	}
-	parts := []string{p.id.Addr(), p.tls(), p.login()}
+	parts := []string{p.addr, p.tls(), p.login()}
 	return "ready: " + strings.Join(parts, ", ")
 }
 
-func (p *probing) tls() string {
+func (p *hostProbing) tls() string {
 	var e *smtp.Error
 	switch {
 	case p.view.TLS == nil && errors.As(p.err, &e) && e.At == smtp.StageTLS:
@@ -165,7 +212,7 @@ func (p *probing) tls() string {
 }
 
 // login says how the login went.
-func (p *probing) login() string {
+func (p *hostProbing) login() string {
 	v := p.view
 	switch {
 	case v.LoggedIn && p.id.Username == "":
@@ -182,14 +229,21 @@ func (p *probing) login() string {
 
 // details prints all that was seen.
 func (p *probing) details(w io.Writer) {
-	v := p.view
 	fmt.Fprintln(w, spool.Printable(p.id.Name))
+	for _, h := range p.hosts {
+		h.details(w)
+	}
+}
+
+// details prints what was seen of one host.
+func (p *hostProbing) details(w io.Writer) {
+	v := p.view
 	line := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(w, "  %-12s %s\n", name, spool.Printable(value))
 		}
 	}
-	line("smart host", p.id.Addr())
+	line("smart host", p.addr)
 	if words := strings.Fields(p.id.Tunnel); len(words) > 0 {
 		line("tunnel", path.Base(words[0])) // the rest may hold a password
 	}
@@ -261,7 +315,12 @@ func certNames(cert *x509.Certificate) []string {
 }
 
 type jsonProbe struct {
-	Identity     string            `json:"identity"`
+	Identity string     `json:"identity"`
+	jsonHost            // the first that can be used, or else the first
+	Hosts    []jsonHost `json:"hosts,omitempty"` // all of them, where there are several
+}
+
+type jsonHost struct {
 	Host         string            `json:"host"`
 	Port         string            `json:"port"`
 	Address      string            `json:"address,omitempty"`
@@ -274,7 +333,7 @@ type jsonProbe struct {
 	LoggedIn     bool              `json:"logged_in"`
 	Ready        bool              `json:"ready"` // mail could be sent
 	Reason       string            `json:"reason,omitempty"`
-	Exit         int               `json:"exit"` // the exit status for this identity alone
+	Exit         int               `json:"exit"` // the exit status of this host alone
 }
 
 type jsonCertificate struct {
@@ -287,9 +346,28 @@ type jsonCertificate struct {
 
 // json prints an object, in which everything that is not ASCII is an escape.
 func (p *probing) json(w io.Writer) {
+	j := jsonProbe{Identity: p.id.Name, jsonHost: p.hosts[0].json()}
+	for i, h := range p.hosts {
+		one := h.json()
+		if h.err == nil && !j.Ready {
+			j.jsonHost = one
+		}
+		if j.Hosts = append(j.Hosts, one); i == 0 && len(p.hosts) == 1 {
+			j.Hosts = nil
+		}
+	}
+	j.Exit = p.code
+	b, err := json.Marshal(j)
+	if err != nil {
+		return // never: it has texts and numbers
+	}
+	w.Write(append(door.EscapeJSON(b), '\n'))
+}
+
+func (p *hostProbing) json() jsonHost {
 	v := p.view
-	j := jsonProbe{
-		Identity: p.id.Name, Host: p.id.Host, Port: p.id.Port, Greeting: v.Greeting, Offers: v.Extensions,
+	j := jsonHost{
+		Host: p.host, Port: p.port, Greeting: v.Greeting, Offers: v.Extensions,
 		Mechanism: v.Mechanism, LoggedIn: v.LoggedIn, Ready: p.err == nil, Exit: p.code,
 	}
 	if v.Address != nil {
@@ -306,9 +384,5 @@ func (p *probing) json(w io.Writer) {
 			cert.Subject.String(), cert.Issuer.String(), certNames(cert), cert.NotBefore.Unix(), cert.NotAfter.Unix(),
 		})
 	}
-	b, err := json.Marshal(j)
-	if err != nil {
-		return // never: it has texts and numbers
-	}
-	w.Write(append(door.EscapeJSON(b), '\n'))
+	return j
 }

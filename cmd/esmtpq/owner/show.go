@@ -90,6 +90,9 @@ func showEnvelope(w io.Writer, path string, m *spool.Message, t spool.Transfer) 
 	for _, remark := range m.Envelope.Remarks {
 		field("Remark", remark)
 	}
+	if m.Envelope.RequireTLS {
+		field("Asks for", "verified TLS all the way (REQUIRETLS)")
+	}
 	field("Size", fmt.Sprintf("%d octets", m.Envelope.Size))
 	switch {
 	case t.ID != "":

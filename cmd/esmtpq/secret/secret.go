@@ -24,6 +24,7 @@ import (
 )
 
 const help = `  set IDENTITY           ask for the password, or read a line of standard input
+  --proxy                the password for the identity's proxy
   -C FILE                use this configuration
 `
 
@@ -32,7 +33,8 @@ func Verb(c *door.Call) error {
 	if c.AsksHelp() || len(c.Args) == 0 {
 		return c.Help(help)
 	}
-	inv, err := argv.Parse(c.Args[1:])
+	args, proxy := argv.Cut(c.Args[1:], "--proxy")
+	inv, err := argv.Parse(args)
 	switch {
 	case c.Args[0] != "set":
 		return exit.Fail(exit.Usage, "%s: see esmtpq help secret", spool.Printable(c.Args[0]))
@@ -49,10 +51,16 @@ func Verb(c *door.Call) error {
 	switch {
 	case id == nil:
 		return exit.Fail(exit.Config, "there is no identity %s in %s", spool.Printable(inv.Operands[0]), spool.Printable(cfg.File))
-	case id.Username == "":
+	case proxy && (id.Proxy == nil || id.Proxy.User == ""):
+		return exit.Fail(exit.Config, "identity %s has no proxy with a user name", spool.Printable(id.Name))
+	case !proxy && id.Username == "":
 		return exit.Fail(exit.Config, "identity %s has no username", spool.Printable(id.Name))
 	}
-	return set(c, id)
+	k := &secret.Key{Host: id.Host, Port: id.Port, User: id.Username, Identity: id.Name}
+	if proxy {
+		k.Host, k.Port, k.User, k.Proxy = id.Proxy.Host, id.Proxy.Port, id.Proxy.User, true
+	}
+	return set(c, id, k)
 }
 
 func find(cfg *identity.Config, name string) *identity.Identity {
@@ -65,8 +73,8 @@ func find(cfg *identity.Config, name string) *identity.Identity {
 }
 
 // set stores the password of an identity.
-func set(c *door.Call, id *identity.Identity) error {
-	password, err := ask(c, id)
+func set(c *door.Call, id *identity.Identity, k *secret.Key) error {
+	password, err := ask(c, k)
 	if err != nil {
 		return exit.Fail(exit.NoInput, "%w", err)
 	}
@@ -75,20 +83,23 @@ func set(c *door.Call, id *identity.Identity) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	k := &secret.Key{Host: id.Host, Port: id.Port, User: id.Username, Identity: id.Name}
 	if err := secret.Store(ctx, k, password); err != nil {
 		return exit.Fail(exit.TempFail, "%s", spool.Printable(err.Error()))
 	}
-	if !id.PasswordKeyring {
-		fmt.Fprintf(c.Err, "%s: identity %s does not use it yet: set password_keyring: true, and leave its other password out\n", c.Name, spool.Printable(id.Name))
+	key, used := "password_keyring", id.PasswordKeyring
+	if k.Proxy {
+		key, used = "proxy_password_keyring", id.ProxyPasswordKeyring
+	}
+	if !used {
+		fmt.Fprintf(c.Err, "%s: identity %s does not use it yet: set %s: true, and leave its other password out\n", c.Name, spool.Printable(id.Name), key)
 	}
 	return nil
 }
 
 // ask reads the password: at a terminal without showing it, elsewhere the first line.
-func ask(c *door.Call, id *identity.Identity) (string, error) {
+func ask(c *door.Call, k *secret.Key) (string, error) {
 	if fd := int(c.In.Fd()); term.IsTerminal(fd) {
-		fmt.Fprintf(c.Err, "Password of %s at %s: ", spool.Printable(id.Username), spool.Printable(id.Host))
+		fmt.Fprintf(c.Err, "Password of %s at %s: ", spool.Printable(k.User), spool.Printable(k.Host))
 		text, err := term.ReadPassword(fd)
 		fmt.Fprintln(c.Err)
 		return string(text), err

@@ -9,15 +9,13 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"sync"
 	"time"
 
 	"esmtpq/cmd/esmtpq/exit"
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
-	"esmtpq/helper"
 	"esmtpq/identity"
-	"esmtpq/identity/oauth"
-	"esmtpq/identity/secret"
 	"esmtpq/queue/spool"
 	"esmtpq/relay"
 	"esmtpq/relay/smtp"
@@ -37,6 +35,8 @@ type Hosts struct {
 	// Queue is where sessions leave state for later ones; nil for that of Home.
 	Queue *spool.Queue
 	Step  time.Duration // limit of each step of a session; 0 for the usual ones
+	// Asked says that a person waits for the result, and may be asked for a password.
+	Asked bool
 	// Trace, if set, gets the dialogue, see relay.Options.
 	Trace func(id *identity.Identity, dir byte, line string)
 }
@@ -44,15 +44,40 @@ type Hosts struct {
 // Transport returns the transport to an identity's smart host, or to several in order.
 func (h *Hosts) Transport(cfg *identity.Config, id *identity.Identity) (*relay.Transport, error) {
 	h.Secrets(id)
-	var all []*relay.Transport
-	for _, one := range id.Each() {
-		t, err := h.transport(cfg, id, one)
+	first, err := h.transport(cfg, id, id)
+	if err != nil {
+		return nil, err
+	}
+	var steps []relay.Step
+	for i, one := range id.Each() {
+		t := first
+		if i > 0 {
+			if t, err = h.transport(cfg, id, one); err != nil {
+				return nil, err
+			}
+		}
+		step, err := h.step(cfg, id, one, t)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, t)
+		steps = append(steps, step)
 	}
-	return relay.InOrder(all...), nil
+	return relay.InOrder(first, steps...), nil
+}
+
+// step returns one of the hosts of an identity, t being the transport to it.
+func (h *Hosts) step(cfg *identity.Config, whole, one *identity.Identity, t *relay.Transport) (relay.Step, error) {
+	switch {
+	case one.SRV:
+		lookup := func(ctx context.Context) ([]relay.Step, error) { return h.lookUp(ctx, cfg, whole, one) }
+		return relay.Step{Lookup: lookup, Name: one.Addr()}, nil
+	case !one.AnyPort:
+		return relay.Step{Ports: []*relay.Transport{t}}, nil
+	}
+	implicit := *one
+	implicit.Port, implicit.TLS = "465", identity.TLSImplicit // RFC 8314, 3.3: it goes first
+	other, err := h.transport(cfg, whole, &implicit)
+	return relay.Step{Ports: []*relay.Transport{other, t}}, err
 }
 
 // transport returns the transport to one of the hosts of an identity.
@@ -90,39 +115,12 @@ func (h *Hosts) state(create bool) (*os.File, error) {
 	return q.Sessions(create)
 }
 
-// Secrets gives an identity the means to obtain its secrets.
-func (h *Hosts) Secrets(id *identity.Identity) {
-	id.Run = helper.Output
-	id.Lookup = h.lookup(id)
-	if id.OAuth != nil {
-		id.Tokens = (&oauth.Source{Home: h.Home, Identity: id}).Token
-	}
-}
-
-// lookup returns the function that finds an identity's password outside of the configuration.
-func (h *Hosts) lookup(id *identity.Identity) func(context.Context) (string, error) {
-	k := &secret.Key{Host: id.Host, Port: id.Port, User: id.Username, Identity: id.Name, Home: h.Home}
-	return func(ctx context.Context) (string, error) {
-		switch {
-		case id.PasswordKeyring:
-			return secret.Keyring(ctx, k)
-		case id.PasswordCredential != "":
-			return secret.Credential(os.Getenv("CREDENTIALS_DIRECTORY"), id.PasswordCredential)
-		}
-		return secret.Netrc(ctx, k)
-	}
-}
-
 // followed returns a function that makes a connection by dial, nil being a direct one, and runs
 // the postconnect line after it. The result of the line changes nothing: the mail has been
 // accepted, and sending it again would be worse.
 func (h *Hosts) followed(id *identity.Identity, dial func(context.Context) (net.Conn, error)) func(context.Context) (net.Conn, error) {
 	if dial == nil {
-		dial = func(ctx context.Context) (net.Conn, error) {
-			ctx, cancel := context.WithTimeout(ctx, h.Limit(dialLimit))
-			defer cancel()
-			return endpoint(id).Dial(ctx)
-		}
+		dial = h.direct(id)
 	}
 	f := &tunnel.Follower{Line: id.Postconnect, Limit: h.Limit(shellLimit), Failed: func(err error) {
 		fmt.Fprintln(os.Stderr, spool.Printable(err.Error()))
@@ -149,26 +147,57 @@ func (h *Hosts) dialer(cfg *identity.Config, whole, id *identity.Identity) (func
 		if id.Proxy == nil && !id.IsSocket() {
 			return nil, nil
 		}
-		return func(ctx context.Context) (net.Conn, error) {
-			ctx, cancel := context.WithTimeout(ctx, h.Limit(dialLimit))
-			defer cancel()
-			return endpoint(id).Dial(ctx)
-		}, nil
+		return h.direct(id), nil
 	}
+	to, ready := h.endpoint(id)
 	f := &tunnel.Forward{
-		Line: id.Preconnect, To: *endpoint(id), Mark: "preconnect " + h.Home + " " + id.Name,
+		Line: id.Preconnect, To: to, Mark: "preconnect " + h.Home + " " + id.Name,
 		Limit: h.Limit(shellLimit), Dialing: h.Limit(dialLimit), Patience: h.Limit(dialPatience),
 	}
-	return f.Dial, nil
+	return func(ctx context.Context) (net.Conn, error) {
+		if err := ready(ctx); err != nil {
+			return nil, err
+		}
+		return f.Dial(ctx)
+	}, nil
 }
 
-// endpoint returns what is dialled for an identity.
-func endpoint(id *identity.Identity) *tunnel.Endpoint {
-	e := &tunnel.Endpoint{Host: id.Host, Port: id.Port}
-	if p := id.Proxy; p != nil {
-		e.Proxy = &tunnel.Proxy{Kind: p.Scheme, Host: p.Host, Port: p.Port, User: p.User, Password: id.ProxyPassword.Reveal()}
+// direct returns the function that dials an identity's host from here, or its proxy.
+func (h *Hosts) direct(id *identity.Identity) func(context.Context) (net.Conn, error) {
+	to, ready := h.endpoint(id)
+	return func(ctx context.Context) (net.Conn, error) {
+		if err := ready(ctx); err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeout(ctx, h.Limit(dialLimit))
+		defer cancel()
+		return to.Dial(ctx)
 	}
-	return e
+}
+
+// endpoint returns what is dialled for an identity, and what gets it ready: once in a run, the
+// password for a proxy is asked for.
+func (h *Hosts) endpoint(id *identity.Identity) (to tunnel.Endpoint, ready func(context.Context) error) {
+	e := tunnel.Endpoint{Host: id.Host, Port: id.Port, Source: id.SourceAddress, Family: id.IPVersion}
+	p := id.Proxy
+	if p == nil {
+		return e, func(context.Context) error { return nil }
+	}
+	e.Proxy = &tunnel.Proxy{Kind: p.Scheme, Host: p.Host, Port: p.Port, User: p.User}
+	var mu sync.Mutex
+	known := false
+	return e, func(ctx context.Context) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if known {
+			return nil
+		}
+		password, err := id.ProxySecret(ctx)
+		if err == nil {
+			e.Proxy.Password, known = password, true
+		}
+		return err
+	}
 }
 
 // Limit returns the usual limit of a step, or the one that was asked for.

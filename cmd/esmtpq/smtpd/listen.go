@@ -161,7 +161,7 @@ func (lis *listener) serveLibrary(lmtp bool) handOver {
 func newServer(session smtp.BackendFunc) *smtp.Server {
 	s := smtp.NewServer(session)
 	s.Domain = whoami.Host()
-	s.EnableSMTPUTF8, s.EnableDSN = true, true
+	s.EnableSMTPUTF8, s.EnableDSN, s.EnableREQUIRETLS = true, true, true
 	s.MaxLineLength = 1 << 20 // a longer one would end the session, and lose what came before it
 	s.MaxRecipients, s.MaxMessageBytes = spool.MaxRecipients, 0
 	s.ErrorLog = log.New(io.Discard, "", 0)

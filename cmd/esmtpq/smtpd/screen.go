@@ -283,6 +283,10 @@ func (c *screen) Write(p []byte) (int, error) {
 // would report to the sender at each poll.
 func better(command, reply string) string {
 	switch {
+	case len(command) > 4 && strings.EqualFold(command[:4], "EHLO") && strings.HasPrefix(reply, "250-"):
+		// The library offers it behind TLS alone (RFC 8689, 4), which this machine has no need of.
+		first, rest, _ := strings.Cut(reply, "\r\n")
+		return first + "\r\n250-REQUIRETLS\r\n" + rest
 	case strings.HasPrefix(reply, "500 5.5.1 This is not a LMTP server"):
 		return "500 5.5.1 This is SMTP, not LMTP: say EHLO\r\n"
 	case strings.HasPrefix(reply, "500 5.5.1 Too many errors"):

@@ -136,7 +136,7 @@ func (s *submissionSession) envelope(from string, opts *smtp.MailOptions) (*spoo
 		if !fits(max(opts.Size, s.conn.size), s.home) {
 			return nil, &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 3, 1}, Message: "There is no room for a message of this size"}
 		}
-		env.Return, env.EnvelopeID = string(opts.Return), opts.EnvelopeID
+		env.Return, env.EnvelopeID, env.RequireTLS = string(opts.Return), opts.EnvelopeID, opts.RequireTLS
 		if opts.Body == smtp.Body8BitMIME {
 			env.Body = "8BITMIME"
 		}

@@ -153,7 +153,7 @@ func ConfigFile(inv *argv.Invocation) (string, error) {
 
 // Begin makes the part of a draft that comes from the command line. It has no message.
 func Begin(inv *argv.Invocation) (*Draft, error) {
-	env := &spool.Envelope{NotBefore: inv.NotBefore.Round(0).UTC(), Return: inv.Return, EnvelopeID: inv.EnvelopeID, Body: inv.Body, Identity: inv.Identity}
+	env := &spool.Envelope{NotBefore: inv.NotBefore.Round(0).UTC(), Return: inv.Return, EnvelopeID: inv.EnvelopeID, Body: inv.Body, RequireTLS: inv.RequireTLS, Identity: inv.Identity}
 	var err error
 	if env.Config, err = ConfigFile(inv); err != nil {
 		return nil, err

@@ -1,0 +1,107 @@
+package secret
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"esmtpq/tests/stage"
+)
+
+// The text of a database that shows its entries to programs.
+const keepassDatabase = `<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
+<KeePassFile>
+ <Meta>
+  <Generator>KeePassXC</Generator>
+  <CustomData><Item><Key>FDO_SECRETS_EXPOSED_GROUP</Key><Value>{00112233-4455-6677-8899-aabbccddeeff}</Value></Item></CustomData>
+ </Meta>
+ <Root><Group><UUID>ABEiM0RVZneImaq7zN3u/w==</UUID><Name>Root</Name></Group></Root>
+</KeePassFile>
+`
+
+// keepassSettings make KeePassXC the keyring; %v is whether a person has to confirm each access.
+const keepassSettings = `[General]
+ConfigVersion=2
+[FdoSecrets]
+Enabled=true
+ConfirmAccessItem=%v
+UnlockBeforeSearch=false
+[Security]
+LockDatabaseIdle=false
+`
+
+// keepassStart starts KeePassXC, in %[1]s below root %[2]s, and waits until it is the keyring of the bus.
+const keepassStart = `
+set -e
+export LD_LIBRARY_PATH="$(echo %[2]s/usr/lib/*-linux-gnu*)" QT_QPA_PLATFORM=offscreen TMPDIR=%[1]s
+export QT_PLUGIN_PATH="$LD_LIBRARY_PATH/qt5/plugins"
+printf 'pw\npw\n' | %[2]s/usr/bin/keepassxc-cli import -p %[1]s/db.xml %[1]s/mail.kdbx >/dev/null 2>&1
+echo pw >%[1]s/pw
+%[2]s/usr/bin/keepassxc --config %[1]s/keepassxc.ini --localconfig %[1]s/local.ini --pw-stdin %[1]s/mail.kdbx <%[1]s/pw >%[1]s/log 2>&1 &
+echo $! >%[1]s/pid
+unset LD_LIBRARY_PATH QT_PLUGIN_PATH QT_QPA_PLATFORM TMPDIR
+n=0
+until dbus-send --session --print-reply --dest=org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus.NameHasOwner string:org.freedesktop.secrets | grep -q "boolean true" &&
+	dbus-send --session --print-reply --dest=org.freedesktop.secrets /org/freedesktop/secrets org.freedesktop.DBus.Properties.Get \
+		string:org.freedesktop.Secret.Service string:Collections | grep -q collection/; do
+	n=$((n+1)); [ $n -lt 100 ] || { cat %[1]s/log; exit 1; }; sleep .2
+done
+set +e
+`
+
+// startKeePassXC runs the rest of a test on a session bus whose keyring is KeePassXC.
+func startKeePassXC(t *testing.T, confirm bool) bool {
+	t.Helper()
+	if os.Getenv("ESMTPQ_TEST_KEYRING") != "" {
+		return true
+	}
+	stage.Needs(t, "dbus-run-session", "dbus-send", "secret-tool")
+	root, dir := stage.Debian(t, "usr/bin/keepassxc"), t.TempDir()
+	write(t, filepath.Join(dir, "db.xml"), keepassDatabase, 0o600)
+	write(t, filepath.Join(dir, "keepassxc.ini"), fmt.Sprintf(keepassSettings, confirm), 0o600)
+	t.Cleanup(func() {
+		if pid, err := strconv.Atoi(strings.TrimSpace(stage.Read(t, filepath.Join(dir, "pid")))); err == nil {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
+	return inKeyring(t, fmt.Sprintf(keepassStart, dir, root))
+}
+
+// A password is kept in KeePassXC, too, where a person has allowed that for good.
+func TestKeePassXC(t *testing.T) {
+	if !startKeePassXC(t, false) {
+		return
+	}
+	const password = "pä²ss with blanks "
+	if err := Store(t.Context(), &key, password); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		if got, err := Keyring(t.Context(), &key); got != password || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+}
+
+// Where a person has to confirm each access, a background run waits for a while, once.
+func TestKeePassXCAsks(t *testing.T) {
+	if !startKeePassXC(t, true) {
+		return
+	}
+	k := key
+	k.State = stateAt(t.TempDir())
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if err := Store(ctx, &k, "s3cret"); err == nil || !strings.Contains(err.Error(), "did not answer in time") {
+		t.Errorf("read back without a person: %v", err)
+	}
+	if got, err := Keyring(t.Context(), &k); got != "" || err == nil || !strings.Contains(err.Error(), "got no answer") {
+		t.Errorf("%q, %v", got, err)
+	}
+}
