@@ -22,7 +22,6 @@ _esmtpq() {
 	rm) words='--yes --sender --recipient --older' ;;
 	retry) words='--to --sender --recipient --older' ;;
 	log) words='--json --follow --since' ;;
-	probe) words='--json' ;;
 	listen) words='--auth-file' ;;
 	probe) words='--json --forget' ;;
 	secret) words='--proxy' ;;
