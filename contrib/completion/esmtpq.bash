@@ -22,8 +22,8 @@ _esmtpq() {
 	rm) words='--yes --sender --recipient --older' ;;
 	retry) words='--to --sender --recipient --older' ;;
 	log) words='--json --follow --since' ;;
-	listen) words='--auth-file' ;;
 	probe) words='--json --forget' ;;
+	listen) words='--auth-file' ;;
 	secret) words='--proxy' ;;
 	esac
 	case $verb in

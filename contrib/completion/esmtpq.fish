@@ -112,7 +112,7 @@ complete -c esmtpq -n '__fish_seen_subcommand_from log' -l json
 complete -c esmtpq -n '__fish_seen_subcommand_from log' -l follow
 complete -c esmtpq -n '__fish_seen_subcommand_from log' -l since
 complete -c esmtpq -n '__fish_seen_subcommand_from probe' -l json
-complete -c esmtpq -n '__fish_seen_subcommand_from listen' -l auth-file
 complete -c esmtpq -n '__fish_seen_subcommand_from probe' -l forget
+complete -c esmtpq -n '__fish_seen_subcommand_from listen' -l auth-file
 complete -c esmtpq -n '__fish_seen_subcommand_from secret' -l proxy
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver show hold release rm retry' -f -a "all last (mailq --json 2>/dev/null | sed -n 's/.*\"queue_id\":\"\([0-9A-Za-z]*\)\".*/\1/p')"
