@@ -10,9 +10,6 @@ import (
 // ASCII in another form, without saying so.
 const wrapping = "esmtpq:"
 
-// maxItem bounds what security prints, in octets.
-const maxItem = 8 << 10
-
 // service is what the item of a password is called.
 func (k *Key) service() string {
 	if k.Proxy {

@@ -9,6 +9,9 @@ import (
 	"esmtpq/helper"
 )
 
+// maxItem bounds what security prints, in octets.
+const maxItem = 8 << 10
+
 // maxStored is the longest secret that is stored: security reads lines of up to 4096 octets, and two
 // digits of it stand for one octet of the secret.
 const maxStored = 1500

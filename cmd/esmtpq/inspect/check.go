@@ -17,6 +17,7 @@ import (
 	"esmtpq/cmd/esmtpq/argv"
 	"esmtpq/cmd/esmtpq/door"
 	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/process"
 	"esmtpq/cmd/esmtpq/smarthost"
 	"esmtpq/cmd/esmtpq/submit"
 	"esmtpq/cmd/esmtpq/whoami"
@@ -302,14 +303,12 @@ func (k *checker) queue(ctx context.Context) {
 		}
 		k.fault(text)
 	}
-	var st unix.Statfs_t
-	if unix.Statfs(dir, &st) != nil {
-		return
-	}
-	switch room := uint64(st.Bavail) * uint64(st.Bsize); {
-	case room < littleRoom:
-		k.remark(fmt.Sprintf("%s: only %d kB are free there: make room, or mail will not be taken", dir, room>>10))
-	case st.Files > 0 && st.Ffree < 100:
-		k.remark(fmt.Sprintf("%s: only %d files can be made there: remove some, or mail will not be taken", dir, st.Ffree))
+	octets, files, known := process.Room(dir)
+	switch {
+	case !known:
+	case octets < littleRoom:
+		k.remark(fmt.Sprintf("%s: only %d kB are free there: make room, or mail will not be taken", dir, octets>>10))
+	case files < 100:
+		k.remark(fmt.Sprintf("%s: only %d files can be made there: remove some, or mail will not be taken", dir, files))
 	}
 }

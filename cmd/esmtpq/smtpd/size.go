@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"esmtpq/cmd/esmtpq/process"
 )
 
 // cutSize returns a MAIL command whose SIZE (RFC 1870) the library can read, and the size that was
@@ -32,6 +32,6 @@ func cutSize(line string) (string, int64) {
 
 // fits reports whether there is room for a message below a directory, as far as that is known.
 func fits(size int64, dir string) bool {
-	var st unix.Statfs_t
-	return size <= 0 || unix.Statfs(dir, &st) != nil || uint64(size) <= uint64(st.Bavail)*uint64(st.Bsize)
+	octets, _, known := process.Room(dir)
+	return size <= 0 || !known || uint64(size) <= octets
 }

@@ -38,10 +38,11 @@ func (c *clock) arm(t time.Time) error {
 	var spec unix.ItimerSpec
 	if !t.IsZero() {
 		// Whole seconds are enough, and a time that has passed comes at once; 0 would disarm the timer.
-		spec.Value.Sec = max(t.Unix(), 1)
+		seconds := min(max(t.Unix(), 1), 1<<33) // as nanoseconds, a number of 64 bits
 		if t.Nanosecond() > 0 {
-			spec.Value.Sec++
+			seconds++
 		}
+		spec.Value = unix.NsecToTimespec(seconds * int64(time.Second))
 	}
 	raw, err := c.f.SyscallConn()
 	if err != nil {

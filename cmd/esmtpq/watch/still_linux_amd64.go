@@ -29,9 +29,13 @@ var (
 )
 
 // handler stays until keepStill is 0. It runs in signal context, without a stack of Go.
+//
+//lint:ignore U1000 the assembly has its address
 func handler()
 
 // restorer returns from a signal.
+//
+//lint:ignore U1000 the assembly has its address
 func restorer()
 
 // addresses returns those of the two.
