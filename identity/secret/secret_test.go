@@ -215,7 +215,7 @@ func TestKeyring(t *testing.T) {
 
 // A bus on which nobody keeps secrets.
 func TestNoKeyring(t *testing.T) {
-	if !inKeyring(t, "export XDG_DATA_DIRS=/nonexistent XDG_DATA_HOME=/nonexistent") {
+	if !inKeyring(t, "export XDG_DATA_DIRS=/dev/null/absent XDG_DATA_HOME=/dev/null/absent") {
 		return
 	}
 	if got, err := Keyring(t.Context(), &key); got != "" || err == nil {

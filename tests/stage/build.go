@@ -93,7 +93,7 @@ func dependOn(root string) error {
 		if d.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "testdata") {
 			return fs.SkipDir
 		}
-		if strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") || name == "go.mod" {
+		if strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, ".s") || name == "go.mod" {
 			_, err = os.Stat(path)
 		}
 		return err

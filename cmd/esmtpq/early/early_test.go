@@ -50,7 +50,7 @@ func buildAs(t *testing.T, module string) string {
 		if err != nil || d.IsDir() || strings.HasSuffix(name, "_test.go") {
 			return err
 		}
-		if base := filepath.Base(name); filepath.Ext(base) != ".go" && base != "go.mod" && base != "go.sum" {
+		if base := filepath.Base(name); filepath.Ext(base) != ".go" && filepath.Ext(base) != ".s" && base != "go.mod" && base != "go.sum" {
 			return nil
 		}
 		text, err := fs.ReadFile(tree, name)
