@@ -11,7 +11,7 @@ real mail programs, the fuzz targets, and the budget of the program's start. As 
 it first installs missing Debian packages, none of which is or brings a mail server;
 servers are only unpacked, into a cache directory.
 
-  --long        fuzz each target for two minutes instead of a few seconds; make every
+  --long        fuzz each target for two minutes instead of a second; make every
                 deliberate fault of tests/mutate instead of three; ask three MTAs anew
   --no-install  install, unpack and download nothing; what is missing is skipped
   --quick       no fuzzing, and no second run as an unprivileged user
@@ -19,7 +19,7 @@ END
 }
 
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
-fuzztime=3s
+fuzztime=1s
 install=yes
 quick=
 long=
