@@ -154,7 +154,18 @@ func (e *Entry) View(f func(m *Message)) {
 }
 
 // Served reports whether every recipient has been served and recorded so.
-func (e *Entry) Served() bool { return e.served }
+func (e *Entry) Served() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.served
+}
+
+// leaves reports whether every recipient has been served, and the memory does not have it yet.
+func (e *Entry) leaves() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.served && !e.remembered
+}
 
 // CutOff returns how often the message has possibly been delivered, if a run died while sending
 // it; 0 if none did. With several such recipients it is the highest of their numbers.

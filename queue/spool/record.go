@@ -88,7 +88,7 @@ func (q *Queue) remembersDurably(all []Attempt, done []int) bool {
 func (q *Queue) rememberServed(all []Attempt) {
 	var served []*Entry
 	for i := range all {
-		if e := all[i].Entry; e.served && !e.remembered {
+		if e := all[i].Entry; e.leaves() {
 			served = append(served, e)
 		}
 	}

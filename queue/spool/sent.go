@@ -318,7 +318,9 @@ func (q *Queue) rememberAll(served []*Entry, durably bool) error {
 	}
 	err := q.remember(wasSent, durably, all...)
 	for _, e := range served {
+		e.mu.Lock()
 		e.remembered = e.remembered || err == nil
+		e.mu.Unlock()
 	}
 	return err
 }

@@ -100,7 +100,7 @@ func TestViaIsExplained(t *testing.T) {
 	out := p.Run("", "esmtpq", "explain", "-f", "me@example.org", "a@corp.example", "b@forced.example", "c@example.net")
 	for _, want := range []string{
 		"identity:      me@example.org, chosen by address me@example.org\n  via:           corp, by pattern *@corp.example of via\n",
-		"reverse-path:  <me@example.org>, as given\n  smart host:    corp.example:587\n",
+		"reverse-path:  <me@example.org>, as given\n  smart host:    corp.example, port 465 or 587\n",
 		"via:           forced, by pattern *@forced.example of via\n",
 		"reverse-path:  <robot@forced.example>, forced by the identity\n",
 	} {
