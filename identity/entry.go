@@ -81,7 +81,8 @@ func (id *Identity) goesWithoutSaying(f tree.Field) bool {
 	case "host":
 		return known
 	case "port":
-		return known || f.Value.Text == "587" && id.TLS != TLSImplicit
+		// Without port and TLS, two ports would be tried.
+		return known || f.Value.Text == "587" && id.TLS != TLSImplicit && (id.TLS != TLSStartTLS || usualTLS(id) != TLSStartTLS)
 	case "tls":
 		return known || f.Value.Text == usualTLS(id).String()
 	case "username":

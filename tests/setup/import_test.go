@@ -53,7 +53,7 @@ auth off
 tls off
 domain laptop.example.net
 account default : work
-`, `name: home match: me@example.org host: smtp.example.org username: me password_command: "pass show mail"
+`, `name: home match: me@example.org host: smtp.example.org port: 587 username: me password_command: "pass show mail"
 name: work match: "*@example.com" default: true host: mail.example.com port: 465 tls_fingerprint: "sha256:` + digits + `" username: me password: "********"
 name: token match: x@gmail.com host: smtp.gmail.com port: 25 username: x@gmail.com token_command: "oama access x@gmail.com" auth: oauthbearer reverse_path: x@gmail.com proxy: "socks5://127.0.0.1:1080" timeout: 30s
 name: plain host: mx.example.net port: 25 tls: off helo: laptop.example.net timeout: 30s`,
@@ -64,7 +64,7 @@ set smtp_url="smtp://nina%40example.org@smtp.example.org:587/" \
   smtp_pass = "$my_pw"
 account-hook work 'set smtp_url=smtp://x@y'
 source ~/more
-`, `name: nina@example.org default: true host: smtp.example.org username: nina@example.org password: "********"`,
+`, `name: nina@example.org default: true host: smtp.example.org port: 587 username: nina@example.org password: "********"`,
 		"line 4: account-hook sets another smtp_url; source: not read; mutt took TLS if it was offered"},
 	{"nested/muttrc", "set smtp_url=smtps://nina@smtp.example.org smtp_pass=`pass show nina` smtp_authenticators='plain:gssapi'\n",
 		`name: smtp.example.org default: true host: smtp.example.org port: 465 username: nina password_command: "pass show nina" auth: plain`, ""},
@@ -80,7 +80,7 @@ outgoing-cred-cmd = pass jo
 [Local]
 outgoing = /usr/sbin/sendmail
 from = a@example.net
-`, `name: Home match: jo@example.org "*@jo.example" j@example.net default: true host: smtp.example.org username: jo@example.org password: "********" auth: plain
+`, `name: Home match: jo@example.org "*@jo.example" j@example.net default: true host: smtp.example.org port: 587 username: jo@example.org password: "********" auth: plain
 name: Bare match: jo@example.com host: smtp.example.com port: 25 username: jo password_command: "pass jo"`,
 		"account Local sends by a command; here TLS is required"},
 	{".gitconfig", `[user]
@@ -98,7 +98,7 @@ name: Bare match: jo@example.com host: smtp.example.com port: 25 username: jo pa
 	smtpBatchSize = 5
 	smtpReloginDelay = 2
 	from = "G <g@example.net>"
-`, `name: g@example.org default: true host: smtp.example.org username: "g'%s@example.org" password_command: "printf 'protocol=smtp\\nhost=smtp.example.org:587\\nusername=gs@example.org\\n' | git credential fill | sed -n 's/^password=//p'"
+`, `name: g@example.org default: true host: smtp.example.org port: 587 username: "g'%s@example.org" password_command: "printf 'protocol=smtp\\nhost=smtp.example.org:587\\nusername=gs@example.org\\n' | git credential fill | sed -n 's/^password=//p'"
 name: lists match: g@example.net host: smtp.example.net port: 465 username: "g'%s@example.org" password: "********" max_messages_per_session: 5 relogin_delay: 2s`,
 		"sendemail.sendmailCmd"},
 	{"nullmailer/remotes", `# hosts
@@ -109,10 +109,10 @@ queue.example.org qmqp
 `, `name: nullmailer default: true hosts: "smtp.example.org:465" "backup.example.org:587" username: u password: "********" auth: login`,
 		"line 4: a further host with another login; the protocol qmqp is not known; took any certificate"},
 	{"ssmtp.conf", "root=postmaster\nmailhub=smtp.example.org:587\nAuthUser=u\nAuthPass=hushhush\nUseSTARTTLS=YES\nrewriteDomain=example.org\n",
-		`name: ssmtp default: true host: smtp.example.org username: u password: "********" qualify_domain: example.org`,
+		`name: ssmtp default: true host: smtp.example.org port: 587 username: u password: "********" qualify_domain: example.org`,
 		"line 1: root; ssmtp verified no certificate; FromLineOverride"},
 	{".esmtprc", "mda = \"/usr/bin/procmail -d %T\"\nidentity = me@example.org\nhostname = smtp.example.org:587\nusername = me\npassword = \"hushhush\"\nstarttls = required\n",
-		`name: me@example.org default: true host: smtp.example.org username: me password: "********"`, ""},
+		`name: me@example.org default: true host: smtp.example.org port: 587 username: me password: "********"`, ""},
 }
 
 // What the files of other programs say is said in our words, without secrets; and what means something

@@ -57,13 +57,13 @@ func TestSources(t *testing.T) {
 	w := theWorld(t)
 	for _, test := range []struct{ domain, yaml, says string }{
 		{"auto.test", "host: smtp.auto.test port: 465", "autoconfig"},
-		{"asked.test", "host: smtp.auto.test", "autoconfig"},
+		{"asked.test", "host: smtp.auto.test port: 587", "autoconfig"},
 		{"srv.test", "host: smtp.srv.test port: 465", "SRV          _submissions._tcp.srv.test: smtp.srv.test:465, TLS from the start"},
 		{"guess.test", "host: smtp.guess.test port: 465", "probing"},
 		{"hosted.test", "host: smtp.hosted.test port: 465", "autoconfig of the MX"},
 		{"google.test", "host: smtp.gmail.com port: 465", "app password"},
-		{"work.test", "host: smtp.office365.com", "SMTP AUTH"},
-		{"private.test", "host: smtp-mail.outlook.com", "no password at all"},
+		{"work.test", "host: smtp.office365.com port: 587", "SMTP AUTH"},
+		{"private.test", "host: smtp-mail.outlook.com port: 587", "no password at all"},
 		{"gmail.com", "host: smtp.gmail.com port: 465", "table"},
 		{"pacc.test", "host: smtp.auto.test port: 465", "PACC"},
 	} {
