@@ -8,6 +8,7 @@ import (
 	"esmtpq/tests/stage"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,9 +28,10 @@ type change struct {
 	name, toName     string
 	data             []byte
 	offset           int64
-	began            int // of a sync: the changes before this one had ended when it began
-	submitted, taken int // how many messages sendmail had exited with 0 for, and the host taken, when it began
-	durable          int // the change after which this one is on the disk for certain; 0: never
+	began            int  // of a sync: the changes before this one had ended when it began
+	submitted, taken int  // how many messages sendmail had exited with 0 for, and the host taken, when it began
+	durable          int  // the change after which this one is on the disk for certain; 0: never
+	log              bool // of what people read of the past, on which no promise depends
 }
 
 type changeKind int
@@ -92,6 +94,7 @@ func (h *history) addCall(c *sysCall, changesAt func(int) int, submitted int) er
 		file: h.files[c.inode], dir: h.files[c.parent], toDir: h.files[c.toParent],
 		name: filepath.Base(c.path), toName: filepath.Base(c.to),
 		data: c.data, offset: c.offset, submitted: submitted, taken: c.host,
+		log: strings.Contains(c.path+"/", "/.history/"),
 	}
 	switch c.name {
 	case "openat", "mkdir":
@@ -164,37 +167,58 @@ const (
 	zeroed              // a file has its length, and zeros
 )
 
-// pending returns those of the first n changes that a power cut may undo.
-func (h *history) pending(n int) (names, writes []int) {
+// pending returns those of the first n changes that a power cut may undo; logs are those of the log.
+func (h *history) pending(n int) (names, writes, logs []int) {
 	for i := range h.changes[:n] {
 		c := &h.changes[i]
 		switch {
 		case c.durable > 0 && c.durable <= n:
+		case c.log && (c.aName() || c.ofData()):
+			logs = append(logs, i)
 		case c.aName():
 			names = append(names, i)
 		case c.ofData():
 			writes = append(writes, i)
 		}
 	}
-	return names, writes
+	return names, writes, logs
 }
 
-// cuts calls f with each loss among the pending changes that is to be tried for a cut after n
-// changes.
-func (h *history) cuts(n int, f func(lost map[int]loss)) {
-	names, writes := h.pending(n)
-	for _, ns := range combinations(names, []loss{kept, dropped}, 6) {
-		for _, ws := range combinations(writes, []loss{kept, dropped, halved, zeroed}, 3) {
-			lost := map[int]loss{}
-			for i, l := range ns {
-				lost[i] = l
-			}
-			for i, l := range ws {
-				lost[i] = l
-			}
-			f(lost)
+// losses are those that are to be tried for a cut after n changes: any of names with any of writes
+// and any of logs.
+type losses struct {
+	n                   int
+	names, writes, logs []map[int]loss
+}
+
+// lossesAt returns the losses among the pending changes for a cut after n changes. The log comes
+// through whole or not at all: its readers have tests of their own.
+func (h *history) lossesAt(n int) losses {
+	names, writes, logs := h.pending(n)
+	l := losses{n, combinations(names, []loss{kept, dropped}, 6), combinations(writes, []loss{kept, dropped, halved, zeroed}, 3), nil}
+	for _, fate := range []loss{kept, dropped} {
+		all := map[int]loss{}
+		for _, i := range logs {
+			all[i] = fate
+		}
+		if l.logs = append(l.logs, all); len(logs) == 0 {
+			break
 		}
 	}
+	return l
+}
+
+// count returns how many losses there are.
+func (l *losses) count() int { return len(l.names) * len(l.writes) * len(l.logs) }
+
+// at returns one of them.
+func (l *losses) at(k int) cut {
+	lost := map[int]loss{}
+	maps.Copy(lost, l.names[k%len(l.names)])
+	k /= len(l.names)
+	maps.Copy(lost, l.writes[k%len(l.writes)])
+	maps.Copy(lost, l.logs[k/len(l.writes)])
+	return cut{l.n, lost}
 }
 
 // combinations returns the combinations of changes and losses: all of them if there are at most

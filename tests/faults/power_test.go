@@ -115,11 +115,10 @@ func powerCuts(t *testing.T, fig *figures, name string, work func(w *world, r *r
 	w := newWorld(t, fig, newFaultHost(t), name)
 	r := record(w, func(r *recording) { work(w, r) })
 	w.end()
-	cuts := r.all()
-	if most := stage.Pick(700, 4000); len(cuts) > most {
-		t.Logf("%d of %d states", most, len(cuts))
-		rand.New(rand.NewPCG(1, 2)).Shuffle(len(cuts), func(i, j int) { cuts[i], cuts[j] = cuts[j], cuts[i] })
-		cuts = cuts[:most]
+	most := stage.Pick(700, 4000)
+	cuts, of := r.some(most)
+	if len(cuts) == most {
+		t.Logf("%d states, of %d losses", most, of)
 	}
 	inParallel(t, len(cuts), noLimit, func(host *faultHost, i int) bool {
 		c := cuts[i]
@@ -131,23 +130,44 @@ func powerCuts(t *testing.T, fig *figures, name string, work func(w *world, r *r
 	})
 }
 
-// all returns every cut that differs from the others in the state of the disk, or in what had
-// happened outside it.
-func (r *recording) all() []cut {
-	var cuts []cut
-	seen := map[[sha256.Size]byte]bool{}
+// exhaustive is up to how many losses all are looked at, before those of one state are counted once.
+const exhaustive = 40_000
+
+// some returns at most so many cuts, which differ from each other in the state of the disk, or in what
+// had happened outside it: drawn from all, of which it returns how many losses they are.
+func (r *recording) some(most int) (cuts []cut, of int) {
+	var all []losses
 	for n := range len(r.changes) + 1 {
-		r.cuts(n, func(lost map[int]loss) {
-			submitted, taken := r.outside(n)
-			state := r.after(n, lost).sum()
-			key := sha256.Sum256(fmt.Appendf(nil, "%x %d %d %v", state, submitted, taken, r.windowAt(n)))
-			if !seen[key] {
-				seen[key] = true
-				cuts = append(cuts, cut{n, lost})
-			}
-		})
+		all = append(all, r.lossesAt(n))
+		of += all[n].count()
 	}
-	return cuts
+	draw := rand.New(rand.NewPCG(1, 2))
+	order := make([]int, 0, exhaustive)
+	for k := range min(of, exhaustive) {
+		if of > exhaustive {
+			k = draw.IntN(of)
+		}
+		order = append(order, k)
+	}
+	draw.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	seen := map[[sha256.Size]byte]bool{}
+	for _, k := range order {
+		n := 0
+		for ; k >= all[n].count(); n++ {
+			k -= all[n].count()
+		}
+		c := all[n].at(k)
+		submitted, taken := r.outside(n)
+		state := r.after(n, c.lost).sum()
+		key := sha256.Sum256(fmt.Appendf(nil, "%x %d %d %v", state, submitted, taken, r.windowAt(n)))
+		if !seen[key] {
+			seen[key] = true
+			if cuts = append(cuts, c); len(cuts) == most {
+				break
+			}
+		}
+	}
+	return cuts, of
 }
 
 // outside returns how many messages were accepted by sendmail, and taken by the host, when n changes
