@@ -50,10 +50,10 @@ func (t *destination) owesCopy(e *openEntry, m *spool.Message) {
 func (r *run) keepCopy(e *openEntry) {
 	r.mu.Lock()
 	c := e.copy
-	todo := c.to != "" && !c.done
-	e.copy.done = e.copy.done || todo
+	wanted := c.to != "" && !c.done
+	e.copy.done = e.copy.done || wanted
 	r.mu.Unlock()
-	if !todo || e.Message().Copied {
+	if !wanted || e.Message().Copied {
 		return
 	}
 	content, err := e.Content()
