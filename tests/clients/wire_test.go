@@ -126,6 +126,21 @@ exec crontab -l
 	}
 }
 
+// A table that cannot be read is not taken for none, and replaced.
+func TestWireCronThatFails(t *testing.T) {
+	root := stage.Debian(t, "usr/sbin/cron")
+	me := stage.NewPerson(t, "identity = me@example.org", "hostname = localhost")
+	ns := me.NewNamespace(root)
+	ns.Script(`ln -s root /var/spool/cron/crontabs/root
+if ` + stage.Program(t, "esmtpq") + ` wire cron --apply; then exit 1; fi
+readlink /var/spool/cron/crontabs/root
+`)
+	out, err := ns.Command().CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "esmtpq wire: cron: crontab -l: exit status 1: ") || !strings.HasSuffix(string(out), "\nroot\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // A program whose line has not the last word is told of; nothing is written that nobody asked for.
 func TestWireIsNotBelieved(t *testing.T) {
 	stage.Needs(t, "git")

@@ -27,6 +27,7 @@ type file struct {
 	path    string // "" if there is none by itself, or for a command
 	command []string
 	mode    fs.FileMode
+	linked  bool // the file is reached by a symbolic link
 	old     string
 }
 
@@ -52,6 +53,9 @@ func (p *program) open(home, named string) (*file, error) {
 		return f, nil
 	}
 	f.name = spool.Printable(f.path)
+	if info, err := os.Lstat(f.path); err == nil {
+		f.linked = info.Mode().Type() == fs.ModeSymlink
+	}
 	if path, err := filepath.EvalSymlinks(f.path); err == nil {
 		f.path = path // the link stays
 	}
@@ -74,7 +78,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// ask reads what the program's command prints. One that fails has nothing yet, as crontab.
+// ask reads what the program's command prints. That there is nothing yet is an error of crontab, and has
+// to be told from all others: what it reads next replaces everything.
 func (p *program) ask() (*file, error) {
 	f := &file{name: p.command[0], command: p.command}
 	if _, err := exec.LookPath(p.command[0]); err != nil {
@@ -82,19 +87,25 @@ func (p *program) ask() (*file, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, p.command[0], "-l").Output()
-	if err != nil && ctx.Err() != nil {
-		return nil, fmt.Errorf("%s did not answer within %v", p.command[0], limit)
-	}
-	if err == nil {
+	var words bytes.Buffer
+	cmd := exec.CommandContext(ctx, p.command[0], "-l")
+	cmd.Env, cmd.Stderr = append(os.Environ(), "LC_ALL=C"), &words
+	out, err := cmd.Output()
+	said := spool.Printable(string(bytes.TrimSpace(words.Bytes())))
+	switch {
+	case err == nil:
 		f.old = string(out)
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("%s did not answer within %v", p.command[0], limit)
+	case !strings.Contains(said, "no crontab for") && !strings.Contains(said, "No such file"):
+		return nil, fmt.Errorf("%s -l: %w: %s", p.command[0], err, said)
 	}
 	return f, nil
 }
 
 // write replaces the file, whole or not at all. One that is empty now was ours alone.
 func (f *file) write(text string) error {
-	if text == "" && !f.isCommand() {
+	if text == "" && !f.isCommand() && !f.linked {
 		return os.Remove(f.path)
 	}
 	if !f.isCommand() {
