@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"esmtpq/helper"
+	"esmtpq/helper/inherit"
 	"esmtpq/tunnel/command"
 )
 
@@ -194,19 +195,10 @@ func (a address) String() string { return string(a) }
 // socketPair returns two connected stream sockets: ours uses the runtime's poller, for deadlines;
 // theirs is a plain file for a child.
 func socketPair() (ours net.Conn, theirs *os.File, err error) {
-	// Not every system can mark the sockets when it creates them; the lock prevents a fork
-	// meanwhile.
-	syscall.ForkLock.RLock()
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-	if err == nil {
-		syscall.CloseOnExec(fds[0])
-		syscall.CloseOnExec(fds[1])
-	}
-	syscall.ForkLock.RUnlock()
+	mine, theirs, err := inherit.Sockets("tunnel")
 	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
+		return nil, nil, err
 	}
-	mine, theirs := os.NewFile(uintptr(fds[0]), "tunnel"), os.NewFile(uintptr(fds[1]), "tunnel")
 	defer mine.Close() // FileConn has its own copy
 	ours, err = net.FileConn(mine)
 	if err != nil {

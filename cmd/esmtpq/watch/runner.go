@@ -87,21 +87,13 @@ func (r *runner) spawn() error {
 	if err != nil {
 		return err
 	}
-	syscall.ForkLock.RLock()
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-	if err == nil {
-		syscall.CloseOnExec(fds[0])
-		syscall.CloseOnExec(fds[1])
-	}
-	syscall.ForkLock.RUnlock()
+	ours, theirs, err := inherit.Sockets("control")
 	if err != nil {
-		return os.NewSyscallError("socketpair", err)
+		return err
 	}
-	syscall.SetNonblock(fds[0], true)
-	theirs := os.NewFile(uintptr(fds[1]), "control")
 	defer theirs.Close()
 	inherit.Nothing()
-	r.control = os.NewFile(uintptr(fds[0]), "control")
+	r.control = ours
 	// A group of its own, so that Ctrl-C is for this process alone, which ends the other one in its time.
 	child := &exec.Cmd{
 		Path: self, Args: []string{"deliver", watched.Flag}, Dir: "/", Env: childEnv(r.home), Stderr: r.log,
