@@ -66,6 +66,7 @@ func (q *Queue) openOrReplace(name string, more int, good func(st *syscall.Stat_
 		switch {
 		case errors.Is(err, syscall.EROFS):
 			return q.openOurs(name, os.O_RDONLY)
+		case errors.Is(err, fs.ErrPermission) && errors.Is(q.makeReadable(name), ErrDamaged): // another's file
 		case err != nil && !errors.Is(err, syscall.ELOOP) && !errors.Is(err, syscall.EISDIR):
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"syscall"
 
@@ -59,4 +60,17 @@ func (q *Queue) makeOurs(dir string) bool {
 	var st unix.Stat_t
 	return q.lstat(dir, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFDIR && st.Uid == euid &&
 		st.Mode&0o700 != 0o700 && unix.Fchmodat(q.fd, dir, 0o700, 0) == nil
+}
+
+// makeReadable gives us access to a file of ours, whose mode somebody has changed. What is no file of ours
+// is ErrDamaged.
+func (q *Queue) makeReadable(name string) error {
+	var st unix.Stat_t
+	if err := q.lstat(name, &st); err != nil {
+		return q.failed("stat", name, err)
+	}
+	if st.Mode&syscall.S_IFMT != syscall.S_IFREG || st.Uid != euid {
+		return fmt.Errorf("%w: %s belongs to user %d", ErrDamaged, q.path(name), st.Uid)
+	}
+	return q.failed("change the mode of", name, unix.Fchmodat(q.fd, name, 0o600, 0))
 }

@@ -105,6 +105,11 @@ func (q *Queue) readMemory() (map[uint64]departure, error) {
 func (q *Queue) readSent(name string) ([]byte, error) {
 	var st syscall.Stat_t
 	fd, err := q.openRegular(name, os.O_RDONLY, &st)
+	if errors.Is(err, fs.ErrPermission) {
+		if err = q.makeReadable(name); err == nil {
+			fd, err = q.openRegular(name, os.O_RDONLY, &st)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

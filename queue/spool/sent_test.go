@@ -116,6 +116,7 @@ func TestMemoryThatIsDamaged(t *testing.T) {
 		"zeros": func(path string, b []byte) error {
 			return os.WriteFile(path, append(b, make([]byte, 3*sentLine)...), 0o600)
 		},
+		"closed":   func(path string, _ []byte) error { return os.Chmod(path, 0) },
 		"readable": func(path string, _ []byte) error { return os.Chmod(path, 0o644) },
 		"very long": func(path string, b []byte) error {
 			return os.WriteFile(path, append(make([]byte, 3*maxSent), b...), 0o600)
@@ -225,28 +226,6 @@ func TestMemoryWithoutRoom(t *testing.T) {
 		t.Error(err)
 	}
 	if m, err := homeless(again(t, q)).Read(id); err != nil || !m.Held {
-		t.Errorf("%+v, %v", m, err)
-	}
-}
-
-// Trouble of the disk with the memory is trouble with each entry, and passes.
-func TestMemoryThatCannotBeRead(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("root can read everything")
-	}
-	q := newQueue(t)
-	id := submit(t, q, "a@example.com")
-	if err := os.WriteFile(q.path(sentFile), nil, 0); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := q.Read(id); !errors.Is(err, os.ErrPermission) {
-		t.Errorf("read: %v", err)
-	}
-	other := submit(t, q, "a@example.com")
-	if err := q.remember(wasRemoved, true, leaver{id: other}); err != nil {
-		t.Error(err)
-	}
-	if m, err := q.Read(id); err != nil {
 		t.Errorf("%+v, %v", m, err)
 	}
 }
