@@ -386,12 +386,21 @@ as_user() {
 	tar --exclude=./.git -cf - . | tar -C "$scratch/as-user" -xf -
 	for package in $(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./...); do
 		copy=$scratch/as-user${package#"$PWD"}
-		(cd "$package" && go test -c -o "$copy/tests.bin" .)
+		(cd "$package" && go test -c -o "$copy/tests.bin" .) || return
 	done
 	sed '/^tester:/d' /etc/passwd >"$scratch/passwd"
 	echo "tester:x:64999:64999:tester:$home:/bin/sh" >>"$scratch/passwd"
 	chmod 755 "$scratch" "$scratch/bin"
 	chmod 644 "$scratch/passwd"
+	# One package. What it prints is kept together, in a file: what a test leaves behind may keep a
+	# pipe open.
+	cat >"$scratch/one" <<'END'
+cd "${1%/tests.bin}" || exit
+if ./tests.bin </dev/null >tests.out 2>&1; then status=0; else status=1; fi
+printf '%s\n' "${1#*/as-user/}"
+cat tests.out
+exit $status
+END
 	chown -R 64999:64999 "$home" "$scratch/as-user"
 	# shellcheck disable=SC2016 # for the inner shells to expand
 	unshare --mount --propagation private sh -c '
@@ -400,25 +409,21 @@ as_user() {
 		exec setpriv --reuid=64999 --regid=64999 --clear-groups --inh-caps=-all env -i \
 			PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME="$1/home" LANG=C.UTF-8 CI="$CI" \
 			ESMTPQ_TEST_BIN="$1/bin" ESMTPQ_TEST_DEBIAN="$ESMTPQ_TEST_DEBIAN" sh -c "
-				find \"\$0\" -name tests.bin | sort | while read -r tests; do
-					cd \"\${tests%/tests.bin}\"
-					echo \"\${tests#\"\$0\"/}\"
-					./tests.bin </dev/null || exit
-				done" "$1/as-user"
+				find \"\$0\" -name tests.bin | sort -r | xargs -P 2 -I% sh \"\$1\" %" "$1/as-user" "$1/one"
 	' sh "$scratch"
 }
 
 CI=${CI-}
 export CI
+status=0
 if [ "$root" ] && [ -z "$quick" ] && command -v setpriv >/dev/null && unshare --mount true 2>/dev/null; then
 	step 'the program as an unprivileged user'
-	as_user
+	as_user || status=$?
 fi
 
 step 'tests'
 ESMTPQ_TEST_FIGURES=$scratch/figures
 export ESMTPQ_TEST_FIGURES
-status=0
 rooms=$(go list ./... | grep -v /tests/)
 # shellcheck disable=SC2086 # a list of packages
 go test -race -timeout 30m $rooms || status=$?
