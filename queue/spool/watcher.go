@@ -20,9 +20,25 @@ const (
 // maxSocketPath is how long the path of a socket may be, on all systems.
 const maxSocketPath = 103
 
+// Look is what is said to a watcher for which there is no new message, but which is to find out anew
+// what the queue waits for.
+const Look = "look"
+
 // Poke tells the watcher of a new message, for which it is to wait so long. It returns false if there
-// is none. A socket that is full belongs to a watcher that has not looked at the queue since.
-func (q *Queue) Poke(delay time.Duration) bool {
+// is none: then the caller has to see to the message.
+//
+// A watcher that ends removes the name of its socket first, and looks at what was said before then. So
+// if the name is still there afterwards, the watcher has heard it. If the name is that of the next one,
+// that one has still to look at the queue. A socket that is full belongs to a watcher that has not
+// looked at the queue since.
+func (q *Queue) Poke(delay time.Duration) bool { return q.say(delay.String()) && q.exists(socketFile) }
+
+// PokeToLook has the watcher, if there is one, find out anew what the queue waits for: another process
+// has tried what is in it.
+func (q *Queue) PokeToLook() { q.say(Look) }
+
+// say says something to the watcher, and reports whether there is one that may hear it.
+func (q *Queue) say(words string) bool {
 	path := q.path(socketFile)
 	if len(path) > maxSocketPath {
 		if path = q.shortPath(socketFile); path == "" {
@@ -35,7 +51,7 @@ func (q *Queue) Poke(delay time.Duration) bool {
 	}
 	defer syscall.Close(fd)
 	err = uninterrupted(func() error {
-		return syscall.Sendto(fd, []byte(delay.String()), syscall.MSG_DONTWAIT, &syscall.SockaddrUnix{Name: path})
+		return syscall.Sendto(fd, []byte(words), syscall.MSG_DONTWAIT, &syscall.SockaddrUnix{Name: path})
 	})
 	return err == nil || err == syscall.EAGAIN || err == syscall.ENOBUFS
 }

@@ -33,6 +33,13 @@ func watches(p *stage.Person) *watcher {
 }
 
 func (w *watcher) start() {
+	w.p.T.Helper()
+	w.begin()
+	stage.Await(w.p.T, "a socket", func() bool { return listens(w.p) })
+}
+
+// begin starts the process.
+func (w *watcher) begin() {
 	t := w.p.T
 	t.Helper()
 	log, err := os.OpenFile(w.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -50,7 +57,6 @@ func (w *watcher) start() {
 			t.Logf("the watcher said:\n%s", w.said())
 		}
 	})
-	stage.Await(t, "a socket", func() bool { return listens(w.p) })
 }
 
 // listens reports whether a watcher takes pokes.

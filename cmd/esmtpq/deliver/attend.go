@@ -30,14 +30,17 @@ type attendant struct {
 	requests chan *watched.Request // closed when the watcher has nothing more to ask for, or is gone
 	asked    chan os.Signal        // to end
 
-	taken   int       // requests taken and not acknowledged
-	pending bool      // a run is asked for
-	begin   time.Time // when it is to begin
-	early   bool      // sessions have been opened for it
-	all     bool      // it is to try everything
-	network bool      // it is the first over another network
-	mail    bool      // new mail is a reason for it
-	closed  bool      // no more requests come
+	later   []*watched.Request // requests that came during a run; nil after the last one
+	taken   int                // requests taken and not acknowledged
+	pending bool               // a run is asked for, or a look
+	try     bool               // a run
+	begin   time.Time          // when it is to begin
+	early   bool               // sessions have been opened for it
+	all     bool               // it is to try everything
+	network bool               // it is the first over another network
+	mail    bool               // new mail is a reason for it
+	ending  bool               // it is the last one, whatever may come
+	closed  bool               // no more requests come
 }
 
 // attend is the process that the watcher starts: it runs the queue as it is asked to, until nobody
@@ -96,7 +99,10 @@ func (a *attendant) serve() error {
 			return nil
 		}
 		err := a.run(ctx, cancel)
-		if err != nil || last || ctx.Err() != nil {
+		if err == nil && ctx.Err() != nil {
+			return exit.Silent(exit.TempFail) // what else was asked for is not done
+		}
+		if err != nil || last {
 			return err
 		}
 		a.begin = a.r.kept() // the end of the wait
@@ -112,7 +118,11 @@ const readyTime = 5 * time.Second
 // wait waits until a run is to begin, or nothing is to be waited for any more. It reports whether the
 // process is to end after that.
 func (a *attendant) wait(ctx context.Context) (last bool) {
-	for !a.closed || a.pending {
+	for _, r := range a.later {
+		a.take(r)
+	}
+	a.later = nil
+	for !a.ending && (!a.closed || a.pending) {
 		until := a.begin
 		if a.pending && a.mail && !a.early && time.Until(a.begin) > worthOpening {
 			if until = a.begin.Add(-opensBefore); !until.After(time.Now()) {
@@ -123,11 +133,13 @@ func (a *attendant) wait(ctx context.Context) (last bool) {
 		}
 		timer := time.NewTimer(time.Until(until))
 		select {
-		case r, ok := <-a.requests:
-			a.take(r, ok)
-		case <-a.asked:
-			timer.Stop()
-			return true // what was waited for goes out now
+		case r := <-a.requests:
+			a.take(r)
+		case <-a.asked: // what was waited for goes out now
+			for len(a.requests) > 0 {
+				a.take(<-a.requests)
+			}
+			a.ending = true
 		case <-timer.C:
 			if until.Equal(a.begin) {
 				return false
@@ -138,13 +150,16 @@ func (a *attendant) wait(ctx context.Context) (last bool) {
 	return true
 }
 
-// take takes a request on.
-func (a *attendant) take(r *watched.Request, ok bool) {
-	if !ok {
+// take takes a request on; nil is the end of all.
+func (a *attendant) take(r *watched.Request) {
+	switch {
+	case r == nil:
 		a.requests, a.closed = nil, true
 		return
-	}
-	if r.Kind == watched.Ready {
+	case r.Kind == watched.End:
+		a.ending = true
+		return
+	case r.Kind == watched.Ready:
 		return
 	}
 	a.taken++
@@ -161,22 +176,50 @@ func (a *attendant) take(r *watched.Request, ok bool) {
 	if !a.pending || begin.Before(a.begin) {
 		a.begin = begin
 	}
-	a.pending = true
+	a.pending, a.try = true, a.try || r.Kind != watched.Look
 }
 
 // maxDelay is the longest delay that the process waits for more mail.
 const maxDelay = 24 * time.Hour
 
-// run is one run of the queue. A signal ends it.
-func (a *attendant) run(ctx context.Context, cancel context.CancelFunc) error {
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
+// lastTime is how long a run may still go on when the watcher ends: the mail that was asked for last
+// goes out, and a long queue stays for the next one.
+const lastTime = 3 * time.Second
+
+// heed takes requests while a run goes on, until done. A signal ends the run, and so does the watcher's
+// end, after a while.
+func (a *attendant) heed(cancel context.CancelFunc, done <-chan struct{}) {
+	requests := a.requests
+	var over <-chan time.Time
+	for {
 		select {
 		case <-a.asked:
 			cancel()
+		case <-over:
+			cancel()
+		case r := <-requests:
+			a.later = append(a.later, r)
+			if r == nil {
+				requests = nil
+			} else if r.Kind == watched.End {
+				over = time.After(lastTime)
+			}
 		case <-done:
+			return
 		}
+	}
+}
+
+// run is one run of the queue.
+func (a *attendant) run(ctx context.Context, cancel context.CancelFunc) error {
+	done, heeded := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(heeded)
+		a.heed(cancel, done)
+	}()
+	defer func() {
+		close(done)
+		<-heeded
 	}()
 	a.r.refresh()
 	run := a.r.options(a.call, a.q)
@@ -187,8 +230,14 @@ func (a *attendant) run(ctx context.Context, cancel context.CancelFunc) error {
 	taken := a.taken
 	run.Begun = func() { a.say(&watched.Reply{Taken: taken}) }
 	run.Waiting = a.r.closeUnused
-	a.taken, a.pending, a.early, a.all, a.network, a.mail = 0, false, false, false, false, false
-	err := a.r.run(ctx, a.call, a.q, run, false)
+	try := a.try
+	a.taken, a.pending, a.try, a.early, a.all, a.network, a.mail = 0, false, false, false, false, false, false
+	var err error
+	if try {
+		err = a.r.run(ctx, a.call, a.q, run, false)
+	} else {
+		run.Begun()
+	}
 	if err != nil && !errors.Is(err, exit.ErrSilent) {
 		return err // the watcher tries again
 	}

@@ -305,6 +305,9 @@ func (r *router) run(ctx context.Context, c *door.Call, q *spool.Queue, run queu
 	sum, err := queue.Run(ctx, q, r, run)
 	r.progress.end()
 	r.transcript.Flush(ctx)
+	if err == nil && len(sum.Waiting) > 0 && !r.keeps {
+		q.PokeToLook()
+	}
 	switch {
 	case errors.Is(err, context.Canceled):
 		return exit.Fail(exit.TempFail, "interrupted while another queue run was going on: nothing was tried")

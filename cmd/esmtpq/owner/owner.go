@@ -145,6 +145,9 @@ func adopt(c *door.Call) error {
 		}
 		return err
 	})
+	if n > 0 {
+		sel.Poke(0)
+	}
 	if err == nil && n == 0 {
 		return exit.Fail(exit.Unavailable, "no mail here is held as a copy")
 	}
@@ -157,7 +160,8 @@ func setHeld(c *door.Call, on bool) error {
 		return err
 	}
 	defer sel.Close()
-	return each(c, sel.names, func(name string) error {
+	released := false
+	err = each(c, sel.names, func(name string) error {
 		if !spool.IsID(name) {
 			return errors.New("queued by esmtp-wrapper: run deliver once to take it over")
 		}
@@ -168,7 +172,12 @@ func setHeld(c *door.Call, on bool) error {
 		err := sel.SetHeld(name, on)
 		if err == nil && m != nil && m.Held != on {
 			sel.note(m, event, "")
+			released = released || !on
 		}
 		return err
 	})
+	if released {
+		sel.Poke(0) // a watcher may send it now; without one it waits for the next run
+	}
+	return err
 }

@@ -23,7 +23,7 @@ func newClock() (*clock, error) {
 		return nil, os.NewSyscallError("timerfd_create", err)
 	}
 	c := &clock{f: os.NewFile(uintptr(fd), "clock"), events: make(chan event)}
-	if err := c.arm(time.Time{}); err != nil {
+	if err := c.arm(time.Time{}); err != nil && err != errClockSet {
 		c.f.Close()
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func newClock() (*clock, error) {
 }
 
 // arm waits for a time instead of the one before; for none, if it is zero. If the clock has been set
-// meanwhile, the timer is armed all the same.
+// meanwhile, the timer is armed all the same, and that is the error.
 func (c *clock) arm(t time.Time) error {
 	c.armed = t
 	var spec unix.ItimerSpec
@@ -52,7 +52,7 @@ func (c *clock) arm(t time.Time) error {
 		err = unix.TimerfdSettime(int(fd), unix.TFD_TIMER_ABSTIME|unix.TFD_TIMER_CANCEL_ON_SET, &spec, nil)
 	})
 	if errors.Is(err, unix.ECANCELED) {
-		err = nil
+		return errClockSet
 	}
 	return os.NewSyscallError("timerfd_settime", err)
 }

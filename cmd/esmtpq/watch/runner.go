@@ -76,6 +76,11 @@ func (r *runner) start() {
 		return
 	}
 	r.fruit = false
+	r.tell()
+}
+
+// tell gives the process all that is asked for.
+func (r *runner) tell() {
 	(&watched.Request{Kind: watched.Ready}).Write(r.control)
 	for _, req := range r.asked {
 		req.Write(r.control)
@@ -186,31 +191,40 @@ func (r *runner) retry() {
 	r.start()
 }
 
-// How long a process has that is asked to end: for what it has waited with, for the transaction that
+// How long a process has that is asked to end: for what was asked for before, for the transaction that
 // goes on, and until it is killed.
 const (
 	politeTime = 10 * time.Second
 	endTime    = 20 * time.Second
 )
 
-// stop asks the process to end, and waits for that.
+// stop asks the process to end, and waits for that. If it was about to end by itself, and has not seen what
+// it was asked for last, one more does.
 func (r *runner) stop() {
 	if r.child == nil {
 		return
 	}
-	pid := r.child.Process.Pid
-	r.child.Process.Signal(syscall.SIGTERM)
+	r.end()
 	end := time.NewTimer(politeTime)
 	defer end.Stop()
-	for asked := false; ; {
+	for asked, more := false, true; ; {
 		select {
 		case reply := <-r.replies:
-			if reply == nil {
+			if reply != nil {
+				r.asked = r.asked[min(reply.Taken, len(r.asked)):]
+				continue
+			}
+			if more = more && !asked && len(r.asked) > 0 && r.child.ProcessState.Success(); !more {
 				return
 			}
+			if more = false; r.spawn() != nil {
+				return
+			}
+			r.tell()
+			r.end()
 		case <-end.C:
 			if asked {
-				syscall.Kill(-pid, syscall.SIGKILL)
+				syscall.Kill(-r.child.Process.Pid, syscall.SIGKILL)
 				return
 			}
 			asked = true
@@ -218,4 +232,13 @@ func (r *runner) stop() {
 			end.Reset(endTime)
 		}
 	}
+}
+
+// end tells the process to end, behind all that it has been asked for: a signal would overtake that, or come
+// before the process can take one.
+func (r *runner) end() {
+	for _, req := range append(r.more, &watched.Request{Kind: watched.End}) {
+		req.Write(r.control)
+	}
+	r.asked, r.more = append(r.asked, r.more...), nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"esmtpq/cmd/esmtpq/exit"
+	"esmtpq/cmd/esmtpq/watched"
 	"esmtpq/queue/spool"
 )
 
@@ -19,8 +20,8 @@ type socket struct {
 	lock  *os.File
 	f     *os.File
 	path  string
-	pokes chan time.Duration
-	done  chan struct{}
+	pokes chan *watched.Request // closed when no more come
+	ended bool
 }
 
 // listen takes the lock of the watcher and makes the socket.
@@ -38,7 +39,7 @@ func listen(dir string) (*socket, error) {
 		defer q.Close()
 		return nil, alreadyWatched(q)
 	}
-	s := &socket{q: q, lock: lock, pokes: make(chan time.Duration), done: make(chan struct{})}
+	s := &socket{q: q, lock: lock, pokes: make(chan *watched.Request)}
 	if err := s.make(); err != nil {
 		lock.Close()
 		q.Close()
@@ -111,38 +112,68 @@ func runtimeDir() string {
 	return ""
 }
 
-// read hands on what submissions say: how long to wait for more mail. Whatever else is said counts as
-// a message, too.
+// read hands on what is said.
 func (s *socket) read() {
+	defer close(s.pokes)
 	b := make([]byte, 64)
 	for {
 		n, err := s.f.Read(b)
 		if err != nil && err != io.EOF { // EOF is a message of no octets
 			return
 		}
-		d, _ := time.ParseDuration(string(b[:n]))
-		select {
-		case s.pokes <- d:
-		case <-s.done:
-			return
-		}
+		s.pokes <- request(b[:n])
 	}
 }
 
-// there reports whether submissions find the socket.
-func (s *socket) there() bool { return s.q.HasSocket() }
-
-// close ends it. Submissions see to their mail themselves from now on.
-func (s *socket) close() {
-	select {
-	case <-s.done:
-		return
-	default:
+// request returns what is asked for by words: submissions say how long to wait for more mail, and runs
+// of others that they are over. Whatever else is said counts as a message, too.
+func request(words []byte) *watched.Request {
+	if string(words) == spool.Look {
+		return &watched.Request{Kind: watched.Look}
 	}
-	close(s.done)
+	d, _ := time.ParseDuration(string(words))
+	return &watched.Request{Kind: watched.New, Delay: d}
+}
+
+// there reports whether submissions find the socket.
+func (s *socket) there() bool {
+	_, err := os.Lstat(s.path)
+	return err == nil && s.q.HasSocket()
+}
+
+// close ends it, and reports whether something was said that nobody has taken. Submissions see to their
+// mail themselves from now on: the name goes before the last look at what was said, and a submission
+// looks for the name after it has said something.
+func (s *socket) close() (said bool) {
+	if s.ended {
+		return false
+	}
+	s.ended = true
 	s.q.RemoveSocket()
 	syscall.Unlink(s.path)
+	if s.f.SetReadDeadline(time.Now()) != nil {
+		said = true // perhaps
+		s.f.Close()
+	}
+	for range s.pokes {
+		said = true
+	}
+	said = s.unread() || said
 	s.f.Close()
 	s.lock.Close()
 	s.q.Close()
+	return said
+}
+
+// unread reports whether anything is left to be read.
+func (s *socket) unread() (any bool) {
+	raw, err := s.f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	raw.Control(func(fd uintptr) {
+		_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		any = err == nil
+	})
+	return any
 }

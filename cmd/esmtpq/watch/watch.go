@@ -73,12 +73,12 @@ func watch(c *door.Call) error {
 	w := &watcher{call: c, manager: newManager(), signals: make(chan os.Signal, 8)}
 	signal.Notify(w.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGALRM)
 	signal.Ignore(syscall.SIGPIPE)
-	if w.socket, err = listen(whoami.Queue(home)); err != nil {
-		return err
-	}
-	defer func() { w.socket.close() }()
 	if w.clock, err = newClock(); err != nil {
 		return exit.Fail(exit.OSErr, "cannot watch the clock: %w", err)
+	}
+	// From here on submissions rely on us.
+	if w.socket, err = listen(whoami.Queue(home)); err != nil {
+		return err
 	}
 	w.network = newNetwork()
 	w.state = snapshot()
@@ -97,9 +97,13 @@ func (w *watcher) loop() error {
 			rest()
 		}
 		select {
-		case d := <-w.socket.pokes:
+		case r, ok := <-w.socket.pokes:
 			leaveRest()
-			w.runner.ask(watched.New, d)
+			if !ok {
+				w.stop()
+				return exit.Fail(exit.OSErr, "the socket for new messages cannot be read any more: start it again")
+			}
+			w.runner.ask(r.Kind, r.Delay)
 		case <-w.network.hints:
 			leaveRest()
 			w.hint()
@@ -194,7 +198,9 @@ func (w *watcher) reply(r *watched.Reply) {
 		return
 	}
 	w.waitsNetwork = r.Network
-	w.clock.arm(r.Next)
+	if w.clock.arm(r.Next) == errClockSet {
+		w.time(resumed) // or it has slept
+	}
 }
 
 // keepSocket makes the socket anew if somebody has removed it, or the queue directory.
@@ -213,10 +219,12 @@ func (w *watcher) keepSocket() error {
 	return nil
 }
 
-// stop ends the process that delivers, and so this one.
+// stop ends this process: the mail that we were told of until now is delivered.
 func (w *watcher) stop() {
 	w.manager.say("STOPPING=1")
-	w.socket.close()
+	if w.socket.close() {
+		w.runner.ask(watched.New, 0)
+	}
 	w.runner.stop()
 }
 

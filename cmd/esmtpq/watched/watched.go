@@ -30,6 +30,8 @@ const (
 	Due     Kind = "due"     // try what is due
 	Network Kind = "network" // the network has changed: try what waits for it, too
 	Flush   Kind = "flush"   // try everything, as a person does
+	Look    Kind = "look"    // try nothing, and say what the queue waits for
+	End     Kind = "end"     // deliver what was asked for before, and end; it is not acknowledged
 )
 
 // A Request is one request of the watcher.
