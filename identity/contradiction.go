@@ -40,6 +40,7 @@ func (c *Config) Contradictions() []string {
 			{"relogin_delay", "has no effect without max_messages_per_session", id.ReloginDelay > 0 && id.MaxMessagesPerSession == 0},
 			{"password", "is not used: the identity has no username", id.Username == "" && id.Password.IsSet()},
 			{"password_command", "is not run: the identity has no username", id.Username == "" && id.PasswordCommand != ""},
+			{"future_release", "has no effect with protocol: lmtp", id.LMTP && id.FutureRelease},
 			{"authorize_as", "has no effect: the identity has no username and no client_certificate", id.AuthorizeAs != "" && id.Username == "" && id.ClientCertificate == ""},
 			{"port", "begins in clear as a rule: tls should be starttls", id.TLS == TLSImplicit && (id.Port == "587" || id.Port == "25" || id.Port == "submission" || id.Port == "smtp")},
 		} {

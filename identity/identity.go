@@ -207,6 +207,8 @@ type Identity struct {
 
 	HoldFor    time.Duration // how long mail can be taken back after its submission, before it is sent
 	SendWindow Window        // when mail is sent; nil: always
+	// FutureRelease hands mail that is to be sent at a time to a host that keeps it until then (RFC 4865).
+	FutureRelease bool
 
 	// KeepSession is how long the watcher leaves a session open for more mail; 0 means
 	// DefaultKeepSession, and Never that it does not.

@@ -147,6 +147,9 @@ func (c *Config) identityNode(id *Identity) *tree.Node {
 		}
 		add(n, "send_window", textList(spans))
 	}
+	if id.FutureRelease {
+		addPlain(n, "future_release", "true")
+	}
 	addPeriod(n, "keep_session", id.KeepSession)
 	addCount(n, "max_messages_per_session", id.MaxMessagesPerSession)
 	addDuration(n, "relogin_delay", id.ReloginDelay)

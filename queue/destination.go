@@ -302,10 +302,13 @@ func (t *destination) fill(e *openEntry) *Delivery {
 				continue
 			}
 			route, err := t.run.router.Route(&m.Envelope, rcpt)
-			if err != nil || route.Destination != t.name || t.run.shut(&route, now) {
+			if err != nil || route.Destination != t.name || t.run.shut(m, &route, now) {
 				continue
 			}
 			rcpt.Address = route.Address
+			if !t.run.opt.Early && m.Envelope.NotBefore.After(now) {
+				d.HoldUntil = route.HoldUntil
+			}
 			d.ReversePath, d.draw.sender, d.Rule = route.ReversePath, route.Sender, route.Rule
 			d.Recipients = append(d.Recipients, rcpt)
 			d.draw.indexes = append(d.draw.indexes, i)

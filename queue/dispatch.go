@@ -15,6 +15,7 @@ func (r *run) dispatch(m *spool.Message, now time.Time) {
 	var indexes []int
 	var reports []Report
 	var opens time.Time
+	early := !r.opt.Early && m.Envelope.NotBefore.After(now)
 	for i, rcpt := range m.Envelope.Recipients {
 		if !m.Progress[i].State.Pending() {
 			continue
@@ -26,13 +27,19 @@ func (r *run) dispatch(m *spool.Message, now time.Time) {
 			continue
 		}
 		switch {
-		case r.shut(&route, now):
-			opens = earlier(opens, route.Opens)
+		case r.shut(m, &route, now):
+			if !early {
+				opens = earlier(opens, route.Opens)
+			}
 		case !slices.Contains(names, route.Destination):
 			names = append(names, route.Destination)
 		}
 	}
-	r.noteWindow(m, opens, len(names)+len(indexes) == 0, now)
+	if whole := len(names)+len(indexes) == 0; early {
+		r.noteEarly(m, whole, now)
+	} else {
+		r.noteWindow(m, opens, whole, now)
+	}
 	r.refuseRecipients(m.ID, "", indexes, reports)
 	if len(names) > 0 {
 		r.mu.Lock()

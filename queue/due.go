@@ -107,6 +107,10 @@ func (r *run) noteTried(e *openEntry, now time.Time) {
 // message with a configuration of its own, which may change unnoticed. It is called with mu held.
 func (r *run) noteIdentity(name string, m *spool.Message, now time.Time) {
 	until := r.nothingUntil(m, now)
+	if !m.Scheduled(now).IsZero() {
+		delete(r.findings.waits, spool.Number(m.ID)) // both the identity and a time are to be looked at
+		return
+	}
 	if !due(m.Next, now) {
 		r.findings.note(m, waitsItsTime, until, now)
 		return
@@ -135,6 +139,12 @@ func (r *run) nothingUntil(m *spool.Message, now time.Time) time.Time {
 	}
 	if at := m.Scheduled(now); !at.IsZero() {
 		sooner(at)
+		if ahead, ok := m.Envelope.AheadAt(now); ok && ahead.After(now) {
+			sooner(ahead)
+		}
+		if m.Opens.After(now) {
+			sooner(m.Opens)
+		}
 	}
 	if m.Pending() && !m.DelayTold && l.delayNotice() >= 0 {
 		sooner(waitingSince(m, now).Add(l.delayNotice()))

@@ -88,7 +88,7 @@ func (a *ahead) message(m *spool.Message) {
 	if !until.After(a.now) {
 		until = a.now.Add(tellAgain)
 	}
-	if m.Held || !m.Pending() || !due(m.Next, a.now) || !m.Scheduled(a.now).IsZero() {
+	if m.Held || !m.Pending() || !due(m.Next, a.now) || !m.Scheduled(a.now).IsZero() && (!r.mayGoAhead(m, a.now) || untried(m)) {
 		a.at(until)
 		return
 	}

@@ -142,7 +142,7 @@ func addPart(parts []part, o Outcome) []part {
 // sake puts the message off, once.
 func (t *destination) attempt(p *part, now time.Time) spool.Attempt {
 	a := spool.Attempt{Entry: p.draw.entry.Entry, Recipients: p.draw.some(p.which), Reports: p.reports}
-	own := func(r Report) bool { return r.Action == Delayed && r.Scope != ScopeIdentity }
+	own := func(r Report) bool { return r.Action == Delayed && r.Scope != ScopeIdentity && r.Until.IsZero() }
 	if slices.ContainsFunc(p.reports, own) {
 		t.run.mu.Lock()
 		if !p.draw.charged {
@@ -164,7 +164,7 @@ func (t *destination) giveUp(p *part, now time.Time) []Report {
 	p.draw.entry.View(func(m *spool.Message) {
 		for k := range reports {
 			r := &reports[k]
-			if r.Action != Delayed || r.Scope == ScopeIdentity {
+			if r.Action != Delayed || r.Scope == ScopeIdentity || !r.Until.IsZero() {
 				continue
 			}
 			if r.Unsure || m.Progress[p.draw.indexes[p.recipient(k)]].State == spool.Unsure {
@@ -181,6 +181,10 @@ func (t *destination) settle(p *part, err error, now time.Time) {
 	r, e := t.run, p.draw.entry
 	if slices.ContainsFunc(p.reports, func(rep Report) bool { return rep.Unsure }) && r.tooUnsure(e.unsure(p)) {
 		r.hold(e)
+	}
+	until := notYetUntil(p.reports)
+	if !until.IsZero() && err == nil {
+		r.putOff(e, until, now)
 	}
 	r.mu.Lock()
 	t.tally(p, err, now)
@@ -200,7 +204,7 @@ func (t *destination) settle(p *part, err error, now time.Time) {
 	if whole && !e.Served() {
 		r.keepCopy(e)
 	}
-	if last {
+	if last && until.IsZero() {
 		r.noteTried(e, now)
 	}
 	if whole {
@@ -249,6 +253,9 @@ func (t *destination) tally(p *part, err error, now time.Time) {
 			r.sum.Failed = append(r.sum.Failed, Failure{p.ID, p.draw.indexes[i], p.Recipients[i].Address, *rep})
 			r.noted = append(r.noted, p.ID)
 		case Delayed:
+			if !rep.Until.IsZero() {
+				continue
+			}
 			if delayed == nil || delayed.Scope != ScopeIdentity {
 				delayed = rep
 			}

@@ -178,7 +178,7 @@ func (r *run) judge(m *spool.Message, now time.Time) verdict {
 		if !notable {
 			r.findings.note(m, waitsOwner, r.nothingUntil(m, now), now)
 		}
-	case !r.opt.Early && !m.Envelope.ReleaseAt(now).IsZero():
+	case !r.opt.Early && !m.Envelope.ReleaseAt(now).IsZero() && !r.mayGoAhead(m, now):
 		r.schedule(m, m.Envelope.ReleaseAt(now), now)
 	case r.opt.All && r.triedMeanwhile(m.Last, now):
 		r.leave(m)

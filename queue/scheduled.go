@@ -10,8 +10,23 @@ import (
 // while it can be taken back, or outside of the hours of its identity. Such mail is not late, and does
 // not count as waiting.
 
-// shut reports whether a route is closed at the moment.
-func (r *run) shut(route *Route, now time.Time) bool { return !r.opt.Early && route.Opens.After(now) }
+// shut reports whether a route is closed to a message at the moment.
+func (r *run) shut(m *spool.Message, route *Route, now time.Time) bool {
+	switch {
+	case r.opt.Early:
+		return false
+	case m.Envelope.NotBefore.After(now):
+		return !route.HoldUntil.After(now)
+	}
+	return route.Opens.After(now)
+}
+
+// mayGoAhead reports whether a message that is to be sent at a time may be handed to a host that keeps
+// it until then.
+func (r *run) mayGoAhead(m *spool.Message, now time.Time) bool {
+	at, ok := m.Envelope.AheadAt(now)
+	return ok && !at.After(now) && !m.Opens.After(now) && (r.opt.All || due(m.Next, now))
+}
 
 // earlier returns the earlier of two times; zero is none.
 func earlier(a, b time.Time) time.Time {
@@ -34,7 +49,46 @@ func (r *run) schedule(m *spool.Message, at, now time.Time) {
 	if at.Before(until) {
 		until = at
 	}
+	if ahead, ok := m.Envelope.AheadAt(now); ok && ahead.After(now) {
+		r.wakeAt(ahead)
+	}
+	if m.Opens.After(now) {
+		r.wakeAt(m.Opens)
+	}
 	r.findings.note(m, waitsRelease, until, now)
+}
+
+// noteEarly notes that a message waits for the time that its submitter has named. whole says that no
+// host is asked to take it ahead of that. It is called without mu.
+func (r *run) noteEarly(m *spool.Message, whole bool, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.wakeAt(m.Envelope.NotBefore); whole {
+		r.schedule(m, m.Envelope.NotBefore, now)
+	}
+}
+
+// putOff leaves a message that hosts do not take ahead of its time. It is called without mu.
+func (r *run) putOff(e *openEntry, until, now time.Time) {
+	if err := e.SetOpens(until); err != nil {
+		r.troubled("note when %s may go: %v", e.ID(), err)
+	}
+	e.View(func(m *spool.Message) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.wakeAt(until)
+		if at := m.Scheduled(now); !at.IsZero() {
+			r.schedule(m, at, now)
+		}
+	})
+}
+
+// notYetUntil returns the first time that reports leave a message alone until; zero if none does.
+func notYetUntil(reports []Report) (until time.Time) {
+	for i := range reports {
+		until = earlier(until, reports[i].Until)
+	}
+	return until
 }
 
 // noteWindow records when the first of the routes of a message opens that are closed; zero if all are

@@ -136,3 +136,109 @@ func TestScheduledInTheDueIndex(t *testing.T) {
 		t.Errorf("%d were sent", len(h.got()))
 	}
 }
+
+// Mail with a time goes ahead of it by a route whose host may hold it, once it cannot be taken back; by no
+// other. What is not taken that way is not charged, nor counted, nor tried again before its time.
+func TestAhead(t *testing.T) {
+	ticks := &clock{time.Now().Truncate(time.Second)}
+	start := ticks.now
+	at := start.Add(8 * 24 * time.Hour)
+	router := func(h Transport) *fakeRouter {
+		f := one(h)
+		f.hosts["example.net"] = h
+		f.route = func(env *Envelope, rcpt Recipient) (Route, error) {
+			r := Route{Destination: domainOf(rcpt.Address), Address: rcpt.Address}
+			if r.Destination == "example.com" {
+				r.HoldUntil = env.NotBefore
+			}
+			return r, nil
+		}
+		return f
+	}
+	q, h := newQueue(t), &fakeHost{}
+	var held []time.Time
+	h.before = func(d *Delivery) { held = append(held, d.HoldUntil) }
+	go1, other := scheduled(t, q, at, 60, "a@example.com", "b@example.net"), scheduled(t, q, at, 0, "c@example.net")
+	sum := runQueue(t, q, router(h), RunOptions{Now: ticks.read})
+	if len(h.got()) != 0 || sum.Wake.After(read(t, q, go1).Envelope.Arrival.Add(time.Minute)) {
+		t.Fatalf("sent %q, wakes %v", h.to, sum.Wake)
+	}
+	ticks.now = start.Add(2 * time.Minute)
+	for range 2 {
+		sum = runQueue(t, q, router(h), RunOptions{Now: ticks.read})
+		wantWaiting(t, sum, 0)
+		if !slices.Equal(h.to, []string{go1 + " a@example.com"}) || !held[0].Equal(at) || !sum.Wake.Equal(at.UTC()) || letters(read(t, q, go1)) != "r-" {
+			t.Fatalf("sent %q, to be held until %v, wakes %v", h.to, held, sum.Wake)
+		}
+	}
+	ticks.now = at.Add(time.Second)
+	runQueue(t, q, router(h), RunOptions{Now: ticks.read})
+	if len(h.to) != 3 || !held[1].IsZero() || !held[2].IsZero() {
+		t.Errorf("sent %q of %s, %s, held until %v", h.to, go1, other, held)
+	}
+
+	// Not taken: for how long is the transport's to say.
+	ticks.now = start
+	until := start.Add(6 * 24 * time.Hour)
+	h = &fakeHost{answer: func(d *Delivery, _ Recipient) Report {
+		if d.HoldUntil.IsZero() {
+			return relayed
+		}
+		return Report{Action: Delayed, Scope: ScopeMessage, Code: 501, Status: "5.5.4", Text: "no", Host: "mx.example.org", Until: until}
+	}}
+	l := &listener{}
+	id := scheduled(t, q, at, 0, "a@example.com")
+	for i, step := range []struct {
+		now    time.Time
+		sent   int
+		wake   time.Time
+		opened time.Time
+	}{
+		{start, 1, until, until}, {start.Add(24 * time.Hour), 1, until, until}, {until.Add(time.Second), 2, at, at}, {until.Add(time.Hour), 2, at, at},
+	} {
+		if i == 2 {
+			until = at
+		}
+		ticks.now = step.now
+		for _, all := range []bool{false, true} {
+			sum := runQueue(t, q, router(h), RunOptions{Now: ticks.read, Notifier: l, All: all})
+			wantWaiting(t, sum, 0)
+			m := read(t, q, id)
+			if len(h.got()) != step.sent || m.Attempts != 0 || !m.Opens.Equal(step.opened) || !sum.Wake.Equal(step.wake.UTC()) || len(sum.Failed)+len(l.heard) != 0 {
+				t.Fatalf("step %d: sent %q, %d attempts, opens %v, wakes %v, told %q", i, h.got(), m.Attempts, m.Opens, sum.Wake, l.heard)
+			}
+			if text := m.ScheduledText(ticks.now, func(time.Time) string { return "T" }); text != "to be sent T" {
+				t.Errorf("step %d: %s", i, text)
+			}
+		}
+	}
+	ticks.now = at.Add(time.Second)
+	runQueue(t, q, router(h), RunOptions{Now: ticks.read})
+	if n, _ := q.Count(); n != 0 {
+		t.Error("not sent at its time")
+	}
+
+	// The trouble of an identity is told as such, and the mail goes ahead when that is over.
+	ticks.now = start
+	h = &fakeHost{answer: refusing(unreachable)}
+	id = scheduled(t, q, at, 0, "a@example.com")
+	runQueue(t, q, router(h), RunOptions{Now: ticks.read})
+	if p, err := Ahead(q, RunOptions{Now: ticks.read}); err != nil || !p.Network || p.Next.After(start.Add(time.Hour)) {
+		t.Errorf("%+v, %v", p, err)
+	}
+	h.answer = nil
+	ticks.now = start.Add(time.Hour)
+	runQueue(t, q, router(h), RunOptions{Now: ticks.read})
+	if got := h.got(); len(got) != 2 || got[1] != id {
+		t.Errorf("sent %q", got)
+	}
+
+	// A person who names it does not want it held.
+	held = nil
+	h.before = func(d *Delivery) { held = append(held, d.HoldUntil) }
+	scheduled(t, q, at, 0, "a@example.com")
+	runQueue(t, q, router(h), RunOptions{All: true, Early: true, Select: func(*spool.Message) bool { return true }, Now: ticks.read})
+	if len(held) != 1 || !held[0].IsZero() {
+		t.Errorf("held until %v", held)
+	}
+}

@@ -69,8 +69,11 @@ type Delivery struct {
 	// Recipients are those to try now, with complete (qualified) addresses.
 	Recipients []Recipient
 	Content    Content
-	Rule       string       // that chose the destination
-	Fields     spool.Fields // of the header, for an Observer
+	Rule       string // that chose the destination
+	// HoldUntil is for a message that goes ahead of its time: until when the host has to hold it
+	// (RFC 4865). A host that cannot does not get it before; see Report.Until.
+	HoldUntil time.Time
+	Fields    spool.Fields // of the header, for an Observer
 
 	draw *draw // what the queue knows of it; nil in tests of transports
 }
@@ -134,4 +137,7 @@ type Route struct {
 	Rule        string // why this destination, for people: the rule that chose the identity
 	// Opens is when mail may go by this route, if that is still to come; zero if it may at once.
 	Opens time.Time
+	// HoldUntil is until when a host has to hold the message that takes it before its time; zero if
+	// none is to be asked.
+	HoldUntil time.Time
 }

@@ -37,6 +37,9 @@ func (w *world) judgeHonest() {
 			}
 			want := w.due(r)
 			ok := r.report.Action == want
+			if w.plan.holds && want != queue.Relayed {
+				ok = r.report.Action == queue.Delayed
+			}
 			if m.refusal != 0 && m.refusedAt == dot && r.refusal != 0 && r.report.Action == outcomeOf(m.refusal, dot) {
 				ok = true // it may be told of the message
 			}

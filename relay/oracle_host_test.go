@@ -190,6 +190,9 @@ func (s *session) mail(rest string) {
 		s.w.violate("A", "MAIL %s", rest)
 		msg = s.w.msgs[0]
 	}
+	if strings.Contains(rest, " HOLDUNTIL=") != s.p.holds {
+		s.w.violate("A", "ahead of its time %v: MAIL %s", s.p.holds, rest)
+	}
 	t := &txn{s: s, msg: msg, first: len(s.commands), end: -1}
 	good, code := true, 503
 	var over *reply

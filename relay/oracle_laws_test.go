@@ -140,6 +140,9 @@ func (w *world) judgeDelayed(r *recipient, rep queue.Report, takes []*txn) {
 	if rep.Unsure && !w.doubtful(r) {
 		w.violate("C", "%s is in doubt without cause: %q", r.addr, show(rep))
 	}
+	if failed := !rep.Until.IsZero() && (w.seemsRefused(r, rep) || w.cancelsOut(r, rep)); failed {
+		return // a failure that waits for its time
+	}
 	if rep.Code != 0 && !w.refused(r, rep, true) && !w.excused(r) {
 		w.violate("B", "%s: recorded %q, which nobody said to it", r.addr, show(rep))
 	}
@@ -239,7 +242,7 @@ func (w *world) refused(r *recipient, rep queue.Report, any bool) bool {
 // judgeRefusals: a refusal that was read for a recipient is recorded, whatever became of the
 // session.
 func (w *world) judgeRefusals(r *recipient, rep queue.Report) {
-	if rep.Action != queue.Delayed || w.plan.auth {
+	if rep.Action != queue.Delayed || w.plan.auth || !rep.Until.IsZero() {
 		return
 	}
 	for _, t := range r.tries {

@@ -96,6 +96,7 @@ type plan struct {
 	crashes  bool   // it ends when something stands behind a final dot, once the message is taken
 	poison   string // what it closes the connection over where it is among what it has read: 500, as its first reply
 	floods   bool   // it takes a chunk behind a refused BDAT for commands
+	holds    bool   // it offers FUTURERELEASE, and all mail is to go ahead of its time
 	cuts     bool   // the end of the connection passes for the end of the last chunk
 
 	soft  func() reply // in place of an acceptance of a content

@@ -182,6 +182,7 @@ func randomWorld(n uint64) (w *world, faulty int) {
 func playRandom(n uint64, verbose bool) *world {
 	w, faulty := randomWorld(n)
 	w.verbose = verbose
+	w.plan.holds = newDice(n, 3).one(6)
 	d := newDice(n, 2)
 	if d.one(10) {
 		w.count = 2 + d.IntN(3)

@@ -160,6 +160,9 @@ func (p *plan) greets() string {
 	if p.mailMax > 0 {
 		all = append(all, "LIMITS MAILMAX="+strconv.Itoa(p.mailMax))
 	}
+	if p.holds {
+		all = append(all, "FUTURERELEASE 999999 2099-01-01T00:00:00Z")
+	}
 	if p.auth {
 		all = append(all, "AUTH PLAIN LOGIN")
 	}

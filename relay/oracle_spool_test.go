@@ -169,6 +169,9 @@ func (s *spool) next(wait bool) *queue.Delivery {
 	s.left = s.left[1:]
 	s.drawn = append(s.drawn, m)
 	m.d = &queue.Delivery{ID: m.id, Envelope: &queue.Envelope{MaxLine: int64(m.maxLine)}, ReversePath: m.from, Content: memContent{m}}
+	if s.w.plan.holds {
+		m.d.HoldUntil = time.Now().Add(48 * time.Hour)
+	}
 	for i, r := range m.rcpts {
 		if !r.settled() {
 			m.d.Recipients = append(m.d.Recipients, queue.Recipient{Address: r.addr})
@@ -316,6 +319,10 @@ func (s *spool) record(d *queue.Delivery, indexes []int, reports []queue.Report)
 			s.w.violate("B", "%s: %s without a scope", r.addr, show(rep))
 		case rep.Unsure && rep.Action != queue.Delayed:
 			s.w.violate("B", "%s: %s, unsure", r.addr, show(rep))
+		case s.w.plan.holds && (rep.Action == queue.Failed || rep.Action == queue.Delayed && !rep.Unsure && rep.Scope != queue.ScopeIdentity && rep.Until.IsZero()):
+			s.w.violate("A", "%s: %s, before its time", r.addr, show(rep))
+		case !rep.Until.IsZero() && (!s.w.plan.holds || rep.Action != queue.Delayed || rep.Unsure):
+			s.w.violate("B", "%s: %s, and left alone until %v", r.addr, show(rep), rep.Until)
 		case rep.Status == "":
 			s.w.violate("B", "%s: %s without a status", r.addr, show(rep))
 		}

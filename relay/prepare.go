@@ -75,6 +75,8 @@ func (w *worker) lacks(t *task) bool {
 		return true
 	case !ext.Has("REQUIRETLS") && t.d.Envelope.RequireTLS:
 		return true
+	case !ext.Has("FUTURERELEASE") && !t.d.HoldUntil.IsZero():
+		return true
 	case !ext.Has("DSN") && wantsDSN(t):
 		return true
 	}
@@ -155,10 +157,15 @@ func (w *worker) prepare(t *task) *smtp.Message {
 			return w.refuse(t, f, local(kindRequireTLS, "the message may go by TLS only, all the way (REQUIRETLS), and %s does not promise that: send it by another host, or without", w.host.name))
 		}
 	}
+	hold, no := w.hold(t)
+	if no != nil {
+		w.record(t.outcome(t.all(*no)))
+		return nil
+	}
 	utf8 := ext.Has("SMTPUTF8")
 	m := &smtp.Message{
 		Body: t.d.Content, UTF8: env.UTF8 && utf8, EightBit: t.d.Content.EightBit() || env.Body == "8BITMIME",
-		Return: env.Return, EnvelopeID: env.EnvelopeID, RequireTLS: env.RequireTLS, Alone: t.alone,
+		Return: env.Return, EnvelopeID: env.EnvelopeID, RequireTLS: env.RequireTLS, Alone: t.alone, HoldUntil: hold,
 	}
 	if t.d.ReversePath != "" {
 		from, needs, err := wire(t.d.ReversePath, utf8, kindSender, kindUTF8Sender)

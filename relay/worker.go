@@ -299,7 +299,9 @@ func (w *worker) giveBack() {
 		default:
 			continue
 		}
-		outcomes = append(outcomes, t.outcome(t.all(rep)))
+		o := t.outcome(t.all(rep))
+		ahead(&o, time.Now())
+		outcomes = append(outcomes, o)
 	}
 	if len(outcomes) > 0 {
 		w.src.Record(outcomes)
@@ -312,6 +314,7 @@ func (w *worker) record(outcomes ...queue.Outcome) {
 		return
 	}
 	for i := range outcomes {
+		ahead(&outcomes[i], time.Now())
 		outcomes[i].Session.Setup, w.setup = w.setup, 0
 		if w.conn != nil {
 			outcomes[i].Session.TLS = w.conn.Cipher()

@@ -60,7 +60,9 @@ type Message struct {
 	Next     time.Time // when it is due; zero for at once
 	First    time.Time // when it was first tried, for its own sake; zero if never, or not known
 	Drop     time.Time // when it may be dropped, having failed and been kept; zero if not planned
-	Opens    time.Time // when the send window of its identity opens, or did last; zero if it has none
+	// Opens is when the send window of its identity opens, or did last, or, before the time that its
+	// submitter has named, when a host may take it ahead of that; zero if there is nothing of the kind.
+	Opens time.Time
 	// DelayTold reports whether its owner was told that it is late.
 	DelayTold bool
 	// Copied reports whether a copy was kept of it, since a host has taken it.

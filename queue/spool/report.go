@@ -1,6 +1,9 @@
 package spool
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // An Action says what became of a recipient in one attempt (RFC 3464, 2.3.3).
 type Action string
@@ -41,6 +44,9 @@ type Report struct {
 	// Unsure says that the end of the message was sent and no reply came, so that the host may
 	// have taken it. Only with Delayed.
 	Unsure bool
+	// Until is for mail that is to be sent at a time, and that a host does not take ahead of it: the
+	// message is left alone until then, and not charged. Only with Delayed; else the zero time.
+	Until time.Time
 }
 
 // Explain returns the report on one printable line.

@@ -13,13 +13,31 @@ const maxSetBack = time.Minute
 // else the zero time. A time that its submitter has named holds by the clock of the wall, however it
 // has been set since.
 func (e *Envelope) ReleaseAt(now time.Time) time.Time {
-	at := time.Time{}
-	if e.NotBefore.After(now) {
+	at := e.graceEnd(now)
+	if e.NotBefore.After(now) && e.NotBefore.After(at) {
 		at = e.NotBefore
 	}
+	return at
+}
+
+// AheadAt returns when the message, which is to be sent at a time that is still to come, may be handed
+// to a host that keeps it until then: not while it can be taken back. ok is false where it has no such
+// time.
+func (e *Envelope) AheadAt(now time.Time) (at time.Time, ok bool) {
+	if !e.NotBefore.After(now) {
+		return at, false
+	}
+	if at = e.graceEnd(now); at.IsZero() {
+		at = now
+	}
+	return at, at.Before(e.NotBefore)
+}
+
+// graceEnd returns until when the message can be taken back; the zero time if it cannot.
+func (e *Envelope) graceEnd(now time.Time) (at time.Time) {
 	if grace := time.Duration(min(e.Grace, maxGrace)) * time.Second; grace > 0 {
 		until := e.Arrival.Add(grace)
-		if left := until.Sub(now); left > 0 && left <= grace+maxSetBack && until.After(at) {
+		if left := until.Sub(now); left > 0 && left <= grace+maxSetBack {
 			at = until
 		}
 	}
@@ -48,10 +66,10 @@ func (m *Message) ScheduledText(now time.Time, stamp func(time.Time) string) str
 	switch {
 	case at.IsZero():
 		return ""
-	case at.Equal(m.Opens):
-		return "outside of the send window, which opens " + stamp(at)
 	case at.Equal(m.Envelope.NotBefore):
 		return "to be sent " + stamp(at)
+	case at.Equal(m.Opens):
+		return "outside of the send window, which opens " + stamp(at)
 	}
 	return "held back until " + stamp(at) + ": esmtpq rm " + m.ID + " takes it back"
 }
@@ -68,7 +86,8 @@ func (m *Message) Released(now time.Time) time.Time {
 	return at
 }
 
-// SetOpens records when the send window of the message's identity opens; zero if it is open.
+// SetOpens records when the send window of the message's identity opens, or when a host may take the
+// message ahead of its time; zero if that is now.
 func (e *Entry) SetOpens(at time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Extensions are what a host's reply to EHLO offers (RFC 5321, 4.1.1.1):
@@ -67,14 +68,36 @@ func (e Extensions) Limit(name string) int {
 	return 0
 }
 
+// HoldLimit returns how far ahead of now a message may be that the host is to hold: 0 if the host does
+// not offer that (RFC 4865, section 4), or offers it with limits that cannot be read.
+func (e Extensions) HoldLimit(now time.Time) time.Duration {
+	words := strings.Fields(e["FUTURERELEASE"])
+	if len(words) == 0 {
+		return 0
+	}
+	seconds, err := strconv.ParseUint(words[0], 10, 64)
+	if err != nil || len(words[0]) > 9 {
+		return 0
+	}
+	limit := time.Duration(seconds) * time.Second
+	if len(words) > 1 {
+		latest, err := time.Parse(time.RFC3339, strings.ToUpper(words[1]))
+		if err != nil {
+			return 0
+		}
+		limit = max(min(limit, latest.Sub(now)), 0)
+	}
+	return limit
+}
+
 // Fingerprint returns the same text for the same host with the same software and settings, from
 // its greeting and its reply to EHLO. The number of SIZE is ignored, since with some hosts it
-// follows the free space. The order of words is ignored, since one host changes it each time.
+// follows the free space, and so are the limits of FUTURERELEASE, which follow the clock. The order of words is ignored, since one host changes it each time.
 func Fingerprint(greeting string, e Extensions) string {
 	all := []string{steadyWords(greeting)}
 	for keyword, params := range e {
 		words := strings.Fields(params)
-		if keyword == "SIZE" {
+		if keyword == "SIZE" || keyword == "FUTURERELEASE" {
 			words = nil
 		}
 		slices.Sort(words)

@@ -3,6 +3,7 @@ package smtp
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // offered reads what a host offers from the lines of its reply to EHLO behind the first.
@@ -198,5 +199,27 @@ func TestShape(t *testing.T) {
 		if (one == two) != c.same {
 			t.Errorf("%q and %q: %q and %q", c.one, c.two, one, two)
 		}
+	}
+}
+
+// The limits of FUTURERELEASE are what the host says, or nothing where that makes no sense, and they do
+// not make another host of it.
+func TestHoldLimit(t *testing.T) {
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	for offer, want := range map[string]time.Duration{
+		"3600": time.Hour, "3600 2030-01-02T00:00:00Z": time.Hour, "7200 2030-01-01T01:00:00z": time.Hour,
+		"7200 2030-01-01T03:00:00+02:00": time.Hour, "": 0, "0": 0, "-5": 0, "3600 tomorrow": 0, "3600 2029-01-01T00:00:00Z": 0,
+		"9999999999": 0, "999999999": 999999999 * time.Second,
+	} {
+		if got := (Extensions{"FUTURERELEASE": offer}).HoldLimit(now); got != want {
+			t.Errorf("%q: %v, want %v", offer, got, want)
+		}
+	}
+	if (Extensions{}).HoldLimit(now) != 0 {
+		t.Error("not offered")
+	}
+	a, b := Extensions{"FUTURERELEASE": "1 2030-01-01T00:00:00Z"}, Extensions{"FUTURERELEASE": "1 2030-01-01T00:00:01Z"}
+	if Fingerprint("mx", a) != Fingerprint("mx", b) || Fingerprint("mx", a) == Fingerprint("mx", Extensions{}) {
+		t.Error("the fingerprint follows the clock, or does not show the offer")
 	}
 }

@@ -3,6 +3,7 @@ package smtp
 import (
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Message is one mail transaction to be carried.
@@ -16,6 +17,9 @@ type Message struct {
 	Return     string // FULL or HDRS (RFC 3461, 4.3); else ""
 	EnvelopeID string // ENVID (RFC 3461, 4.4), in clear; else ""
 	RequireTLS bool   // REQUIRETLS (RFC 8689); the caller has seen that the host offers it, by verified TLS
+	// HoldUntil is until when the host is to hold it (RFC 4865), zero for not at all; the caller has seen
+	// that the host offers that, for as long.
+	HoldUntil time.Time
 
 	// Chunks sends it by BDAT, with other such messages in flight before and after it. That is
 	// safe only with a host that has passed Probe.
@@ -98,6 +102,10 @@ func (m *Message) mailCommand(ext Extensions) string {
 	}
 	if m.RequireTLS {
 		b.WriteString(" REQUIRETLS")
+	}
+	if !m.HoldUntil.IsZero() {
+		// A date-time of RFC 3339, by erratum 2040, in whole seconds and not before the time.
+		b.WriteString(" HOLDUNTIL=" + m.HoldUntil.Add(time.Second-1).UTC().Truncate(time.Second).Format(time.RFC3339))
 	}
 	if ext.Has("DSN") {
 		if m.Return == "FULL" || m.Return == "HDRS" {

@@ -3,6 +3,7 @@ package hosts
 import (
 	"esmtpq/tests/stage"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -122,4 +123,33 @@ wait
 	h.awaitReady(t, p)
 	stage.Await(t, "given a password", func() bool { return stage.Exists(filepath.Join(m.dir, "upper/ready")) })
 	return h
+}
+
+// What is handed to mox ahead of its time is held there, and goes on then; a limit that is too short, and
+// mail that is named, do without.
+func TestMoxHolds(t *testing.T) {
+	onlyLong(t)
+	h := startMox(t, 100_000)
+	me := newPerson(t, h)
+	if err := os.Remove(me.Path(".esmtprc")); err != nil {
+		t.Fatal(err)
+	}
+	me.Write(".config/esmtpq/config.yaml", fmt.Sprintf("batch_delay: never\nidentities:\n  - name: me@example.org\n    host: localhost:%s\n    tls: off\n    username: %s\n    password: %s\n    future_release: true\n",
+		me.port, h.user, h.password))
+	me.Run("Subject: held\n\n", "esmtpq", "send", "--at", "+75s", "a@example.net")
+	me.Run("Subject: too far\n\n", "esmtpq", "send", "--at", "+100d", "b@example.net")
+	me.run()
+	if n := len(h.sink.all()); n != 0 {
+		t.Errorf("mox has passed %d on at once", n)
+	}
+	if out := me.Run("", "mailq"); strings.Contains(out, "a@example.net") || !strings.Contains(out, "b@example.net") || !strings.Contains(out, "holds mail for ") {
+		t.Errorf("%s", out)
+	}
+	if out := me.Run("", "esmtpq", "log", "a@example.net"); !strings.Contains(out, "the host holds it until ") {
+		t.Errorf("%s", out)
+	}
+	stage.Await(t, "passed on at its time", func() bool { return len(h.sink.all()) == 1 })
+	if me.run(); len(h.sink.all()) != 1 {
+		t.Error("sent twice")
+	}
 }

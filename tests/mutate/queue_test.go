@@ -168,18 +168,28 @@ var queueFaults = []fault{
 	},
 	{
 		"a run for everything sends what is to be sent later", "queue",
-		"	case !r.opt.Early && !m.Envelope.ReleaseAt(now).IsZero():", "	case !r.opt.All && !m.Envelope.ReleaseAt(now).IsZero():",
+		"	case !r.opt.Early && !m.Envelope.ReleaseAt(now).IsZero() &&", "	case !r.opt.All && !m.Envelope.ReleaseAt(now).IsZero() &&",
 		[]test{{"queue", "TestNotBeforeItsTime"}},
 	},
 	{
 		"mail is sent outside of its window", "queue",
-		"return !r.opt.Early && route.Opens.After(now)", "return false",
+		"	return route.Opens.After(now)", "	return false",
 		[]test{{"queue", "TestSendWindow"}},
 	},
 	{
 		"a clock that is set back keeps mail for ever", "queue",
-		"left > 0 && left <= grace+maxSetBack &&", "left > 0 &&",
+		"left > 0 && left <= grace+maxSetBack {", "left > 0 {",
 		[]test{{"queue", "TestReleaseAt"}},
+	},
+	{
+		"mail goes ahead of its time by any route", "queue",
+		"		return !route.HoldUntil.After(now)", "		return false",
+		[]test{{"queue", "TestAhead"}, {"queue", "TestNotBeforeItsTime"}},
+	},
+	{
+		"mail goes ahead of its time while it can be taken back", "queue",
+		"	return ok && !at.After(now) &&", "	return ok && at.After(at) == false &&",
+		[]test{{"queue", "TestAhead"}},
 	},
 	{
 		"an older program may send what is to be sent later", "queue",

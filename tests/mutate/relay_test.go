@@ -178,6 +178,16 @@ var relayFaults = []fault{
 		[]test{{"relay", "TestRequireTLS"}},
 	},
 	{
+		"mail fails before its time", "relay",
+		"		ahead(&outcomes[i], time.Now())\n", "",
+		[]test{{"relay", "TestAheadOfItsTime"}},
+	},
+	{
+		"mail goes at once to a host that cannot hold it", "relay",
+		"	case limit <= holdMargin:\n", "	case false:\n",
+		[]test{{"relay", "TestAheadOfItsTime"}},
+	},
+	{
 		"a TLS session that cannot be resumed is not begun anew", "relay",
 		"		e.again, e.whole = true, true\n", "",
 		[]test{{"relay", "TestResumptionFails"}},

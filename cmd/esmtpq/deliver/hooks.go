@@ -154,7 +154,7 @@ func (h *hooks) trials(all []queue.Trial) {
 			about.MessageID = spool.Printable(t.Fields.MessageID)
 			for k := range t.Reports {
 				r := &t.Reports[k]
-				if eventOf(t, r) == event && len(about.Recipients) < maxHookRecipients {
+				if eventOf(t, r) == event && r.Until.IsZero() && len(about.Recipients) < maxHookRecipients {
 					about.Recipients = append(about.Recipients, hookRecipient{
 						spool.Printable(t.Recipients[t.Which[k]].Address), r.Code, spool.Printable(r.Status), spool.Printable(r.Text), spool.Printable(r.Host)})
 				}

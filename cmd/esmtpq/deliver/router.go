@@ -89,12 +89,18 @@ func (r *router) Route(env *spool.Envelope, rcpt spool.Recipient) (queue.Route, 
 	if route.Sender != nil {
 		opens = route.Sender.SendWindow.Opens(time.Now())
 	}
+	var holdUntil time.Time
+	if id := route.Identity; id != nil && id.FutureRelease && id.Command == "" && !id.LMTP && !env.NotBefore.IsZero() {
+		if holdUntil = env.NotBefore; !route.Sender.SendWindow.Opens(holdUntil.Local()).IsZero() {
+			holdUntil = route.Sender.SendWindow.Opens(holdUntil.Local())
+		}
+	}
 	rule := ""
 	if route.Identity != nil {
 		rule = route.Rule.String()
 	}
 	return queue.Route{
-		Opens: opens, Destination: name, Address: route.Address, Rule: rule,
+		Opens: opens, HoldUntil: holdUntil, Destination: name, Address: route.Address, Rule: rule,
 		ReversePath: r.routes.ReversePath(env, &route), Sender: r.routes.SenderField(&route),
 	}, nil
 }

@@ -225,6 +225,9 @@ func (e *explainer) route(route *submit.Route) {
 		}
 		defer e.field("send window", w.String()+"; "+state)
 	}
+	if id.FutureRelease && id.Command == "" {
+		defer e.field("future release", "mail with a time goes to a host that holds it until then")
+	}
 	if sender := e.r.SenderField(route); sender != "" {
 		defer e.field("Sender", sender+", forced by the identity")
 	}
