@@ -37,6 +37,9 @@ func (q *Queue) Poke(delay time.Duration) bool { return q.say(delay.String()) &&
 // has tried what is in it.
 func (q *Queue) PokeToLook() { q.say(Look) }
 
+// Watched reports whether there is a watcher.
+func (q *Queue) Watched() bool { return q.say(Look) && q.exists(socketFile) }
+
 // say says something to the watcher, and reports whether there is one that may hear it.
 func (q *Queue) say(words string) bool {
 	path := q.path(socketFile)

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"esmtpq/tests/stage"
 )
@@ -118,11 +119,52 @@ exec crontab -l
 		t.Fatalf("%v\n%s", err, out)
 	}
 	with := stage.Read(t, me.Path("with"))
-	if !strings.Contains(with, "\n*/10 * * * * ") || !strings.Contains(with, "/deliver\n") || strings.Count(with, "*/10") != 1 {
+	if !strings.Contains(with, "\n@reboot /") || !strings.Contains(with, "\n*/10 * * * * /") || !strings.Contains(with, "/deliver\n") || strings.Count(with, "*/10") != 1 {
 		t.Errorf("the table became\n%s", with)
 	}
 	if !strings.HasSuffix(string(out), "\n-# esmtpq wire: end\n0 4 * * * true\n") {
 		t.Errorf("--undo left\n%s", out)
+	}
+}
+
+// Behind a restart of the machine, the lines for cron have mail with a time sent at its time.
+func TestWireCronRestart(t *testing.T) {
+	root := stage.Debian(t, "usr/sbin/cron")
+	host := stage.NewSmartHost(t)
+	me := stage.NewPerson(t)
+	me.Write(".config/esmtpq/config.yaml", "identities:\n  - name: me@example.org\n    host: "+host.Addr+"\n")
+	at := time.Now().Add(8 * time.Second)
+	me.Run("Subject: at its time\n\n", "esmtpq", "send", "-odq", "--at", at.Format(time.RFC3339Nano), "first@example.net")
+	ns := me.NewNamespace(root)
+	ns.Script(stage.Program(t, "esmtpq") + ` wire cron --apply >/dev/null
+exec cron -f
+`)
+	ns.Start(ns.Command())
+	host.Next(t).Is(t, "me@example.org", "first@example.net")
+	if now := time.Now(); now.Before(at) {
+		t.Errorf("it came %v too early", at.Sub(now))
+	}
+}
+
+// Where nothing will call deliver behind a restart, check says so; with a watcher or lines for cron it
+// does not.
+func TestCheckWhoSends(t *testing.T) {
+	root := stage.Debian(t, "usr/sbin/cron")
+	me := stage.NewPerson(t)
+	me.Write(".config/esmtpq/config.yaml", "batch_delay: never\nidentities:\n  - name: me@example.org\n    host: 127.0.0.1:9\n")
+	me.Run("Subject: later\n\n", "esmtpq", "send", "--at", "+2h", "first@example.net")
+	me.Run("", "deliver")
+	ns := me.NewNamespace(root)
+	program := stage.Program(t, "esmtpq")
+	ns.Script(program + ` check || true
+` + program + ` wire cron --apply >/dev/null
+echo wired
+exec ` + program + ` check
+`)
+	out, err := ns.Command().CombinedOutput()
+	before, behind, _ := strings.Cut(string(out), "wired\n")
+	if err != nil || !strings.Contains(before, "behind a restart of this machine; type: esmtpq wire --apply cron") || behind != "" {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

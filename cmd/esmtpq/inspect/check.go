@@ -265,6 +265,14 @@ func (k *checker) proxySecret(ctx context.Context, hosts *smarthost.Hosts, id *i
 	return err.Error()
 }
 
+// delivers reports whether the table of cron calls deliver, as far as can be seen.
+func delivers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, secretLimit)
+	defer cancel()
+	table, _, err := helper.Output(ctx, "crontab -l 2>/dev/null")
+	return err == nil && (strings.Contains(string(table), "deliver") || strings.Contains(string(table), "sendmail -q"))
+}
+
 // queue tells what is wrong with the queue directory, and with what it is on.
 func (k *checker) queue(ctx context.Context) {
 	dir := whoami.Queue(k.home)
@@ -291,6 +299,9 @@ func (k *checker) queue(ctx context.Context) {
 		}
 		if q.Shared != "" {
 			k.remark(q.Shared)
+		}
+		if !q.Schedule().IsZero() && !q.Watched() && !delivers(ctx) {
+			k.remark("mail is to be sent at a time, and nothing sees to that behind a restart of this machine; type: esmtpq wire --apply cron, or let deliver --watch run")
 		}
 	}
 	for _, text := range homeRemarks(ctx, dir) {

@@ -77,7 +77,7 @@ func send(c *door.Call, inv *argv.Invocation, r *Router) error {
 		c.Remark(spool.Printable(remark))
 	}
 	if at := d.Env.NotBefore; !at.IsZero() {
-		c.Remark("to be sent " + door.Stamp(at) + ": esmtpq rm last takes it back")
+		c.Remark("to be sent " + door.Stamp(at) + whoSends(q, delay) + ": esmtpq rm last takes it back")
 	}
 	if inv.QueueOnly {
 		return nil
@@ -89,6 +89,18 @@ func send(c *door.Call, inv *argv.Invocation, r *Router) error {
 		StartSleeper(q, r.Home, delay) // for mail that waited before, too
 	}
 	return nil
+}
+
+// whoSends says of mail with a time what its submitter may not expect of that: where nobody watches the
+// queue, a process waits for the time, and does not live on behind a restart of the machine.
+func whoSends(q *spool.Queue, delay time.Duration) string {
+	switch {
+	case q.Watched():
+		return ""
+	case delay < 0:
+		return " or later, by the first deliver behind that"
+	}
+	return ", and behind a restart of this machine by the next deliver (esmtpq wire cron sees to that)"
 }
 
 // checkInput returns an error if there is no standard input to read a message from.

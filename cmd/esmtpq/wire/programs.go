@@ -38,7 +38,7 @@ func programs() []program {
 		{name: "nmh", comment: "#:", files: []string{".mh_profile"}, replace: "send", adds: true, text: "send: -mts sendmail/smtp -sendmail @\n"},
 		{name: "s-nail", comment: "#", files: []string{".mailrc"}, text: "set mta=@\n"},
 		{name: "bsd-mailx", comment: "#", files: []string{".mailrc"}, text: "set sendmail=@\n"},
-		{name: "cron", comment: "#", command: []string{"crontab"}, text: "*/10 * * * * @deliver\n"},
+		{name: "cron", comment: "#", command: []string{"crontab"}, text: "@reboot @deliver\n*/10 * * * * @deliver\n"},
 		{name: "php", comment: ";", text: "sendmail_path = \"@ -t -i\"\n"},
 		{name: "himalaya", comment: "#", text: "message.send.backend.type = \"sendmail\"\nmessage.send.backend.cmd = \"@ -t -i\"\n"},
 	}
@@ -67,7 +67,7 @@ func (p *program) lines(sendmail string) string {
 	if _, err := os.Stat(deliver); err != nil {
 		deliver = "deliver"
 	}
-	return strings.ReplaceAll(strings.ReplaceAll(p.text, "@deliver", deliver), "@", sendmail)
+	return strings.NewReplacer("@reboot", "@reboot", "@deliver", deliver, "@", sendmail).Replace(p.text)
 }
 
 // Our lines stand between these, so that they can be taken out again; what they replace stands
