@@ -140,7 +140,8 @@ opensmtpd usr/sbin/smtpd opensmtpd
 dovecot usr/sbin/dovecot dovecot-core dovecot-submissiond
 dovecot-lmtp usr/lib/dovecot/lmtp dovecot-core dovecot-lmtpd
 dovecot usr/lib/dovecot/modules/lib90_sieve_plugin.so dovecot-core dovecot-submissiond dovecot-imapd dovecot-sieve
-sendmail usr/libexec/sendmail/sendmail sendmail-bin
+sendmail usr/sbin/saslpasswd2 sendmail-bin sasl2-bin libsasl2-modules
+aiosmtpd usr/lib/python3/dist-packages/aiosmtpd/smtp.py python3-aiosmtpd
 chasquid usr/bin/chasquid chasquid
 squid usr/sbin/squid squid
 "
@@ -299,7 +300,7 @@ if [ "$install" ] && command -v apt-get >/dev/null && command -v dpkg-deb >/dev/
 	fi
 	step 'smart hosts in Go'
 	build_hosts go-smtp
-	[ -z "$long" ] || build_hosts mailpit mox chasquid
+	[ -z "$long" ] || build_hosts mailpit mox chasquid maddy
 fi
 
 # --- the program as it is shipped ------------------------------------------

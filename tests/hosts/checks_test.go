@@ -19,6 +19,7 @@ func (h *host) checks(t *testing.T) {
 	}{
 		{"two mails", checkTwo, false},
 		{"series", checkSeries, false},
+		{"reset and reuse", checkReuse, false},
 		{"refused among good", checkRefusedAmongGood, h.slow},
 		{"refused alone", checkRefusedAlone, h.slow},
 		{"over size", checkOverSize, false},
@@ -112,6 +113,16 @@ func (p *person) inOrder(mails []mail) {
 	}
 }
 
+// inOrderOf expects these mails, among others, to have been sent in their order.
+func (p *person) inOrderOf(mails []mail) {
+	p.t.Helper()
+	want := ids(mails)
+	order := slices.DeleteFunc(p.tap.order(), func(id string) bool { return !slices.Contains(want, id) })
+	if !slices.Equal(order, want) {
+		p.t.Errorf("sent in the order %v", order)
+	}
+}
+
 // refused expects exactly the bad recipients of these mails to have failed, with the words of the
 // host.
 func (p *person) refused(mails []mail) {
@@ -139,6 +150,31 @@ func (p *person) refused(mails []mail) {
 	complain(p.t, "failed, though the host refuses no such", unjust)
 	complain(p.t, "failed with other words than "+p.host.refuse, unlike)
 	complain(p.t, "have not failed", slices.Collect(maps.Keys(want)))
+}
+
+// Mails that nobody may have, between others: what is left of them is reset, and the session goes on
+// with the next, at the first run and with a host that is known.
+func checkReuse(t *testing.T, h *host) {
+	me := newPerson(t, h)
+	most := 0
+	if h.strict {
+		most++
+	}
+	for range 2 {
+		mails := h.newMails(11)
+		for i := 1; i < len(mails); i += 4 {
+			mails[i].to = []string{h.bad(i)}
+			mails[i].fill(50_000)
+		}
+		me.send(mails...)
+		me.once(mails)
+		me.refused(mails)
+		most += h.sessions(1)
+		if h.errors > 0 && h.errors < 6 { // a refusal is an error, and what was sent behind it another
+			most += 3
+		}
+		me.connects(most)
+	}
 }
 
 // Two good recipients, the first and the last, with thirty refused ones between them. Some hosts

@@ -162,7 +162,7 @@ func startEximWith(t *testing.T, packages, more string) *host {
 	h.most = 1000
 	h.size = 20 << 20
 	h.refuse = "no such user"
-	h.line = refused
+	h.line, h.strict = refused, true
 	m := newMachine(t, h.cert, root, "Debian-exim")
 	m.write("exim4/exim4.conf", fmt.Sprintf(eximConf, portOf(h.addr), portOf(h.secure), h.sink.port(), more))
 	h.awaitReady(t, start(t, m.command(`

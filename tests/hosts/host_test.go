@@ -37,6 +37,9 @@ type host struct {
 	spare     int                 // additional connections allowed: what kills the host is tried once
 	patient   bool                // it makes us wait for seconds: two checks at a time
 	slow      bool                // its refusals take long
+	cuts      bool                // it passes on what it has of a mail when the connection ends
+	unsure    bool                // it answers 4xx to a wrong password
+	strict    bool                // it closes after three errors of syntax, those of a first contact among them
 }
 
 // A fate is what a host does with an odd content.

@@ -27,6 +27,7 @@ func checkKilled(t *testing.T, h *host) {
 		me.run()
 		me.settled(1)
 		h.check(t, mails, window)
+		me.inOrderOf(mails)
 	}
 }
 

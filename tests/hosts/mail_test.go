@@ -77,7 +77,11 @@ func (h *host) check(t *testing.T, mails []mail, twice int) {
 		if m == nil {
 			continue // from another check
 		}
-		if problem := h.differs(a.content, m.content); problem != "" {
+		problem := h.differs(a.content, m.content)
+		if problem != "" && twice > 0 && h.cuts && isCut(a.content, m.content) {
+			continue
+		}
+		if problem != "" {
 			t.Errorf("mail %s arrived changed: %s", m.id, problem)
 		}
 		if a.from != "me@example.org" {
@@ -147,6 +151,13 @@ func (h *host) differs(arrived, sent string) string {
 		return "Bcc is shown"
 	}
 	return ""
+}
+
+// isCut reports whether what arrived is the beginning of a mail, closed with a line end.
+func isCut(arrived, sent string) bool {
+	sent = strings.ReplaceAll(sent, "\n", "\r\n")
+	_, text, found := strings.Cut(arrived, sent[:20])
+	return found && strings.HasPrefix(sent[20:], strings.TrimRight(text, "\r\n"))
 }
 
 func cut(s string) string {
