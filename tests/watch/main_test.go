@@ -53,6 +53,8 @@ func (w *watcher) begin() {
 	}
 	t.Cleanup(func() {
 		w.end()
+		// What a killed one had begun goes on without it.
+		stage.Await(t, "the end of all processes", func() bool { return len(processes(w.p)) == 0 })
 		if t.Failed() {
 			t.Logf("the watcher said:\n%s", w.said())
 		}
@@ -120,4 +122,18 @@ func sends(p *stage.Person, to string) {
 func empty(p *stage.Person) {
 	p.T.Helper()
 	stage.Await(p.T, "an empty queue", func() bool { return p.Run("", "mailq", "--count") == "0\n" })
+}
+
+// atRest waits until no queue run is going on, which would take new mail along.
+func atRest(p *stage.Person) {
+	p.T.Helper()
+	empty(p)
+	lock, err := os.Open(p.Path(".esmtp_queue/.lock"))
+	if err != nil {
+		p.T.Fatal(err)
+	}
+	defer lock.Close()
+	stage.Await(p.T, "the end of the run", func() bool {
+		return syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+	})
 }

@@ -50,6 +50,7 @@ func TestSessionNotKept(t *testing.T) {
 	watches(p)
 	sends(p, "friend")
 	host.Next(t)
+	atRest(p)
 	os.Remove(p.Path(".esmtprc"))
 	p.Write(".config/esmtpq/config.yaml", "identities:\n  - name: me\n    host: "+host.Addr+"\n    keep_session: never\n")
 	for n, to := range []string{"other", "third"} {
@@ -57,6 +58,7 @@ func TestSessionNotKept(t *testing.T) {
 		if got := host.Next(t); got.Session != n+2 {
 			t.Errorf("session %d", got.Session)
 		}
+		atRest(p)
 	}
 }
 
