@@ -111,22 +111,79 @@ func TestTimeOfTheNote(t *testing.T) {
 	runQueue(t, q, one(h), everything)
 }
 
-// A run for some mail only, or for what is due, is not joined.
-func TestOtherRunsAreNotJoined(t *testing.T) {
-	for name, opt := range map[string]RunOptions{
-		"due":    {},
-		"chosen": {All: true, Select: func(*spool.Message) bool { return true }},
-	} {
-		q := newQueue(t)
-		submit(t, q, "a@example.com")
-		h := &fakeHost{before: func(*Delivery) {
-			if again(t, q).JoinRun() {
-				t.Errorf("%s: joined", name)
-			}
-		}}
-		if sum := runQueue(t, q, one(h), opt); sum.Done != 1 {
-			t.Errorf("%s: %+v", name, sum)
+// A run for chosen mail is not joined: a person waits for it.
+func TestChosenRunIsNotJoined(t *testing.T) {
+	q := newQueue(t)
+	submit(t, q, "a@example.com")
+	h := &fakeHost{before: func(*Delivery) {
+		if again(t, q).JoinRun() {
+			t.Error("joined")
 		}
+	}}
+	chosen := RunOptions{All: true, Select: func(*spool.Message) bool { return true }}
+	if sum := runQueue(t, q, one(h), chosen); sum.Done != 1 {
+		t.Errorf("%+v", sum)
+	}
+}
+
+// A run for what is due takes the note, too, and then tries everything.
+func TestDueRunIsJoined(t *testing.T) {
+	q := newQueue(t)
+	waits := submit(t, q, "a@example.com")
+	h := &fakeHost{answer: refusing(busy)}
+	runQueue(t, q, one(h), everything) // not due for a minute
+	h.answer = nil
+	late := submit(t, q, "a@example.com")
+	var once sync.Once
+	h.before = func(*Delivery) {
+		once.Do(func() {
+			if !again(t, q).JoinRun() {
+				t.Error("not joined")
+			}
+			soon := time.Now().Add(2 * time.Second) // after the attempt, to the second
+			if err := os.Chtimes(q.Dir+"/.again", soon, soon); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	sum := runQueue(t, q, one(h), RunOptions{})
+	if want := []string{waits, late, waits}; sum.Done != 2 || !slices.Equal(h.got(), want) {
+		t.Errorf("came to %+v; sent %q, want %q", sum, h.got(), want)
+	}
+}
+
+// Who waits for a run that cannot be joined joins the next one that can.
+func TestJoinedWhileWaiting(t *testing.T) {
+	q := newQueue(t)
+	first := submit(t, q, "a@example.com")
+	submit(t, q, "b@example.com")
+	const n = 10
+	joined, worked := make(chan bool, n), make(chan error, n)
+	next := &fakeHost{before: func(*Delivery) {
+		for range n - 1 { // while this one is at work, all others end
+			<-joined
+		}
+	}}
+	h := &fakeHost{before: func(*Delivery) {
+		var waiting sync.WaitGroup
+		waiting.Add(n)
+		for range n {
+			other := again(t, q)
+			go func() {
+				opt := everything
+				opt.Join, opt.Waiting = true, waiting.Done
+				if _, err := Run(context.Background(), other, one(next), opt); err == ErrJoined {
+					joined <- true
+				} else {
+					worked <- err
+				}
+			}()
+		}
+		waiting.Wait()
+	}}
+	runQueue(t, q, one(h), RunOptions{All: true, Select: func(m *spool.Message) bool { return m.ID == first }})
+	if err := <-worked; err != nil || len(next.got()) != 1 {
+		t.Errorf("%q, %v", next.got(), err)
 	}
 }
 

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,9 @@ type RunOptions struct {
 	// Age is how old a message must be if it arrives during the run. A younger one is left to the
 	// background process that its submission started, which waits for more of its kind.
 	Age time.Duration
+	// Join leaves the work to another run that sees to everything, if there is one: Run then returns
+	// ErrJoined. Only a run for everything may ask for it.
+	Join bool
 	// Waiting, if not nil, is called when the run has to wait for another one.
 	Waiting func()
 	// Begun, if not nil, is called when the run has its lock, before it looks at the queue.
@@ -100,13 +104,23 @@ type Reason struct {
 	Messages    int
 }
 
+// ErrJoined says that a run was left to another one.
+var ErrJoined = spool.ErrJoined
+
 // Run tries to deliver the mail in the queue. There is one run at a time: Run waits until another
 // one has ended, and does not try again what that one has tried meanwhile. When it is asked to by
 // others who left it to this run (spool.JoinRun), it looks at everything once more, and does not try
 // again what was tried after they asked. An error means that there was no run.
 func Run(ctx context.Context, q *spool.Queue, router Router, opt RunOptions) (*Summary, error) {
 	called := opt.now()
-	waited, err := q.LockRun(ctx, opt.Waiting)
+	var join func() bool
+	if opt.Join && opt.All && opt.Select == nil {
+		join = q.JoinRun
+	}
+	waited, err := q.LockRun(ctx, opt.Waiting, join)
+	if errors.Is(err, ErrJoined) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lock queue %s: %w", q.Dir, err)
 	}
@@ -139,7 +153,7 @@ func (s *Summary) add(more *Summary) {
 // runLocked is one run, and lets go of its lock.
 func runLocked(ctx context.Context, q *spool.Queue, router Router, opt RunOptions, called time.Time, waited bool) (*Summary, error) {
 	defer q.UnlockRun()
-	q.DeclareRun(opt.All && opt.Select == nil)
+	q.DeclareRun(opt.Select == nil, opt.All && opt.Select == nil)
 	r := &run{
 		q: q, ctx: ctx, router: router, opt: opt, called: called, begun: opt.now(), waited: waited,
 		seen: map[uint64]struct{}{}, open: map[string]*openEntry{}, destinations: map[string]*destination{},

@@ -10,23 +10,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A run for everything says so in the file that it has locked. Another one that is asked for
-// meanwhile has nothing of its own to do: it leaves a note, and the first looks at the queue once
-// more. The note is made before the lock is found taken, and looked for after the lock is let go, so
-// that one of the two always sees to the mail.
+// A run that is not for chosen messages says so in the file that it has locked. One for everything that
+// is asked for meanwhile has nothing of its own to do: it leaves a note, and the first looks at the queue
+// once more, at everything. The note is made before the lock is found taken, and looked for after the
+// lock is let go, so that one of the two always sees to the mail.
 
 const (
-	// everything is what the file of the lock begins with.
-	everything = "all\n"
+	// takesNotes is what the file of the lock begins with.
+	takesNotes = "all\n"
 	// againFile is the note.
 	againFile = ".again"
 )
 
-// JoinRun leaves the work to another run for everything. It reports false if there is none: then the
-// caller has to run the queue. The time of the note is that of the last call: what was tried before
+// JoinRun leaves a run for everything to another run. It reports false if there is none that takes it: then
+// the caller has to run the queue. The time of the note is that of the last call: what was tried before
 // may go out now, as when the network has just come.
 func (q *Queue) JoinRun() bool {
-	if !q.runsEverything() {
+	if !q.takesNotes() {
 		return false
 	}
 	f, err := q.open(againFile, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
@@ -39,27 +39,29 @@ func (q *Queue) JoinRun() bool {
 	return q.Running()
 }
 
-// runsEverything reports whether a run for everything is going on.
-func (q *Queue) runsEverything() bool {
+// takesNotes reports whether a run is going on that looks for the note.
+func (q *Queue) takesNotes() bool {
 	f, err := q.openOurs(runFile, os.O_RDONLY)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, int64(len(everything)))) // what is being sent follows
-	return err == nil && string(b) == everything && q.Running()
+	b, err := io.ReadAll(io.LimitReader(f, int64(len(takesNotes)))) // what is being sent follows
+	return err == nil && string(b) == takesNotes && q.Running()
 }
 
-// DeclareRun says what the run whose lock this process has is for. One for everything takes the note
-// of those who ask for it from now on.
-func (q *Queue) DeclareRun(all bool) {
+// DeclareRun says whether the run whose lock this process has takes the notes of others. One for everything
+// needs none that was left until now.
+func (q *Queue) DeclareRun(takes, everything bool) {
 	if st, err := q.run.Stat(); err != nil || !st.Mode().IsRegular() {
 		return // the directory, for want of a file
 	}
 	q.run.Truncate(0)
-	if all {
+	if everything {
 		q.unlink(againFile)
-		q.run.WriteAt([]byte(everything), 0) // without it, others wait
+	}
+	if takes {
+		q.run.WriteAt([]byte(takesNotes), 0) // without it, others wait
 	}
 }
 
@@ -75,6 +77,6 @@ func (q *Queue) LockAgain(ctx context.Context) (asked time.Time, ok bool) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, againPatience)
 	defer cancel()
-	_, err := q.LockRun(ctx, nil)
+	_, err := q.LockRun(ctx, nil, nil)
 	return time.Unix(st.Mtim.Unix()), err == nil
 }

@@ -93,10 +93,14 @@ func (q *Queue) putAway(name string) error {
 // runFile is locked by the queue run.
 const runFile = ".lock"
 
+// ErrJoined says that another run sees to everything.
+var ErrJoined = errors.New("left to another queue run")
+
 // LockRun takes the lock of the queue run. It waits until a run in progress has ended, and
-// reports whether there was one. The wait ends with ctx. LockRun polls, since flock takes no
+// reports whether there was one. The wait ends with ctx; or, if join is not nil, with ErrJoined as
+// soon as join returns true, which is called again and again. LockRun polls, since flock takes no
 // deadline, and a thread blocked in it could not be called back.
-func (q *Queue) LockRun(ctx context.Context, waiting func()) (waited bool, err error) {
+func (q *Queue) LockRun(ctx context.Context, waiting func(), join func() bool) (waited bool, err error) {
 	lock, err := q.openLock(runFile)
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrNotExist) {
 		// There is no room even for an empty file. The directory can be locked, too.
@@ -117,6 +121,9 @@ func (q *Queue) LockRun(ctx context.Context, waiting func()) (waited bool, err e
 		err := tryLock(lock)
 		if !errors.Is(err, ErrLocked) {
 			return waited, err
+		}
+		if join != nil && join() {
+			return true, ErrJoined
 		}
 		if waiting != nil && time.Since(begin) > 200*time.Millisecond {
 			waiting()

@@ -44,7 +44,7 @@ func TestLockThatOthersCannotHold(t *testing.T) {
 			defer q.Close()
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 			defer cancel()
-			if waited, err := q.LockRun(ctx, nil); waited || err != nil {
+			if waited, err := q.LockRun(ctx, nil, nil); waited || err != nil {
 				t.Fatalf("waited: %v, %v", waited, err)
 			}
 			if !q.Running() {
@@ -53,7 +53,7 @@ func TestLockThatOthersCannotHold(t *testing.T) {
 			second := again(t, q)
 			soon, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 			defer cancel()
-			if _, err := second.LockRun(soon, nil); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := second.LockRun(soon, nil, nil); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("a second run: %v", err)
 			}
 			q.UnlockRun()

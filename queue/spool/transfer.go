@@ -18,7 +18,7 @@ type Transfer struct {
 }
 
 // transfersAt is where the text begins: behind what DeclareRun has written, or a hole.
-const transfersAt = len(everything)
+const transfersAt = len(takesNotes)
 
 // transfersEnd ends the text, since what follows is of an earlier, longer one.
 const transfersEnd = ".\n"

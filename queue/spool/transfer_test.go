@@ -13,7 +13,7 @@ import (
 func TestTransfers(t *testing.T) {
 	q := newQueue(t)
 	other := again(t, q)
-	if _, err := q.LockRun(context.Background(), nil); err != nil {
+	if _, err := q.LockRun(context.Background(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	var many []Transfer
@@ -21,11 +21,11 @@ func TestTransfers(t *testing.T) {
 		many = append(many, Transfer{fmt.Sprintf("%016X", i), int64(i), 1 << 40})
 	}
 	for i, all := range [][]Transfer{nil, many, many[:2], nil, many[5:6], many} {
-		everything := i%2 > 0
-		q.DeclareRun(everything)
+		takes := i%2 > 0
+		q.DeclareRun(takes, false)
 		q.ShowTransfers(all)
-		if other.runsEverything() != everything {
-			t.Errorf("what the run is for is lost: %t", !everything)
+		if other.takesNotes() != takes {
+			t.Errorf("what the run is for is lost: %t", !takes)
 		}
 		want := map[string]Transfer{}
 		for _, tr := range all {
@@ -45,7 +45,7 @@ func TestTransfers(t *testing.T) {
 func TestTransfersOfGarbage(t *testing.T) {
 	q := newQueue(t)
 	other := again(t, q)
-	if _, err := q.LockRun(context.Background(), nil); err != nil {
+	if _, err := q.LockRun(context.Background(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	defer q.UnlockRun()
@@ -60,7 +60,7 @@ func TestTransfersOfGarbage(t *testing.T) {
 		"0123456789ABCDEF x 2\n":            0,
 		strings.Repeat("x", 1<<20) + " 1 2": 0,
 	} {
-		if err := os.WriteFile(q.path(runFile), []byte(everything+text), 0o600); err != nil {
+		if err := os.WriteFile(q.path(runFile), []byte(takesNotes+text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if got := other.Transfers(); len(got) != want {

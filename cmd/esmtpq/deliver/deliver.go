@@ -181,13 +181,14 @@ func deliver(c *door.Call, opt *options) error {
 	if err != nil {
 		return err
 	}
-	if only == nil && transcript == nil && opt.inv.Config == "" && !term.IsTerminal(int(c.Err.Fd())) && q.JoinRun() {
-		return joined(c, q)
-	}
 	ctx, stop := interruptible()
 	defer stop()
 	run := r.options(c, q)
 	run.All, run.Select, run.Early = true, only, c.Early || opt.choice.Named()
+	run.Join = only == nil && transcript == nil && opt.inv.Config == "" && !term.IsTerminal(int(c.Err.Fd()))
+	if run.Join && q.JoinRun() {
+		return joined(c, q)
+	}
 	if c.Transcript != nil {
 		return runNow(ctx, c, q, r, run)
 	}
@@ -199,6 +200,9 @@ func deliver(c *door.Call, opt *options) error {
 		}
 	}
 	err = r.run(ctx, c, q, run, c.Messages != nil || opt.choice.Named())
+	if errors.Is(err, queue.ErrJoined) {
+		return joined(c, q)
+	}
 	r.awaitSchedule(q)
 	return err
 }
@@ -309,6 +313,9 @@ func (r *router) run(ctx context.Context, c *door.Call, q *spool.Queue, run queu
 		q.PokeToLook()
 	}
 	switch {
+	case errors.Is(err, queue.ErrJoined):
+		rec.close()
+		return err
 	case errors.Is(err, context.Canceled):
 		return exit.Fail(exit.TempFail, "interrupted while another queue run was going on: nothing was tried")
 	case err != nil:
