@@ -162,27 +162,96 @@ show stopped
 [ ! -e "$HOME/.esmtp_queue/.wake" ] || echo "the socket is left"
 `
 
-func TestSystemd(t *testing.T) {
+// wire writes that unit, and has the user manager run it until it is undone.
+const wired = `set -e
+mount -t tmpfs tmpfs /run
+mkdir -p /run/systemd/system
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mkdir -p /sys/fs/cgroup/esmtpq-test.$1
+echo $$ >/sys/fs/cgroup/esmtpq-test.$1/cgroup.procs
+/lib/systemd/systemd --user --log-level=info --log-target=console >"$HOME/systemd.log" 2>&1 </dev/null &
+until systemctl --user show-environment >/dev/null 2>&1; do sleep 0.2; done
+show() { echo "$1: $(systemctl --user is-enabled esmtpq 2>/dev/null || :), $(systemctl --user show esmtpq -p ActiveState --value)"; }
+esmtpq wire systemd --apply >"$HOME/shown"
+show applied
+[ -z "$(esmtpq wire systemd --apply)" ] || echo changed
+sendmail friend@example.net <"$HOME/mail"
+until [ "$(mailq --count)" = 0 ]; do sleep 0.1; done
+esmtpq wire systemd --undo >>"$HOME/shown"
+show undone
+ls "$HOME/.config/systemd/user" | grep service || :
+`
+
+func TestWireSystemd(t *testing.T) {
+	host := stage.NewSmartHost(t)
+	p := newPerson(t, host)
+	p.Write("mail", mail)
+	if got := inManager(t, p, wired); got != "applied: enabled, active\nundone: , inactive\n" && got != "applied: enabled, active\nundone: not-found, inactive\n" {
+		log, _ := os.ReadFile(p.Path("systemd.log"))
+		t.Errorf("got\n%s\n%s", got, log)
+	}
+	if n := len(host.Received()); n != 1 {
+		t.Errorf("%d messages have arrived", n)
+	}
+	if shown := stage.Read(t, p.Path("shown")); !strings.Contains(shown, "\n+ExecStart="+stage.BinDir(t)+"/deliver"+" --watch\n") || !strings.Contains(shown, "\n-Type=notify\n") {
+		t.Errorf("%s", shown)
+	}
+}
+
+// What wire writes is the unit of contrib. Another unit of that name is left alone, and where the user
+// manager cannot be reached there is a word with what to type.
+func TestWireSystemdAlone(t *testing.T) {
+	stage.Needs(t, "systemctl")
+	p := newPerson(t, stage.NewSmartHost(t))
+	p.Setenv("XDG_RUNTIME_DIR=" + p.Path("nowhere"))
+	p.Setenv("DBUS_SESSION_BUS_ADDRESS=")
+	_, want, _ := strings.Cut(unit(t, stage.BinDir(t)+"/deliver"), "\n")
+	if _, got, _ := strings.Cut(p.Run("", "esmtpq", "wire", "systemd"), "\n"); got != want {
+		t.Errorf("%s", got)
+	}
+	r := p.Try("", "esmtpq", "wire", "systemd", "--apply")
+	if r.Code != 69 || !strings.Contains(r.Stderr, "when that is mended, type: systemctl --user daemon-reload; systemctl --user enable --now esmtpq.service") {
+		t.Errorf("%+v", r)
+	}
+	p.Write(".config/systemd/user/esmtpq.service", "[Unit]\n")
+	if r := p.Try("", "esmtpq", "wire", "systemd", "--apply"); r.Code != 73 || !strings.Contains(r.Stderr, "is there already, and is not from wire") {
+		t.Errorf("%+v", r)
+	}
+	if got := stage.Read(t, p.Path(".config/systemd/user/esmtpq.service")); got != "[Unit]\n" {
+		t.Errorf("%s", got)
+	}
+}
+
+// inManager runs a script in a namespace in which the machine looks as if it ran systemd.
+func inManager(t *testing.T, p *stage.Person, script string) string {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can make the namespace in which it runs")
 	}
 	stage.Needs(t, "systemctl", "unshare")
-	host := stage.NewSmartHost(t)
-	p := newPerson(t, host)
-	p.Write("mail", mail)
-	p.Write(".config/systemd/user/esmtpq.service", unit(t, p.LookPath("deliver")))
 	p.Setenv("DBUS_SESSION_BUS_ADDRESS=")
 	cmd := p.Command("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "--propagation", "private",
-		"timeout", "100", "sh", "-c", manage, "sh", fmt.Sprint(os.Getpid()))
+		"timeout", "100", "sh", "-c", script, "sh", fmt.Sprint(os.Getpid()))
 	t.Cleanup(func() { exec.Command("rmdir", fmt.Sprintf("/sys/fs/cgroup/unified/esmtpq-test.%d", os.Getpid())).Run() })
 	r := stage.Finish(t, cmd, "")
 	if strings.Contains(r.Stderr, "mount:") {
 		t.Skipf("no such namespace to be had here: %s", r.Stderr)
 	}
+	if r.Stderr != "" && !strings.Contains(r.Stderr, "Created symlink") && !strings.Contains(r.Stderr, "Removed ") {
+		t.Log(r.Stderr)
+	}
+	return r.Stdout
+}
+
+func TestSystemd(t *testing.T) {
+	host := stage.NewSmartHost(t)
+	p := newPerson(t, host)
+	p.Write("mail", mail)
+	p.Write(".config/systemd/user/esmtpq.service", unit(t, p.LookPath("deliver")))
 	want := "started: active\nreloaded: active\nanother: exit 75\nrestarted: active\nstopped: inactive\n"
-	if r.Stdout != want {
+	if got := inManager(t, p, manage); got != want {
 		log, _ := os.ReadFile(p.Path("systemd.log"))
-		t.Errorf("got\n%s\nwant\n%s\n%s\n%s", r.Stdout, want, r.Stderr, log)
+		t.Errorf("got\n%s\nwant\n%s\n%s", got, want, log)
 	}
 	if n := len(host.Received()); n != 1 {
 		t.Errorf("%d messages have arrived", n)

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"time"
 
@@ -171,12 +169,8 @@ func late(kind queue.NoticeKind) bool {
 	return kind == queue.Overdue || kind == queue.Stuck || kind == queue.Blocked
 }
 
-// notifyLimit bounds the command that tells the owner, popUpLimit the one that shows a message on
-// the screen.
-const (
-	notifyLimit = 30 * time.Second
-	popUpLimit  = 5 * time.Second
-)
+// notifyLimit bounds the command that tells the owner.
+const notifyLimit = 30 * time.Second
 
 // run runs the owner's command with a text on its standard input.
 func (n *notifier) run(ctx context.Context, line string, words wording) error {
@@ -187,27 +181,4 @@ func (n *notifier) run(ctx context.Context, line string, words wording) error {
 		return fmt.Errorf("notify: %w", err)
 	}
 	return exit.Err("notify")
-}
-
-// screen returns the program that shows a notice on the owner's screen, "" if there is no screen.
-func screen() string {
-	for _, name := range [...]string{"DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"} {
-		if os.Getenv(name) != "" {
-			path, _ := exec.LookPath("notify-send")
-			return path
-		}
-	}
-	return ""
-}
-
-// popUp shows a notice on the owner's screen.
-func (n *notifier) popUp(ctx context.Context, words wording) error {
-	// Some programs that show the body take it for markup.
-	body := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(words.reasons)
-	c := helper.Command{Argv: []string{screen(), "--", words.subject, body + words.more}, Limit: popUpLimit}
-	exit, err := c.Run(ctx)
-	if err != nil {
-		return fmt.Errorf("notify-send: %w", err)
-	}
-	return exit.Err("notify-send")
 }

@@ -124,6 +124,23 @@ func (f *file) write(text string) error {
 	return nil
 }
 
+// switchTo runs commands that put what is written into force, or out of it.
+func switchTo(commands []string) error {
+	for _, line := range commands {
+		words := strings.Fields(line)
+		ctx, cancel := context.WithTimeout(context.Background(), switchLimit)
+		defer cancel()
+		out, err := exec.CommandContext(ctx, words[0], words[1:]...).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%s: %w: %s; when that is mended, type: %s", line, err, spool.Printable(string(bytes.TrimSpace(out))), strings.Join(commands, "; "))
+		}
+	}
+	return nil
+}
+
+// switchLimit is how long one of them may take: what is ended finishes its work first.
+const switchLimit = 90 * time.Second
+
 // confirm asks a program whether it will call us. A line that stands behind ours, or one that the
 // program cannot read, may have the last word.
 func (p *program) confirm(sendmail string) error {

@@ -19,6 +19,8 @@ type program struct {
 	adds    bool     // what the setting says already stays, and ours stands behind it
 	text    string   // the lines, with @ for the path of sendmail
 	asks    []string // asks the program what it calls; nil if it cannot be asked
+	whole   bool     // the file is to be ours alone
+	on, off []string // commands that put the lines into force, and out of it before they go
 }
 
 // programs returns those that are known. What each of them makes of its line is in tests/clients.
@@ -39,6 +41,9 @@ func programs() []program {
 		{name: "s-nail", comment: "#", files: []string{".mailrc"}, text: "set mta=@\n"},
 		{name: "bsd-mailx", comment: "#", files: []string{".mailrc"}, text: "set sendmail=@\n"},
 		{name: "cron", comment: "#", command: []string{"crontab"}, text: "@reboot @deliver\n*/10 * * * * @deliver\n"},
+		{name: "systemd", comment: "#", files: []string{".config/systemd/user/esmtpq.service"}, text: unit, whole: true,
+			on:  []string{"systemctl --user daemon-reload", "systemctl --user enable --now esmtpq.service"},
+			off: []string{"systemctl --user disable --now esmtpq.service"}},
 		{name: "php", comment: ";", text: "sendmail_path = \"@ -t -i\"\n"},
 		{name: "himalaya", comment: "#", text: "message.send.backend.type = \"sendmail\"\nmessage.send.backend.cmd = \"@ -t -i\"\n"},
 	}

@@ -110,6 +110,14 @@ func wire(c *door.Call, p *program, opt *options, home, sendmail string) error {
 		return exit.Fail(exit.Usage, "%s: which file? name it with --file; without --apply, the lines are printed", p.name)
 	}
 	text := p.taken(f.old)
+	if p.whole && text != "" {
+		return exit.Fail(exit.CantCreat, "%s: %s is there already, and is not from wire: remove it first", p.name, f.name)
+	}
+	if opt.undo && opt.file == "" && text != f.old {
+		if err := switchTo(p.off); err != nil {
+			return exit.Fail(exit.Unavailable, "%s: %w", p.name, err)
+		}
+	}
 	if opt.apply {
 		text = p.put(text, sendmail)
 	}
@@ -120,6 +128,9 @@ func wire(c *door.Call, p *program, opt *options, home, sendmail string) error {
 		}
 	}
 	if opt.apply && opt.file == "" {
+		if err := switchTo(p.on); err != nil {
+			return exit.Fail(exit.Unavailable, "%s: %w", p.name, err)
+		}
 		return p.confirm(sendmail)
 	}
 	return nil
