@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"crypto/tls"
+	"net"
 
 	"esmtpq/relay/smtp"
 )
@@ -12,6 +13,14 @@ type Looked struct {
 	Host, Port string // Port is "" for a local socket, and where no host was found
 	View       *smtp.View
 	Err        *smtp.Error // nil: mail could be sent
+}
+
+// Addr returns the host and port.
+func (l *Looked) Addr() string {
+	if l.Port == "" {
+		return l.Host
+	}
+	return net.JoinHostPort(l.Host, l.Port)
 }
 
 // Look looks at the host, the first where there are several.

@@ -87,6 +87,8 @@ func table() *door.Table {
 				Args: "[-C file]", Help: "print the configuration as YAML, and where it is from"},
 			{Name: "probe", Verb: inspect.Verb,
 				Args: "[-v] [--json] [-C file] [identity ...]", Help: "connect to smart hosts and log in as a delivery would, without sending any mail"},
+			{Name: "online", Verb: inspect.Verb,
+				Args: "[-v] [--timeout duration] [-C file] [identity ...]", Help: "say by the exit status whether a smart host answers, so that mail could leave"},
 			{Name: "oauth", Verb: oauth.Verb,
 				Args: "login|status|logout [option ...] [identity]", Help: "log in at a provider of mail with OAuth 2.0, for identities with oauth"},
 			{Name: "listen", Verb: smtpd.Verb,

@@ -3,7 +3,7 @@ _esmtpq() {
 	local cur=${COMP_WORDS[COMP_CWORD]} verb=${1##*/} words=
 	if [ "$verb" = esmtpq ]; then
 		if [ "$COMP_CWORD" = 1 ]; then
-			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases setup import wire send show hold release adopt rm retry log explain check check-message config probe oauth listen etrn secret demo version help' -- "$cur"))
+			COMPREPLY=($(compgen -W 'sendmail deliver mailq newaliases setup import wire send show hold release adopt rm retry log explain check check-message config probe online oauth listen etrn secret demo version help' -- "$cur"))
 			return
 		fi
 		verb=${COMP_WORDS[1]}
@@ -23,6 +23,7 @@ _esmtpq() {
 	retry) words='--to --sender --recipient --older' ;;
 	log) words='--json --follow --since' ;;
 	probe) words='--json --forget' ;;
+	online) words='--verbose --timeout' ;;
 	listen) words='--auth-file' ;;
 	secret) words='--proxy' ;;
 	esac

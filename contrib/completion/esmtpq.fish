@@ -19,6 +19,7 @@ complete -c esmtpq -n __fish_use_subcommand -f -a check -d 'tell what is wrong, 
 complete -c esmtpq -n __fish_use_subcommand -f -a check-message -d 'tell what may be wrong with a message'
 complete -c esmtpq -n __fish_use_subcommand -f -a config -d 'print the configuration as YAML, and where it is from'
 complete -c esmtpq -n __fish_use_subcommand -f -a probe -d 'connect to smart hosts and log in as a delivery would, without sending any mail'
+complete -c esmtpq -n __fish_use_subcommand -f -a online -d 'say by the exit status whether a smart host answers, so that mail could leave'
 complete -c esmtpq -n __fish_use_subcommand -f -a oauth -d 'log in at a provider of mail with OAuth 2.0, for identities with oauth'
 complete -c esmtpq -n __fish_use_subcommand -f -a listen -d 'take messages by SMTP and LMTP from programs on this machine'
 complete -c esmtpq -n __fish_use_subcommand -f -a etrn -d 'ask a host to send the mail that it keeps for a domain'
@@ -113,6 +114,8 @@ complete -c esmtpq -n '__fish_seen_subcommand_from log' -l follow
 complete -c esmtpq -n '__fish_seen_subcommand_from log' -l since
 complete -c esmtpq -n '__fish_seen_subcommand_from probe' -l json
 complete -c esmtpq -n '__fish_seen_subcommand_from probe' -l forget
+complete -c esmtpq -n '__fish_seen_subcommand_from online' -l verbose
+complete -c esmtpq -n '__fish_seen_subcommand_from online' -l timeout
 complete -c esmtpq -n '__fish_seen_subcommand_from listen' -l auth-file
 complete -c esmtpq -n '__fish_seen_subcommand_from secret' -l proxy
 complete -c esmtpq -n '__fish_seen_subcommand_from deliver show hold release rm retry' -f -a "all last (mailq --json 2>/dev/null | sed -n 's/.*\"queue_id\":\"\([0-9A-Za-z]*\)\".*/\1/p')"

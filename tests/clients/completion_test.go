@@ -21,6 +21,7 @@ var longOptions = map[string]string{
 	"hold": "--sender --recipient --older", "release": "--sender --recipient --older", "retry": "--to --sender --recipient --older",
 	"log":    "--json --follow --since",
 	"probe":  "--json --forget",
+	"online": "--verbose --timeout",
 	"secret": "--proxy",
 	"import": "--apply --keyring --in-clear --kind",
 	"setup":  "--host --tls --username --keyring --password-command --in-clear --oauth --client-id --token-command --dry-run --non-interactive --test --pacc",

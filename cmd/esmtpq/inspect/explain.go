@@ -26,7 +26,7 @@ const explainHelp = `  --message FILE   explain this message, whose header then 
 
 // Verb is explain (and sendmail -bv), check, check-message, config and probe.
 func Verb(c *door.Call) error {
-	help := c.AsksHelp("--message")
+	help := c.AsksHelp("--message", timeoutOption)
 	switch {
 	case c.Sendmail != nil:
 		return explain(c, c.Sendmail, nil)
@@ -34,6 +34,8 @@ func Verb(c *door.Call) error {
 		return c.Help(explainHelp)
 	case help && c.Verb == "probe":
 		return c.Help(probeHelp)
+	case help && c.Verb == "online":
+		return c.Help(onlineHelp)
 	case help && c.Verb == "check":
 		return c.Help(checkHelp)
 	case help:
@@ -42,6 +44,8 @@ func Verb(c *door.Call) error {
 		return check(c)
 	case c.Verb == "probe":
 		return probe(c)
+	case c.Verb == "online":
+		return online(c)
 	case c.Verb == "check-message":
 		return checkMessage(c)
 	case c.Verb == "config":
