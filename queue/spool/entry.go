@@ -23,6 +23,7 @@ type Entry struct {
 	mu     sync.Mutex // several destinations may work on one message
 	msg    *Message
 	marked []bool // of recipients: the file has "s"
+	front  int    // all recipients before this one are served
 	served bool   // it is recorded that every recipient is
 	// remembered says that it is in the memory of what was sent.
 	remembered bool
@@ -245,7 +246,10 @@ func (e *Entry) record(a *Attempt, now time.Time) error {
 
 // recorded does what has to follow once reports are durable.
 func (e *Entry) recorded(a *Attempt, now time.Time) error {
-	if e.msg.Served() {
+	for e.front < len(e.msg.Progress) && e.msg.Progress[e.front].State.served() {
+		e.front++ // what is served stays so; there may be very many
+	}
+	if e.front == len(e.msg.Progress) {
 		e.served = true // to be removed when the run lets go of it
 		return nil
 	}

@@ -32,6 +32,9 @@ func (s State) Pending() bool {
 	return s == Untried || s == Deferred || s == Sending || s == Unsure
 }
 
+// served reports whether nothing is left to do for the recipient.
+func (s State) served() bool { return s == Accepted || s == LocalDone }
+
 // Progress is what is known of one recipient.
 type Progress struct {
 	State  State
@@ -103,7 +106,7 @@ func (m *Message) Pending() bool {
 // is left.
 func (m *Message) Served() bool {
 	for i := range m.Progress {
-		if s := m.Progress[i].State; s != Accepted && s != LocalDone {
+		if !m.Progress[i].State.served() {
 			return false
 		}
 	}
