@@ -57,6 +57,9 @@ func (t *Table) run(c *Call) error {
 // entry finds the verb from argv[0] or, if that is our own name, from the first argument.
 func (t *Table) entry(c *Call) (*Entry, error) {
 	if e := t.find(c.Name); e != nil && e.Program {
+		if len(c.Args) == 1 && c.Args[0] == "--version" {
+			e = t.find("version")
+		}
 		c.Verb = e.Name
 		return e, nil
 	}
