@@ -41,6 +41,7 @@ func (c *Config) Contradictions() []string {
 			{"password", "is not used: the identity has no username", id.Username == "" && id.Password.IsSet()},
 			{"password_command", "is not run: the identity has no username", id.Username == "" && id.PasswordCommand != ""},
 			{"future_release", "has no effect with protocol: lmtp", id.LMTP && id.FutureRelease},
+			{"sessions", "has no effect with host_message_id", id.RenamesMail && id.Sessions > 1},
 			{"authorize_as", "has no effect: the identity has no username and no client_certificate", id.AuthorizeAs != "" && id.Username == "" && id.ClientCertificate == ""},
 			{"port", "begins in clear as a rule: tls should be starttls", id.TLS == TLSImplicit && (id.Port == "587" || id.Port == "25" || id.Port == "submission" || id.Port == "smtp")},
 		} {

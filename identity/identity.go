@@ -207,6 +207,8 @@ type Identity struct {
 
 	HoldFor    time.Duration // how long mail can be taken back after its submission, before it is sent
 	SendWindow Window        // when mail is sent; nil: always
+	// RenamesMail says that the host gives mail Message-IDs of its own, and names them in its final reply.
+	RenamesMail bool
 	// FutureRelease hands mail that is to be sent at a time to a host that keeps it until then (RFC 4865).
 	FutureRelease bool
 

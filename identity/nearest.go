@@ -11,7 +11,7 @@ var topKeys = []string{
 
 var identityKeys = []string{
 	"auth", "authorize_as", "ca_file", "certificate_passphrase", "client_certificate", "client_key", "command", "default", "future_release", "helo",
-	"hold_for", "host", "hosts", "ip_version", "keep_session", "match", "max_messages_per_session", "message_id", "name", "oauth",
+	"hold_for", "host", "host_message_id", "hosts", "ip_version", "keep_session", "match", "max_messages_per_session", "message_id", "name", "oauth",
 	"password", "password_command", "password_credential", "password_keyring", "port", "postconnect", "preconnect", "protocol",
 	"proxy", "proxy_password", "proxy_password_command", "proxy_password_keyring", "qualify_domain", "relogin_delay",
 	"reverse_path", "send_window", "sender", "sent_copy", "sessions", "source_address", "srv", "timeout", "tls", "tls_compat",

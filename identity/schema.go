@@ -222,6 +222,8 @@ func (r *yamlReader) setting(id *Identity, path, key string, v *tree.Node) bool 
 		id.HoldFor = r.holdFor(v, path)
 	case "send_window":
 		id.SendWindow = r.window(v, path)
+	case "host_message_id":
+		id.RenamesMail = r.boolean(v, path)
 	case "future_release":
 		id.FutureRelease = r.boolean(v, path)
 	case "transport":

@@ -147,6 +147,9 @@ func (c *Config) identityNode(id *Identity) *tree.Node {
 		}
 		add(n, "send_window", textList(spans))
 	}
+	if id.RenamesMail {
+		addPlain(n, "host_message_id", "true")
+	}
 	if id.FutureRelease {
 		addPlain(n, "future_release", "true")
 	}

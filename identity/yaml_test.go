@@ -67,6 +67,7 @@ identities:
     certificate_passphrase: open sesame
     timeout: 90s
     future_release: true
+    host_message_id: true
     max_messages_per_session: 50
     relogin_delay: 1m
     sessions: 4
@@ -102,7 +103,7 @@ func TestYAMLFull(t *testing.T) {
 			Preconnect: "true", Postconnect: "false",
 			Proxy: &Proxy{Scheme: "socks5", User: "ann", Host: "::1", Port: "1080"}, ProxyPassword: NewSecret("socks"),
 			CAFile: "/home/ann/ca.pem", ClientCertificate: "/etc/ssl/ann.pem", ClientKey: "/home/ann/.ssl/ann.key",
-			CertificatePassphrase: NewSecret("open sesame"), FutureRelease: true, Timeout: 90e9,
+			CertificatePassphrase: NewSecret("open sesame"), FutureRelease: true, RenamesMail: true, Timeout: 90e9,
 			MaxMessagesPerSession: 50, ReloginDelay: 60e9, Sessions: 4,
 		}, {
 			Name: "work", Match: []string{"ann@example.org"}, Host: "2001:db8::1", Port: "465", TLS: TLSImplicit,

@@ -165,7 +165,7 @@ func TestUntilDotDoesNotWait(t *testing.T) {
 	}
 }
 
-func TestWithSender(t *testing.T) {
+func TestWithHeader(t *testing.T) {
 	tests := []struct{ in, want string }{
 		{"A: 1\n\nbody\n", "A: 1\nSender: a@b\n\nbody\n"},
 		{"Sender: somebody@else.example,\n x\nA: 1\nSender: y\n\nbody\n", "Sender: a@b\nA: 1\n\nbody\n"},
@@ -176,7 +176,7 @@ func TestWithSender(t *testing.T) {
 		{"text\n", "Sender: a@b\n\ntext\n"},
 	}
 	for _, tt := range tests {
-		r, size, lines, err := WithSender(strings.NewReader(tt.in), "a@b")
+		r, size, lines, err := WithHeader(strings.NewReader(tt.in), func(h *Header) error { return h.SetSender("a@b") })
 		if err != nil {
 			t.Errorf("%.40q: %v", tt.in, err)
 			continue
@@ -190,7 +190,7 @@ func TestWithSender(t *testing.T) {
 			t.Errorf("%.40q: longer by %d octets and %d lines; want %d, %d", tt.in, size, lines, after.Size-before.Size, after.Lines-before.Lines)
 		}
 	}
-	if _, _, _, err := WithSender(strings.NewReader("A: 1\n\n"), "a@b\n"); err == nil {
+	if _, _, _, err := WithHeader(strings.NewReader("A: 1\n\n"), func(h *Header) error { return h.SetSender("a@b\n") }); err == nil {
 		t.Error("a sender with a line end was taken")
 	}
 }

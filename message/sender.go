@@ -6,11 +6,10 @@ import (
 	"io"
 )
 
-// WithSender returns a reader of the message of r, with sender as the value of its one Sender:
-// field, as SetSender sets it. The message must be in the form that Copy writes; only the header
-// is read here, and the body streams. sizeDelta and lineDelta say by how many octets and lines
-// the message gets longer (shorter if negative). They depend only on the header and sender.
-func WithSender(r io.Reader, sender string) (mended io.Reader, sizeDelta, lineDelta int64, err error) {
+// WithHeader returns a reader of the message of r, with a header that edit has changed. The message
+// must be in the form that Copy writes; only the header is read here, and the body streams. sizeDelta and lineDelta say by how many octets and lines
+// the message gets longer (shorter if negative). They depend only on the header and edit.
+func WithHeader(r io.Reader, edit func(*Header) error) (mended io.Reader, sizeDelta, lineDelta int64, err error) {
 	br := bufio.NewReader(r)
 	h, err := ReadHeader(br)
 	if err != nil {
@@ -21,7 +20,7 @@ func WithSender(r io.Reader, sender string) (mended io.Reader, sizeDelta, lineDe
 		before = append(before, '\n')
 	}
 	oldSize, oldLines := len(before), bytes.Count(before, []byte("\n"))
-	if err := h.SetSender(sender); err != nil {
+	if err := edit(h); err != nil {
 		return nil, 0, 0, err
 	}
 	after := append(h.raw, '\n')

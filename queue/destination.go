@@ -43,6 +43,8 @@ type draw struct {
 	entry   *openEntry
 	indexes []int     // of Delivery.Recipients in the envelope
 	sender  string    // Sender: field to force upon the header, "" for none
+	renames bool      // the host gives it another Message-ID
+	signed  bool      // its header is signed, and names mail by an ID that a host has replaced
 	new     bool      // the message has not been tried before
 	drawn   time.Time // when it was drawn
 	content Content   // nil if it cannot be read
@@ -244,7 +246,11 @@ func (t *destination) deliveryOf(id string) *Delivery {
 		r.release(e)
 		return nil
 	}
-	d.Content, err = r.q.ContentFor(e.Message(), d.draw.sender)
+	var renamed spool.Renamings
+	if d.draw.renames {
+		renamed = r.renamings()
+	}
+	d.Content, d.draw.signed, err = r.q.ContentFor(e.Message(), d.draw.sender, renamed)
 	r.mu.Lock()
 	if t.out == nil {
 		t.out = map[*Delivery]struct{}{}
@@ -310,6 +316,7 @@ func (t *destination) fill(e *openEntry) *Delivery {
 				d.HoldUntil = route.HoldUntil
 			}
 			d.ReversePath, d.draw.sender, d.Rule = route.ReversePath, route.Sender, route.Rule
+			d.draw.renames = route.Renames
 			d.Recipients = append(d.Recipients, rcpt)
 			d.draw.indexes = append(d.draw.indexes, i)
 		}

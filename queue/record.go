@@ -69,6 +69,7 @@ func (t *destination) Record(outcomes []Outcome) error {
 		p := &parts[i]
 		p.reports = t.damaged(p)
 		p.reports = t.giveUp(p, now)
+		p.reports = t.thread(p, now)
 		attempts[i] = t.attempt(p, now)
 	}
 	var trials []Trial

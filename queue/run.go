@@ -222,6 +222,8 @@ type run struct {
 	blocked           map[string][]string // by identity that waits: some of its messages
 	piles             []*pile
 	pileOf            map[pileKey]*pile
+	renamed           spool.Renamings
+	renamedRead       bool
 	noted             []string // messages of which the owner may have to be told
 	findings          findings
 	stands            Standing

@@ -135,6 +135,8 @@ type Route struct {
 	ReversePath string // MAIL FROM on this route, "" for null
 	Sender      string // a Sender: field to force upon the header; "" leaves it alone
 	Rule        string // why this destination, for people: the rule that chose the identity
+	// Renames says that the host gives mail Message-IDs of its own, and names them when it takes it.
+	Renames bool
 	// Opens is when mail may go by this route, if that is still to come; zero if it may at once.
 	Opens time.Time
 	// HoldUntil is until when a host has to hold the message that takes it before its time; zero if

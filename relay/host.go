@@ -28,6 +28,7 @@ type host struct {
 	family   string // "4" or "6" for the only version of IP; "" for either
 	config   smtp.Config
 	forced   bool // the configuration forces a reverse-path upon all mail
+	renames  bool // the host gives mail Message-IDs of its own, and names them
 
 	maxMessages  int           // to begin on one session; 0 for any number
 	reloginDelay time.Duration // before the session after one that has had so many

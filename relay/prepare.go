@@ -27,6 +27,9 @@ func local(on smtp.Kind, format string, args ...any) *smtp.Error {
 
 // Next implements smtp.Feed.
 func (w *worker) Next(ahead bool) *smtp.Message {
+	if ahead && w.host.renames {
+		return nil // what it becomes depends on what the host says to the one before
+	}
 	for !w.over() && !w.anew && w.broken == nil {
 		t := w.take(!ahead)
 		if t == nil {
@@ -136,7 +139,7 @@ func (w *worker) ready(t *task) *smtp.Error {
 
 // fits reports whether a task may be sent in chunks, with others before and after it.
 func (w *worker) fits(t *task) bool {
-	return w.conn.Pipelining() && w.conn.Extensions().Has("CHUNKING") && w.known.NoChunks == "" &&
+	return !w.host.renames && w.conn.Pipelining() && w.conn.Extensions().Has("CHUNKING") && w.known.NoChunks == "" &&
 		!t.alone && !t.plain && len(t.rcpts) <= seriesRecipients &&
 		t.d.Content.WireSize() > 2 && t.d.Envelope.MaxLine <= longLine
 }

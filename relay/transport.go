@@ -56,7 +56,7 @@ func New(id *identity.Identity, opt Options) *Transport {
 	}
 	t := &Transport{sessions: id.Sessions, host: host{
 		name: id.Host, addr: id.Addr(), dial: opt.Dial, dialTime: dialTime, source: net.ParseIP(id.SourceAddress), family: id.IPVersion,
-		forced: id.ReversePath != "", maxMessages: id.MaxMessagesPerSession, reloginDelay: id.ReloginDelay,
+		renames: id.RenamesMail, forced: id.ReversePath != "", maxMessages: id.MaxMessagesPerSession, reloginDelay: id.ReloginDelay,
 	}}
 	if step > 0 {
 		t.host.dialTime = step
@@ -204,7 +204,7 @@ func (t *Transport) hosts() iter.Seq[*host] {
 // If the identity allows several sessions, many messages wait, and they cannot go back to back,
 // they go over several sessions side by side. The order then holds only within each of them.
 func (t *Transport) Run(ctx context.Context, src queue.Source) {
-	if t.sessions > 1 {
+	if t.sessions > 1 && !t.host.renames {
 		p := pool{ctx: ctx, host: &t.host, src: src, sessions: t.sessions}
 		p.run()
 		return

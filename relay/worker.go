@@ -194,7 +194,7 @@ func (w *worker) begin(conn *smtp.Conn, idle bool) {
 	w.known = w.host.memory.recall(conn.Fingerprint())
 	w.broken, w.anew, w.series, w.accepted, w.decided, w.waited = nil, false, false, false, false, idle
 	w.chunked, w.chunksWork, w.explained, w.blamed = false, false, false, 0
-	conn.Ride = !conn.Extensions().Has("CHUNKING") && !w.known.NoRide
+	conn.Ride = !conn.Extensions().Has("CHUNKING") && !w.known.NoRide && !w.host.renames
 	conn.RideProven = w.known.Rides
 	conn.Steady = w.known.Steady
 	if n := w.host.maxMessages; n > 0 && (conn.MaxMessages == 0 || n < conn.MaxMessages) {

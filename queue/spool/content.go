@@ -145,28 +145,48 @@ func (c *storedContent) Open() (io.ReadCloser, error) {
 }
 
 // ContentFor returns the content of an entry, with sender forced upon its header unless that is
-// empty.
-func (q *Queue) ContentFor(m *Message, sender string) (Content, error) {
+// empty, and with the IDs of mail that a host has renamed where it says what it answers. signed says
+// that its header is signed, and still has the IDs.
+func (q *Queue) ContentFor(m *Message, sender string, renamed Renamings) (content Content, signed bool, err error) {
 	c, err := q.content(m)
-	if err != nil || sender == "" {
-		return c, err
+	if err != nil || sender == "" && len(renamed) == 0 {
+		return c, false, err
+	}
+	changed := false
+	first := func(h *message.Header) error {
+		changed, signed = h.RenameIDs(renamed.Of)
+		if sender == "" {
+			return nil
+		}
+		changed = true
+		return h.SetSender(sender)
+	}
+	edit := func(h *message.Header) error { // whoever reads it, at the same time perhaps
+		h.RenameIDs(renamed.Of)
+		if sender == "" {
+			return nil
+		}
+		return h.SetSender(sender)
 	}
 	f, err := c.Open()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer f.Close()
-	_, size, lines, err := message.WithSender(f, sender)
-	if err != nil {
-		return nil, fmt.Errorf("force Sender: %w", err)
+	_, size, lines, err := message.WithHeader(f, first)
+	switch {
+	case err != nil:
+		return nil, false, fmt.Errorf("force Sender: %w", err)
+	case !changed:
+		return c, signed, nil
 	}
-	return &rewritten{c, sender, size, lines}, nil
+	return &rewritten{c, edit, size, lines}, signed, nil
 }
 
-// rewritten is a content with a Sender: field other than the submitted one.
+// rewritten is a content with a header other than the submitted one.
 type rewritten struct {
 	*storedContent
-	sender      string
+	edit        func(*message.Header) error
 	size, lines int64 // by how much it is longer
 }
 
@@ -178,7 +198,7 @@ func (c *rewritten) Open() (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, _, _, err := message.WithSender(f, c.sender)
+	r, _, _, err := message.WithHeader(f, c.edit)
 	if err != nil {
 		f.Close()
 		return nil, err

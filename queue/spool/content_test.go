@@ -20,7 +20,7 @@ func TestContentOfAllSizesComesBack(t *testing.T) {
 		for _, sender := range []string{"", "forced@example.org"} {
 			content := "Subject: x\n\n" + body(n)
 			m := read(t, q, commit(t, q, envelopeFor("a@example.com"), content))
-			c, err := q.ContentFor(m, sender)
+			c, _, err := q.ContentFor(m, sender, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,7 +61,7 @@ func TestDamagedContentNeverEnds(t *testing.T) {
 				q := newQueue(t)
 				id := commit(t, q, envelopeFor("a@example.com"), "Subject: x\n\n"+body(n-12))
 				m := read(t, q, id)
-				c, err := q.ContentFor(m, sender)
+				c, _, err := q.ContentFor(m, sender, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

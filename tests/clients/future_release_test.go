@@ -1,79 +1,13 @@
 package clients
 
 import (
-	"bufio"
 	"fmt"
-	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"esmtpq/tests/stage"
 )
-
-// A holdingHost speaks enough SMTP to take mail that it is to hold: the server of the other tests does not
-// know the parameter.
-type holdingHost struct {
-	addr  string
-	offer string // line of its reply to EHLO, "" for none
-
-	mu    sync.Mutex
-	mails []string // the parameters of MAIL of what it has taken
-}
-
-func newHoldingHost(t *testing.T, offer string) *holdingHost {
-	l := stage.Listen(t)
-	h := &holdingHost{addr: l.Addr().String(), offer: offer}
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go h.talk(conn)
-		}
-	}()
-	return h
-}
-
-func (h *holdingHost) talk(conn net.Conn) {
-	defer conn.Close()
-	fmt.Fprint(conn, "220 holding.test ESMTP\r\n")
-	content, mail := false, ""
-	for in := bufio.NewScanner(conn); in.Scan(); {
-		line := in.Text()
-		verb, _, _ := strings.Cut(strings.ToUpper(line), " ")
-		switch {
-		case content && line == ".":
-			content = false
-			h.mu.Lock()
-			h.mails = append(h.mails, mail)
-			h.mu.Unlock()
-			fmt.Fprint(conn, "250 2.0.0 kept\r\n")
-		case content:
-		case verb == "EHLO":
-			fmt.Fprint(conn, "250-holding.test\r\n"+h.offer+"250 ENHANCEDSTATUSCODES\r\n")
-		case verb == "DATA":
-			content = true
-			fmt.Fprint(conn, "354 go on\r\n")
-		case verb == "QUIT":
-			fmt.Fprint(conn, "221 2.0.0 bye\r\n")
-			return
-		default:
-			if verb == "MAIL" {
-				_, mail, _ = strings.Cut(line, "> ")
-			}
-			fmt.Fprint(conn, "250 2.0.0 ok\r\n")
-		}
-	}
-}
-
-func (h *holdingHost) taken() []string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return append([]string(nil), h.mails...)
-}
 
 // With future_release, mail with a time is handed to a host that holds it until then, within the hours of
 // its identity, and log says so; no other host gets it, nor does mailq lose it.
@@ -93,7 +27,7 @@ func TestFutureRelease(t *testing.T) {
 		{"not for as long", "250-FUTURERELEASE 3600\r\n", "    future_release: true\n", time.Time{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			host := newHoldingHost(t, test.offer)
+			host := newOddHost(t, test.offer)
 			p := stage.NewPerson(t)
 			p.Write(".config/esmtpq/config.yaml", "batch_delay: never\nidentities:\n  - name: me@example.org\n    host: "+host.addr+"\n    tls: off\n"+test.settings)
 			p.Run("Subject: later\n\n", "esmtpq", "send", "--at", at.Format(time.RFC3339), "a@example.net")

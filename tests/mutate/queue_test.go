@@ -192,6 +192,16 @@ var queueFaults = []fault{
 		[]test{{"queue", "TestAhead"}},
 	},
 	{
+		"the ID that a host gives is remembered behind the record", "queue",
+		"		p.reports = t.thread(p, now)\n", "		defer t.thread(p, now)\n",
+		[]test{{"queue", "TestThread"}},
+	},
+	{
+		"a signed header is rewritten", "message",
+		"	if !changed || seal {", "	if !changed {",
+		[]test{{"message", "TestRenameIDs"}},
+	},
+	{
 		"an older program may send what is to be sent later", "queue",
 		"		env.Version = scheduledVersion", "		env.Version = envelopeVersion",
 		[]test{{"queue/spool", "TestScheduledEntries"}},

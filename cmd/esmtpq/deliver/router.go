@@ -100,7 +100,7 @@ func (r *router) Route(env *spool.Envelope, rcpt spool.Recipient) (queue.Route, 
 		rule = route.Rule.String()
 	}
 	return queue.Route{
-		Opens: opens, HoldUntil: holdUntil, Destination: name, Address: route.Address, Rule: rule,
+		Renames: route.Identity != nil && route.Identity.RenamesMail, Opens: opens, HoldUntil: holdUntil, Destination: name, Address: route.Address, Rule: rule,
 		ReversePath: r.routes.ReversePath(env, &route), Sender: r.routes.SenderField(&route),
 	}, nil
 }
