@@ -5,6 +5,7 @@ set -eu
 usage() {
 	cat <<END
 usage: ./install.sh [--prefix DIR | --system] [--force]
+       ./install.sh [--prefix DIR] [--force] --watch[=SUPERVISOR]
        ./install.sh [--prefix DIR | --system] --uninstall
        ./install.sh --demo
 
@@ -16,7 +17,12 @@ deliver, mailq and newaliases next to it and the manual pages in DIR/share/man.
   --system      the same as --prefix /usr/local
   --force       replace programs of these names that are not esmtpq's; they are
                 kept as NAME.before-esmtpq
-  --uninstall   remove what was installed; queue and configuration stay, and are listed
+  --watch       install, and have the watcher (deliver --watch) run by the supervisor that
+                you have: systemd, launchd, runit, daemontools or openrc. Where there is
+                none, a line for cron tries what waits every ten minutes. To be repeated
+                at will; SUPERVISOR is one of these words, or cron
+  --uninstall   remove what was installed, the watcher too; queue and configuration stay, and
+                are listed
   --demo        build in ./bin, and show a mail on its way through sendmail, mailq and
                 deliver to a smart host on this machine; touches none of your files
 END
@@ -30,12 +36,16 @@ names='sendmail deliver mailq newaliases'
 action=install
 prefix=
 force=
+watch=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--prefix) [ "${2-}" ] || misused "--prefix needs a directory"; prefix=$2; shift ;;
 	--prefix=?*) prefix=${1#--prefix=} ;;
 	--system) prefix=/usr/local ;;
 	--force) force=yes ;;
+	--watch) watch=any ;;
+	--watch=systemd | --watch=launchd | --watch=runit | --watch=daemontools | --watch=openrc | --watch=cron) watch=${1#--watch=} ;;
+	--watch=*) misused "${1#--watch=}: no such supervisor; there are systemd, launchd, runit, daemontools, openrc, and cron" ;;
 	--uninstall) action=uninstall ;;
 	--demo) action=demo ;;
 	-h | --help) usage; exit 0 ;;
@@ -43,6 +53,10 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
+
+[ -z "$watch" ] || [ "$action" = install ] || misused "--watch goes with an installation"
+[ -z "$watch" ] || [ "$prefix" != /usr/local ] ||
+	misused "the watcher is one person's: install with --system, and then each person types ./install.sh --watch"
 
 # --prefix is relative to the directory of the caller.
 case $prefix in
@@ -154,7 +168,7 @@ install_all() {
 	done
 	install_pages
 	say "installed $bindir/esmtpq, with $(echo "$names" | sed 's/ /, /g') next to it"
-	advise
+	if [ "$watch" ]; then watch_all; else advise; fi
 }
 
 install_pages() {
@@ -191,6 +205,7 @@ How to set up the programs that send mail:
 
   cron, by crontab -e, to try again what could not be sent:
     */10 * * * * "$bindir/deliver"
+  or, better, a process that sends mail as soon as that can be: ./install.sh --watch
 
 The configuration is ~/.esmtprc or ~/.config/esmtpq/config.yaml (chmod 600 if a password is
 in it); "esmtpq config" shows which one is used, "esmtpq probe" whether mail could be sent by it.
@@ -218,6 +233,7 @@ END
 }
 
 uninstall_all() {
+	unwatch_all
 	removed=
 	for name in $names esmtpq; do
 		exists "$bindir/$name" || continue
@@ -292,6 +308,184 @@ count_queued() {
 		if [ -d "$entry" ]; then count=$((count + 1)); fi
 	done
 	say $count
+}
+
+# --- the watcher -----------------------------------------------------------
+
+label=org.esmtpq.watch
+plist=${HOME-}/Library/LaunchAgents/$label.plist
+rc=${HOME-}/.config/rc/init.d/esmtpq
+
+# watch_all has the watcher run by the supervisor that is there.
+watch_all() {
+	[ "${HOME-}" ] || fail "HOME is not set: whose mail is to be watched?"
+	case $bindir in
+	*[!A-Za-z0-9/._+@:-]*) fail "$bindir: a supervisor may misread such a path: install with another --prefix" ;;
+	esac
+	[ "$watch" != any ] || watch=$(supervisor)
+	case $watch in
+	systemd) watch_systemd ;;
+	launchd) watch_launchd ;;
+	runit | daemontools) watch_service ;;
+	openrc) watch_openrc ;;
+	cron) watch_cron ;;
+	esac
+}
+
+# supervisor says which one takes services of this person.
+supervisor() {
+	if [ "$(uname -s)" = Darwin ]; then
+		say launchd
+	elif systemctl --user show-environment >/dev/null 2>&1; then
+		say systemd
+	elif [ "$(services runit)" ]; then
+		say runit
+	elif [ "$(services daemontools)" ]; then
+		say daemontools
+	elif rc-status --user >/dev/null 2>&1; then
+		say openrc
+	else
+		say cron
+	fi
+}
+
+# services SUPERVISOR: the directory of services that a runsvdir or svscan of this person looks after
+services() {
+	case $1 in
+	runit) scanner=runsvdir ;;
+	*) scanner=svscan ;;
+	esac
+	ps -A -o uid= -o pid= -o args= 2>/dev/null | awk -v uid="$(id -u)" -v name=$scanner '
+		$1 == uid { n = split($3, part, "/"); if (part[n] == name) { i = $4 == "-P" ? 5 : 4; print $2, $i } }' |
+		while read -r pid dir; do
+			home=$(tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | sed -n 's/^HOME=//p') || home=
+			[ -z "$home" ] || [ "$home" = "$HOME" ] || continue
+			case $dir in
+			/*) ;;
+			*) dir=$(readlink "/proc/$pid/cwd")/$dir || continue ;;
+			esac
+			if [ -d "$dir" ] && [ -w "$dir" ]; then
+				say "${dir%/}"
+				break
+			fi
+		done
+}
+
+watch_systemd() {
+	"$bindir/esmtpq" wire --apply systemd >/dev/null || fail "the unit of systemd was not set up: see above"
+	systemctl --user restart esmtpq.service || fail "systemd cannot start the watcher: systemctl --user status esmtpq"
+	say "the watcher is a service of yours: systemctl --user status esmtpq"
+	if [ "$(loginctl show-user -P Linger "$(id -u)" 2>/dev/null)" = no ]; then
+		say "It ends when you log out, unless you type: loginctl enable-linger"
+	fi
+}
+
+watch_launchd() {
+	mkdir -p "${plist%/*}" "$HOME/Library/Logs"
+	sed -e "s|@HOME@/bin|$bindir|" -e "s|@HOME@|$HOME|" contrib/launchd/$label.plist >"$plist.new"
+	mv -f "$plist.new" "$plist"
+	launchctl bootout "gui/$(id -u)/$label" 2>/dev/null || true
+	launchctl bootstrap "gui/$(id -u)" "$plist" || fail "launchd does not take $plist: see above"
+	say "the watcher is an agent of launchd: launchctl print gui/$(id -u)/$label"
+}
+
+# watch_service sets up a directory for runit or daemontools, whose ways are the same.
+watch_service() {
+	dir=$(services "$watch")
+	[ "$dir" ] || fail "no runsvdir (runit) or svscan (daemontools) of yours is running, which would look after a directory of services"
+	service=$dir/esmtpq
+	if exists "$service" && ! our_service "$service"; then fail "$service is there, and is not esmtpq's"; fi
+	# complete at the moment when it has its name
+	fresh=$dir/.esmtpq.fresh.$$
+	[ ! -d "$service" ] || fresh=$service
+	mkdir -p "$fresh/log"
+	for file in run log/run; do
+		sed "s|\"\$HOME/bin/deliver\"|$bindir/deliver|" "contrib/$watch/$file" >"$fresh/$file.new"
+		chmod 755 "$fresh/$file.new"
+		mv -f "$fresh/$file.new" "$fresh/$file"
+	done
+	if [ "$fresh" = "$service" ]; then
+		again "$watch" "$service"
+	else
+		mv "$fresh" "$service"
+	fi
+	say "the watcher is the service $service"
+}
+
+our_service() { grep -q 'deliver.* --watch' "$1/run" 2>/dev/null; }
+
+# again SUPERVISOR DIR: start the service anew, with the program that is there now
+again() {
+	case $1 in
+	runit) sv term "$2" >/dev/null ;;
+	*) svc -t "$2" ;;
+	esac || say "$2: the watcher has not been started anew"
+}
+
+# over SUPERVISOR DIR: end the service and the process that looks after it, which takes a while if a mail
+# is on its way
+over() {
+	if [ "$1" = runit ]; then
+		sv -w 60 exit "$2" "$2/log" >/dev/null || say "$2: the watcher may still be there"
+		return
+	fi
+	svc -dx "$2" "$2/log"
+	waited=0
+	while [ $waited -lt 60 ]; do
+		svok "$2" || svok "$2/log" || return 0
+		sleep 1
+		waited=$((waited + 1))
+	done
+	say "$2: the watcher may still be there"
+}
+
+watch_openrc() {
+	mkdir -p "${rc%/*}"
+	sed "s|\$HOME/bin/deliver|$bindir/deliver|" contrib/openrc/esmtpq >"$rc.new"
+	chmod 755 "$rc.new"
+	mv -f "$rc.new" "$rc"
+	rc-update --user add esmtpq default >/dev/null || fail "OpenRC does not take $rc: see above"
+	rc-service --user esmtpq restart || fail "OpenRC cannot start the watcher: rc-service --user esmtpq status"
+	say "the watcher is a service of yours: rc-service --user esmtpq status"
+}
+
+watch_cron() {
+	command -v crontab >/dev/null ||
+		fail "there is no supervisor here that would run the watcher for you, and no cron: see contrib/README.md"
+	"$bindir/esmtpq" wire --apply cron >/dev/null || fail "the line for cron was not written: see above"
+	say "no supervisor would run the watcher for you; a line in your crontab tries every ten minutes what waits"
+}
+
+# unwatch_all takes away what --watch has set up, wherever that was.
+unwatch_all() {
+	[ "${HOME-}" ] || return 0
+	if grep -q 'esmtpq wire: begin' "$HOME/.config/systemd/user/esmtpq.service" 2>/dev/null && [ -x "$bindir/esmtpq" ]; then
+		"$bindir/esmtpq" wire --undo systemd >/dev/null && say "removed the service of systemd"
+	fi
+	if crontab -l 2>/dev/null | grep -A2 'esmtpq wire: begin' | grep -qF " $bindir/deliver" && [ -x "$bindir/esmtpq" ]; then
+		"$bindir/esmtpq" wire --undo cron >/dev/null && say "removed the line in your crontab"
+	fi
+	if [ -f "$plist" ]; then
+		launchctl bootout "gui/$(id -u)/$label" 2>/dev/null || true
+		rm -f "$plist"
+		say "removed $plist"
+	fi
+	for kind in runit daemontools; do
+		dir=$(services $kind)
+		if [ "$dir" ] && our_service "$dir/esmtpq"; then
+			gone=$dir/.esmtpq.gone.$$
+			mv "$dir/esmtpq" "$gone"
+			over $kind "$gone"
+			rm -rf "$gone" || say "left: $gone"
+			say "removed $dir/esmtpq"
+		fi
+	done
+	if [ -f "$rc" ]; then
+		rc-service --user esmtpq stop 2>/dev/null || true
+		rc-update --user del esmtpq default >/dev/null 2>&1 || true
+		rm -f "$rc"
+		say "removed $rc"
+	fi
 }
 
 demo() {

@@ -133,7 +133,7 @@ func TestUnitIsValid(t *testing.T) {
 }
 
 // The user manager of systemd, in a namespace in which the machine looks as if it ran systemd.
-const manage = `set -e
+const manager = `set -e
 mount -t tmpfs tmpfs /run
 mkdir -p /run/systemd/system
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -141,9 +141,12 @@ mkdir -p /sys/fs/cgroup/esmtpq-test.$1
 echo $$ >/sys/fs/cgroup/esmtpq-test.$1/cgroup.procs
 /lib/systemd/systemd --user --log-level=info --log-target=console >"$HOME/systemd.log" 2>&1 </dev/null &
 until systemctl --user show-environment >/dev/null 2>&1; do sleep 0.2; done
+pid() { systemctl --user show esmtpq -p MainPID --value; }
+`
+
+const manage = manager + `
 show() { echo "$1: $(systemctl --user show esmtpq -p ActiveState --value)"; }
 unit() { systemctl --user "$@" esmtpq || echo "$1: exit $?"; }
-pid() { systemctl --user show esmtpq -p MainPID --value; }
 unit enable
 unit start
 show started
@@ -163,14 +166,7 @@ show stopped
 `
 
 // wire writes that unit, and has the user manager run it until it is undone.
-const wired = `set -e
-mount -t tmpfs tmpfs /run
-mkdir -p /run/systemd/system
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mkdir -p /sys/fs/cgroup/esmtpq-test.$1
-echo $$ >/sys/fs/cgroup/esmtpq-test.$1/cgroup.procs
-/lib/systemd/systemd --user --log-level=info --log-target=console >"$HOME/systemd.log" 2>&1 </dev/null &
-until systemctl --user show-environment >/dev/null 2>&1; do sleep 0.2; done
+const wired = manager + `
 show() { echo "$1: $(systemctl --user is-enabled esmtpq 2>/dev/null || :), $(systemctl --user show esmtpq -p ActiveState --value)"; }
 esmtpq wire systemd --apply >"$HOME/shown"
 show applied
