@@ -187,25 +187,20 @@ install_pages() {
 }
 
 advise() {
+	case :$PATH: in
+	*":$bindir:"*) call=esmtpq ;;
+	*) call=\"$bindir/esmtpq\" ;;
+	esac
 	cat <<END
 
 To send mail as an address from now on:
-    esmtpq setup you@example.org
+    $call setup you@example.org
 
-How to set up the programs that send mail:
-
-  mutt, in ~/.muttrc:
-    set sendmail="$bindir/sendmail"
-
-  git:
-    git config --global sendemail.smtpServer "$bindir/sendmail"
-
-  mailx (s-nail), in ~/.mailrc:
-    set mta="$bindir/sendmail"
-
-  cron, by crontab -e, to try again what could not be sent:
-    */10 * * * * "$bindir/deliver"
-  or, better, a process that sends mail as soon as that can be: ./install.sh --watch
+To have your programs send by it (what is written is shown; --undo takes it out again):
+    $call wire --apply mutt git cron
+It also knows: $("$bindir/esmtpq" help wire | sed -n 's/^Programs: //p')
+A process that sends what had to wait as soon as that can be, where systemd or launchd runs it:
+    ./install.sh --watch
 
 The configuration is ~/.esmtprc or ~/.config/esmtpq/config.yaml (chmod 600 if a password is
 in it); "esmtpq config" shows which one is used, "esmtpq probe" whether mail could be sent by it.
@@ -279,10 +274,15 @@ list_left() {
 		done
 		if [ -d "$queue" ]; then say "  $queue (the queue, and what is known of hosts)"; fi
 		if crontab -l 2>/dev/null | grep -q '^[^#]*/deliver'; then say "  the line in your crontab: crontab -e"; fi
-		case $(git config --global sendemail.smtpServer 2>/dev/null) in
-		*/sendmail | */esmtpq) say "  git config --global --unset sendemail.smtpServer" ;;
-		esac
-		for file in .muttrc .mutt/muttrc .config/mutt/muttrc .mailrc; do
+		for key in sendemail.smtpServer sendemail.sendmailCmd; do
+			case $(git config --global "$key" 2>/dev/null) in
+			*/sendmail | */esmtpq) say "  git config --global --unset $key" ;;
+			esac
+		done
+		unit=.config/systemd/user/esmtpq.service
+		if grep -q 'esmtpq wire: begin' "$HOME/$unit" 2>/dev/null; then say "  systemctl --user disable --now esmtpq; rm ~/$unit"; fi
+		for file in .muttrc .mutt/muttrc .config/mutt/muttrc .config/neomutt/neomuttrc .neomuttrc .mailrc .emacs .emacs.d/init.el \
+			.config/emacs/init.el .config/aerc/accounts.conf .pinerc .mh_profile; do
 			if grep -q '^[^#]*bin/\(sendmail\|esmtpq\)' "$HOME/$file" 2>/dev/null; then say "  the setting in ~/$file"; fi
 		done
 	)

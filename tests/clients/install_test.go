@@ -56,10 +56,7 @@ func TestInstall(t *testing.T) {
 	for range 2 { // the second time over itself
 		out := installs(me)
 		for _, want := range []string{
-			`set sendmail="` + me.Home + `/bin/sendmail"`,
-			`git config --global sendemail.smtpServer "` + me.Home + `/bin/sendmail"`,
-			`*/10 * * * * "` + me.Home + `/bin/deliver"`,
-			`set mta="` + me.Home + `/bin/sendmail"`,
+			"    esmtpq setup you@example.org\n", "    esmtpq wire --apply mutt git cron\n", " aerc, alpine, ",
 		} {
 			if !strings.Contains(out, want) {
 				t.Errorf("install.sh does not say %s", want)
@@ -184,7 +181,7 @@ func TestUninstallListsWhatIsLeft(t *testing.T) {
 	me := newInstaller(t)
 	installs(me)
 	me.Write(".config/esmtpq/config.yaml", "identities:\n  - name: me@example.org\n    host: localhost\n    username: me\n    password: secret\n")
-	me.Write(".muttrc", "set sendmail=\"~/bin/sendmail\"\n")
+	me.Run("", "esmtpq", "wire", "--apply", "mutt", "git")
 	me.Write(".mailrc", "# set mta=~/bin/sendmail\n")
 	me.Run("", "git", "config", "--global", "sendemail.smtpServer", "~/bin/sendmail")
 	me.Setenv("ESMTPQ_DELAY=1m")
@@ -197,7 +194,7 @@ func TestUninstallListsWhatIsLeft(t *testing.T) {
 	if n, err := strconv.Atoi(pid[1]); err == nil {
 		defer syscall.Kill(n, syscall.SIGKILL) // the one that this submission has started
 	}
-	for _, want := range []string{"/.config/esmtpq/config.yaml (a password is in it)\n", "/.esmtp_queue (the queue", "--unset sendemail.smtpServer\n", "the setting in ~/.muttrc\n"} {
+	for _, want := range []string{"/.config/esmtpq/config.yaml (a password is in it)\n", "/.esmtp_queue (the queue", "--unset sendemail.smtpServer\n", "--unset sendemail.sendmailCmd\n", "the setting in ~/.muttrc\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not named:\n%s", want, out)
 		}
@@ -216,7 +213,7 @@ func TestUninstallListsWhatIsLeft(t *testing.T) {
 func TestInstallPath(t *testing.T) {
 	me := newInstaller(t)
 	me.Setenv("PATH=" + strings.TrimPrefix(me.Getenv("PATH"), me.Home+"/bin:"))
-	if out := installs(me); !strings.Contains(out, `PATH="`+me.Home+`/bin:$PATH"`) {
+	if out := installs(me); !strings.Contains(out, `PATH="`+me.Home+`/bin:$PATH"`) || !strings.Contains(out, `    "`+me.Home+`/bin/esmtpq" setup `) {
 		t.Errorf("without ~/.profile:\n%s", out)
 	}
 	me.Write(".profile", "if [ -d \"$HOME/bin\" ] ; then\n    PATH=\"$HOME/bin:$PATH\"\nfi\n")

@@ -143,7 +143,7 @@ const switchLimit = 90 * time.Second
 
 // confirm asks a program whether it will call us. A line that stands behind ours, or one that the
 // program cannot read, may have the last word.
-func (p *program) confirm(sendmail string) error {
+func (p *program) confirm(sendmail, home string) error {
 	if p.asks == nil {
 		return nil
 	}
@@ -154,7 +154,8 @@ func (p *program) confirm(sendmail string) error {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.asks[0], p.asks[1:]...)
 	out, err := cmd.CombinedOutput()
-	if strings.Contains(string(out), sendmail) {
+	// Mutt shows the home directory as "~".
+	if text := strings.ReplaceAll(string(out), "~/", home+"/"); strings.Contains(text, sendmail) {
 		return nil
 	}
 	said, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")

@@ -131,7 +131,7 @@ func wire(c *door.Call, p *program, opt *options, home, sendmail string) error {
 		if err := switchTo(p.on); err != nil {
 			return exit.Fail(exit.Unavailable, "%s: %w", p.name, err)
 		}
-		return p.confirm(sendmail)
+		return p.confirm(sendmail, home)
 	}
 	return nil
 }
