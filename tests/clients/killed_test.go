@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,9 +39,12 @@ func TestAgentOfARunThatWasEnded(t *testing.T) {
 				for range 2 {
 					endWhileTheAgentWaits(t, me, sig)
 				}
+				// An agent that lives on would deliver before the run could see it.
+				end := beginRun(t, me)
 				if err := os.Remove(me.Path("box.lock")); err != nil {
 					t.Fatal(err)
 				}
+				end(0)
 				me.Deliver()
 				time.Sleep(1500 * time.Millisecond) // what lives on would deliver now
 				if n := strings.Count(stage.Read(t, me.Path("box")), "Subject: hello\n"); n != 1 {
@@ -54,20 +58,49 @@ func TestAgentOfARunThatWasEnded(t *testing.T) {
 // endWhileTheAgentWaits begins a run, ends it by a signal while its agent waits, and waits for its end.
 func endWhileTheAgentWaits(t *testing.T, me *stage.Person, sig syscall.Signal) {
 	t.Helper()
+	end := beginRun(t, me)
+	time.Sleep(100 * time.Millisecond)
+	end(sig)
+}
+
+// beginRun begins a run, and returns when it has an agent of its own, or none since one of an earlier run cannot be
+// ended. The function that it returns waits for the end of the run, behind a signal if there is one.
+func beginRun(t *testing.T, me *stage.Person) (end func(sig syscall.Signal)) {
+	t.Helper()
+	before := agentsOf(me)
 	run := me.Command("deliver")
 	if err := run.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() {
+		run.Wait()
+		close(ended)
+	}()
 	stage.Await(t, "the agent", func() bool {
-		out, _ := exec.Command("ps", "-e", "-o", "args").Output()
-		for line := range strings.Lines(string(out)) {
-			if strings.Contains(line, me.Home) && !strings.Contains(line, "sh -c") && !strings.HasPrefix(line, "timeout") && !strings.HasPrefix(line, "/bin/sh") {
-				return true
-			}
+		select {
+		case <-ended:
+			return true
+		default:
 		}
-		return false
+		return slices.ContainsFunc(agentsOf(me), func(pid string) bool { return !slices.Contains(before, pid) })
 	})
-	time.Sleep(100 * time.Millisecond)
-	run.Process.Signal(sig)
-	run.Wait()
+	return func(sig syscall.Signal) {
+		if sig != 0 {
+			run.Process.Signal(sig)
+		}
+		<-ended
+	}
+}
+
+// agentsOf returns the process IDs of the agents that run for a person.
+func agentsOf(me *stage.Person) (pids []string) {
+	out, _ := exec.Command("ps", "-e", "-o", "pid,args").Output()
+	for line := range strings.Lines(string(out)) {
+		pid, args, _ := strings.Cut(strings.TrimLeft(line, " "), " ")
+		if strings.Contains(args, me.Home) && !strings.Contains(args, "sh -c") && !strings.HasPrefix(args, "timeout") && !strings.HasPrefix(args, "/bin/sh") {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }

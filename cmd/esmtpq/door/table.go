@@ -57,11 +57,8 @@ func (t *Table) run(c *Call) error {
 // entry finds the verb from argv[0] or, if that is our own name, from the first argument.
 func (t *Table) entry(c *Call) (*Entry, error) {
 	if e := t.find(c.Name); e != nil && e.Program {
-		if len(c.Args) == 1 && c.Args[0] == "--version" {
-			e = t.find("version")
-		}
 		c.Verb = e.Name
-		return e, nil
+		return t.orVersion(e, c), nil
 	}
 	if c.Name != "esmtpq" {
 		name := c.Name
@@ -91,8 +88,17 @@ func (t *Table) choose(c *Call, verb string, args []string) (*Entry, error) {
 	c.Verb, c.Name, c.Args = e.Name, e.Name, args
 	if !e.Program {
 		c.Name = "esmtpq " + e.Name
+		return e, nil
 	}
-	return e, nil
+	return t.orVersion(e, c), nil
+}
+
+// orVersion returns the entry of a program, or that which prints the version if that is all it is asked for.
+func (t *Table) orVersion(e *Entry, c *Call) *Entry {
+	if len(c.Args) == 1 && c.Args[0] == "--version" {
+		return t.find("version")
+	}
+	return e
 }
 
 // find returns the entry of a name, nil if there is none.
