@@ -22,10 +22,10 @@ type cleanRoot struct {
 func newCleanRoot(t testing.TB, release string) *cleanRoot {
 	t.Helper()
 	stage.Needs(t, "debootstrap", "unshare", "chroot")
-	site, _, _ := strings.Cut(output(t, "sh", "-c",
-		"apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Component: main' | grep -v security | sort -u"), "\n")
 	root := &cleanRoot{t: t, path: filepath.Join(t.TempDir(), "root")}
-	output(t, "debootstrap", "--variant=minbase", "--include=ca-certificates", release, root.path, site)
+	if err := stage.Bootstrap(release, root.path); err != nil {
+		t.Fatal(err)
+	}
 	root.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n") // no daemon is started
 	root.write("/etc/resolv.conf", stage.Read(t, "/etc/resolv.conf"))
 	root.write("/etc/hosts", stage.Read(t, "/etc/hosts"))

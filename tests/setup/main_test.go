@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"esmtpq/tests/stage"
@@ -15,6 +16,9 @@ import (
 
 // resolvVariable names the file that is /etc/resolv.conf inside the network of the tests.
 const resolvVariable = "ESMTPQ_TEST_RESOLV"
+
+// rootVariable names a clean Debian system, which takes a network to make.
+const rootVariable = "ESMTPQ_TEST_ROOT"
 
 // TestMain runs the tests in a network and a mount namespace of their own, in which ports 53, 443, 465
 // and 587 of loopback are free, and /etc/resolv.conf is a file of theirs.
@@ -58,9 +62,18 @@ real=$(readlink -f /etc/resolv.conf || true)
 mount --bind "$1" "$real"
 shift
 exec "$@"`
+	var root string
+	if slices.Contains(os.Args, "-long") || slices.Contains(os.Args, "-long=true") {
+		if _, err := exec.LookPath("debootstrap"); err == nil && os.Geteuid() == 0 {
+			root = filepath.Join(dir, "root")
+			if err := stage.Bootstrap("bookworm", root); err != nil {
+				return 0, err
+			}
+		}
+	}
 	args := append(enter, "sh", "-c", script, "sh", resolv, os.Args[0])
 	cmd := exec.Command("unshare", append(args, os.Args[1:]...)...)
-	cmd.Env = append(os.Environ(), resolvVariable+"="+resolv)
+	cmd.Env = append(os.Environ(), resolvVariable+"="+resolv, rootVariable+"="+root)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err = cmd.Run()
 	var ended *exec.ExitError
