@@ -229,7 +229,7 @@ func playRandom(n uint64, verbose bool) *world {
 // recipients, nobody's outcome is another's, every run ends, and a host that keeps to the rules
 // again gets everything at once.
 func TestOracleRandom(t *testing.T) {
-	count := uint64(20000)
+	count := uint64(20000 / thinned)
 	if isLong() {
 		count = 1000000
 	}
