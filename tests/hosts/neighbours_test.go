@@ -171,3 +171,60 @@ func TestRoundsInScreen(t *testing.T) {
 	stage.Await(t, "the mail", func() bool { return len(s.sink.all()) == 1 })
 	stage.Await(t, "the mailbox", func() bool { return strings.Contains(maildir(t, me.Path("Mail/INBOX")), "\nfar\n") })
 }
+
+// A watcher by IMAP IDLE, with a file for each account and a script that starts and stops it: what comes
+// is filed without anybody asking for it.
+func TestMailwatch(t *testing.T) {
+	for _, name := range []string{"getmail", "procmail", "flock"} {
+		if _, err := exec.LookPath(name); err != nil {
+			lacking(t, name+" is not installed")
+		}
+	}
+	s := startMailserver(t)
+	me, here := s.laptop()
+	me.Setenv("ESMTPQ_DELAY=0s")
+	for _, block := range shellBlock.FindAllStringSubmatch(stage.Read(t, stage.Source(t, "docs/laptop.md")), -1) {
+		for _, file := range []string{"config.yaml", "getmailrc", "bin/mailwatch"} {
+			if strings.Contains(block[1], "/"+file+" <<") {
+				me.Run(strings.NewReplacer("\nesmtpq check\n", "\n", "\n~/bin/fetch\n", "\n").Replace(here.Replace(block[1])), "sh", "-e")
+			}
+		}
+	}
+	watch := func(word string) {
+		t.Helper()
+		if r := me.Try("", me.Path("bin/mailwatch"), word); r != (stage.Result{}) {
+			t.Errorf("mailwatch %s: %+v", word, r)
+		}
+	}
+	pid := me.Path(".config/getmail/watch.pid")
+	group := func() (pgid int) {
+		stage.Await(t, "a watcher", func() bool {
+			b, _ := os.ReadFile(pid)
+			_, err := fmt.Sscan(string(b), &pgid)
+			return err == nil
+		})
+		return pgid
+	}
+	t.Cleanup(func() {
+		me.Try("", me.Path("bin/mailwatch"), "stop")
+		if said := stage.Read(t, me.Path(".config/getmail/watch.log")); t.Failed() {
+			t.Logf("getmail said:\n%s", said)
+		}
+	})
+	for round := range 2 {
+		watch("start")
+		watch("start") // there is one already
+		pgid := group()
+		for i := range 3 {
+			text := fmt.Sprintf("round %d, mail %d", round, i)
+			s.put(newMail(text))
+			s.fetched(me, text)
+		}
+		watch("stop")
+		watch("stop")
+		stage.Await(t, "the end of all", func() bool { return syscall.Kill(-pgid, 0) != nil })
+	}
+	if r := me.Try("", me.Path("bin/mailwatch")); r.Code != 64 {
+		t.Errorf("%+v", r)
+	}
+}
