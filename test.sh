@@ -127,6 +127,8 @@ usr/bin/runsv runit
 usr/bin/supervise daemontools
 usr/sbin/sshd openssh-server
 usr/lib/openssh/sftp-server openssh-sftp-server
+usr/bin/nix-instantiate nix-bin
+usr/bin/ruby3.1 ruby3.1
 usr/lib/nagios/plugins/check_mailq monitoring-plugins-standard
 usr/lib/nagios/plugins/utils.pm monitoring-plugins-common
 "

@@ -6,7 +6,7 @@ export LC_ALL=C TZ=UTC
 
 usage() {
 	cat <<END
-usage: packaging/make.sh [--version VERSION] [--native] [--maintainer 'NAME <ADDRESS>'] DIR
+usage: packaging/make.sh [--version VERSION] [--native] [--maintainer 'NAME <ADDRESS>'] [--site URL] DIR
 
 Puts into DIR: packages for Debian, rpm, Alpine and Arch (amd64, arm64, armv7, riscv64), an archive
 with the program for each system that esmtpq is built for, a bill of materials (CycloneDX), and
@@ -15,18 +15,20 @@ SHA256SUMS over them all.
   --version     1.2.3; by default the tag of this commit, or 0.0.0~gitDATE.COMMIT
   --native      for Linux on this machine's processor only
   --maintainer  who answers for the packages
+  --site        where the archives will be: makes the formula for Homebrew as well, esmtpq.rb
 
 The date in all files is that of the commit, or SOURCE_DATE_EPOCH (seconds), which a source
 without git has to give.
 END
 }
 
-version='' native='' out=''
+version='' native='' out='' site=''
 maintainer='The esmtpq authors <esmtpq@example.org>'
 while [ $# -gt 0 ]; do
 	case $1 in
 	--version) version=${2:?} && shift ;;
 	--maintainer) maintainer=${2:?} && shift ;;
+	--site) site=${2:?} && shift ;;
 	--native) native=yes ;;
 	-h | --help) usage && exit 0 ;;
 	-*) usage >&2 && exit 64 ;;
@@ -143,6 +145,16 @@ links
 for pair in $systems; do archive "${pair%/*}" "${pair#*/}"; done
 "$work/tools/cyclonedx-gomod" bin -json -notimestamp -noserial -std -version "v${version#v}" \
 	-output "$out/esmtpq-$version.cdx.json" "$work/linux-${architectures%% *}/esmtpq"
+# formula: that of Homebrew, for the archives there are
+formula() {
+	sums=()
+	for pair in $systems; do
+		sum=$(sha256sum <"$out/esmtpq-$version-${pair%/*}-${pair#*/}.tar.gz")
+		sums+=(-e "s|@SHA256 ${pair%/*}-${pair#*/}@|${sum%% *}|")
+	done
+	sed -e "s|@SITE@|${site%/}|; s|@VERSION@|$version|" "${sums[@]}" packaging/homebrew/esmtpq.rb >"$out/esmtpq.rb"
+}
+[ -z "$site" ] || formula
 cd "$out"
 sha256sum -- * >"$work/sums"
 mv "$work/sums" SHA256SUMS

@@ -26,7 +26,7 @@ func makeFrom(t testing.TB, dir, umask string, around ...string) string {
 	if text, err := copied.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	args := slices.Concat(around, []string{"packaging/make.sh", "--native", "--version", "1.2.3", out})
+	args := slices.Concat(around, []string{"packaging/make.sh", "--native", "--version", "1.2.3", "--site", "https://example.org/esmtpq/", out})
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1767225600")
