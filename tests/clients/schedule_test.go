@@ -102,6 +102,9 @@ func TestSendAt(t *testing.T) {
 	if out := p.Run("", "esmtpq", "show", m.ID); !strings.Contains(out, "State:         to be sent ") {
 		t.Errorf("%s", out)
 	}
+	if out := p.Run("", "esmtpq", "log", m.ID); !strings.Contains(out, "    now in the queue for a@example.net: to be sent ") {
+		t.Errorf("%s", out)
+	}
 	for _, bad := range []string{"yesterday", "2020-01-01 8:00", "18:30 tomorrow", ""} {
 		if r := p.Try("x\n", "esmtpq", "send", "--at", bad, "a@example.net"); r.Code != 64 || !strings.HasPrefix(r.Stderr, "esmtpq send: --at "+bad+": ") {
 			t.Errorf("%q: %+v", bad, r)

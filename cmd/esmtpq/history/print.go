@@ -161,10 +161,13 @@ func (at *story) printQueued(w io.Writer) {
 			continue
 		}
 		why := "not tried yet"
+		if scheduled := m.ScheduledText(time.Now(), door.Stamp); scheduled != "" {
+			why = scheduled
+		}
 		switch {
 		case p.State == spool.Refused:
 			why = "failed: " + p.Explain()
-		case p.Text != "":
+		case p.Text != "" && m.Scheduled(time.Now()).IsZero():
 			why = p.Explain()
 		}
 		if m.Held {
