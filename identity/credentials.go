@@ -40,8 +40,13 @@ type unavailable struct {
 
 // Error implements error.
 func (e *unavailable) Error() string {
-	return e.what + " unavailable: identity " + e.id + ": " + e.err.Error()
+	return e.what + saysUnavailable + e.id + ": " + e.err.Error()
 }
+
+const saysUnavailable = " unavailable: identity "
+
+// SaysUnavailable reports whether a reason is that a secret is not available.
+func SaysUnavailable(reason string) bool { return strings.Contains(reason, saysUnavailable) }
 
 // Unwrap returns the errors that are wrapped.
 func (e *unavailable) Unwrap() []error { return []error{ErrSecretUnavailable, e.err} }
@@ -124,6 +129,19 @@ func (id *Identity) LoginCure() string {
 		return "correct the " + strings.TrimSuffix(id.passwordAt, ": ") + " for identity " + id.Name + thenDeliver
 	}
 	return ""
+}
+
+// TokenCure says how to log in by token in place of a password, for a person; "" where the identity
+// does so.
+func (id *Identity) TokenCure() string {
+	if id.UsesToken() || id.Username == "" {
+		return ""
+	}
+	set := "set oauth as esmtpq.yaml(5) says"
+	if p := providerOf(id.Host); p != "" {
+		set = "set oauth: " + p
+	}
+	return set + ", run: esmtpq oauth login " + shellQuote(id.Name) + thenDeliver
 }
 
 // ForgetCommand returns the command that forgets what was seen of the identity's hosts.

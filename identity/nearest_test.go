@@ -94,3 +94,22 @@ func TestLoginCure(t *testing.T) {
 		}
 	}
 }
+
+// What helps where a host takes no password names the provider, where the host is one's.
+func TestTokenCure(t *testing.T) {
+	for _, c := range []struct {
+		id   Identity
+		want string
+	}{
+		{Identity{Name: "work", Host: "smtp.office365.com", Username: "ann"}, "set oauth: microsoft, run: esmtpq oauth login work, then type deliver"},
+		{Identity{Name: "me", Host: "smtp-mail.outlook.com", Username: "ann"}, "set oauth: microsoft-personal, run: esmtpq oauth login me, then type deliver"},
+		{Identity{Name: "me", Host: "SMTP.gmail.com", Username: "ann"}, "set oauth: google, run: esmtpq oauth login me, then type deliver"},
+		{Identity{Name: "me", Host: "mx.example.org", Username: "ann"}, "set oauth as esmtpq.yaml(5) says, run: esmtpq oauth login me, then type deliver"},
+		{Identity{Name: "me", Host: "smtp.gmail.com"}, ""},
+		{Identity{Name: "me", Host: "smtp.gmail.com", Username: "ann", OAuth: &OAuth{}}, ""},
+	} {
+		if got := c.id.TokenCure(); got != c.want {
+			t.Errorf("%s: %q, want %q", c.id.Host, got, c.want)
+		}
+	}
+}

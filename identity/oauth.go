@@ -50,6 +50,16 @@ func hostOf(provider string) (providerHost, bool) {
 	return providerHost{}, false
 }
 
+// providerOf returns the provider that a smart host belongs to; "" if that is none of those known.
+func providerOf(host string) string {
+	for _, name := range [...]string{"google", "microsoft", "microsoft-personal", "microsoft-us", "microsoft-china", "yahoo", "fastmail"} {
+		if h, _ := hostOf(name); strings.EqualFold(h.host, host) {
+			return name
+		}
+	}
+	return ""
+}
+
 // providerHost gives an identity without a host that of its provider, if that has one.
 func (r *yamlReader) providerHost(id *Identity, seen map[string]*tree.Node) bool {
 	h, ok := hostOf(id.OAuth.Provider)

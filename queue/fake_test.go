@@ -159,6 +159,6 @@ var (
 	busy        = Report{Action: Delayed, Scope: ScopeRecipient, Code: 450, Status: "4.2.1", Text: "mailbox busy", Host: "mx.example.org"}
 	unknownUser = Report{Action: Failed, Scope: ScopeRecipient, Code: 550, Status: "5.1.1", Text: "no such user", Host: "mx.example.org"}
 	unreachable = Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.4.1", Text: "connect to mx.example.org: connection refused"}
-	badPassword = Report{Action: Delayed, Scope: ScopeIdentity, Code: 535, Status: "5.7.8", Text: "authentication failed", Host: "mx.example.org"}
+	badPassword = Report{Action: Delayed, Scope: ScopeIdentity, Code: 535, Status: "5.7.8", Text: "authentication failed", Host: "mx.example.org", Mend: MendLogin}
 	replyLost   = Report{Action: Delayed, Scope: ScopeSession, Status: "4.4.2", Text: "connection closed", Unsure: true}
 )

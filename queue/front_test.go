@@ -45,7 +45,7 @@ func TestMuteHostHoldsUpNobody(t *testing.T) {
 
 // A refused password keeps new mail waiting, until the configuration is changed.
 func TestCorrectedConfiguration(t *testing.T) {
-	refused := Report{Action: Delayed, Scope: ScopeIdentity, Status: "5.7.8", Code: 535, Text: "wrong password"}
+	refused := Report{Action: Delayed, Scope: ScopeIdentity, Status: "5.7.8", Code: 535, Text: "wrong password", Mend: MendLogin}
 	q, ids := backedOff(t, refused, 1)
 	h := &fakeHost{}
 	ids = append(ids, submit(t, q, "a@example.com"))
@@ -61,7 +61,7 @@ func TestCorrectedConfiguration(t *testing.T) {
 
 // An interruption proves nothing about an identity.
 func TestInterruptionLeavesBackoff(t *testing.T) {
-	q, _ := backedOff(t, Report{Action: Delayed, Scope: ScopeIdentity, Status: "5.7.8", Code: 535, Text: "wrong password"}, 1)
+	q, _ := backedOff(t, Report{Action: Delayed, Scope: ScopeIdentity, Status: "5.7.8", Code: 535, Text: "wrong password", Mend: MendLogin}, 1)
 	stopped := Report{Action: Delayed, Scope: ScopeSession, Status: "4.3.2", Text: "the delivery was interrupted"}
 	runQueue(t, q, one(&fakeHost{answer: refusing(stopped)}), everything)
 	if readBackoffs(q)["example.com"] == nil {

@@ -90,11 +90,13 @@ func TestBlockedIsToldAtOnce(t *testing.T) {
 	noMDA := Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.3.5", Text: "command not found", Host: "MDA"}
 	noPassword := Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.7.0", Text: "the password command failed"}
 	greylisted := Report{Action: Delayed, Scope: ScopeIdentity, Code: 451, Status: "4.7.1", Text: "come back later"}
+	blocked := Report{Action: Delayed, Scope: ScopeIdentity, Code: 554, Status: "5.7.1", Text: "nobody from here"}
+	bare := Report{Action: Delayed, Scope: ScopeIdentity, Code: 535, Status: "5.0.0", Text: "Incorrect authentication data", Mend: MendLogin}
 	hotel := Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.7.5", Text: "certificate"}
 	for _, c := range []struct {
 		why  Report
 		told bool
-	}{{badPassword, true}, {noPassword, true}, {noMDA, true}, {unreachable, false}, {greylisted, false}, {hotel, false}} {
+	}{{badPassword, true}, {noPassword, true}, {noMDA, true}, {unreachable, false}, {greylisted, false}, {hotel, false}, {blocked, false}, {bare, true}} {
 		t.Run(c.why.Text, func(t *testing.T) {
 			q, l := newQueue(t), &listener{}
 			h := &fakeHost{answer: refusing(c.why)}

@@ -85,6 +85,7 @@ type (
 	Content     = spool.Content
 	BlockReader = spool.BlockReader
 	Report      = spool.Report
+	Mend        = spool.Mend
 	Action      = spool.Action
 	Scope       = spool.Scope
 )
@@ -97,6 +98,9 @@ const (
 	Failed    = spool.Failed
 
 	ScopeRecipient = spool.ScopeRecipient
+	MendLogin      = spool.MendLogin
+	MendSender     = spool.MendSender
+	MendName       = spool.MendName
 	ScopeMessage   = spool.ScopeMessage
 	ScopeSession   = spool.ScopeSession
 	ScopeIdentity  = spool.ScopeIdentity

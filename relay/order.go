@@ -208,7 +208,7 @@ func another(e *smtp.Error) bool {
 	case smtp.KindRefused: // by us
 		return e.At == smtp.StageTLS
 	case smtp.KindReply:
-		return e.Reply.Class() == 4 || e.At == smtp.StageGreeting
+		return e.Reply.Class() == 4 || e.Passing || e.At == smtp.StageGreeting
 	}
 	return false
 }

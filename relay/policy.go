@@ -218,6 +218,33 @@ func hasAny(text string, words ...string) bool {
 	return false
 }
 
+// maxReason is how much of a reason the queue keeps, in octets.
+const maxReason = 300
+
+// advised returns a host's words with what helps behind them. Where both are too long, it is the words
+// that are cut.
+func advised(e *smtp.Error) string {
+	words, advice := e.Reply.Words(e.At), e.Advice()
+	if room := max(maxReason-len(advice)-len("..."), maxReason/5); advice != "" && len(words) > room+len("...") {
+		words = strings.ToValidUTF8(words[:room], "") + "..."
+	}
+	return words + advice
+}
+
+// mends returns what of the set-up a reply refuses for good.
+func mends(e *smtp.Error, r rule) queue.Mend {
+	switch {
+	case e.Passing || e.Reply.Class() != 5:
+	case e.At == smtp.StageAUTH, r.on == "login":
+		return queue.MendLogin
+	case r.on == "forced":
+		return queue.MendSender
+	case r.on == "name", e.At == smtp.StageEHLO && refusesName(e.Reply):
+		return queue.MendName
+	}
+	return ""
+}
+
 // report returns what a failure means for one recipient.
 func (f *facts) report(e *smtp.Error) queue.Report {
 	r := f.ruleFor(e)
@@ -228,7 +255,8 @@ func (f *facts) report(e *smtp.Error) queue.Report {
 		}
 		return rep
 	}
-	rep.Code, rep.Status, rep.Text = e.Reply.Code, e.Reply.Enhanced(), e.Reply.Words(e.At)+e.Advice()
+	rep.Code, rep.Status = e.Reply.Code, e.Reply.Enhanced()
+	rep.Text, rep.Mend = advised(e), mends(e, r)
 	if r.on == "login" && !f.wantsLogin(e.Reply, e.At) {
 		rep.Text += "; " + f.host + " offers a login and no user name is configured"
 	}

@@ -4,7 +4,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
+	"esmtpq/queue"
 	"esmtpq/relay/smtp"
 )
 
@@ -168,5 +170,48 @@ func TestPolicyNeverFailsMailEarly(t *testing.T) {
 		if r.action == "failed" && (early || r.on == kindAny) || early && r.scope != "identity" {
 			t.Errorf("%+v", r)
 		}
+	}
+}
+
+// TestPolicyMends is which refusals only a person can mend, and which pass or are those of a network.
+func TestPolicyMends(t *testing.T) {
+	for _, c := range []struct {
+		at     smtp.Stage
+		said   string
+		forced bool
+		want   queue.Mend
+	}{
+		{smtp.StageAUTH, "535 5.7.8 bad password", false, queue.MendLogin},
+		{smtp.StageAUTH, "535 Incorrect authentication data", false, queue.MendLogin},
+		{smtp.StageAUTH, "501 5.5.124 Invalid XOAUTH2 auth data", false, queue.MendLogin},
+		{smtp.StageAUTH, "454 4.7.0 later", false, ""},
+		{smtp.StageMAIL, "530 5.7.57 not authenticated", false, queue.MendLogin},
+		{smtp.StageGreeting, "554 5.7.1 Client host blocked", false, ""},
+		{smtp.StageEHLO, "550 5.7.1 Access denied", false, ""},
+		{smtp.StageEHLO, "550 5.7.1 Helo command rejected: need fully-qualified hostname", false, queue.MendName},
+		{smtp.StageRCPT, "504 5.5.2 <me>: Helo command rejected: need fully-qualified hostname", false, queue.MendName},
+		{smtp.StageTLS, "554 5.7.3 no", false, ""},
+		{smtp.StageMAIL, "550 5.7.1 not you", true, queue.MendSender},
+		{smtp.StageRCPT, "550 5.4.5 Daily user sending limit exceeded", false, ""},
+	} {
+		f := &facts{host: "mx.example.org", forced: c.forced}
+		if got := f.report(f.replied(c.at, reply(c.said))).Mend; got != c.want {
+			t.Errorf("%s, %s: %q, want %q", c.at, c.said, got, c.want)
+		}
+	}
+	f := &facts{host: "mx.example.org"}
+	passing := f.replied(smtp.StageAUTH, reply("535 5.7.8 no"))
+	passing.Passing = true
+	if got := f.report(passing).Mend; got != "" {
+		t.Errorf("trouble of the host: %q", got)
+	}
+}
+
+// TestAdvised: what helps stands behind a host's words, however many there are.
+func TestAdvised(t *testing.T) {
+	e := (&facts{host: "mx.example.org"}).replied(smtp.StageAUTH, reply("535 5.7.8 "+strings.Repeat("no ä", 300)))
+	e.Hint = "do that"
+	if got := advised(e); !strings.HasSuffix(got, "...; do that") || len(got) > maxReason || !utf8.ValidString(got) {
+		t.Errorf("%d octets: %s", len(got), got)
 	}
 }

@@ -108,7 +108,7 @@ func session(id *identity.Identity, opt Options, limits smtp.Limits) smtp.Config
 	if opt.StateDir != nil && id.TLS != identity.TLSOff && !id.TLSForget {
 		c.TLSMemory = &seen{opt.StateDir, hostKey(id, opt)}
 	}
-	c.Forget = id.ForgetCommand()
+	c.Forget, c.TokenCure = id.ForgetCommand(), id.TokenCure()
 	var kept *tickets
 	if id.TLS != identity.TLSOff && opt.StateDir != nil && !slices.Contains(id.TLSCompat, identity.CompatFull) {
 		kept = &tickets{state: opt.StateDir, key: ticketKey(id, opt.Dial != nil)}

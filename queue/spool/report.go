@@ -28,6 +28,15 @@ const (
 	ScopeIdentity  Scope = "identity"  // everything of this identity, for now
 )
 
+// A Mend is a part of the set-up that a host refuses.
+type Mend string
+
+const (
+	MendLogin  Mend = "login"  // the password or token is refused, or a login is wanted
+	MendSender Mend = "sender" // the reverse-path that is forced upon all mail
+	MendName   Mend = "name"   // the name that is given in EHLO
+)
+
 // A Report is the outcome of one attempt for one recipient, in the terms of RFC 3464.
 type Report struct {
 	Action Action
@@ -41,6 +50,8 @@ type Report struct {
 	Host string // whose words Text is: host name or MDA; "" for ours
 	// Remark is what we know of the reason beside a host's words, for a person; "" for nothing. It is kept whole.
 	Remark string
+	// Mend is what only a person can mend, where a host's reply is about that; "" for nothing known.
+	Mend Mend `json:",omitempty"`
 	// Unsure says that the end of the message was sent and no reply came, so that the host may
 	// have taken it. Only with Delayed.
 	Unsure bool

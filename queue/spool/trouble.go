@@ -27,25 +27,31 @@ type Backoff struct {
 }
 
 // RefusedLogin reports whether another attempt could do harm: hosts lock people out after a
-// refused password is tried again and again.
+// refused password is tried again and again, and a person may be asked for one again and again.
 func (b *Backoff) RefusedLogin() bool {
+	if b.Report.Code != 0 {
+		return b.Report.Mend == MendLogin
+	}
 	s := b.Report.Status
 	return len(s) > 3 && s[1:4] == ".7."
 }
 
 // NeedsOwner reports whether only a person can mend what an identity waits for: a password that is
 // refused or cannot be had, or a configuration that cannot be used. A certificate that does not fit
-// may pass, as in a hotel, and so may a temporary refusal.
+// may pass, as in a hotel, and so may a refusal of this network before the mail.
 func (b *Backoff) NeedsOwner() bool {
+	if b.Report.Code != 0 {
+		return b.Report.Mend != ""
+	}
 	_, detail, _ := strings.Cut(b.Report.Status, ".")
-	code := b.Report.Code
-	return detail == "3.5" && code == 0 ||
-		strings.HasPrefix(detail, "7.") && detail != "7.5" && (code == 0 || code/100 == 5)
+	return detail == "3.5" || strings.HasPrefix(detail, "7.") && detail != "7.5"
 }
 
-// OfNetwork reports whether another network may be all that it takes: the host has not answered, or
-// what answered in its place has shown no certificate of its.
-func (b *Backoff) OfNetwork() bool { return b.Report.Code == 0 && !b.NeedsOwner() }
+// OfNetwork reports whether another network may be all that it takes: the host has not answered,
+// what answered in its place has shown no certificate of its, or it takes nobody from here.
+func (b *Backoff) OfNetwork() bool {
+	return !b.NeedsOwner() && (b.Report.Code == 0 || b.Report.Code/100 == 5)
+}
 
 // Stuck reports whether a message waits for what only a person can mend, whatever its identity: a
 // configuration that has no route for it, or content that is damaged.

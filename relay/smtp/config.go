@@ -34,6 +34,7 @@ type Config struct {
 	LMTP      bool   // the host speaks LMTP (RFC 2033): it says of each recipient what became of the message
 	Login     Login  // nil for no login by password or token
 	Token     bool   // Login gives an access token, not a password
+	TokenCure string // how to log in by token, for a person; "" where that is not known
 	External  bool   // log in by the client certificate, where the host offers that (RFC 4422, appendix A)
 	// Mechanisms are those that may be used for a login, best first; nil means all that are known,
 	// but for those that are only used on request.

@@ -244,7 +244,7 @@ func (c *Conn) renew(e *effort) (bool, *Error) {
 
 // conclude tells everybody concerned how the effort has ended.
 func (c *Conn) conclude(e *effort, err *Error) {
-	refused := err != nil && (err.Kind == KindReply && err.Reply.Class() == 5 || err.Kind == KindRefused)
+	refused := err != nil && (err.Kind == KindReply && !err.Passing || err.Kind == KindRefused)
 	if e.asked && (err == nil || refused) {
 		c.cfg.Login.Done(e.creds, err == nil)
 	}
@@ -353,7 +353,7 @@ func (c *Conn) unplannable(e *effort) *Error {
 	case c.cfg.Token:
 		return c.refuse(StageAUTH, name+" offers no login by token (OAUTHBEARER, XOAUTH2)"+offers)
 	case c.ext.Auth("XOAUTH2") || c.ext.Auth("OAUTHBEARER"):
-		return c.refuse(StageAUTH, name+" offers no login by password, but one by token (OAuth): see oauth in esmtpq.yaml(5)")
+		return c.refuse(StageAUTH, name+" offers no login by password, but one by "+helpByToken+c.tokenCure())
 	}
 	return c.refuse(StageAUTH, name+" offers none of the ways to log in known here"+offers)
 }

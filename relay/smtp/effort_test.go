@@ -117,7 +117,7 @@ func TestLogins(t *testing.T) {
 		{name: "will expire soon", host: authHost{offers: "XOAUTH2", refusal: "501 5.5.127 Token will expire soon", good: "newer-token"}, token: true, fresh: "newer-token",
 			tried: "1: XOAUTH2, 1: XOAUTH2"},
 		{name: "another user's token", host: authHost{offers: "XOAUTH2", refusal: "501 5.5.124 Invalid XOAUTH2 auth data", good: "another"}, token: true,
-			tried: "1: XOAUTH2", fails: "mx.example.org answered 501 Invalid XOAUTH2 auth data to AUTH; ask for help"},
+			tried: "1: XOAUTH2", fails: "mx.example.org answered 501 Invalid XOAUTH2 auth data to AUTH; the token is another user's than the username; ask for help"},
 		{name: "trouble, as Dovecot 2.4.1 says it", host: authHost{offers: "XOAUTH2", json: `{"schemes":"bearer","status":"500"}`, good: "another"}, token: true, fresh: "newer-token",
 			tried: "1: XOAUTH2", fails: "mx.example.org answered 535 bad credentials to AUTH; it says of the token"},
 		{name: "trouble, by OAUTHBEARER", host: authHost{offers: "OAUTHBEARER", json: `{"status":"internal_failure"}`, good: "another"}, token: true, fresh: "newer-token",

@@ -53,7 +53,9 @@ type Error struct {
 	Reply *Reply // for KindReply
 	Text  string // in our words; "" for KindReply
 	Host  string // whose words or behaviour it is; "" for ours
-	Hint  string // what else there is to say, and what may help; "" for nothing
+	// Passing says of a KindReply that it is trouble of the host, whatever the code of its reply.
+	Passing bool
+	Hint    string // what else there is to say, and what may help; "" for nothing
 
 	cause error // of a decision of ours, or of a handshake
 }

@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/emersion/go-sasl"
@@ -86,16 +87,18 @@ func (c *Conn) concluded(v *outcome, r *Reply, mech sasl.Client, long bool) {
 	v.is = meaningOf(r, long)
 	if isToken && token.passing() {
 		v.is = passing
-		transient := *r
-		transient.Status = "4.7.0"
-		v.err.Reply = &transient
 	}
+	v.err.Passing = v.is == passing || v.is == expiring
 	if v.explicit {
-		v.err.Hint = "it says of the token: " + shorten(strings.Map(printable, token.said), 200)
+		v.err.Hint = "it says of the token: " + shorten(strings.Map(printable, token.said), maxSaid)
 	}
 	v.doubtful = long && r.Code == 535
 	v.outOfStep = v.is == form && (long || r.Code == 500)
 }
+
+// maxSaid bounds what is shown of a host's words about a token, in octets, so that what helps has room
+// behind them.
+const maxSaid = 60
 
 // printable replaces control characters in the words of a host.
 func printable(r rune) rune {
@@ -112,7 +115,7 @@ func meaningOf(r *Reply, long bool) meaning {
 		return expiring
 	case r.Status == "5.5.124": // Microsoft: the token is another user's
 		return refusal
-	case r.Class() == 4:
+	case r.Class() == 4, tooManyLogins(r):
 		return passing
 	case long && r.Code == 535: // Postfix: the line was cut
 		return form
@@ -122,6 +125,11 @@ func meaningOf(r *Reply, long bool) meaning {
 		return form
 	}
 	return refusal
+}
+
+// tooManyLogins reports whether a host refuses all logins for a while, whatever the password.
+func tooManyLogins(r *Reply) bool {
+	return strings.Contains(strings.ToLower(r.Text()), "too many")
 }
 
 // explain adds to the error of a login what else is to be said, and what may help.
@@ -141,7 +149,7 @@ func (c *Conn) explain(e *effort, err *Error) *Error {
 		hints = append(hints, "a login bound to the TLS session has worked at this host before, so that no weaker one is tried; auth: would allow it")
 	}
 	if err.Kind == KindReply {
-		if help := c.helpFor(err.Reply, e.creds); help != "" {
+		if help := c.helpFor(err, e.creds); help != "" {
 			hints = append(hints, help)
 		}
 	}
@@ -158,35 +166,51 @@ func last(tried []Way) string {
 
 // helpFor returns what helps against a refusal: what is known of the words of some hosts, or else
 // what belongs to the credentials.
-func (c *Conn) helpFor(r *Reply, creds Credentials) string {
+func (c *Conn) helpFor(err *Error, creds Credentials) string {
+	r := err.Reply
 	text := strings.ToLower(r.Text())
 	basic := r.Status == "5.7.30" || strings.Contains(text, "basic authentication is")
 	switch {
 	case strings.Contains(text, "smtpclientauthentication is disabled"):
 		return helpNoAuth
 	case basic && !c.cfg.Token:
-		return helpNoPassword
+		return helpNoPassword + c.tokenCure()
 	case r.Status == "5.7.9" && r.Code == 534:
-		return helpAppPassword
-	case r.Class() == 4:
+		return helpAppPassword + c.tokenCure()
+	case r.Status == "5.7.14" && r.Code == 534:
+		return helpBrowser
+	case r.Status == "5.5.127":
+		return helpShortToken
+	case r.Class() == 5 && tooManyLogins(r):
+		return helpTooMany
+	case err.Passing:
 		return ""
+	case r.Status == "5.5.124" && creds.Cure != "":
+		return "the token is another user's than the username; " + creds.Cure
 	}
 	return creds.Cure
 }
 
+// tokenCure says how to log in by token.
+func (c *Conn) tokenCure() string { return cmp.Or(c.cfg.TokenCure, "see oauth in esmtpq.yaml(5)") }
+
 // What helps against the refusals of some hosts, where another password does not.
 const (
 	helpNoAuth      = "an administrator has to allow SMTP AUTH for this mailbox; no other password or token will help"
-	helpNoPassword  = "this host takes no password any more, but a token: see oauth in esmtpq.yaml(5)"
-	helpAppPassword = "make an app password in the account's settings, or use a token: see oauth in esmtpq.yaml(5)"
+	helpNoPassword  = "this host takes no password any more, but a token: "
+	helpAppPassword = "make an app password in the account's settings, or use a token: "
+	helpByToken     = "token (OAuth): "
+	helpBrowser     = "log in to the account in a browser once, then type deliver"
+	helpShortToken  = "it takes no token that ends within ten minutes"
+	helpTooMany     = "after too many failed logins a host refuses all for a while"
 )
 
 // KnownHelp returns what helps against a refused login, if it is one of which more is known than that the
 // credentials are wrong; reason is what was said of it. "" is for all others.
 func KnownHelp(reason string) string {
-	for _, help := range [...]string{helpNoAuth, helpNoPassword, helpAppPassword} {
-		if strings.Contains(reason, help) {
-			return help
+	for _, help := range [...]string{helpNoAuth, helpNoPassword, helpAppPassword, helpByToken, helpBrowser} {
+		if i := strings.Index(reason, help); i >= 0 {
+			return reason[i:]
 		}
 	}
 	return ""

@@ -25,24 +25,32 @@ func (r *router) Cure(destination string, why *queue.Report) string {
 	case strings.HasSuffix(why.Status, ".3.5"):
 		return fmt.Sprintf("mend %s, then type deliver", route.Config.File)
 	}
+	id, file := route.Identity, route.Config.File
+	switch why.Mend {
+	case queue.MendSender:
+		return fmt.Sprintf("mend reverse_path in %s, then type deliver", place(file, route.Config.LineOf(id, "reverse_path")))
+	case queue.MendName:
+		return fmt.Sprintf("set helo in %s to a name that the host takes, then type deliver", place(file, route.Config.LineOf(id, "helo")))
+	}
 	if help := smtp.KnownHelp(why.Text); help != "" {
 		return help // and no other password
 	}
-	if cure := route.Identity.LoginCure(); cure != "" && why.Code != 0 {
+	if cure := id.LoginCure(); cure != "" && why.Code != 0 {
 		return cure // as the report has it
 	}
-	return fmt.Sprintf("%s, then type deliver", loginCure(route.Identity, place(route.Config.File, route.Identity.LoginLine), why))
+	return fmt.Sprintf("%s, then type deliver", loginCure(id, place(file, id.LoginLine), why))
 }
 
 // loginCure says how to mend a login that the host has not refused, or whose secret is not from the
 // configuration.
 func loginCure(id *identity.Identity, place string, why *queue.Report) string {
+	noSecret := why.Code == 0 && identity.SaysUnavailable(why.Text)
 	switch {
 	case id.Username == "":
 		return "give a username and a password in " + place
-	case id.TokenCommand != "" && why.Code == 0:
+	case id.TokenCommand != "" && noSecret:
 		return "see why the token command fails: " + place
-	case id.PasswordCommand != "" && why.Code == 0:
+	case id.PasswordCommand != "" && noSecret:
 		return "see why the password command fails: " + place
 	}
 	return "correct " + place

@@ -57,7 +57,21 @@ func (t *trouble) meet(m *spool.Message) {
 // withoutCure returns a reason without the cure behind it, where the line of its identity has that.
 func (t *trouble) withoutCure(m *spool.Message, why string) string {
 	for _, b := range t.backoffs {
-		if rest, ok := strings.CutSuffix(why, b.Cure); ok && b.Cure != "" && b.Waits(m) {
+		if rest := trimCure(why, b.Cure); rest != why && b.Waits(m) {
+			return rest
+		}
+	}
+	return why
+}
+
+// minCure is how much of a cure is taken for one, in octets.
+const minCure = 20
+
+// trimCure returns a reason without the cure at its end, or the beginning of it: a reason that is too long
+// is cut.
+func trimCure(why, cure string) string {
+	for n := len(cure); n >= minCure; n-- {
+		if rest, ok := strings.CutSuffix(why, cure[:n]); ok {
 			return strings.TrimRight(rest, ":; ")
 		}
 	}
@@ -100,7 +114,7 @@ func (t *trouble) lines(verbose bool) []string {
 		}
 		line := name + ": " + reasonOf(b)
 		if cure := cure(b); !strings.Contains(line, cure) {
-			line += ": " + cure
+			line = trimCure(line, cure) + ": " + cure
 		}
 		if verbose {
 			line += fmt.Sprintf(" (%s, next %s)", door.Plural(b.Attempts, "attempt", "attempts"), door.Stamp(b.Next))
@@ -113,10 +127,13 @@ func (t *trouble) lines(verbose bool) []string {
 	return all
 }
 
+// loginWanted is the reply of a host to which no login was made (RFC 4954, section 6).
+const loginWanted = 530
+
 // reasonOf returns why an identity waits.
 func reasonOf(b *spool.Backoff) string {
-	if b.RefusedLogin() && b.Report.Code/100 == 5 {
-		return "password refused: " + b.Report.Explain()
+	if b.Report.Mend == spool.MendLogin && b.Report.Code != loginWanted {
+		return "login refused: " + b.Report.Explain()
 	}
 	return b.Report.Explain()
 }
