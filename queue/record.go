@@ -197,6 +197,9 @@ func (t *destination) settle(p *part, err error, now time.Time) {
 	if whole && e.use == 1 {
 		r.stands.Messages, r.stands.Octets = r.stands.Messages+1, r.stands.Octets+p.Envelope.Size
 	}
+	if whole && e.Served() {
+		delete(r.early, p.ID)
+	}
 	last := whole && e.use == 1 && err == nil && !e.Served()
 	if err == nil && slices.ContainsFunc(p.reports, func(rep Report) bool { return rep.Action == Relayed }) {
 		t.wantCopy(e, false)

@@ -224,7 +224,8 @@ type run struct {
 	pileOf            map[pileKey]*pile
 	renamed           spool.Renamings
 	renamedRead       bool
-	noted             []string // messages of which the owner may have to be told
+	early             map[string]time.Time // when messages are to be sent that go ahead of that, until they have gone
+	noted             []string             // messages of which the owner may have to be told
 	findings          findings
 	stands            Standing
 	sum               Summary

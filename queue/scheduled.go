@@ -63,9 +63,14 @@ func (r *run) schedule(m *spool.Message, at, now time.Time) {
 func (r *run) noteEarly(m *spool.Message, whole bool, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.wakeAt(m.Envelope.NotBefore); whole {
+	if whole {
 		r.schedule(m, m.Envelope.NotBefore, now)
+		return
 	}
+	if r.early == nil {
+		r.early = map[string]time.Time{}
+	}
+	r.early[m.ID] = m.Envelope.NotBefore
 }
 
 // putOff leaves a message that hosts do not take ahead of its time. It is called without mu.
@@ -120,6 +125,9 @@ func (r *run) noteWindow(m *spool.Message, opens time.Time, whole bool, now time
 // saveSchedule notes for others when the next message is to be sent that waits for its time. A run that
 // has not looked at everything only knows of an earlier one.
 func (r *run) saveSchedule() {
+	for _, at := range r.early {
+		r.wakeAt(at)
+	}
 	at := r.sum.Wake
 	if r.opt.Select != nil || r.ctx.Err() != nil {
 		at = earlier(at, r.q.Schedule())

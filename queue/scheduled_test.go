@@ -218,6 +218,13 @@ func TestAhead(t *testing.T) {
 		t.Error("not sent at its time")
 	}
 
+	// Who has gone ahead leaves nothing to wake up for.
+	q2, h2 := newQueue(t), &fakeHost{}
+	scheduled(t, q2, at, 0, "a@example.com")
+	if sum := runQueue(t, q2, router(h2), RunOptions{Now: func() time.Time { return start }}); len(h2.got()) != 1 || !sum.Wake.IsZero() || !q2.Schedule().IsZero() {
+		t.Errorf("sent %q, wakes %v, %v", h2.got(), sum.Wake, q2.Schedule())
+	}
+
 	// The trouble of an identity is told as such, and the mail goes ahead when that is over.
 	ticks.now = start
 	h = &fakeHost{answer: refusing(unreachable)}
