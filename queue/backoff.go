@@ -57,9 +57,9 @@ func writeCache(q *spool.Queue, name string, empty bool, all any) error {
 	return nil
 }
 
-// settling is when an identity is tried again whose first attempt over another network has failed:
+// Settling is when an identity is tried again whose first attempt over another network has failed:
 // names cannot be looked up yet, or the network wants a login in a browser first.
-const settling = 15 * time.Second
+const Settling = 15 * time.Second
 
 // failed notes a failure of an identity. The first attempt over another network is not counted, and
 // the schedule begins anew.
@@ -74,7 +74,7 @@ func (all backoffs) failed(destination string, r Report, now time.Time, newNetwo
 	b.Report.Text = r.Reason().Text
 	if newNetwork && b.OfNetwork() {
 		b.Renewed = now
-		b.Next = now.Add(Spread(settling, rand.Int64N))
+		b.Next = now.Add(Spread(Settling, rand.Int64N))
 		return b
 	}
 	b.Attempts++

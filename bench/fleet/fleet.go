@@ -34,6 +34,7 @@ type fleet struct {
 	machines int
 	offline  time.Duration // how long the host could not be reached
 	within   time.Duration // the first attempts are spread over this
+	outage   bool          // the machines were online, and have tried by the schedule since the beginning
 	next     schedule
 	draw     *rand.Rand
 }
@@ -46,6 +47,17 @@ type schedule func(now, offline time.Duration, draw *rand.Rand) time.Duration
 func jittered(now, offline time.Duration, draw *rand.Rand) time.Duration {
 	return now + queue.Spread(queue.RetryDelay(offline+now), draw.Int64N)
 }
+
+// watched is the schedule where a watcher has seen the network come: a new beginning.
+func watched(now, _ time.Duration, draw *rand.Rand) time.Duration {
+	if now <= firstRound {
+		return now + queue.Spread(queue.Settling, draw.Int64N)
+	}
+	return jittered(now, 0, draw)
+}
+
+// firstRound is until when an attempt may be the first one over a new network.
+const firstRound = 10 * time.Second
 
 // unjittered is the schedule of the queue without its jitter.
 func unjittered(now, offline time.Duration, _ *rand.Rand) time.Duration {
@@ -64,7 +76,7 @@ type result struct {
 	delivered int
 	attempts  int
 	wasted    int           // attempts that were refused
-	peak      int           // most attempts in one second, without the first round
+	peak      float64       // most attempts in a second, or over ten where the host was down; without the first round
 	half      time.Duration // until half of the mail was delivered
 	last      time.Duration // until all of it was
 }
@@ -94,20 +106,27 @@ func (f *fleet) run(h *host, limit time.Duration) result {
 	ahead := make(attempts, f.machines)
 	for i := range ahead {
 		ahead[i].at = time.Duration(f.draw.Int64N(int64(f.within) + 1))
+		if f.outage {
+			ahead[i] = attempt{f.firstAfter(ahead[i].at - f.offline), 1}
+		}
 	}
 	heap.Init(&ahead)
 	var r result
 	var done []time.Duration
+	window := time.Second
+	if f.outage {
+		window = 10 * time.Second // a few attempts a second are never even
+	}
 	second, inSecond := time.Duration(-1), 0
 	for len(ahead) > 0 && ahead[0].at < limit {
 		a := heap.Pop(&ahead).(attempt)
 		r.attempts++
 		if a.round > 0 {
-			if s := a.at.Truncate(time.Second); s != second {
+			if s := a.at.Truncate(window); s != second {
 				second, inSecond = s, 0
 			}
 			inSecond++
-			r.peak = max(r.peak, inSecond)
+			r.peak = max(r.peak, float64(inSecond)/window.Seconds())
 		}
 		if at, ok := h.take(a.at); ok {
 			done = append(done, at)
@@ -121,4 +140,13 @@ func (f *fleet) run(h *host, limit time.Duration) result {
 		r.half, r.last = done[len(done)/2], done[len(done)-1]
 	}
 	return r
+}
+
+// firstAfter returns the first attempt at time 0 or later of a machine whose mail was first tried at a time before.
+func (f *fleet) firstAfter(first time.Duration) time.Duration {
+	at := first
+	for at < 0 {
+		at += queue.Spread(queue.RetryDelay(at-first), f.draw.Int64N)
+	}
+	return at
 }

@@ -34,6 +34,7 @@ func main() {
 		os.Exit(2)
 	}
 	o.print(os.Stdout)
+	o.printOutages(os.Stdout)
 }
 
 // schedules are the schedules that are compared.
@@ -42,6 +43,7 @@ var schedules = []struct {
 	next schedule
 }{
 	{"the schedule, with its jitter", jittered},
+	{"the schedule, where a watcher saw the network come", watched},
 	{"the schedule without jitter", unjittered},
 	{"`deliver` from every crontab at `*/10`", crontab},
 }
@@ -56,14 +58,32 @@ func (o *options) print(w io.Writer) {
 	fmt.Fprintln(w, "| --- | --- | --- | --- | --- | --- |")
 	for _, offline := range []time.Duration{0, 15 * time.Minute, 8 * time.Hour} {
 		for _, s := range schedules {
-			f := fleet{o.machines, offline, o.within, s.next, rand.New(rand.NewPCG(o.seed, 0))}
-			r := f.run(&host{rate: o.rate, backlog: o.backlog}, limit)
+			f := fleet{machines: o.machines, offline: offline, within: o.within, next: s.next}
+			r := o.run(f)
 			all := clock(r.last)
 			if r.delivered < o.machines {
 				all = fmt.Sprintf("%d left after %v", o.machines-r.delivered, clock(limit))
 			}
-			fmt.Fprintf(w, "| %s | %s | %s | %s | %d | %.1f |\n", clock(offline), s.name, clock(r.half), all, r.peak, float64(r.wasted)/float64(o.machines))
+			fmt.Fprintf(w, "| %s | %s | %s | %s | %.0f | %.1f |\n", clock(offline), s.name, clock(r.half), all, r.peak, float64(r.wasted)/float64(o.machines))
 		}
+	}
+}
+
+// run runs a fleet against the host.
+func (o *options) run(f fleet) result {
+	f.draw = rand.New(rand.NewPCG(o.seed, 0))
+	return f.run(&host{rate: o.rate, backlog: o.backlog}, limit)
+}
+
+// printOutages prints what a host sees that has been down, while all machines were online.
+func (o *options) printOutages(w io.Writer) {
+	fmt.Fprintf(w, "\nThe same host was down, and all machines have tried by the schedule, each first within %v:\n\n", o.within)
+	fmt.Fprintln(w, "| down for | half delivered after | all delivered after | peak attempts/s, over ten seconds | mean attempts/s | peak to mean |")
+	fmt.Fprintln(w, "| --- | --- | --- | --- | --- | --- |")
+	for _, down := range []time.Duration{15 * time.Minute, time.Hour, 8 * time.Hour} {
+		r := o.run(fleet{machines: o.machines, offline: down, within: o.within, next: jittered, outage: true})
+		mean := float64(r.attempts) / r.last.Seconds()
+		fmt.Fprintf(w, "| %s | %s | %s | %.1f | %.1f | %.1f |\n", clock(down), clock(r.half), clock(r.last), r.peak, mean, r.peak/mean)
 	}
 }
 
