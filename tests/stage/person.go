@@ -23,7 +23,7 @@ type Person struct {
 // Nothing is sent until deliver is called.
 func NewPerson(t testing.TB, esmtprc ...string) *Person {
 	t.Helper()
-	p := &Person{T: t, Home: t.TempDir()}
+	p := &Person{T: t, Home: newHome(t)}
 	if err := os.Symlink(BinDir(t), filepath.Join(p.Home, "bin")); err != nil {
 		t.Fatal(err)
 	}
@@ -37,6 +37,37 @@ func NewPerson(t testing.TB, esmtprc ...string) *Person {
 		"ESMTPQ_DELAY=never",
 	}
 	return p
+}
+
+// newHome makes a directory, which is removed at the end of the test, even while some process of the
+// person's is at its end and still writes into it.
+func newHome(t testing.TB) string {
+	t.Helper()
+	plain := func(r rune) rune {
+		if r < 'A' || r > 'z' || r > 'Z' && r < 'a' {
+			return -1
+		}
+		return r
+	}
+	name := strings.Map(plain, t.Name())
+	dir, err := os.MkdirTemp("", name[:min(len(name), 60)])
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		end := time.Now().Add(Limit)
+		for err := os.RemoveAll(dir); err != nil; err = os.RemoveAll(dir) {
+			if time.Now().After(end) {
+				t.Error(err)
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	return dir
 }
 
 // Identity returns the configuration of a person who sends as me@example.org through host.
