@@ -121,6 +121,8 @@ define(` + "`RELAY_MAILER_ARGS', `TCP $h %s'" + `)dnl
 define(` + "`SMART_HOST', `relay:[127.0.0.1]'" + `)dnl
 define(` + "`MAIL_HUB', `relay:[127.0.0.1]'" + `)dnl
 define(` + "`confQUEUE_LA', `1000'" + `)dnl
+define(` + "`confREFUSE_LA', `1000'" + `)dnl
+define(` + "`confDELAY_LA', `1000'" + `)dnl
 define(` + "`confSERVICE_SWITCH_FILE', `/etc/mail/service.switch'" + `)dnl
 define(` + "`confBIND_OPTS', `-DNSRCH -DEFNAMES'" + `)dnl
 define(` + "`confDONT_BLAME_SENDMAIL', `GroupWritableDirPathSafe,NonRootSafeAddr'" + `)dnl

@@ -40,7 +40,7 @@ func startCourier(t *testing.T) *host {
 	h := newHost(t, "courier")
 	h.badDomain, h.refuse = "refused.test", "Relaying denied"
 	h.size, h.abroad, h.patient = 10<<20, "elsewhere.test", true
-	h.spare = 2
+	h.spare, h.sluggish = 2, true
 	m := newMachine(t, h.cert, root, "courier")
 	m.write("resolv.conf", "nameserver "+newNames(t)+"\n")
 	m.link("makedat", "makedat.courier")

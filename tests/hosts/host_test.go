@@ -37,6 +37,8 @@ type host struct {
 	spare     int                 // additional connections allowed: what kills the host is tried once
 	patient   bool                // it makes us wait for seconds: two checks at a time
 	slow      bool                // its refusals take long
+	sluggish  bool                // so do its messages
+	fleeting  bool                // its TLS tickets are good for a second
 	cuts      bool                // it passes on what it has of a mail when the connection ends
 	unsure    bool                // it answers 4xx to a wrong password
 	strict    bool                // it closes after three errors of syntax, those of a first contact among them

@@ -65,7 +65,7 @@ func startMox(t *testing.T, recipients int) *host {
 	h := newHost(t, "mox")
 	h.secure, h.login, h.user = h.addr, true, "me@example.org"
 	h.badDomain, h.refuse = "example.org", "no such user"
-	h.size = 100 << 20
+	h.size, h.sluggish = 100<<20, true
 	m := newMachine(t, h.cert, "", "mox")
 	m.write("resolv.conf", "nameserver "+newNames(t)+"\n") // it does not read /etc/hosts
 	m.write("nsswitch.conf", "passwd: files\ngroup: files\nhosts: dns\n")

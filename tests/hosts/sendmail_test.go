@@ -26,7 +26,7 @@ func startSendmail(t *testing.T) *host {
 	root := unpacked(t, "sendmail", "usr/sbin/saslpasswd2")
 	h := newHost(t, "sendmail")
 	h.badDomain, h.refuse, h.abroad = "refused.test", "No such user", "elsewhere.test"
-	h.size, h.utf8, h.line = 20<<20, false, altered
+	h.size, h.utf8, h.line, h.fleeting = 20<<20, false, altered, true
 	m := newMachine(t, h.cert, root, "smmta", "smmsp")
 	conf := fmt.Sprintf(strings.Replace(sendmailConf, "MAILER(", "%[2]sMAILER(", 1), h.sink.port(),
 		fmt.Sprintf(sendmailListens, portOf(h.addr), portOf(h.secure)))
