@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -218,6 +219,12 @@ func hasAny(text string, words ...string) bool {
 	return false
 }
 
+// passes reports whether there is no token because of the network, or of the server that it is from.
+func passes(err error) bool {
+	var p interface{ Passing() bool }
+	return errors.As(err, &p) && p.Passing()
+}
+
 // maxReason is how much of a reason the queue keeps, in octets.
 const maxReason = 300
 
@@ -250,6 +257,9 @@ func (f *facts) report(e *smtp.Error) queue.Report {
 	r := f.ruleFor(e)
 	rep := queue.Report{Action: r.action, Scope: r.scope, Status: r.status, Text: e.Text + e.Advice(), Host: e.Host}
 	if e.Kind != smtp.KindReply {
+		if e.At == smtp.StageAUTH && passes(e) {
+			rep.Status = "4.4.1"
+		}
 		if f.moved && portal(e) {
 			rep.Text += "; the network has just changed, and may want a login in a browser first"
 		}

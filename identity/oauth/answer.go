@@ -83,10 +83,18 @@ type Failure struct {
 	Text      string
 	Permanent bool   // only a person can help
 	Code      string // the server's own word for it, such as invalid_grant; "" for none
+
+	cause error // nil for none
 }
+
+// Unwrap returns the cause, if there is one.
+func (f *Failure) Unwrap() error { return f.cause }
 
 // Error implements error.
 func (f *Failure) Error() string { return f.Text }
+
+// Passing reports whether another attempt, or another network, may be all that it takes.
+func (f *Failure) Passing() bool { return !f.Permanent }
 
 // refusal is the error that a server says (RFC 6749, section 5.2).
 type refusal struct {

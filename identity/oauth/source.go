@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -57,7 +56,7 @@ func (s *Source) Token(ctx context.Context, refused string) (string, error) {
 	}
 	unlock, err := st.lock(ctx)
 	if err != nil {
-		return "", fmt.Errorf("the tokens are locked by another run of esmtpq: %w", err)
+		return "", &Failure{Text: "the tokens are locked by another run of esmtpq: " + err.Error(), cause: err}
 	}
 	defer unlock()
 	r, err := st.read() // another delivery may have renewed it meanwhile
@@ -174,9 +173,9 @@ func (s *Source) renew(ctx context.Context, st *store, r *record) error {
 		return err
 	}
 	if failed.Permanent {
-		return errors.New(failed.Text + "; " + s.login())
+		return &Failure{Text: failed.Text + "; " + s.login(), Permanent: true, Code: failed.Code}
 	}
-	return errors.New(failed.Text + "; it is tried again")
+	return &Failure{Text: failed.Text + "; it is tried again", Code: failed.Code}
 }
 
 // style returns how the client's secret is sent. It is never left to be found out.

@@ -38,14 +38,19 @@ func (r *router) Cure(destination string, why *queue.Report) string {
 	if cure := id.LoginCure(); cure != "" && why.Code != 0 {
 		return cure // as the report has it
 	}
-	return fmt.Sprintf("%s, then type deliver", loginCure(id, place(file, id.LoginLine), why))
+	return strings.TrimSuffix(loginCure(id, place(file, id.LoginLine), why), thenDeliver) + thenDeliver
 }
 
 // loginCure says how to mend a login that the host has not refused, or whose secret is not from the
 // configuration.
 func loginCure(id *identity.Identity, place string, why *queue.Report) string {
 	noSecret := why.Code == 0 && identity.SaysUnavailable(why.Text)
+	run := strings.LastIndex(why.Text, "run: esmtpq ")
 	switch {
+	case noSecret && run >= 0: // the reason has it
+		return why.Text[run:]
+	case noSecret && strings.Contains(why.Text, "at the desktop"):
+		return "log in at the desktop, or unlock the keyring there"
 	case id.Username == "":
 		return "give a username and a password in " + place
 	case id.TokenCommand != "" && noSecret:
@@ -55,6 +60,8 @@ func loginCure(id *identity.Identity, place string, why *queue.Report) string {
 	}
 	return "correct " + place
 }
+
+const thenDeliver = ", then type deliver"
 
 func place(file string, line int) string {
 	if line == 0 {
