@@ -149,6 +149,8 @@ squid usr/sbin/squid squid
 "
 # With --long; next_hosts are from the release after this machine's.
 long_hosts="
+msmtp usr/bin/msmtp msmtp
+dma usr/sbin/dma dma
 courier usr/sbin/esmtpd courier-mta courier-authlib-userdb courier-authdaemon
 qpsmtpd usr/bin/qpsmtpd-forkserver qpsmtpd libio-socket-ssl-perl libnet-ip-perl
 "
