@@ -60,6 +60,7 @@ var policy = []rule{
 	{smtp.StageEHLO, smtp.KindReply, queue.Delayed, queue.ScopeIdentity, ""},
 	{smtp.StageEHLO, kindAny, queue.Delayed, queue.ScopeIdentity, "4.4.2"},
 	{smtp.StageTLS, smtp.KindReply, queue.Delayed, queue.ScopeIdentity, ""},
+	{smtp.StageTLS, smtp.KindConfig, queue.Delayed, queue.ScopeIdentity, "4.3.5"},
 	{smtp.StageTLS, kindAny, queue.Delayed, queue.ScopeIdentity, "4.7.5"},
 	{smtp.StageAUTH, smtp.KindReply, queue.Delayed, queue.ScopeIdentity, ""},
 	{smtp.StageAUTH, smtp.KindRefused, queue.Delayed, queue.ScopeIdentity, "4.7.0"},
@@ -205,7 +206,7 @@ func refusesName(r *smtp.Reply) bool {
 // portal reports whether a failure is one that a captive portal causes, which answers in the place of
 // all hosts: with a certificate of its own, or not in SMTP.
 func portal(e *smtp.Error) bool {
-	return e.At == smtp.StageTLS && e.Kind != smtp.KindTimeout || e.At == smtp.StageGreeting && e.Kind == smtp.KindGarbage
+	return e.At == smtp.StageTLS && e.Kind != smtp.KindTimeout && e.Kind != smtp.KindConfig || e.At == smtp.StageGreeting && e.Kind == smtp.KindGarbage
 }
 
 // hasAny reports whether text contains one of some words, in upper or lower case.

@@ -45,6 +45,7 @@ func TestPolicy(t *testing.T) {
 		{smtp.StageTLS, "", "454 4.7.0 not now", "delayed/identity 4.7.0 454"},
 		{smtp.StageTLS, "", "554 5.7.3 no", "delayed/identity 5.7.3 554"},
 		{smtp.StageTLS, smtp.KindRefused, "", "delayed/identity 4.7.5"},
+		{smtp.StageTLS, smtp.KindConfig, "", "delayed/identity 4.3.5"},
 		{smtp.StageTLS, smtp.KindLost, "", "delayed/identity 4.7.5"},
 		{smtp.StageAUTH, "", "535 5.7.8 bad password", "delayed/identity 5.7.8 535"},
 		{smtp.StageAUTH, "", "454 temporary", "delayed/identity 4.0.0 454"},

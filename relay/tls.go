@@ -125,8 +125,8 @@ func (f tlsFiles) clientCertificate() (tls.Certificate, error) {
 	return cert, nil
 }
 
-// decrypt returns the key of text in clear. It only knows OpenSSL's old way of encrypting a key,
-// which classic configurations have.
+// decrypt returns the key of text in clear. It knows PKCS #8 and OpenSSL's old way of encrypting a
+// key, which classic configurations have.
 func (f tlsFiles) decrypt(text []byte) ([]byte, error) {
 	for rest := text; ; {
 		var block *pem.Block
@@ -134,7 +134,11 @@ func (f tlsFiles) decrypt(text []byte) ([]byte, error) {
 			return text, nil
 		}
 		if block.Type == "ENCRYPTED PRIVATE KEY" {
-			return nil, errors.New("encrypted in a way not supported; take the encryption off with openssl pkey, and keep the file to yourself with chmod 600")
+			der, err := decryptPKCS8(block.Bytes, f.passphrase.Reveal())
+			if err != nil {
+				return nil, err
+			}
+			return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 		}
 		//lint:ignore SA1019 weak as it is, it is what existing keys use; the file's mode is the protection
 		if !strings.HasSuffix(block.Type, "PRIVATE KEY") || !x509.IsEncryptedPEMBlock(block) {
@@ -143,7 +147,7 @@ func (f tlsFiles) decrypt(text []byte) ([]byte, error) {
 		//lint:ignore SA1019 as above
 		der, err := x509.DecryptPEMBlock(block, []byte(f.passphrase.Reveal()))
 		if err != nil {
-			return nil, errors.New("cannot be decrypted with the passphrase configured")
+			return nil, errPassphrase
 		}
 		return pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: der}), nil
 	}

@@ -226,10 +226,10 @@ func TestClientCertificate(t *testing.T) {
 		{tlsFiles{cert: file("both")}, sent},
 		{tlsFiles{cert: file("cert"), key: file("key")}, sent},
 		{tlsFiles{cert: file("cert"), key: file("locked"), passphrase: identity.NewSecret("passphrase")}, sent},
-		{tlsFiles{cert: file("cert"), key: file("locked"), passphrase: identity.NewSecret("wrong")}, "1 x1@example.com delayed/identity 4.7.5 client ..."},
-		{tlsFiles{cert: file("cert"), key: file("pkcs8")}, "1 x1@example.com delayed/identity 4.7.5 client key ..."},
-		{tlsFiles{cert: file("missing")}, "1 x1@example.com delayed/identity 4.7.5 cannot read the client certificate..."},
-		{tlsFiles{cert: file("cert"), ca: file("key")}, "1 x1@example.com delayed/identity 4.7.5 ..."},
+		{tlsFiles{cert: file("cert"), key: file("locked"), passphrase: identity.NewSecret("wrong")}, "1 x1@example.com delayed/identity 4.3.5 client key ..."},
+		{tlsFiles{cert: file("cert"), key: file("pkcs8")}, "1 x1@example.com delayed/identity 4.3.5 client key ..."},
+		{tlsFiles{cert: file("missing")}, "1 x1@example.com delayed/identity 4.3.5 cannot read the client certificate..."},
+		{tlsFiles{cert: file("cert"), ca: file("key")}, "1 x1@example.com delayed/identity 4.3.5 ..."},
 	} {
 		script := dialogue
 		if c.want != sent {

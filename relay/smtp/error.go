@@ -41,6 +41,7 @@ const (
 	KindTimeout Kind = "timeout" // nothing came, or nothing was taken, in time
 	KindGarbage Kind = "garbage" // not SMTP, or not the reply that can be there
 	KindRefused Kind = "refused" // by us: unsafe, or set up wrongly
+	KindConfig  Kind = "set-up"  // the configuration cannot be used, such as a file that cannot be read
 	KindStopped Kind = "stopped" // the context ended
 	KindContent Kind = "content" // the content cannot be read to its end
 	KindFeed    Kind = "feed"    // Feed.Ending refused

@@ -43,7 +43,7 @@ func (c *Conn) startTLS(required bool) *Error {
 func (c *Conn) handshake() *Error {
 	config, err := c.tlsConfig()
 	if err != nil {
-		return c.refuse(StageTLS, err.Error())
+		return &Error{At: StageTLS, Kind: KindConfig, Text: err.Error(), cause: err}
 	}
 	earlier := c.earlier(config)
 	conn := tls.Client(c.conn, config)

@@ -213,9 +213,9 @@ func ExitCode(e *smtp.Error) int {
 	switch {
 	case errors.Is(e, identity.ErrSecretUnavailable):
 		return exit.TempFail
-	case e.At == smtp.StageAUTH && e.Kind == smtp.KindReply && e.Reply.Class() == 5:
+	case e.At == smtp.StageAUTH && e.Kind == smtp.KindReply && e.Reply.Class() == 5 && !e.Passing:
 		return exit.NoPerm
-	case e.Kind == smtp.KindRefused:
+	case e.Kind == smtp.KindRefused, e.Kind == smtp.KindConfig:
 		return exit.Config // by us: the set-up does not fit the host
 	}
 	return exit.TempFail
