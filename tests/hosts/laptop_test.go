@@ -16,7 +16,9 @@ import (
 	"esmtpq/tests/stage"
 )
 
+// A client that waits hears of new mail soon, also where all the kernel's watches are in use.
 const imapConf = `protocols = submission imap
+mailbox_idle_check_interval = 1 secs
 service imap-login {
   inet_listener imap {
     port = 0
