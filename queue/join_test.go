@@ -161,7 +161,12 @@ func TestJoinedWhileWaiting(t *testing.T) {
 	joined, worked := make(chan bool, n), make(chan error, n)
 	next := &fakeHost{before: func(*Delivery) {
 		for range n - 1 { // while this one is at work, all others end
-			<-joined
+			select {
+			case <-joined:
+			case <-time.After(20 * time.Second):
+				t.Error("another one waits")
+				return
+			}
 		}
 	}}
 	h := &fakeHost{before: func(*Delivery) {
@@ -182,8 +187,13 @@ func TestJoinedWhileWaiting(t *testing.T) {
 		waiting.Wait()
 	}}
 	runQueue(t, q, one(h), RunOptions{All: true, Select: func(m *spool.Message) bool { return m.ID == first }})
-	if err := <-worked; err != nil || len(next.got()) != 1 {
-		t.Errorf("%q, %v", next.got(), err)
+	select {
+	case err := <-worked:
+		if err != nil || len(next.got()) != 1 {
+			t.Errorf("%q, %v", next.got(), err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("they wait for each other")
 	}
 }
 

@@ -80,8 +80,8 @@ func (a *ahead) line(l *dueLine, destinations []string) {
 	a.at(until)
 }
 
-// message notes a message. One that is due and was left waits for an identity, and which one is not
-// worth a look at the configuration.
+// message notes a message. One that is due and was left waits for an identity: which one, its reason
+// says.
 func (a *ahead) message(m *spool.Message) {
 	r := run{opt: *a.opt}
 	until := r.nothingUntil(m, a.now)
@@ -92,16 +92,21 @@ func (a *ahead) message(m *spool.Message) {
 		a.at(until)
 		return
 	}
-	left := len(a.backoffs) == 0
-	for _, b := range a.backoffs {
-		if due(b.Next, a.now) {
-			left = true
-		} else if b.Next.Before(until) {
-			until = b.Next
+	for i := range m.Progress {
+		if p := &m.Progress[i]; p.State.Pending() {
+			a.at(a.identity(p))
 		}
 	}
-	if left {
-		a.at(a.now)
-	}
 	a.at(until)
+}
+
+// identity returns when the identity is tried again that a recipient waits for; now if it waits for
+// none.
+func (a *ahead) identity(p *spool.Progress) time.Time {
+	for _, b := range a.backoffs {
+		if p.WaitsFor(b.Report.Reason()) && !due(b.Next, a.now) {
+			return b.Next
+		}
+	}
+	return a.now
 }

@@ -367,12 +367,17 @@ func (p *Progress) sameReason(as *Progress) bool {
 	return p.Code == as.Code && p.Status == as.Status && p.Host == as.Host && p.Text == as.Text && p.Remark == as.Remark
 }
 
+// WaitsFor reports whether the recipient was put off for this reason.
+func (p *Progress) WaitsFor(why *Progress) bool {
+	return (p.State == Deferred || p.State == Unsure) && why.sameReason(p)
+}
+
 // WaitsFor reports whether each pending recipient already waits for this reason, so that there is
 // nothing to note.
 func (m *Message) WaitsFor(why *Progress) bool {
 	for i := range m.Progress {
 		p := &m.Progress[i]
-		if p.State.Pending() && (p.State != Deferred && p.State != Unsure || !why.sameReason(p)) {
+		if p.State.Pending() && !p.WaitsFor(why) {
 			return false
 		}
 	}

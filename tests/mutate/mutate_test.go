@@ -19,7 +19,7 @@ import (
 const limit = 5 * time.Minute
 
 func all() []fault {
-	return slices.Concat(queueFaults, mdaFaults, smtpdFaults, relayFaults, identityFaults, setupFaults)
+	return slices.Concat(queueFaults, mdaFaults, smtpdFaults, watchFaults, relayFaults, identityFaults, setupFaults)
 }
 
 // A text that no longer exists or occurs twice, and a test that was renamed, are noticed.

@@ -94,6 +94,27 @@ func TestNoWakeUpIsLost(t *testing.T) {
 	}
 }
 
+// A watcher that cannot take it yet is told of a message, and then asked to end: it has heard both.
+func TestToldBeforeTheEnd(t *testing.T) {
+	host := stage.NewSmartHost(t)
+	p := newPerson(t, host)
+	for i := range 8 {
+		w := watches(p)
+		stage.Await(t, "at rest", func() bool { return len(processes(p)) == 1 })
+		w.signal(syscall.SIGSTOP)
+		to := fmt.Sprintf("r%d", i)
+		sends(p, to)
+		w.signal(syscall.SIGTERM)
+		w.signal(syscall.SIGCONT)
+		if code := w.end(); code != 0 {
+			t.Errorf("exit %d", code)
+		}
+		if got := host.Received(); len(got) != i+1 || got[i].To[0] != to+"@example.net" {
+			t.Fatalf("after the end of watcher %d, %d have arrived", i, len(got))
+		}
+	}
+}
+
 // Another run has left mail that waits for the network: the watcher, which knew of none, learns of it.
 func TestNetworkComesAfterAnotherRun(t *testing.T) {
 	if !inNetwork(t) {
@@ -103,13 +124,13 @@ func TestNetworkComesAfterAnotherRun(t *testing.T) {
 	host := stage.ServeSmartHost(t, k.l)
 	k.set("down")
 	p := newPerson(t, host)
-	watches(p)
-	stage.Await(t, "at rest", func() bool { return len(processes(p)) == 1 })
+	standsBy(t, p)
 	p.Run(mail, "sendmail", "-odq", "friend@example.net")
 	if r := p.Try("", "deliver"); r.Code != 75 {
 		t.Fatalf("%+v", r)
 	}
-	stage.Await(t, "at rest again", func() bool { return len(processes(p)) == 1 && armed(t, processOf(t, p)) })
+	pid := processOf(t, p)
+	stage.Await(t, "at rest again", func() bool { return len(processes(p)) == 1 && armed(pid) < time.Hour })
 	due := backoff(t, p).Next
 	k.set("up")
 	host.Next(t)
@@ -118,27 +139,36 @@ func TestNetworkComesAfterAnotherRun(t *testing.T) {
 	}
 }
 
-// armed reports whether the timer of a watcher waits for a time.
-func armed(t *testing.T, pid int) bool {
+// standsBy starts a watcher, and waits until it has made its first run and waits for nothing but a message
+// that is held.
+func standsBy(t *testing.T, p *stage.Person) *watcher {
 	t.Helper()
+	p.Run(mail, "sendmail", "-odq", "held@example.net")
+	p.Run("", "esmtpq", "hold", "all")
+	w := watches(p)
+	stage.Await(t, "at rest", func() bool { return len(processes(p)) == 1 && armed(w.cmd.Process.Pid) > time.Hour })
+	return w
+}
+
+// armed returns for how long the timer of a watcher still waits; 0 if it does not.
+func armed(pid int) time.Duration {
 	all, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", pid))
 	for _, path := range all {
 		b, _ := os.ReadFile(path)
 		if _, value, ok := strings.Cut(string(b), "it_value: ("); ok {
-			return !strings.HasPrefix(value, "0, 0)")
+			seconds := 0
+			fmt.Sscan(strings.SplitN(value, ",", 2)[0], &seconds)
+			return time.Duration(seconds) * time.Second
 		}
 	}
-	return false
+	return 0
 }
 
 // Mail that is released goes out at once.
 func TestReleased(t *testing.T) {
 	host := stage.NewSmartHost(t)
 	p := newPerson(t, host)
-	p.Run(mail, "sendmail", "-odq", "friend@example.net")
-	p.Run("", "esmtpq", "hold", "all")
-	watches(p)
-	stage.Await(t, "at rest", func() bool { return len(processes(p)) == 1 })
+	standsBy(t, p)
 	p.Run("", "esmtpq", "release", "all")
 	host.Next(t)
 }
@@ -148,7 +178,7 @@ func TestReleased(t *testing.T) {
 func TestSocketRemoved(t *testing.T) {
 	host := stage.NewSmartHost(t)
 	p := newPerson(t, host)
-	w := watches(p)
+	w := standsBy(t, p)
 	if err := os.RemoveAll(p.Path("run/esmtpq")); err != nil {
 		t.Fatal(err)
 	}
