@@ -8,6 +8,9 @@ import (
 	"io"
 	"maps"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -107,6 +110,12 @@ func refusingSession(conn net.Conn, try func(name string)) {
 				}
 				say(c.reply)
 			}
+		case "MAIL":
+			if strings.Contains(line, "clear@") {
+				say("530 5.7.0 Must issue a STARTTLS command first")
+				continue
+			}
+			say("250 ok")
 		case "DATA":
 			say("354 go on")
 			for line != ".\r\n" && err == nil {
@@ -192,5 +201,64 @@ func TestRefusedLogins(t *testing.T) {
 		if n := tried()[c.name]; n == 0 || n > 2 || n > 1 && !c.token {
 			t.Errorf("%s was tried %d times", c.name, n)
 		}
+	}
+}
+
+// A host that takes mail by TLS only wants no user name.
+func TestTLSWanted(t *testing.T) {
+	addr, _ := refusingHost(t)
+	me := stage.NewPerson(t)
+	me.Write(".config/esmtpq/config.yaml", fmt.Sprintf("batch_delay: never\nidentities:\n- name: clear@example.org\n  host: %q\n  tls: off\n", addr))
+	me.Waits("530 5.7.0 Must issue a STARTTLS command first")
+	cure := "set tls: starttls in " + me.Path(".config/esmtpq/config.yaml") + " line 5, then type deliver"
+	if line := lastLine(me.Run("", "mailq")); !strings.HasSuffix(line, ": "+cure) || strings.Contains(line, "username") {
+		t.Errorf("mailq says: %s", line)
+	}
+}
+
+// A token that cannot be had is told with what helps: nothing where the network or the provider is in
+// trouble, and otherwise the one command.
+func TestNoToken(t *testing.T) {
+	addr, _ := refusingHost(t)
+	for _, c := range []struct {
+		name, kind, body string
+		status           int
+		needs            bool
+		says             string
+	}{
+		{"portal", "text/html", "<html>Hotel</html>", 200, false, "a web page answers in place of the server (status 200)"},
+		{"down", "text/html", "<html>Bad gateway</html>", 503, false, "busy or in trouble (status 503)"},
+		{"often", "text/plain", "slower", 429, false, "busy or in trouble (status 429)"},
+		{"later", "application/json", `{"error":"temporarily_unavailable"}`, 400, false, "temporarily_unavailable"},
+		{"revoked", "application/json", `{"error":"invalid_grant"}`, 400, true, "invalid_grant"},
+		{"policy", "application/json", `{"error":"interaction_required"}`, 400, true, "interaction_required"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", c.kind)
+				w.WriteHeader(c.status)
+				io.WriteString(w, c.body)
+			}))
+			defer server.Close()
+			me := stage.NewPerson(t)
+			me.Write(".config/esmtpq/config.yaml", fmt.Sprintf("batch_delay: never\nnotify: cat >> $HOME/notes\nidentities:\n- {name: me@example.org, host: %q, tls: off, "+
+				"oauth: {provider: %q, client_id: id, token_url: %q}}\n", addr, server.URL, server.URL+"/token"))
+			record := ".local/state/esmtpq/oauth/me@example.org.json"
+			me.Write(record, fmt.Sprintf(`{"version":1,"identity":"me@example.org","provider":%q,"client_id":"id",`+
+				`"token_url":%q,"access_token":"old","refresh_token":"precious","expires":"2020-01-01T00:00:00Z","obtained":"2019-12-31T23:00:00Z"}`, server.URL, server.URL+"/token"))
+			me.Waits(c.says)
+			line := lastLine(me.Run("", "mailq"))
+			cured := strings.HasSuffix(line, ": run: esmtpq oauth login me@example.org, then type deliver")
+			if !strings.Contains(line, c.says) || strings.Contains(line, "correct ") || cured != c.needs ||
+				strings.HasSuffix(line, ": goes out by itself") == c.needs || strings.Count(line, "run: ") > 1 {
+				t.Errorf("mailq says: %s", line)
+			}
+			if _, err := os.Stat(me.Path("notes")); (err == nil) != c.needs {
+				t.Errorf("told: %v", err)
+			}
+			if kept, err := os.ReadFile(me.Path(record)); err != nil || !strings.Contains(string(kept), "precious") {
+				t.Errorf("the refresh token is gone: %v %s", err, kept)
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -27,6 +28,11 @@ func (r *router) Cure(destination string, why *queue.Report) string {
 	}
 	id, file := route.Identity, route.Config.File
 	switch why.Mend {
+	case queue.MendLogin:
+		if id.Username == "" && strings.Contains(strings.ToUpper(why.Text), "STARTTLS") {
+			line := cmp.Or(route.Config.LineOf(id, "tls"), route.Config.LineOf(id, "host"))
+			return fmt.Sprintf("set tls: starttls in %s, then type deliver", place(file, line))
+		}
 	case queue.MendSender:
 		return fmt.Sprintf("mend reverse_path in %s, then type deliver", place(file, route.Config.LineOf(id, "reverse_path")))
 	case queue.MendName:
