@@ -22,7 +22,7 @@ func prospect(t *testing.T, q *spool.Queue, opt RunOptions) Prospect {
 // noNetwork and refusedLogin concern an identity: the first is one of the network.
 var (
 	noNetwork    = Report{Action: Delayed, Scope: ScopeIdentity, Status: "4.4.1", Text: "cannot connect to mx.example.org"}
-	refusedLogin = Report{Action: Delayed, Scope: ScopeIdentity, Code: 535, Status: "4.7.8", Text: "bad password", Host: "mx.example.org"}
+	refusedLogin = Report{Action: Delayed, Scope: ScopeIdentity, Code: 535, Status: "4.7.8", Text: "bad password", Host: "mx.example.org", Mend: MendLogin}
 )
 
 // backoffOf returns when the one identity that waits is tried again.
