@@ -403,6 +403,7 @@ var found = []struct {
 	{16752, "a reply too many in a session whose words are not known, then RSET refused: believed"},
 	{2052, "a reply missing in such a session: the reply to RSET is that to the end"},
 	{2681, "354 to a recipient, and the session lost: recorded as not delivered"},
+	{866050, "a reply too many, RSET refused, and that refusal taken for that of the probe behind it: believed"},
 	{11515, "a recipient that was refused is in doubt when the end is not answered"},
 }
 

@@ -6,6 +6,8 @@ import "slices"
 func (w *window) place(tx *transaction, s *step, r *Reply) *Error {
 	c := w.c
 	switch {
+	case s.probe != 0 && r.Class() == s.probe && tx.reply(StageRSET).Negative():
+		return nil // this may be that refusal, one reply late: it proves nothing
 	case s.probe != 0 && r.Class() == s.probe:
 		tx.sure, tx.wrong, c.guessed = true, false, false
 	case s.probe != 0:
