@@ -36,22 +36,31 @@ UnlockBeforeSearch=false
 LockDatabaseIdle=false
 `
 
-// keepassStart starts KeePassXC, in %[1]s below root %[2]s, and waits until it is the keyring of the bus.
+// keepassStart starts KeePassXC, in %[1]s below root %[2]s, and waits until it is the keyring of the bus. It
+// now and then hangs as it starts: it is started again.
 const keepassStart = `
 set -e
-export LD_LIBRARY_PATH="$(echo %[2]s/usr/lib/*-linux-gnu*)" QT_QPA_PLATFORM=offscreen TMPDIR=%[1]s
-export QT_PLUGIN_PATH="$LD_LIBRARY_PATH/qt5/plugins"
-printf 'pw\npw\n' | %[2]s/usr/bin/keepassxc-cli import -p %[1]s/db.xml %[1]s/mail.kdbx >/dev/null 2>&1
+libraries="$(echo %[2]s/usr/lib/*-linux-gnu*)"
+export TMPDIR=%[1]s QT_QPA_PLATFORM=offscreen QT_PLUGIN_PATH="$libraries/qt5/plugins"
+ask() { dbus-send --session --print-reply --reply-timeout=2000 "$@"; }
+printf 'pw\npw\n' | LD_LIBRARY_PATH="$libraries" %[2]s/usr/bin/keepassxc-cli import -p %[1]s/db.xml %[1]s/mail.kdbx >/dev/null 2>&1
 echo pw >%[1]s/pw
-%[2]s/usr/bin/keepassxc --config %[1]s/keepassxc.ini --localconfig %[1]s/local.ini --pw-stdin %[1]s/mail.kdbx <%[1]s/pw >%[1]s/log 2>&1 &
-echo $! >%[1]s/pid
-unset LD_LIBRARY_PATH QT_PLUGIN_PATH QT_QPA_PLATFORM TMPDIR
-n=0
-until dbus-send --session --print-reply --dest=org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus.NameHasOwner string:org.freedesktop.secrets | grep -q "boolean true" &&
-	dbus-send --session --print-reply --dest=org.freedesktop.secrets /org/freedesktop/secrets org.freedesktop.DBus.Properties.Get \
-		string:org.freedesktop.Secret.Service string:Collections | grep -q collection/; do
-	n=$((n+1)); [ $n -lt 100 ] || { cat %[1]s/log; exit 1; }; sleep .2
-done
+begin() {
+	LD_LIBRARY_PATH="$libraries" %[2]s/usr/bin/keepassxc --config %[1]s/keepassxc.ini --localconfig %[1]s/local.ini --pw-stdin %[1]s/mail.kdbx <%[1]s/pw >%[1]s/log 2>&1 &
+	echo $! >%[1]s/pid
+	for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+		if ask --dest=org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus.NameHasOwner string:org.freedesktop.secrets | grep -q "boolean true" &&
+			ask --dest=org.freedesktop.secrets /org/freedesktop/secrets org.freedesktop.DBus.Properties.Get \
+				string:org.freedesktop.Secret.Service string:Collections | grep -q collection/; then
+			return
+		fi
+		sleep .2
+	done
+	kill $!
+	false
+}
+begin || begin || begin || { cat %[1]s/log; exit 1; }
+unset TMPDIR QT_QPA_PLATFORM QT_PLUGIN_PATH
 set +e
 `
 
