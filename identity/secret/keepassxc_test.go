@@ -36,8 +36,8 @@ UnlockBeforeSearch=false
 LockDatabaseIdle=false
 `
 
-// keepassStart starts KeePassXC, in %[1]s below root %[2]s, and waits until it is the keyring of the bus. It
-// now and then hangs as it starts: it is started again.
+// keepassStart starts KeePassXC, in %[1]s below root %[2]s, and waits until it is the keyring of the bus, and
+// open: while it opens its file, a question would make it ask a person. Where it does not get there, it is started again.
 const keepassStart = `
 set -e
 libraries="$(echo %[2]s/usr/lib/*-linux-gnu*)"
@@ -51,7 +51,9 @@ begin() {
 	for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
 		if ask --dest=org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus.NameHasOwner string:org.freedesktop.secrets | grep -q "boolean true" &&
 			ask --dest=org.freedesktop.secrets /org/freedesktop/secrets org.freedesktop.DBus.Properties.Get \
-				string:org.freedesktop.Secret.Service string:Collections | grep -q collection/; then
+				string:org.freedesktop.Secret.Service string:Collections >%[1]s/all && collection=$(grep -o '/org/freedesktop/secrets/collection/[^"]*' %[1]s/all) &&
+			ask --dest=org.freedesktop.secrets "$collection" org.freedesktop.DBus.Properties.Get \
+				string:org.freedesktop.Secret.Collection string:Locked | grep -q "boolean false"; then
 			return
 		fi
 		sleep .2
