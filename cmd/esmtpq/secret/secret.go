@@ -99,6 +99,7 @@ func set(c *door.Call, id *identity.Identity, k *secret.Key) error {
 // ask reads the password: at a terminal without showing it, elsewhere the first line.
 func ask(c *door.Call, k *secret.Key) (string, error) {
 	if fd := int(c.In.Fd()); term.IsTerminal(fd) {
+		defer door.EchoOff(fd)()
 		fmt.Fprintf(c.Err, "Password of %s at %s: ", spool.Printable(k.User), spool.Printable(k.Host))
 		text, err := term.ReadPassword(fd)
 		fmt.Fprintln(c.Err)

@@ -59,9 +59,11 @@ func (d *dialogue) ask(question, usual string) string {
 
 // hidden asks for a line that is not shown.
 func (d *dialogue) hidden(question string) string {
+	fd := int(d.c.In.Fd())
+	defer door.EchoOff(fd)()
 	d.say("%s: ", question)
 	line, ok := d.line(func() (string, error) {
-		b, err := term.ReadPassword(int(d.c.In.Fd()))
+		b, err := term.ReadPassword(fd)
 		return string(b), err
 	})
 	if ok {
