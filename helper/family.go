@@ -94,9 +94,11 @@ func (f *family) end(patience time.Duration) []int {
 			return nil
 		}
 	}
-	f.freeze()
-	kill := func(living []proc) { f.signal(living, syscall.SIGKILL) }
-	kill(f.living())
+	kill := func() {
+		f.freeze()
+		f.signal(f.living(), syscall.SIGKILL)
+	}
+	kill()
 	var left []int
 	for _, p := range f.wait(grace, kill) {
 		left = append(left, p.pid)
@@ -168,7 +170,7 @@ const (
 
 // wait waits, up to limit, until no process of the family lives, and returns those that still do. Each
 // time it looks it calls again, unless that is nil: for what was born behind the back of the last look.
-func (f *family) wait(limit time.Duration, again func(living []proc)) []proc {
+func (f *family) wait(limit time.Duration, again func()) []proc {
 	if !listed() {
 		timer := time.NewTimer(limit)
 		defer timer.Stop()
@@ -189,7 +191,7 @@ func (f *family) wait(limit time.Duration, again func(living []proc)) []proc {
 			return living
 		}
 		if again != nil {
-			again(living)
+			again()
 		}
 		time.Sleep(pause)
 	}

@@ -17,20 +17,35 @@ func listed() bool {
 	return err == nil
 }
 
-// processes returns all processes that we can see.
+// maxListings bounds how often processes lists those of a busy machine.
+const maxListings = 8
+
+// processes returns all processes that we can see. A list takes time: a process can have forked and died
+// since the names were read, and then only the next list has its child.
 func processes() []proc {
 	dir, err := os.Open("/proc")
 	if err != nil {
 		return nil
 	}
 	defer dir.Close()
-	names, _ := dir.Readdirnames(-1)
 	var all []proc
-	for _, name := range names {
-		if pid, err := strconv.Atoi(name); err == nil {
+	seen := make(map[string]bool)
+	for range maxListings {
+		fresh := false
+		dir.Seek(0, 0)
+		names, _ := dir.Readdirnames(-1)
+		for _, name := range names {
+			pid, err := strconv.Atoi(name)
+			if err != nil || seen[name] {
+				continue
+			}
+			seen[name], fresh = true, true
 			if p, ok := readProc(pid); ok {
 				all = append(all, p)
 			}
+		}
+		if !fresh {
+			break
 		}
 	}
 	return all
