@@ -432,8 +432,8 @@ export ESMTPQ_TEST_FIGURES
 rooms=$(go list ./... | grep -v /tests/)
 # shellcheck disable=SC2086 # a list of packages
 go test -race -timeout 30m $rooms || status=$?
-# These run the built program, in which the race detector is not.
-go test -timeout 30m ./tests/... || status=$?
+# These run the built program, in which the race detector is not. Those that take longest begin first.
+go test -timeout 30m ./tests/hosts ./tests/hostile ./tests/clients ./tests/faults ./tests/... || status=$?
 if [ "$long" ]; then
 	step 'every smart host, at its own limits'
 	go test -timeout 90m ./tests/hosts -long || status=$?
