@@ -43,18 +43,18 @@ func (t *destination) thread(p *part, now time.Time) []Report {
 	return reports
 }
 
-// rename remembers that a host has given a message another Message-ID.
+// rename remembers that a host has given a message another Message-ID. Several destinations may do so at the
+// same time: each writes down what the others have.
 func (r *run) rename(c Content, id string, now time.Time) {
-	known := r.renamings()
 	old := spool.FieldsOf(c).MessageID
-	if old == "" || old == id || known.Of(old) == id {
+	if old == "" || old == id || r.renamings().Of(old) == id {
 		return
 	}
-	known = append(known, spool.Renaming{Time: now, Old: old, New: id})
 	r.mu.Lock()
-	r.renamed = known
+	r.renamed = append(slices.Clip(r.renamed), spool.Renaming{Time: now, Old: old, New: id})
+	err := r.q.SetRenamings(r.renamed, now)
 	r.mu.Unlock()
-	if err := r.q.SetRenamings(known, now); err != nil {
+	if err != nil {
 		r.troubled("remember the Message-ID that a host has given a mail: %v", err)
 	}
 }
